@@ -1,0 +1,58 @@
+#pragma once
+// Executor: turns Programs into something that runs. Core brings the reference executor of plain loops, the oracle of
+// every fast path; linking Tessera::tessera adds "jit". TESSERA_EXECUTOR chooses by name; nothing falls back in silence.
+
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <tessera/core/buffer.h>
+#include <tessera/core/program.h>
+
+namespace tessera {
+
+// One compiled Program. Runs on one thread at a time.
+class Executable {
+ public:
+  virtual ~Executable() = default;
+  // Buffers in argument order; result buffers in result order. The caller moves a buffer in to donate it: it is
+  // reused only while its use_count is 1. Throws ValueError for an index out of range, naming the op's line.
+  virtual std::vector<BufferPtr> run(std::vector<BufferPtr> arguments) = 0;
+  // What people read: "tsr", "fuse", "llvm", "plan", "explain". Empty when the executor has no such text.
+  virtual std::string text(std::string_view stage) const;
+};
+
+class Executor {
+ public:
+  virtual ~Executor() = default;
+  virtual std::string_view name() const = 0;
+  virtual std::shared_ptr<Executable> compile(const Program&) = 0;
+  // compile() behind an in-memory cache keyed by Program::hash() and verified by same_computation().
+  std::shared_ptr<Executable> get(const Program&);
+  int64_t compile_count() const;  // misses so far, for tests
+
+  Executor();
+
+ private:
+  struct Cache;
+  std::shared_ptr<Cache> cache_;
+};
+
+Executor& reference_executor();
+Executor* find_executor(std::string_view name);         // null when it is not linked in
+void register_executor(std::unique_ptr<Executor>, bool preferred);
+// The one this process uses: TESSERA_EXECUTOR if set (DeviceError when unknown), else the preferred one registered.
+Executor& default_executor();
+// Uses `executor` on this thread for the lifetime of the guard: for tests that compare executors.
+class UseExecutor {
+ public:
+  explicit UseExecutor(Executor& executor);
+  ~UseExecutor();
+
+ private:
+  Executor* outer_;
+};
+
+}  // namespace tessera

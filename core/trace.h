@@ -1,0 +1,45 @@
+#pragma once
+// Trace: one recording of a function that compile() was given. While it is active on this thread, ops append to it,
+// States hand out their program inputs, and reading a value throws TraceError.
+
+#include <memory>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include <tessera/core/program.h>
+#include <tessera/core/random.h>
+#include <tessera/core/state.h>
+
+namespace tessera {
+
+class Trace {
+ public:
+  Trace();   // becomes current on this thread
+  ~Trace();
+  Trace(const Trace&) = delete;
+  Trace& operator=(const Trace&) = delete;
+
+  static Trace* current();
+
+  Tensor argument(DType, Shape, std::string name);  // declares the next program argument
+  Tensor read(const State&);
+  void write(State&, Tensor);
+
+  struct Recorded {
+    Program program;
+    std::vector<NodePtr> captured;  // concrete tensors the function closed over, after the arguments and states
+    std::vector<State*> read;       // inputs after the arguments, in order of first use
+    std::vector<State*> written;    // outputs after the results, in order of first assignment
+  };
+  Recorded finish(const std::vector<Tensor>& results, std::string name);
+
+ private:
+  Trace* outer_;
+  std::vector<NodePtr> arguments_;
+  std::vector<State*> read_, written_;
+  std::unordered_map<const State*, Tensor> input_of_, value_of_;
+  RandomPoint outer_calls_;  // draws are numbered afresh in every recording
+};
+
+}  // namespace tessera

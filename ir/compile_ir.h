@@ -1,0 +1,27 @@
+#pragma once
+// The door between core and codegen: a Program goes in, a module whose function holds only fuse.kernel, fuse.library
+// and tensor.empty ops comes out. MLIR types appear here because both sides of this door are compiler folders.
+
+#include <functional>
+#include <string>
+
+#include "mlir/IR/BuiltinOps.h"
+#include "mlir/IR/MLIRContext.h"
+#include "mlir/IR/OwningOpRef.h"
+
+#include <tessera/core/program.h>
+
+namespace tessera::ir {
+
+// Loads the dialects that the pipeline needs into `context`.
+void load_dialects(mlir::MLIRContext& context);
+
+// One function `@program`, arguments and results in the order of the Program. Argument i carries
+// `tsr.name = "label"`; results carry `tsr.donor = i : i64` where Program::donor says so.
+mlir::OwningOpRef<mlir::ModuleOp> import_program(mlir::MLIRContext& context, const Program& program);
+
+// Runs the pipeline in place. `on_pass(name, module)` is called after each pass that changed something (dumps).
+// Throws InternalError when a pass fails: a checked Program always lowers.
+void lower_to_fuse(mlir::ModuleOp module, const std::function<void(const std::string&, mlir::ModuleOp)>& on_pass = {});
+
+}  // namespace tessera::ir
