@@ -47,50 +47,83 @@ struct DimsAttrs {  // broadcast (operand dim i becomes result dim dims[i]), tra
 struct RandomAttrs {  // operands: seed, step (i64 scalars). Bits are Philox4x32-10, see random.h
   RandomKind kind = RandomKind::uniform;
   uint64_t stream = 0;  // hash of module path and call index
-  template <class V> void fields(V&& v) const { v("kind", kind); v("stream", stream); }
+  template <class V> void fields(V&& v) const {
+    v("kind", kind);
+    v("stream", stream);
+  }
 };
 struct SliceAttrs {  // [start, stop) by step > 0, one entry per dim
   Dims start, stop, step;
-  template <class V> void fields(V&& v) const { v("start", start); v("stop", stop); v("step", step); }
+  template <class V> void fields(V&& v) const {
+    v("start", start);
+    v("stop", stop);
+    v("step", step);
+  }
 };
 struct PadAttrs {  // low and high may not be negative; interior puts that many between neighbours
   Dims low, high, interior;
   double value = 0;
-  template <class V> void fields(V&& v) const { v("low", low); v("high", high); v("interior", interior); v("value", value); }
+  template <class V> void fields(V&& v) const {
+    v("low", low);
+    v("high", high);
+    v("interior", interior);
+    v("value", value);
+  }
 };
 struct ScatterAttrs {
   int64_t dim = 0;
   ScatterMode mode = ScatterMode::add;
-  template <class V> void fields(V&& v) const { v("dim", dim); v("mode", mode); }
+  template <class V> void fields(V&& v) const {
+    v("dim", dim);
+    v("mode", mode);
+  }
 };
 struct ReduceAttrs {  // the reduced dims leave the shape
   ReduceKind kind = ReduceKind::sum;
-  Dims dims;          // sorted
-  template <class V> void fields(V&& v) const { v("kind", kind); v("dims", dims); }
+  Dims dims;  // sorted
+  template <class V> void fields(V&& v) const {
+    v("kind", kind);
+    v("dims", dims);
+  }
 };
 struct ScanAttrs {  // inclusive
   ScanKind kind = ScanKind::sum;
   int64_t dim = 0;
   bool reverse = false;
-  template <class V> void fields(V&& v) const { v("kind", kind); v("dim", dim); v("reverse", reverse); }
+  template <class V> void fields(V&& v) const {
+    v("kind", kind);
+    v("dim", dim);
+    v("reverse", reverse);
+  }
 };
 struct ArgSortAttrs {  // stable
   int64_t dim = 0;
   bool descending = false;
-  template <class V> void fields(V&& v) const { v("dim", dim); v("descending", descending); }
+  template <class V> void fields(V&& v) const {
+    v("dim", dim);
+    v("descending", descending);
+  }
 };
 struct ContractAttrs {  // "bhqd,bhkd->bhqk"; letters absent from the result are summed
   std::string einsum;
   std::vector<WindowRelation> windows;
-  template <class V> void fields(V&& v) const { v("einsum", einsum); v("windows", windows); }
+  template <class V> void fields(V&& v) const {
+    v("einsum", einsum);
+    v("windows", windows);
+  }
 };
 struct WindowAttrs {  // dims[i] is cut into windows of size[i]; the taps become trailing result dims, in order
   Dims dims, size, stride, dilation;
-  template <class V> void fields(V&& v) const { v("dims", dims); v("size", size); v("stride", stride); v("dilation", dilation); }
+  template <class V> void fields(V&& v) const {
+    v("dims", dims);
+    v("size", size);
+    v("stride", stride);
+    v("dilation", dilation);
+  }
 };
 
-using Attrs = std::variant<NoAttrs, ConstantAttrs, DimAttrs, DimsAttrs, RandomAttrs, SliceAttrs, PadAttrs,
-                           ScatterAttrs, ReduceAttrs, ScanAttrs, ArgSortAttrs, ContractAttrs, WindowAttrs>;
+using Attrs = std::variant<NoAttrs, ConstantAttrs, DimAttrs, DimsAttrs, RandomAttrs, SliceAttrs, PadAttrs, ScatterAttrs,
+                           ReduceAttrs, ScanAttrs, ArgSortAttrs, ContractAttrs, WindowAttrs>;
 
 std::string to_string(const Attrs&);  // "{dim = 1, descending = false}", empty for NoAttrs
 uint64_t hash(const Attrs&);

@@ -40,9 +40,9 @@ class CompiledFunction {
   CompiledFunction(Body, CompileOptions, Loc);
   std::vector<Tensor> call(const std::vector<Tensor>& arguments);
 
-  int64_t programs() const;                            // signatures compiled so far
-  std::string text(std::string_view stage) const;      // of the latest program: "tsr", "fuse", "plan", "explain"
-  const Program* program() const;                      // the latest, null before the first call
+  int64_t programs() const;                        // signatures compiled so far
+  std::string text(std::string_view stage) const;  // of the latest program: "tsr", "fuse", "plan", "explain"
+  const Program* program() const;                  // the latest, null before the first call
 
  private:
   struct Entry;
@@ -54,7 +54,8 @@ class CompiledFunction {
 };
 
 namespace detail {
-template <class T> concept Fields = requires(T t) { t.fields([](const char*, auto&) {}); };
+template <class T>
+concept Fields = requires(T t) { t.fields([](const char*, auto&) {}); };
 template <class T> inline constexpr bool is_tensor_vector = std::is_same_v<T, std::vector<Tensor>>;
 
 template <class T> void flatten(const T& value, std::vector<Tensor>& out) {
@@ -64,7 +65,9 @@ template <class T> void flatten(const T& value, std::vector<Tensor>& out) {
   else if constexpr (std::is_integral_v<T>) out.push_back(scalar(static_cast<int64_t>(value), i64));
   else if constexpr (is_tensor_vector<T>) out.insert(out.end(), value.begin(), value.end());
   else {
-    static_assert(Fields<T>, "arguments and results of a compiled function are tensors, numbers, or structs with a fields(visitor) member");
+    static_assert(
+        Fields<T>,
+        "arguments and results of a compiled function are tensors, numbers, or structs with a fields(visitor) member");
     const_cast<T&>(value).fields([&](const char*, auto& member) { flatten(member, out); });
   }
 }
@@ -89,12 +92,14 @@ template <class T> traced_t<T> unflatten(const T& like, const std::vector<Tensor
 template <class F>
 class Compiled {
  public:
-  Compiled(F fn, CompileOptions options, Loc at) : fn_(std::make_shared<F>(std::move(fn))), options_(std::move(options)), at_(at) {}
+  Compiled(F fn, CompileOptions options, Loc at)
+      : fn_(std::make_shared<F>(std::move(fn))), options_(std::move(options)), at_(at) {}
 
   template <class... Args> auto operator()(const Args&... args) {
-    static_assert(std::is_invocable_v<F&, detail::traced_t<Args>...>,
-                  "the function does not take these arguments; a parameter that is given a number must be declared Tensor: "
-                  "a plain number would be frozen at its first value");
+    static_assert(
+        std::is_invocable_v<F&, detail::traced_t<Args>...>,
+        "the function does not take these arguments; a parameter that is given a number must be declared Tensor: "
+        "a plain number would be frozen at its first value");
     using Result = std::invoke_result_t<F&, detail::traced_t<Args>...>;
     std::vector<Tensor> flat;
     (detail::flatten(args, flat), ...);

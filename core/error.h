@@ -20,10 +20,10 @@
 namespace tessera {
 
 struct ErrorText {
-  std::string code;     // "T-S012": letter = kind, number = the constraint's label in the docs
-  std::string fault;    // one sentence, no full stop
-  Loc at = {};          // user's place; filled from the scope when unknown
-  std::string path = {};                                     // module path, may be empty
+  std::string code;       // "T-S012": letter = kind, number = the constraint's label in the docs
+  std::string fault;      // one sentence, no full stop
+  Loc at = {};            // user's place; filled from the scope when unknown
+  std::string path = {};  // module path, may be empty
   std::vector<std::pair<std::string, std::string>> operands = {};  // label, description
   std::string hint = {};
 };
@@ -40,8 +40,8 @@ class Error : public std::runtime_error {
   ErrorText text_;
 };
 
-#define TESSERA_ERROR_KIND(Name) \
-  struct Name : Error {          \
+#define TESSERA_ERROR_KIND(Name)                                     \
+  struct Name : Error {                                              \
     explicit Name(ErrorText text) : Error(#Name, std::move(text)) {} \
   }
 TESSERA_ERROR_KIND(ShapeError);    // T-S: extents do not fit

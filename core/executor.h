@@ -17,9 +17,10 @@ namespace tessera {
 class Executable {
  public:
   virtual ~Executable() = default;
-  // Buffers in argument order; result buffers in result order. The caller moves a buffer in to donate it: it is
-  // reused only while its use_count is 1. Throws ValueError for an index out of range, naming the op's line.
-  virtual std::vector<BufferPtr> run(std::vector<BufferPtr> arguments) = 0;
+  // Buffers in argument order in, result buffers in result order out. An argument whose use_count is 1 may be donated:
+  // its memory becomes a result. Throws ValueError for an index out of range, naming the op's line; then no argument
+  // has been written to, so the caller loses nothing.
+  virtual std::vector<BufferPtr> run(std::vector<BufferPtr>& arguments) = 0;
   // What people read: "tsr", "fuse", "llvm", "plan", "explain". Empty when the executor has no such text.
   virtual std::string text(std::string_view stage) const;
 };
@@ -41,7 +42,7 @@ class Executor {
 };
 
 Executor& reference_executor();
-Executor* find_executor(std::string_view name);         // null when it is not linked in
+Executor* find_executor(std::string_view name);  // null when it is not linked in
 void register_executor(std::unique_ptr<Executor>, bool preferred);
 // The one this process uses: TESSERA_EXECUTOR if set (DeviceError when unknown), else the preferred one registered.
 Executor& default_executor();

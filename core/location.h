@@ -45,7 +45,8 @@ class ScopeGuard {
   ScopePtr outer_;
 };
 
-ScopePtr current_scope();  // null at top level
+ScopePtr current_scope();                 // null at top level
+ScopePtr exchange_scope(ScopePtr scope);  // makes `scope` current on this thread and returns the one before
 
 // The place to show for an op recorded at `at`: `at` itself when it is user code, else the call site of the
 // innermost enclosing module call that is.

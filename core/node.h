@@ -27,15 +27,15 @@ struct Node {
   Shape shape;
   Attrs attrs;
   std::vector<NodePtr> inputs;
-  Loc at;          // as recorded; user_location(at, scope) is what errors show
+  Loc at;  // as recorded; user_location(at, scope) is what errors show
   ScopePtr scope;
-  std::string label;           // of an Input: the State's or argument's name, else empty
-  Trace* trace = nullptr;      // the recording it belongs to; null outside compile()
+  std::string label;                         // of an Input: the State's or argument's name, else empty
+  Trace* trace = nullptr;                    // the recording it belongs to; null outside compile()
   std::shared_ptr<const CustomRule> custom;  // a backward of the user's own (autograd/custom_vjp.h)
 
-  BufferPtr value;             // set once it was computed; then the node is a leaf
-  Loc read_at;                 // who read it first: what grad() names when history is gone
-  std::atomic<int> handles{0}; // Tensors that hold it
+  BufferPtr value;              // set once it was computed; then the node is a leaf
+  Loc read_at;                  // who read it first: what grad() names when history is gone
+  std::atomic<int> handles{0};  // Tensors that hold it
 
   ~Node();  // iterative: a chain of a million nodes must not recurse
 };

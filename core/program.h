@@ -13,19 +13,19 @@ namespace tessera {
 struct Instruction {
   Op op = Op::Input;
   DType dtype = DType::f32;
-  Shape shape;
-  Attrs attrs;
-  std::vector<int> inputs;
-  Loc at;
-  ScopePtr scope;
-  std::string label;  // of an Input
+  Shape shape = {};
+  Attrs attrs = {};
+  std::vector<int> inputs = {};
+  Loc at = {};
+  ScopePtr scope = {};
+  std::string label = {};  // of an Input
 };
 
 struct Program {
   std::string name = "program";
   std::vector<Instruction> instructions;
-  std::vector<int> inputs;    // values that are Op::Input, in argument order
-  std::vector<int> outputs;   // values returned, in result order; a value may be returned twice
+  std::vector<int> inputs;   // values that are Op::Input, in argument order
+  std::vector<int> outputs;  // values returned, in result order; a value may be returned twice
   // donor[k] = i: output k is the new value of the State whose old value is argument i; −1: none. The executor may
   // write output k into argument i's buffer if it holds the only reference.
   std::vector<int> donor;

@@ -33,12 +33,14 @@ void seed(uint64_t value);  // also resets step and the call counters
 class RandomPoint {  // module scope and call counters at one moment of a recording
  public:
   static RandomPoint capture();
+  void restore() const;
 
  private:
-  friend class RandomReplay;
   ScopePtr scope_;
   std::unordered_map<std::string, uint64_t> calls_;
 };
+void restart_random_calls();  // number the draws of this thread from zero again: what a recording begins with
+
 class RandomReplay {
  public:
   explicit RandomReplay(const RandomPoint&);

@@ -38,7 +38,7 @@ class Shape {
   Dims dims_;
 };
 
-Dims row_major_strides(const Shape&);  // in elements
+Dims row_major_strides(const Shape&);                        // in elements
 std::optional<Shape> broadcast(const Shape&, const Shape&);  // nullopt when they do not meet
 std::ostream& operator<<(std::ostream&, const Shape&);
 

@@ -24,8 +24,8 @@ class State {
   const Shape& shape() const { return value_.shape(); }
   DType dtype() const { return value_.dtype(); }
 
-  Tensor value() const;                              // under compile(): the program's own node for it
-  void assign(Operand value);                        // same shape and dtype, else ShapeError / DTypeError
+  Tensor value() const;        // under compile(): the program's own node for it
+  void assign(Operand value);  // same shape and dtype, else ShapeError / DTypeError
   operator Tensor() const { return value(); }
 
  private:

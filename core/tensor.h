@@ -55,7 +55,8 @@ class Operand {
  public:
   Operand(Tensor tensor, Loc at = Loc::here()) : tensor_(std::move(tensor)), at_(at) {}
   Operand(const State& state, Loc at = Loc::here());
-  template <class T> requires std::is_arithmetic_v<T>
+  template <class T>
+  requires std::is_arithmetic_v<T>
   Operand(T number, Loc at = Loc::here()) : is_number_(true), at_(at) {
     if constexpr (std::is_floating_point_v<T>) number_ = static_cast<double>(number);
     else number_ = static_cast<int64_t>(number);

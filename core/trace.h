@@ -15,7 +15,7 @@ namespace tessera {
 
 class Trace {
  public:
-  Trace();   // becomes current on this thread
+  Trace();  // becomes current on this thread
   ~Trace();
   Trace(const Trace&) = delete;
   Trace& operator=(const Trace&) = delete;
@@ -33,6 +33,10 @@ class Trace {
     std::vector<State*> written;    // outputs after the results, in order of first assignment
   };
   Recorded finish(const std::vector<Tensor>& results, std::string name);
+
+  // The slot itself, past any recording: what a compiled function takes its inputs from and puts its outputs into.
+  static Tensor stored(const State&);
+  static void store(State&, Tensor value);
 
  private:
   Trace* outer_;

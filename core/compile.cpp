@@ -1,0 +1,148 @@
+#include <tessera/core/compile.h>
+
+#include <algorithm>
+
+#include <tessera/core/error.h>
+#include <tessera/core/log.h>
+
+namespace tessera {
+namespace {
+
+using Signature = std::vector<std::pair<DType, Shape>>;
+
+Signature signature_of(const std::vector<Tensor>& arguments) {
+  Signature out;
+  for (const Tensor& t : arguments) out.emplace_back(t.dtype(), t.shape());
+  return out;
+}
+
+// Names the first thing that a second recording made differently.
+[[noreturn]] void throw_changed(const Trace::Recorded& first, const Trace::Recorded& second, Loc at) {
+  const auto &a = first.program.instructions, &b = second.program.instructions;
+  for (size_t i = 0; i < std::min(a.size(), b.size()); ++i) {
+    bool same_op =
+        a[i].op == b[i].op && a[i].dtype == b[i].dtype && a[i].shape == b[i].shape && a[i].inputs == b[i].inputs;
+    if (same_op && equal(a[i].attrs, b[i].attrs)) continue;
+    bool constant = same_op && a[i].op == Op::Constant;
+    std::string was = std::string(name(a[i].op)) + to_string(a[i].attrs),
+                is = std::string(name(b[i].op)) + to_string(b[i].attrs);
+    throw TraceError(
+        {.code = "T-T005",
+         .fault = constant ? "a number that was recorded as a constant has changed"
+                           : "the function recorded a different computation on its second call",
+         .at = user_location(b[i].at, b[i].scope),
+         .path = b[i].scope ? b[i].scope->path() : "",
+         .operands = {{"first", was}, {"second", is}},
+         .hint = constant ? "pass it as an argument or keep it in a State"
+                          : "a branch or loop depends on host state: choose with where(), or pass it as an argument"});
+  }
+  throw TraceError({.code = "T-T006",
+                    .fault = "the function reads or assigns other States or tensors on its second call",
+                    .at = at,
+                    .hint = "it must not change host state: counters and buffers belong into a State"});
+}
+
+// Lets go of the old values of assigned States, so that the program's arguments are their only owners and their
+// memory can be reused. If the run throws, the destructor puts them back: an error loses nothing.
+class DonatedStates {
+ public:
+  DonatedStates(const Trace::Recorded& recorded, size_t first_state) {
+    for (int argument : recorded.program.donor) {
+      if (argument < 0) continue;
+      NodePtr node = Trace::stored(*recorded.read[static_cast<size_t>(argument) - first_state]).node();
+      constexpr long slot_and_here = 2;  // anyone else may still read the old value
+      if (node.use_count() == slot_and_here) held_.emplace_back(node, std::exchange(node->value, nullptr));
+    }
+  }
+  ~DonatedStates() {
+    for (auto& [node, buffer] : held_) node->value = buffer.lock();
+  }
+  void spent() { held_.clear(); }
+
+ private:
+  // Weak: the argument list owns the buffers until the run has ended.
+  std::vector<std::pair<NodePtr, std::weak_ptr<Buffer>>> held_;
+};
+
+constexpr size_t many_signatures = 8;
+
+}  // namespace
+
+struct CompiledFunction::Entry {
+  Signature signature;
+  Trace::Recorded recorded;
+  std::shared_ptr<Executable> executable;
+  bool checked = false;  // the second call has recorded again and agreed
+};
+
+CompiledFunction::CompiledFunction(Body body, CompileOptions options, Loc at)
+    : body_(std::move(body)), options_(std::move(options)), at_(at) {}
+
+std::shared_ptr<CompiledFunction::Entry> CompiledFunction::record(const std::vector<Tensor>& arguments) {
+  auto entry = std::make_shared<Entry>();
+  entry->signature = signature_of(arguments);
+  Trace trace;
+  std::vector<Tensor> traced;
+  for (size_t i = 0; i < arguments.size(); ++i)
+    traced.push_back(trace.argument(arguments[i].dtype(), arguments[i].shape(), "argument " + std::to_string(i)));
+  entry->recorded = trace.finish(body_(traced), options_.name);
+  entry->recorded.program.precision = options_.precision;
+  entry->recorded.program.strict = options_.strict;
+  return entry;
+}
+
+std::vector<Tensor> CompiledFunction::call(const std::vector<Tensor>& arguments) {
+  std::vector<BufferPtr> buffers;  // also computes arguments that are still pending, before anything is recorded
+  for (const Tensor& t : arguments) buffers.push_back(t.buffer(at_));
+
+  Signature signature = signature_of(arguments);
+  auto found = std::find_if(entries_.begin(), entries_.end(), [&](const auto& e) { return e->signature == signature; });
+  std::shared_ptr<Entry> entry;
+  if (found == entries_.end()) {
+    entry = record(arguments);
+    entry->executable = default_executor().get(entry->recorded.program);
+    entries_.push_back(entry);
+    if (entries_.size() == many_signatures + 1)
+      log_line("recompile", "'" + options_.name + "' at " + at_.str() + " was compiled for more than " +
+                                std::to_string(many_signatures) + " signatures; pad to fewer shapes");
+  } else {
+    entry = *found;
+    std::rotate(found, found + 1, entries_.end());  // text() speaks of the latest
+    if (!entry->checked) {
+      auto again = record(arguments);
+      const auto &a = entry->recorded, &b = again->recorded;
+      if (!a.program.same_computation(b.program) || a.read != b.read || a.written != b.written ||
+          a.captured != b.captured)
+        throw_changed(a, b, at_);
+      entry->checked = true;
+    }
+  }
+
+  const Trace::Recorded& recorded = entry->recorded;
+  size_t first_state = buffers.size(), result_count = recorded.program.outputs.size() - recorded.written.size();
+  for (State* state : recorded.read) buffers.push_back(Trace::stored(*state).buffer(at_));
+  for (const NodePtr& node : recorded.captured) buffers.push_back(node->value);
+  DonatedStates donated(recorded, first_state);
+  std::vector<BufferPtr> outputs = entry->executable->run(buffers);
+  donated.spent();
+
+  std::vector<Tensor> results;
+  for (size_t k = 0; k < outputs.size(); ++k) {
+    const Instruction& from = recorded.program.instructions[static_cast<size_t>(recorded.program.outputs[k])];
+    Tensor value = tensor_from(outputs[k], from.dtype, from.shape, at_);
+    if (k < result_count) results.push_back(value);
+    else Trace::store(*recorded.written[k - result_count], value);
+  }
+  return results;
+}
+
+int64_t CompiledFunction::programs() const { return static_cast<int64_t>(entries_.size()); }
+std::string CompiledFunction::text(std::string_view stage) const {
+  if (entries_.empty()) return "";
+  return stage == "tsr" ? entries_.back()->recorded.program.str() : entries_.back()->executable->text(stage);
+}
+const Program* CompiledFunction::program() const {
+  return entries_.empty() ? nullptr : &entries_.back()->recorded.program;
+}
+
+}  // namespace tessera

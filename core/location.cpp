@@ -1,0 +1,51 @@
+#include <tessera/core/location.h>
+
+#include <cstring>
+#include <string_view>
+
+namespace tessera {
+namespace {
+
+thread_local ScopePtr scope_of_thread;
+
+bool starts_with_folder(std::string_view path, std::string_view root) {
+  for (std::string_view folder : {"/core/", "/autograd/", "/nn/"})
+    if (path.size() > root.size() && path.starts_with(root) && path.substr(root.size()).starts_with(folder))
+      return true;
+  return false;
+}
+
+}  // namespace
+
+std::string Loc::str() const { return known() ? std::string(file) + ":" + std::to_string(line) : "unknown place"; }
+
+// Ours are the sources, and the same headers seen through an include folder: `…/include/tessera/nn/…`.
+bool is_library_file(const char* file) {
+  std::string_view path(file);
+  if (starts_with_folder(path, TESSERA_SOURCE_DIR)) return true;
+  constexpr std::string_view installed = "include/tessera";
+  size_t at = path.rfind(installed);
+  return at != std::string_view::npos && starts_with_folder(path, path.substr(0, at + installed.size()));
+}
+
+std::string Scope::path() const { return parent ? parent->path() + "." + name : name; }
+
+ScopeGuard::ScopeGuard(std::string name, Loc called_at) : outer_(scope_of_thread) {
+  scope_of_thread = std::make_shared<const Scope>(Scope{std::move(name), called_at, outer_});
+}
+ScopeGuard::~ScopeGuard() { scope_of_thread = std::move(outer_); }
+
+ScopePtr current_scope() { return scope_of_thread; }
+ScopePtr exchange_scope(ScopePtr scope) {
+  std::swap(scope, scope_of_thread);
+  return scope;
+}
+
+Loc user_location(Loc at, const ScopePtr& scope) {
+  if (at.known() && !is_library_file(at.file)) return at;
+  for (const Scope* s = scope.get(); s; s = s->parent.get())
+    if (s->called_at.known() && !is_library_file(s->called_at.file)) return s->called_at;
+  return at;
+}
+
+}  // namespace tessera

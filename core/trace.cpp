@@ -1,0 +1,102 @@
+#include <tessera/core/trace.h>
+
+#include <algorithm>
+#include <unordered_set>
+
+#include <tessera/core/error.h>
+#include <tessera/core/evaluate.h>
+#include <tessera/core/ops.h>
+
+namespace tessera {
+namespace {
+
+thread_local Trace* trace_of_thread = nullptr;
+
+// What the recording closed over and nobody has computed yet: it must be data before the program can run.
+void evaluate_captured(const std::vector<NodePtr>& outputs, const Trace* trace) {
+  std::vector<NodePtr> todo = outputs, outside;
+  std::unordered_set<const Node*> seen;
+  while (!todo.empty()) {
+    NodePtr node = std::move(todo.back());
+    todo.pop_back();
+    if (node->value || !seen.insert(node.get()).second) continue;
+    if (node->trace == trace || node->op == Op::Constant)
+      todo.insert(todo.end(), node->inputs.begin(), node->inputs.end());
+    else outside.push_back(node);
+  }
+  evaluate(outside, Loc{});
+}
+
+}  // namespace
+
+Trace::Trace() : outer_(trace_of_thread), outer_calls_(RandomPoint::capture()) {
+  if (outer_)
+    throw TraceError({.code = "T-T003",
+                      .fault = "a compiled function is called while another one records",
+                      .hint = "call the plain function inside; compile only the outermost step"});
+  trace_of_thread = this;
+  restart_random_calls();
+}
+
+Trace::~Trace() {
+  trace_of_thread = outer_;
+  outer_calls_.restore();
+}
+
+Trace* Trace::current() { return trace_of_thread; }
+
+Tensor Trace::argument(DType dtype, Shape shape, std::string name) {
+  NodePtr node = record(Op::Input, NoAttrs{}, {}, dtype, std::move(shape), Loc{});
+  node->label = std::move(name);
+  arguments_.push_back(node);
+  return Tensor(node);
+}
+
+Tensor Trace::read(const State& state) {
+  if (auto found = value_of_.find(&state); found != value_of_.end()) return found->second;
+  NodePtr node = record(Op::Input, NoAttrs{}, {}, state.dtype(), state.shape(), Loc{});
+  node->label = state.name();
+  Tensor value(node);
+  read_.push_back(const_cast<State*>(&state));
+  input_of_.emplace(&state, value);
+  value_of_.emplace(&state, value);
+  return value;
+}
+
+void Trace::write(State& state, Tensor value) {
+  if (std::find(written_.begin(), written_.end(), &state) == written_.end()) written_.push_back(&state);
+  value_of_.insert_or_assign(&state, std::move(value));
+}
+
+Trace::Recorded Trace::finish(const std::vector<Tensor>& results, std::string name) {
+  // A step that drew random numbers advances the generator, so that the next run draws others.
+  State& step = generator().step;
+  if (input_of_.contains(&step) && std::find(written_.begin(), written_.end(), &step) == written_.end())
+    write(step, read(step) + int64_t{1});
+
+  std::vector<NodePtr> inputs = arguments_, outputs;
+  for (State* state : read_) inputs.push_back(input_of_.at(state).node());
+  for (const Tensor& t : results) outputs.push_back(t.node());
+  for (State* state : written_) outputs.push_back(value_of_.at(state).node());
+  trace_of_thread = nullptr;  // evaluate() below is not part of the recording
+  evaluate_captured(outputs, this);
+
+  Recorded recorded;
+  recorded.program = flatten(inputs, outputs, /*lift_constants=*/false, &recorded.captured);
+  recorded.program.name = std::move(name);
+  recorded.program.donor.assign(outputs.size(), -1);
+  for (size_t k = 0; k < written_.size(); ++k) {
+    auto found = std::find(read_.begin(), read_.end(), written_[k]);
+    if (found != read_.end())
+      recorded.program.donor[results.size() + k] =
+          static_cast<int>(arguments_.size() + static_cast<size_t>(found - read_.begin()));
+  }
+  recorded.read = read_;
+  recorded.written = written_;
+  return recorded;
+}
+
+Tensor Trace::stored(const State& state) { return state.value_; }
+void Trace::store(State& state, Tensor value) { state.value_ = std::move(value); }
+
+}  // namespace tessera
