@@ -1,0 +1,22 @@
+#pragma once
+// Random programs for differential tests: shape-consistent graphs with values that stay near 1, so that executors can
+// be compared by relative error. Ops with jumps (compare, floor, argmax, sort) are applied only to exact values: program
+// inputs and integers, where executors cannot disagree by rounding.
+
+#include <cstdint>
+#include <vector>
+
+#include <tessera/core/tensor.h>
+
+#include "tests/support/compare_executors.h"
+
+namespace tessera::testing {
+
+struct RandomGraph {
+  std::vector<Checked> outputs;  // values and some gradients
+  double ulps = 0;               // of each output's dtype, widened for the coarsest float in the graph
+};
+
+RandomGraph random_graph(uint64_t seed);
+
+}  // namespace tessera::testing

@@ -1,0 +1,80 @@
+// Random graphs: JIT against the reference. `random_graph_test --graphs=10000 --seed=1` for a long run by hand; without
+// a seed a fresh one is drawn and printed.
+
+#include <cstdio>
+#include <cstring>
+#include <map>
+#include <random>
+#include <string>
+
+#include <gtest/gtest.h>
+
+#include <tessera/core/executor.h>
+#include <tessera/core/program.h>
+
+#include "tests/fuzz/random_graph.h"
+
+namespace tessera::testing {
+namespace {
+
+int64_t graph_count = 300;
+uint64_t first_seed = std::random_device{}();
+
+struct Histogram {
+  std::map<std::string_view, int64_t> ops, dtypes;
+  int64_t graphs = 0, with_both = 0;
+
+  void add(const RandomGraph& graph) {
+    std::vector<NodePtr> outputs, captured;
+    for (const Checked& c : graph.outputs) outputs.push_back(c.value.node());
+    bool contraction = false, reduction = false;
+    for (const Instruction& i : flatten({}, outputs, false, &captured).instructions) {
+      ++ops[name(i.op)];
+      ++dtypes[name(i.dtype)];
+      contraction |= row(i.op).family == Family::Contract;
+      reduction |= row(i.op).family == Family::Reduce || row(i.op).family == Family::Raised;
+    }
+    ++graphs;
+    with_both += contraction && reduction;
+  }
+
+  void print() const {
+    std::printf("%ld graphs; %.0f %% hold a contraction and a reduction\nops:", static_cast<long>(graphs),
+                100.0 * static_cast<double>(with_both) / static_cast<double>(graphs));
+    for (auto [op, n] : ops) std::printf(" %.*s %ld", static_cast<int>(op.size()), op.data(), static_cast<long>(n));
+    std::printf("\ndtypes:");
+    for (auto [t, n] : dtypes) std::printf(" %.*s %ld", static_cast<int>(t.size()), t.data(), static_cast<long>(n));
+    std::printf("\n");
+  }
+};
+
+TEST(RandomGraph, jit_agrees_with_the_reference) {
+  Executor* jit = find_executor("jit");
+  ASSERT_NE(jit, nullptr);
+  std::printf("first seed %llu\n", static_cast<unsigned long long>(first_seed));
+  Histogram histogram;
+  int failures = 0;
+  for (int64_t i = 0; i < graph_count && failures < 5; ++i) {
+    uint64_t seed = first_seed + static_cast<uint64_t>(i);
+    SCOPED_TRACE("--graphs=1 --seed=" + std::to_string(seed));
+    RandomGraph graph = random_graph(seed);
+    histogram.add(graph);
+    for (const std::string& line : differences(graph.outputs, *jit, reference_executor())) {
+      ADD_FAILURE() << line;
+      ++failures;
+    }
+  }
+  histogram.print();
+}
+
+}  // namespace
+}  // namespace tessera::testing
+
+int main(int argc, char** argv) {
+  ::testing::InitGoogleTest(&argc, argv);
+  for (int i = 1; i < argc; ++i) {
+    if (std::strncmp(argv[i], "--graphs=", 9) == 0) tessera::testing::graph_count = std::stoll(argv[i] + 9);
+    if (std::strncmp(argv[i], "--seed=", 7) == 0) tessera::testing::first_seed = std::stoull(argv[i] + 7);
+  }
+  return RUN_ALL_TESTS();
+}

@@ -1,0 +1,30 @@
+#pragma once
+// Runs one set of recorded values on two executors, on the same host data, and compares every element.
+
+#include <string>
+#include <vector>
+
+#include <tessera/core/executor.h>
+#include <tessera/core/tensor.h>
+
+namespace tessera::testing {
+
+// Relative to the dtype's epsilon: |a − b| ≤ ulps · ε · (|b| + 0.1 · max|b|). Integers and bools compare exactly, NaN
+// equals NaN, infinities compare by sign.
+struct Tolerance {
+  double ulps = 8;
+};
+
+struct Checked {
+  std::string name;
+  Tensor value;
+  Tolerance tolerance = {};
+};
+
+double epsilon(DType);
+// One line per value that differs, empty when all agree. `reference` is the second operand of the comparison.
+std::vector<std::string> differences(const std::vector<Checked>& values, Executor& tested, Executor& reference);
+// The same for results that are already there.
+std::string difference(const Buffer& tested, const Buffer& reference, DType, int64_t count, Tolerance);
+
+}  // namespace tessera::testing
