@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include <tessera/core/error.h>
+#include <tessera/core/fault.h>
 #include <tessera/core/log.h>
 
 namespace tessera {
@@ -55,6 +56,7 @@ class DonatedStates {
     }
   }
   ~DonatedStates() {
+    if (planted(Fault::state_not_donated_back)) return;
     for (auto& [node, buffer] : held_) node->value = buffer.lock();
   }
   void spent() { held_.clear(); }

@@ -1,0 +1,48 @@
+#include <tessera/core/fault.h>
+
+#ifdef TESSERA_FAULTS
+#  include <cstdlib>
+#  include <iterator>
+#  include <string_view>
+
+#  include <tessera/core/error.h>
+
+namespace tessera {
+namespace {
+
+constexpr std::string_view names[] = {
+    "none",
+    "skip_unbroadcast",
+    "gradient_twice",
+    "gradient_lost",
+    "stale_cache_hit",
+    "random_step_stuck",
+    "state_not_donated_back",
+    "fold_view_offset",
+    "lost_max_subtraction",
+    "wrong_reduce_dim",
+    "column_tail_lost",
+    "vector_tail_lost",
+    "contract_edge_lost",
+    "live_slot_reused",
+    "donated_too_early",
+    "scatter_last_lost",
+};
+
+Fault chosen() {
+  const char* wanted = std::getenv("TESSERA_FAULT");
+  if (!wanted) return Fault::none;
+  for (size_t i = 0; i < std::size(names); ++i)
+    if (names[i] == wanted) return static_cast<Fault>(i);
+  throw InternalError("no planted fault is called " + std::string(wanted));
+}
+
+}  // namespace
+
+bool planted(Fault fault) {
+  static const Fault active = chosen();
+  return fault == active;
+}
+
+}  // namespace tessera
+#endif
