@@ -1,0 +1,62 @@
+#pragma once
+// An optimizer owns the moment States of the parameters that it was built for. step() assigns parameters and moments;
+// inside compile() that makes them outputs of the one compiled step.
+//
+//   optim::AdamW opt(model.parameters(), {.weight_decay = 0.1});
+//   opt.group("*.bias|*norm*", {.weight_decay = 0});
+//   opt.step(grad(loss, model.parameters()), lr);
+//
+// Moments are named after their parameter ("layers.0.mlp.up.weight.exp_avg") and live as long as the optimizer, which
+// must not outlive the parameters.
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include <tessera/core/ops.h>
+#include <tessera/core/state.h>
+
+namespace tessera::optim {
+
+// What a group changes; what is left out stays as the optimizer's options say.
+struct GroupOptions {
+  std::optional<double> weight_decay = std::nullopt;
+  double lr_scale = 1;  // multiplies the lr of step()
+};
+
+class Optimizer {
+ public:
+  Optimizer(const Optimizer&) = delete;
+  Optimizer& operator=(const Optimizer&) = delete;
+  virtual ~Optimizer();
+
+  // Parameters whose name matches (nn/glob.h) follow these options; the latest matching group wins. ValueError when
+  // the pattern matches none.
+  void group(const std::string& pattern, GroupOptions);
+  // One update: grads in the order of the parameters. Throws ValueError when their number differs.
+  void step(const std::vector<Tensor>& grads, Operand lr);
+
+  const std::vector<State*>& parameters() const { return parameters_; }
+  std::vector<State*> states() const;  // step count and moments: what a checkpoint holds
+
+ protected:
+  Optimizer(std::vector<State*> parameters, double weight_decay);
+  // States that start as zeros, one per parameter; returned in the order of the parameters.
+  std::vector<State*> moments(const std::string& suffix);
+  double weight_decay(size_t parameter) const { return groups_[parameter].weight_decay; }
+
+  // Assigns parameter i and its moments. lr is that of its group; t is 1 in the first step (f32).
+  virtual void update(size_t i, const Tensor& grad, const Tensor& lr, const Tensor& t) = 0;
+
+ private:
+  struct Group {
+    double weight_decay, lr_scale;
+  };
+  std::vector<State*> parameters_;
+  std::vector<Group> groups_;  // one per parameter
+  State step_;
+  std::vector<std::unique_ptr<State>> moments_;
+};
+
+}  // namespace tessera::optim
