@@ -1,0 +1,181 @@
+// compile(): signatures, States as inputs and outputs, and what it refuses.
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+
+#include <tessera/core/compile.h>
+#include <tessera/core/error.h>
+#include <tessera/core/random.h>
+
+namespace tessera {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+
+Tensor vec(std::initializer_list<float> values) { return tensor<float>(values); }
+
+template <class E, class F> std::string message_of(F f) {
+  try {
+    f();
+  } catch (const E& e) {
+    return e.what();
+  } catch (const std::exception& e) {
+    return std::string("another error: ") + e.what();
+  }
+  return "no error";
+}
+
+TEST(Compile, runs_what_was_recorded) {
+  auto f = compile([](Tensor x, Tensor y) { return x * y + 1.0; });
+  EXPECT_THAT(f(vec({1, 2}), vec({3, 4})).to_vector<float>(), ElementsAre(4, 9));
+  EXPECT_THAT(f(vec({5, 6}), vec({7, 8})).to_vector<float>(), ElementsAre(36, 49));
+  EXPECT_EQ(f.programs(), 1);
+}
+
+TEST(Compile, one_program_per_signature) {
+  auto f = compile([](Tensor x) { return sum(x); });
+  f(vec({1, 2}));
+  f(vec({1, 2, 3}));
+  f(vec({4, 5}));
+  EXPECT_EQ(f.programs(), 2);
+}
+
+TEST(Compile, a_number_is_an_argument_and_never_recompiles) {
+  auto f = compile([](Tensor x, Tensor lr) { return x * lr; });
+  for (float lr : {0.5f, 0.25f, 2.0f}) EXPECT_THAT(f(vec({4}), lr).to_vector<float>(), ElementsAre(4 * lr));
+  EXPECT_EQ(f.programs(), 1);
+}
+
+struct Pair {
+  Tensor a, b;
+  template <class V> void fields(V&& v) { v("a", a), v("b", b); }
+};
+TEST(Compile, structs_travel_by_their_fields) {
+  auto swap = compile([](Pair p) { return Pair{p.b, p.a}; });
+  Pair out = swap(Pair{vec({1}), vec({2, 3})});
+  EXPECT_THAT(out.a.to_vector<float>(), ElementsAre(2, 3));
+  EXPECT_THAT(out.b.to_vector<float>(), ElementsAre(1));
+}
+
+TEST(Compile, states_are_read_and_assigned) {
+  State counter("counter", vec({0, 0}));
+  auto step = compile([&](Tensor x) { counter.assign(counter + x); });
+  for (int i = 0; i < 4; ++i) step(vec({1, 10}));
+  EXPECT_THAT(counter.value().to_vector<float>(), ElementsAre(4, 40));
+}
+
+TEST(Compile, a_state_read_after_its_assignment_is_the_new_value) {
+  State s("s", vec({1}));
+  auto step = compile([&] {
+    s.assign(s * 2.0);
+    return s + 0.5;
+  });
+  EXPECT_THAT(step().to_vector<float>(), ElementsAre(2.5f));
+  EXPECT_THAT(s.value().to_vector<float>(), ElementsAre(2));
+}
+
+TEST(Compile, an_old_value_that_someone_holds_survives_the_update) {
+  State s("s", vec({1, 2, 3}));
+  Tensor old = s.value();
+  auto step = compile([&] { s.assign(s + 1.0); });
+  step();
+  step();
+  EXPECT_THAT(old.to_vector<float>(), ElementsAre(1, 2, 3));
+  EXPECT_THAT(s.value().to_vector<float>(), ElementsAre(3, 4, 5));
+}
+
+TEST(Compile, two_states_can_swap) {
+  State a("a", vec({1})), b("b", vec({2}));
+  auto swap = compile([&] {
+    Tensor old = a.value();
+    a.assign(b.value());
+    b.assign(old);
+  });
+  for (int i = 0; i < 3; ++i) swap();
+  EXPECT_THAT(a.value().to_vector<float>(), ElementsAre(2));
+  EXPECT_THAT(b.value().to_vector<float>(), ElementsAre(1));
+}
+
+TEST(Compile, captured_tensors_are_data) {
+  Tensor table = vec({1, 2, 3}) * 2.0;  // recorded, not computed
+  auto f = compile([&](Tensor x) { return x + table; });
+  EXPECT_THAT(f(vec({1, 1, 1})).to_vector<float>(), ElementsAre(3, 5, 7));
+  EXPECT_THAT(f(vec({0, 0, 0})).to_vector<float>(), ElementsAre(2, 4, 6));
+}
+
+TEST(Compile, an_error_in_a_run_loses_no_state) {
+  State s("s", vec({1, 2}));
+  auto step = compile([&](Tensor index) {
+    s.assign(s + gather(vec({10, 20}), index));
+    return sum(s.value());
+  });
+  Tensor good = tensor<int32_t>({0, 1}), bad = tensor<int32_t>({0, 7});
+  step(good);
+  std::string text = message_of<ValueError>([&] { step(bad); });
+  EXPECT_THAT(text, HasSubstr("7"));
+  EXPECT_THAT(text, HasSubstr("compile_test.cpp"));
+  EXPECT_THAT(s.value().to_vector<float>(), ElementsAre(11, 22));
+  step(good);
+  EXPECT_THAT(s.value().to_vector<float>(), ElementsAre(21, 42));
+}
+
+TEST(Compile, a_changed_constant_is_found_on_the_second_call) {
+  double scale = 1;
+  auto f = compile([&](Tensor x) { return x * (scale *= 2); });
+  f(vec({1}));
+  std::string text = message_of<TraceError>([&] { f(vec({1})); });
+  EXPECT_THAT(text, HasSubstr("constant"));
+  EXPECT_THAT(text, HasSubstr("compile_test.cpp:" + std::to_string(__LINE__ - 4)));
+}
+
+TEST(Compile, a_changed_branch_is_found_on_the_second_call) {
+  int calls = 0;
+  auto f = compile([&](Tensor x) { return calls++ ? exp(x) : log(x); });
+  f(vec({1}));
+  EXPECT_THAT(message_of<TraceError>([&] { f(vec({1})); }), HasSubstr("different computation"));
+}
+
+TEST(Compile, reading_a_value_while_recording_throws) {
+  auto f = compile([](Tensor x) { return x.item<float>() > 0 ? x : -x; });
+  EXPECT_THAT(message_of<TraceError>([&] { f(vec({1})); }), HasSubstr("where()"));
+}
+
+TEST(Compile, a_value_that_leaks_out_of_a_recording_cannot_be_read) {
+  Tensor leaked;
+  auto f = compile([&](Tensor x) {
+    leaked = x + 1.0;
+    return x;
+  });
+  f(vec({1}));
+  EXPECT_THAT(message_of<TraceError>([&] { leaked.eval(); }), HasSubstr("has ended"));
+}
+
+TEST(Compile, compiled_functions_do_not_nest) {
+  auto inner = compile([](Tensor x) { return x; });
+  auto outer = compile([&](Tensor x) { return inner(x); });
+  EXPECT_NE(message_of<TraceError>([&] { outer(vec({1})); }), "no error");
+}
+
+TEST(Compile, draws_differ_between_runs_and_repeat_after_seed) {
+  auto draw = compile([] { return uniform({4}); });
+  seed(3);
+  auto first = draw().to_vector<float>(), second = draw().to_vector<float>();
+  EXPECT_NE(first, second);
+  seed(3);
+  EXPECT_EQ(draw().to_vector<float>(), first);
+  EXPECT_EQ(draw().to_vector<float>(), second);
+}
+
+TEST(Compile, two_programs_of_equal_shape_are_told_apart) {
+  auto rows = compile([](Tensor x) { return sum(x, {1}); });
+  auto columns = compile([](Tensor x) { return sum(x, {0}); });
+  Tensor x = tensor(std::vector<float>{1, 2, 3, 4}, {2, 2});
+  EXPECT_THAT(rows(x).to_vector<float>(), ElementsAre(3, 7));
+  EXPECT_THAT(columns(x).to_vector<float>(), ElementsAre(4, 6));
+}
+
+}  // namespace
+}  // namespace tessera
