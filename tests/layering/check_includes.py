@@ -73,8 +73,9 @@ def check_lists(root, folder, findings):
         # Each command's arguments are one list.
         for arguments in re.findall(r"\(([^()]*)\)", re.sub(r"#.*", "", cmake.read_text(encoding="utf-8"))):
             names = [n for n in SOURCE.findall(arguments) if not n.startswith("/")]
-            if names != sorted(names):
-                wrong = next(b for a, b in zip(names, names[1:]) if b < a)
+            own = [n for n in names if not n.startswith("../")]
+            if own != sorted(own):
+                wrong = next(b for a, b in zip(own, own[1:]) if b < a)
                 findings.append(f"{cmake.relative_to(root)}: {wrong} is out of alphabetical order")
             listed |= {(cmake.parent / n).resolve() for n in names}
     for path in sorted(files - listed):
