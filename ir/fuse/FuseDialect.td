@@ -1,6 +1,7 @@
 #ifndef TESSERA_FUSE_DIALECT
 #define TESSERA_FUSE_DIALECT
 
+include "mlir/IR/EnumAttr.td"
 include "mlir/IR/OpBase.td"
 
 def FuseDialect : Dialect {
@@ -35,7 +36,15 @@ def FuseDialect : Dialect {
     Bodies compute in f32 for f16, bf16 and f8 storage (block arguments have the storage type, `arith.extf` widens,
     `arith.truncf` before `fuse.yield` narrows); unsigned integers are signless in bodies; bool is i1, one byte in memory.
   }];
+  let useDefaultAttributePrinterParser = 1;
   let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::math::MathDialect"];
 }
+
+def Fuse_ReduceKind : I64EnumAttr<"ReduceKind", "how a reduction combines", [
+    I64EnumAttrCase<"sum", 0>, I64EnumAttrCase<"max", 1>, I64EnumAttrCase<"min", 2>, I64EnumAttrCase<"prod", 3>]> {
+  let cppNamespace = "::tessera::fuse";
+  let genSpecializedAttr = 0;
+}
+def Fuse_ReduceKindAttr : EnumAttr<FuseDialect, Fuse_ReduceKind, "reduce_kind"> { let assemblyFormat = "$value"; }
 
 #endif

@@ -1,18 +1,10 @@
 #ifndef TESSERA_FUSE_OPS
 #define TESSERA_FUSE_OPS
 
-include "FuseDialect.td"
+include "tessera/ir/fuse/FuseDialect.td"
 include "mlir/Interfaces/SideEffectInterfaces.td"
-include "mlir/IR/EnumAttr.td"
 
 class Fuse_Op<string mnemonic, list<Trait> traits = []> : Op<FuseDialect, mnemonic, traits>;
-
-def Fuse_ReduceKind : I64EnumAttr<"ReduceKind", "how a reduction combines", [
-    I64EnumAttrCase<"sum", 0>, I64EnumAttrCase<"max", 1>, I64EnumAttrCase<"min", 2>, I64EnumAttrCase<"prod", 3>]> {
-  let cppNamespace = "::tessera::fuse";
-  let genSpecializedAttr = 0;
-}
-def Fuse_ReduceKindAttr : EnumAttr<FuseDialect, Fuse_ReduceKind, "reduce_kind"> { let assemblyFormat = "$value"; }
 
 def Fuse_KernelOp : Fuse_Op<"kernel", [Pure, AttrSizedOperandSegments, IsolatedFromAbove,
                                        SingleBlockImplicitTerminator<"YieldOp">]> {
@@ -114,7 +106,7 @@ def Fuse_IndexOp : Fuse_Op<"index", [Pure, HasParent<"KernelOp">]> {
 
 def Fuse_LoadAtOp : Fuse_Op<"load_at", [Pure, HasParent<"KernelOp">,
     TypesMatchWith<"the result is an element of the source", "source", "result",
-                   "::llvm::cast<::mlir::RankedTensorType>($_self).getElementType()">]> {
+                   "::tessera::fuse::body_type(::llvm::cast<::mlir::RankedTensorType>($_self).getElementType())">]> {
   let summary = "one element of an input at computed indices";
   let description = [{
     The input's block argument has the tensor type. Indices are per dim of that tensor; one outside is clamped, and
