@@ -89,6 +89,7 @@ class ReferenceExecutable : public Executable {
     }
 
     std::vector<BufferPtr> results;
+    results.reserve(program_.outputs.size());
     for (const int output : program_.outputs) results.push_back(values[static_cast<size_t>(output)]);
     return results;
   }

@@ -2,8 +2,8 @@
 //
 // Every letter but the `in` letters of the window relations is a loop. An `in` letter follows from two of them,
 //   in = stride · out + dilation · tap − pad,
-// so its step in each tensor is added to theirs, and what is left of the relation is a bound: once both letters are
-// fixed but one, the values of that one which keep `in` inside its extent are an interval.
+// so its step in each tensor is added to theirs, and what is left of the relation is a bound: once the outer one of
+// the two is fixed, the values of the inner one that keep `in` inside its extent are an interval.
 #include <algorithm>
 #include <array>
 #include <map>
@@ -51,7 +51,7 @@ std::map<char, Letter> letters_of(const Call& call, const Einsum& words) {
     for (size_t d = 0; d < word->size(); ++d) {
       Letter& letter = letters[(*word)[d]];
       letter.extent = shape->dims()[d];
-      letter.steps[k] += strides[d];  // a letter that stands twice walks the diagonal
+      letter.steps[k] = strides[d];
     }
   }
   return letters;

@@ -25,8 +25,8 @@ void copy(size_t size, const Shape& extents, const void* from, const View& sourc
     case 2: return copy_sized<2>(extents, from, source, to, target);
     case 4: return copy_sized<4>(extents, from, source, to, target);
     case 8: return copy_sized<8>(extents, from, source, to, target);
+    default: throw InternalError("no dtype has elements of this size");
   }
-  throw InternalError("no dtype has elements of this size");
 }
 
 void fill(void* to, DType dtype, int64_t count, const Number& value) {

@@ -1,5 +1,6 @@
 // Ops along dims: reductions, scans, the place of an extreme, sorting.
 #include <algorithm>
+#include <cmath>
 #include <numeric>
 
 #include <tessera/core/reference_ops.h>
@@ -37,7 +38,8 @@ View without(const Shape& shape, const Dims& dims) {
   return view;
 }
 
-template <class T> bool is_nan(T x) { return x != x; }
+bool is_nan(double x) { return std::isnan(x); }
+bool is_nan(int64_t) { return false; }
 
 }  // namespace
 

@@ -87,7 +87,7 @@ void dynamic_slice(const Call& call) { copy_from(call, dynamic_view(call, 1, cal
 
 void dynamic_update_slice(const Call& call) {
   const Value &x = call.operands[0], &update = call.operands[1];
-  cast(call);
+  cast(call);  // the base, whole
   copy(size_of(call.dtype()), update.shape, update.data, dense(update.shape), call.result,
        dynamic_view(call, 2, x.shape, update.shape));
 }
