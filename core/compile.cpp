@@ -1,6 +1,7 @@
 #include <tessera/core/compile.h>
 
 #include <algorithm>
+#include <cstring>
 
 #include <tessera/core/error.h>
 #include <tessera/core/fault.h>
@@ -66,6 +67,14 @@ class DonatedStates {
   std::vector<std::pair<NodePtr, std::weak_ptr<Buffer>>> held_;
 };
 
+// Tensors a function closes over: the same ones, or ones that it makes anew with the same contents.
+bool same_data(const std::vector<NodePtr>& a, const std::vector<NodePtr>& b) {
+  return std::equal(a.begin(), a.end(), b.begin(), b.end(), [](const NodePtr& x, const NodePtr& y) {
+    return x == y || (x->dtype == y->dtype && x->shape == y->shape &&
+                      std::memcmp(x->value->data(), y->value->data(), x->value->bytes()) == 0);
+  });
+}
+
 constexpr size_t many_signatures = 8;
 
 }  // namespace
@@ -114,7 +123,7 @@ std::vector<Tensor> CompiledFunction::call(const std::vector<Tensor>& arguments)
       auto again = record(arguments);
       const auto &a = entry->recorded, &b = again->recorded;
       if (!a.program.same_computation(b.program) || a.read != b.read || a.written != b.written ||
-          a.captured != b.captured)
+          !same_data(a.captured, b.captured))
         throw_changed(a, b, at_);
       entry->checked = true;
     }
