@@ -1,0 +1,64 @@
+#include <tessera/nn/data/text.h>
+
+#include <sys/wait.h>
+
+#include <array>
+#include <cstdio>
+
+#include <tessera/core/error.h>
+#include <tessera/nn/io/file.h>
+
+namespace tessera::data {
+
+TextSet::TextSet(std::string text, int64_t context, int64_t stride)
+    : text_(std::move(text)), context_(context), stride_(stride == 0 ? context : stride) {
+  if (context_ < 1 || stride_ < 1 || static_cast<int64_t>(text_.size()) <= context_)
+    throw ValueError({.code = "T-V142",
+                      .fault = "a text of " + std::to_string(text_.size()) + " bytes has no window of " +
+                               std::to_string(context_) + " bytes and the one after it"});
+}
+
+int64_t TextSet::size() const { return (static_cast<int64_t>(text_.size()) - context_ - 1) / stride_ + 1; }
+
+TextBatch TextSet::batch(std::span<const int64_t> indices) const {
+  std::vector<int32_t> tokens, targets;
+  for (int64_t index : indices) {
+    auto bytes = std::span(text_).subspan(static_cast<size_t>(index * stride_), static_cast<size_t>(context_) + 1);
+    for (size_t t = 0; t + 1 < bytes.size(); ++t) {
+      tokens.push_back(static_cast<unsigned char>(bytes[t]));
+      targets.push_back(static_cast<unsigned char>(bytes[t + 1]));
+    }
+  }
+  Shape shape{static_cast<int64_t>(indices.size()), context_};
+  return {tensor(tokens, shape), tensor(targets, shape)};
+}
+
+std::string read_text(const std::string& path) {
+  std::string text = io::read_file(path);
+  if (text.empty()) io::fail(path, "is empty");
+  return text;
+}
+
+std::string king_james() {
+  constexpr const char* command = "bible -f gen1:1-rev22:21";
+  std::string text;
+  std::array<char, 65536> piece;
+  FILE* pipe = popen((std::string(command) + " 2>/dev/null").c_str(), "r");
+  if (!pipe) io::fail(command, "cannot be run");
+  while (size_t count = fread(piece.data(), 1, piece.size(), pipe)) text.append(piece.data(), count);
+  int status = pclose(pipe);
+  constexpr size_t least = 4'000'000;  // the whole text is 4.4 MB: less means that books are missing
+  if (!WIFEXITED(status) || WEXITSTATUS(status) != 0 || text.size() < least)
+    io::fail(command, "did not print the text", "install the packages bible-kjv and bible-kjv-text, or give a text file");
+  return text;
+}
+
+std::pair<std::string, std::string> split(const std::string& text, double train_fraction) {
+  if (!(train_fraction > 0 && train_fraction < 1))
+    throw ValueError({.code = "T-V143", .fault = "a split needs a fraction between 0 and 1"});
+  size_t at = static_cast<size_t>(static_cast<double>(text.size()) * train_fraction);
+  if (size_t line = text.find('\n', at); line != std::string::npos) at = line + 1;
+  return {text.substr(0, at), text.substr(at)};
+}
+
+}  // namespace tessera::data

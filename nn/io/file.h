@@ -1,0 +1,23 @@
+#pragma once
+// Whole files: read with limits, written so that a reader sees the old file or the new one and nothing between.
+
+#include <cstdint>
+#include <functional>
+#include <ostream>
+#include <string>
+#include <string_view>
+
+namespace tessera::io {
+
+// FileError with the path and the reason; `hint` may say what to do.
+[[noreturn]] void fail(const std::string& path, const std::string& reason, const std::string& hint = {});
+
+std::string read_file(const std::string& path);
+// Runs `write` on a temporary neighbour, syncs it to the disk and renames it over `path`.
+void write_file(const std::string& path, const std::function<void(std::ostream&)>& write);
+void write_file(const std::string& path, std::string_view content);
+
+// Makes a rename in `folder` durable.
+void sync_folder(const std::string& folder);
+
+}  // namespace tessera::io
