@@ -40,8 +40,8 @@ struct DimAttrs {  // iota, concat, softmax, logsumexp, argmax, argmin
   int64_t dim = 0;
   template <class V> void fields(V&& v) const { v("dim", dim); }
 };
-struct DimsAttrs {  // broadcast (operand dim i becomes result dim dims[i]), transpose (result dim i is operand
-  Dims dims;        // dim dims[i]), reverse, variance
+struct DimsAttrs {  // broadcast (operand dim i becomes result dim dims[i]; dims ascend, an extent of 1 stretches),
+  Dims dims;        // transpose (result dim i is operand dim dims[i]), reverse, variance
   template <class V> void fields(V&& v) const { v("dims", dims); }
 };
 struct RandomAttrs {  // operands: seed, step (i64 scalars). Bits are Philox4x32-10, see random.h

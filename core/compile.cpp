@@ -103,6 +103,7 @@ std::shared_ptr<CompiledFunction::Entry> CompiledFunction::record(const std::vec
 }
 
 std::vector<Tensor> CompiledFunction::call(const std::vector<Tensor>& arguments) {
+  Trace::check_none(at_);
   std::vector<BufferPtr> buffers;  // also computes arguments that are still pending, before anything is recorded
   for (const Tensor& t : arguments) buffers.push_back(t.buffer(at_));
 

@@ -50,10 +50,12 @@ Generator& generator() {
   return of_thread;
 }
 
-void seed(uint64_t value) {
+void seed(uint64_t value, Loc at) {
   if (Trace::current())
-    throw TraceError(
-        {.code = "T-T004", .fault = "seed() is called while compile() records", .hint = "seed before the first call"});
+    throw TraceError({.code = "T-T004",
+                      .fault = "seed() is called while compile() records",
+                      .at = at,
+                      .hint = "seed before the first call"});
   generator().seed.assign(scalar(static_cast<int64_t>(value), i64));
   generator().step.assign(scalar(int64_t{0}, i64));
   restart_random_calls();

@@ -26,8 +26,8 @@ struct Generator {
   State seed{"rng.seed", scalar(int64_t{0}, i64)};
   State step{"rng.step", scalar(int64_t{0}, i64)};
 };
-Generator& generator();     // this thread's; compile() advances `step` by one per run of a step that drew from it
-void seed(uint64_t value);  // also resets step and the call counters
+Generator& generator();  // this thread's; compile() advances `step` by one per run of a step that drew from it
+void seed(uint64_t value, Loc at = Loc::here());  // also resets step and the call counters
 
 // Draws recorded while a RandomReplay lives repeat those that followed its capture: what recompute needs.
 class RandomPoint {  // module scope and call counters at one moment of a recording

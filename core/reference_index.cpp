@@ -36,7 +36,8 @@ struct Indexed {
                                std::to_string(tensor.shape[static_cast<int>(dim)]),
                       .at = user_location(at.at, at.scope),
                       .path = at.scope ? at.scope->path() : std::string(),
-                      .operands = {{"x", std::string(name(tensor.dtype)) + tensor.shape.str()}}});
+                      .operands = {{"x", std::string(name(tensor.dtype)) + tensor.shape.str()}},
+                      .hint = "indices go from 0 to the extent less one; negative ones do not count from the end"});
   }
 };
 

@@ -184,13 +184,14 @@ DType elementwise_type(const Call& call, TypeRule rule, Arguments arguments) {
     type = type ? promote(*type, t) : t;
   }
   // Numbers are weak (D18): they take the tensors' dtype unless that cannot say what they are.
+  const bool alone = !type;
   for (const Argument& a : arguments) {
     if (!a.operand.is_number()) continue;
     const Number& n = a.operand.number();
     if (std::holds_alternative<double>(n)) {
       if (!type || !is_float(*type)) type = f32;
-    } else if (!type) {
-      type = number_type(n);
+    } else if (alone) {
+      type = type ? promote(*type, number_type(n)) : number_type(n);
     } else if (*type == boolean && (rule == TypeRule::Numeric || !fits(n, boolean))) {
       type = i32;
     }
@@ -218,6 +219,21 @@ DType elementwise_type(const Call& call, TypeRule rule, Arguments arguments) {
   return common;
 }
 
+namespace {
+
+std::string broadcast_hint(const Shape& a, const Shape& b) {
+  const Dims &longer = (a.rank() < b.rank() ? b : a).dims(), &shorter = (a.rank() < b.rank() ? a : b).dims();
+  if (longer.size() > shorter.size() && std::equal(shorter.begin(), shorter.end(), longer.begin())) {
+    Dims left = shorter;
+    left.resize(longer.size(), 1);
+    return fmt::format("shapes align at the right: reshape {} to {} to align it at the left", str(shorter), str(left));
+  }
+  if (a.rank() == 2 && b == Shape{a[1], a[0]}) return "one side is the transpose of the other: transpose() it";
+  return "shapes align at the right; an extent of 1 stretches";
+}
+
+}  // namespace
+
 Shape elementwise_shape(const Call& call, Arguments arguments) {
   Shape out;
   for (const Argument& a : arguments) {
@@ -225,19 +241,8 @@ Shape elementwise_shape(const Call& call, Arguments arguments) {
     const Shape& shape = a.operand.tensor().shape();
     std::optional<Shape> met = broadcast(out, shape);
     if (!met) {  // elementwise_c4
-      std::string hint = "shapes align at the right; an extent of 1 stretches";
-      Dims longer = out.dims(), shorter = shape.dims();
-      if (longer.size() < shorter.size()) std::swap(longer, shorter);
-      if (longer.size() > shorter.size() && std::equal(shorter.begin(), shorter.end(), longer.begin()))
-        hint =
-            fmt::format("shapes align at the right: reshape {} to {} to align it at the left", str(shorter), str([&] {
-                          shorter.resize(longer.size(), 1);
-                          return shorter;
-                        }()));
-      else if (longer.size() == 2 && shorter == Dims{longer[1], longer[0]})
-        hint = "one side is the transpose of the other: transpose() it";
       throw ShapeError(text(call, "T-S010", fmt::format("cannot broadcast {} with {}", out.str(), shape.str()),
-                            shown(arguments), std::move(hint)));
+                            shown(arguments), broadcast_hint(out, shape)));
     }
     out = std::move(*met);
   }

@@ -21,7 +21,8 @@ void State::assign(Operand value) {
         {.code = "T-S004",
          .fault = "State '" + name_ + "' has shape " + shape().str() + ", the new value " + next.shape().str(),
          .at = value.at(),
-         .operands = {{"value", describe(*next.node())}}});
+         .operands = {{"value", describe(*next.node())}},
+         .hint = "a State keeps its shape: replace a part with set(), or make a new State"});
   if (next.dtype() != dtype())
     throw DTypeError({.code = "T-D002",
                       .fault = "State '" + name_ + "' holds " + std::string(tessera::name(dtype())) +

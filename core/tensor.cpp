@@ -6,6 +6,16 @@
 #include <tessera/core/state.h>
 
 namespace tessera {
+namespace {
+
+[[noreturn]] void throw_empty(Loc at) {
+  throw ValueError({.code = "T-V002",
+                    .fault = "use of an empty Tensor",
+                    .at = at,
+                    .hint = "it was default-constructed or moved from"});
+}
+
+}  // namespace
 
 Tensor::Tensor(NodePtr node) : node_(std::move(node)) {
   if (node_) node_->handles.fetch_add(1, std::memory_order_relaxed);
@@ -22,9 +32,7 @@ Tensor::~Tensor() {
 }
 
 const NodePtr& Tensor::node() const {
-  if (!node_)
-    throw ValueError(
-        {.code = "T-V002", .fault = "use of an empty Tensor", .hint = "it was default-constructed or moved from"});
+  if (!node_) throw_empty({});
   return node_;
 }
 
@@ -34,7 +42,8 @@ BufferPtr Tensor::buffer(Loc at) const {
 }
 
 const Tensor& Tensor::eval(Loc at) const {
-  evaluate({node()}, at);
+  if (!node_) throw_empty(at);
+  evaluate({node_}, at);
   return *this;
 }
 
@@ -68,6 +77,7 @@ void read_elements(const Buffer& buffer, DType from, void* to, DType to_type, in
 }
 
 void check_item(const Tensor& t, Loc at) {
+  if (!t.valid()) throw_empty(at);
   if (t.numel() == 1) return;
   throw ShapeError({.code = "T-S001",
                     .fault = "item() needs one element, the tensor has " + std::to_string(t.numel()),
@@ -78,12 +88,17 @@ void check_item(const Tensor& t, Loc at) {
 
 void check_data_size(int64_t have, const Shape& shape, Loc at) {
   for (int64_t extent : shape)
-    if (extent < 0) throw ShapeError({.code = "T-S002", .fault = "negative extent in shape " + shape.str(), .at = at});
+    if (extent < 0)
+      throw ShapeError({.code = "T-S002",
+                        .fault = "negative extent in shape " + shape.str(),
+                        .at = at,
+                        .hint = "extents are 0 or more"});
   if (have == shape.numel()) return;
   throw ShapeError({.code = "T-S003",
                     .fault = "shape " + shape.str() + " has " + std::to_string(shape.numel()) +
                              " elements, the data has " + std::to_string(have),
-                    .at = at});
+                    .at = at,
+                    .hint = "give one number per element, in row-major order"});
 }
 
 }  // namespace tessera

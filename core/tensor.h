@@ -96,8 +96,9 @@ template <class T> T Tensor::item(Loc at) const {
 }
 template <class T> std::vector<T> Tensor::to_vector(Loc at) const {
   static_assert(!std::is_same_v<T, bool>, "read a bool tensor as uint8_t: std::vector<bool> has no data()");
+  const BufferPtr from = buffer(at);
   std::vector<T> out(static_cast<size_t>(numel()));
-  read_elements(*buffer(at), dtype(), out.data(), dtype_of_v<T>, numel());
+  read_elements(*from, dtype(), out.data(), dtype_of_v<T>, numel());
   return out;
 }
 void check_data_size(int64_t have, const Shape&, Loc at);  // ShapeError when data and shape differ

@@ -31,10 +31,7 @@ void evaluate_captured(const std::vector<NodePtr>& outputs, const Trace* trace) 
 }  // namespace
 
 Trace::Trace() : outer_(trace_of_thread), outer_calls_(RandomPoint::capture()) {
-  if (outer_)
-    throw TraceError({.code = "T-T003",
-                      .fault = "a compiled function is called while another one records",
-                      .hint = "call the plain function inside; compile only the outermost step"});
+  check_none({});
   trace_of_thread = this;
   restart_random_calls();
 }
@@ -45,6 +42,14 @@ Trace::~Trace() {
 }
 
 Trace* Trace::current() { return trace_of_thread; }
+
+void Trace::check_none(Loc at) {
+  if (!trace_of_thread) return;
+  throw TraceError({.code = "T-T003",
+                    .fault = "a compiled function is called while another one records",
+                    .at = at,
+                    .hint = "call the plain function inside; compile only the outermost step"});
+}
 
 Tensor Trace::argument(DType dtype, Shape shape, std::string name) {
   NodePtr node = record(Op::Input, NoAttrs{}, {}, dtype, std::move(shape), Loc{});

@@ -21,6 +21,7 @@ class Trace {
   Trace& operator=(const Trace&) = delete;
 
   static Trace* current();
+  static void check_none(Loc at);  // TraceError when this thread records already
 
   Tensor argument(DType, Shape, std::string name);  // declares the next program argument
   Tensor read(const State&);
