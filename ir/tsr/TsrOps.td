@@ -155,7 +155,6 @@ def Tsr_CastOp : Tsr_Op<"cast", [DeclareOpInterfaceMethods<Tsr_ScalarBody>, AllS
   let arguments = (ins Tsr_Any:$x);
   let results = (outs Tsr_Any:$y);
   let assemblyFormat = "$x attr-dict `:` functional-type(operands, results)";
-  let hasFolder = 1;
 }
 
 // ---- sources --------------------------------------------------------------------------------------------------------
@@ -204,16 +203,15 @@ def Tsr_RandomOp : Tsr_Source<"random", "counter-based draws (core/random.h)"> {
 
 // ---- identities -----------------------------------------------------------------------------------------------------
 
-class Tsr_Identity<string mnemonic, string text, bit folds> : Tsr_Op<mnemonic, [SameOperandsAndResultType]> {
+class Tsr_Identity<string mnemonic, string text> : Tsr_Op<mnemonic, [SameOperandsAndResultType]> {
   let summary = text;
   let description = "```mlir\n%y = tsr." # mnemonic # " %x : tensor<4xf32>\n```";
   let arguments = (ins Tsr_Any:$x);
   let results = (outs Tsr_Any:$y);
   let assemblyFormat = "$x attr-dict `:` type($y)";
-  let hasFolder = folds;
 }
-def Tsr_StopGradientOp : Tsr_Identity<"stop_gradient", "x; it mattered to autograd alone", 1>;
-def Tsr_BarrierOp : Tsr_Identity<"barrier", "x; no kernel holds ops from both sides", 0>;
+def Tsr_StopGradientOp : Tsr_Identity<"stop_gradient", "x; it mattered to autograd alone">;
+def Tsr_BarrierOp : Tsr_Identity<"barrier", "x; no kernel holds ops from both sides">;
 
 // ---- structure ------------------------------------------------------------------------------------------------------
 

@@ -1,0 +1,22 @@
+// tessera-opt: runs the passes of ir/ on text. `tessera-opt --help` lists them.
+
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/Dialect/Math/IR/Math.h"
+#include "mlir/Dialect/Tensor/IR/Tensor.h"
+#include "mlir/Tools/mlir-opt/MlirOptMain.h"
+#include "mlir/Transforms/Passes.h"
+
+#include <tessera/ir/fuse/Fuse.h>
+#include <tessera/ir/pipeline.h>
+#include <tessera/ir/tsr/Tsr.h>
+
+int main(int argc, char** argv) {
+  mlir::DialectRegistry registry;
+  registry.insert<mlir::arith::ArithDialect, mlir::func::FuncDialect, mlir::math::MathDialect,
+                  mlir::tensor::TensorDialect, tessera::tsr::TsrDialect, tessera::fuse::FuseDialect>();
+  tessera::ir::register_passes();
+  mlir::registerCSEPass();
+  mlir::registerCanonicalizerPass();
+  return mlir::asMainReturnCode(mlir::MlirOptMain(argc, argv, "Tessera pass driver\n", registry));
+}

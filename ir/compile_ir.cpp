@@ -1,0 +1,49 @@
+#include <tessera/ir/compile_ir.h>
+
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/Dialect/Math/IR/Math.h"
+#include "mlir/Dialect/Tensor/IR/Tensor.h"
+#include "mlir/Pass/PassInstrumentation.h"
+#include "mlir/Pass/PassManager.h"
+
+#include <tessera/core/error.h>
+#include <tessera/ir/fuse/Fuse.h>
+#include <tessera/ir/pipeline.h>
+#include <tessera/ir/tsr/Tsr.h>
+
+namespace tessera::ir {
+namespace {
+
+class Observer : public mlir::PassInstrumentation {
+ public:
+  Observer(mlir::ModuleOp module, std::function<void(const std::string&, mlir::ModuleOp)> on_pass)
+      : module_(module), on_pass_(std::move(on_pass)), before_(module) {}
+
+  void runAfterPass(mlir::Pass* pass, mlir::Operation*) override {
+    mlir::OperationFingerPrint after(module_);
+    if (after != before_ && !pass->getArgument().empty()) on_pass_(pass->getArgument().str(), module_);
+    before_ = after;
+  }
+
+ private:
+  mlir::ModuleOp module_;
+  std::function<void(const std::string&, mlir::ModuleOp)> on_pass_;
+  mlir::OperationFingerPrint before_;
+};
+
+}  // namespace
+
+void load_dialects(mlir::MLIRContext& context) {
+  context.loadDialect<mlir::arith::ArithDialect, mlir::func::FuncDialect, mlir::math::MathDialect,
+                      mlir::tensor::TensorDialect, tsr::TsrDialect, fuse::FuseDialect>();
+}
+
+void lower_to_fuse(mlir::ModuleOp module, const std::function<void(const std::string&, mlir::ModuleOp)>& on_pass) {
+  mlir::PassManager passes(module.getContext());
+  build_pipeline(passes);
+  if (on_pass) passes.addInstrumentation(std::make_unique<Observer>(module, on_pass));
+  if (mlir::failed(passes.run(module))) throw InternalError("the program does not lower to kernels");
+}
+
+}  // namespace tessera::ir

@@ -1,0 +1,137 @@
+#include <tessera/ir/form/alone.h>
+
+#include "llvm/ADT/TypeSwitch.h"
+#include "mlir/Dialect/Tensor/IR/Tensor.h"
+
+#include <tessera/ir/form/body.h>
+#include <tessera/ir/tsr/Scalar.h>
+#include <tessera/ir/tsr/Tsr.h>
+
+namespace tessera::ir {
+
+using llvm::ArrayRef;
+using mlir::AffineExpr;
+using mlir::Operation;
+using mlir::Value;
+
+namespace {
+
+// A space in which each element of a tensor of this shape is one point.
+Space points(ArrayRef<int64_t> shape) {
+  Space space;
+  for (int64_t n : shape)
+    if (n != 1) space.extents.push_back(n);
+  space.outer = static_cast<int64_t>(space.extents.size());
+  return space;
+}
+
+class Alone {
+ public:
+  Alone(mlir::OpBuilder& b, Operation* op, const FreeOps& free, const mlir::IRMapping& memory)
+      : b_(b), op_(op), free_(free), memory_(memory), type_(tsr::type_of(op->getResult(0))) {}
+
+  // Each part is written behind the one before it, into one tensor.
+  Value concat(tsr::ConcatOp concat) {
+    Value result = mlir::tensor::EmptyOp::create(b_, op_->getLoc(), type_, mlir::ValueRange());
+    const size_t dim = static_cast<size_t>(concat.getDim());
+    int64_t before = 0;
+    for (Value part : concat.getParts()) {
+      const int64_t shift = before;
+      if (tsr::shape_of(part)[dim] > 0)
+        result = copy(part, result, [&](Coordinates& to) { to[dim] = {to[dim].index + shift}; });
+      before += tsr::shape_of(part)[dim];
+    }
+    return result;
+  }
+
+  Value pad(tsr::PadOp pad) {
+    Value result = fill(b_, op_->getLoc(), type_, pad.getValue().convertToDouble());
+    return copy(pad.getX(), result, [&](Coordinates& to) {
+      for (size_t d = 0; d < to.size(); ++d) to[d] = {to[d].index * (pad.getInterior()[d] + 1) + pad.getLow()[d]};
+    });
+  }
+
+  // One pass over the windows per tap: within a tap no two windows meet, so each element has one writer.
+  Value fold(tsr::FoldOp fold) {
+    Value result = fill(b_, op_->getLoc(), type_, 0);
+    const size_t rank = static_cast<size_t>(type_.getRank());
+    ArrayRef<int64_t> shape = tsr::shape_of(fold.getX());
+    int64_t taps = 1;
+    for (int64_t n : fold.getSize()) taps *= n;
+    for (int64_t tap = 0; tap < taps; ++tap) {
+      const Space space = points(shape.take_front(rank));
+      KernelWriter kernel(b_, free_, memory_, space);
+      Coordinates from = kernel.everywhere(shape.take_front(rank)), to = from;
+      int64_t rest = tap;
+      llvm::SmallVector<int64_t, 4> index(fold.getSize().size());
+      for (size_t i = index.size(); i-- > 0; rest /= fold.getSize()[i]) index[i] = rest % fold.getSize()[i];
+      for (auto [i, dim] : llvm::enumerate(fold.getDims())) {
+        const size_t d = static_cast<size_t>(dim);
+        to[d] = {to[d].index * fold.getStride()[i] + index[i] * fold.getDilation()[i]};
+        from.push_back({kernel.number(index[i])});
+      }
+      Root root{fold.getX(), from, type_, kernel.offset(to, type_.getShape()), result, /*accumulate=*/true};
+      result = kernel.write(op_, root).getResult(0);
+    }
+    return result;
+  }
+
+  Value library(ArrayRef<Value> operands) {
+    llvm::SmallVector<Value, 3> inputs;
+    for (Value operand : operands) inputs.push_back(memory_.lookup(operand));
+    auto call = mlir::OperationState(op_->getLoc(), fuse::LibraryOp::getOperationName());
+    call.addOperands(inputs);
+    call.addTypes(type_);
+    call.addAttribute("name", b_.getStringAttr(op_->getName().stripDialect()));
+    for (mlir::NamedAttribute attribute : op_->getAttrs()) call.addAttribute(attribute.getName(), attribute.getValue());
+    return b_.create(call)->getResult(0);
+  }
+
+ private:
+  // Writes all of `value` into a tensor, at places that `move` makes of its own.
+  template <class Move> Value copy(Value value, Value into, Move move) {
+    const Space space = points(tsr::shape_of(value));
+    KernelWriter kernel(b_, free_, memory_, space);
+    const Coordinates from = kernel.everywhere(tsr::shape_of(value));
+    Coordinates to = from;
+    move(to);
+    Root root{value, from, type_, kernel.offset(to, type_.getShape()), into};
+    return kernel.write(op_, root).getResult(0);
+  }
+
+  mlir::OpBuilder& b_;
+  Operation* op_;
+  const FreeOps& free_;
+  const mlir::IRMapping& memory_;
+  mlir::RankedTensorType type_;
+};
+
+}  // namespace
+
+Value fill(mlir::OpBuilder& b, mlir::Location at, mlir::RankedTensorType type, double value) {
+  const int64_t n = type.getNumElements();
+  mlir::AffineExpr first = n == 1 ? mlir::getAffineConstantExpr(0, b.getContext()) : b.getAffineDimExpr(0);
+  const unsigned dims = n == 1 ? 0 : 1;
+  const llvm::SmallVector<int64_t, 1> extents(dims, n);
+  auto map = mlir::AffineMapAttr::get(mlir::AffineMap::get(dims, 0, first));
+  auto kernel = fuse::KernelOp::create(
+      b, at, mlir::TypeRange(type), b.getStringAttr("fill"), b.getDenseI64ArrayAttr(extents), b.getI64IntegerAttr(dims),
+      mlir::ValueRange(), b.getArrayAttr({}), mlir::ValueRange(), mlir::DenseI64ArrayAttr(), b.getArrayAttr(map));
+  mlir::OpBuilder::InsertionGuard guard(b);
+  b.setInsertionPointToEnd(&kernel.getBody().emplaceBlock());
+  Value x = tsr::constant(b, at, tsr::compute_type(type.getElementType()), value);
+  fuse::YieldOp::create(b, at, tsr::narrow(b, at, x, type.getElementType()));
+  return kernel.getResult(0);
+}
+
+Value lower_alone(mlir::OpBuilder& b, Operation* op, const FreeOps& free, const mlir::IRMapping& memory) {
+  Alone alone(b, op, free, memory);
+  return llvm::TypeSwitch<Operation*, Value>(op)
+      .Case([&](tsr::BarrierOp barrier) { return memory.lookup(barrier.getX()); })
+      .Case([&](tsr::ConcatOp concat) { return alone.concat(concat); })
+      .Case([&](tsr::PadOp pad) { return alone.pad(pad); })
+      .Case([&](tsr::FoldOp fold) { return alone.fold(fold); })
+      .Default([&](Operation*) { return alone.library(llvm::to_vector<3>(op->getOperands())); });
+}
+
+}  // namespace tessera::ir

@@ -1,0 +1,380 @@
+#include <tessera/ir/form/body.h>
+
+#include "llvm/ADT/STLExtras.h"
+#include "llvm/ADT/TypeSwitch.h"
+#include "mlir/Dialect/Arith/IR/Arith.h"
+
+#include <tessera/ir/tsr/Einsum.h>
+#include <tessera/ir/tsr/Scalar.h>
+#include <tessera/ir/tsr/Tsr.h>
+
+namespace tessera::ir {
+
+namespace arith = mlir::arith;
+using llvm::ArrayRef;
+using mlir::AffineExpr;
+using mlir::AffineMap;
+using mlir::Location;
+using mlir::Operation;
+using mlir::Value;
+
+namespace {
+
+llvm::SmallVector<int64_t, 6> strides_of(ArrayRef<int64_t> shape) {
+  llvm::SmallVector<int64_t, 6> strides(shape.size(), 1);
+  for (size_t d = shape.size(); d-- > 1;) strides[d - 1] = strides[d] * shape[d];
+  return strides;
+}
+
+// "contract_add_tanh", at most four words: what a person looks for in a list of kernels.
+std::string kernel_name(ArrayRef<Operation*> members) {
+  llvm::SmallSetVector<llvm::StringRef, 8> words;
+  for (Operation* op : members) words.insert(op->getName().stripDialect());
+  std::string name;
+  for (llvm::StringRef word : words.getArrayRef().take_front(4)) name += (name.empty() ? "" : "_") + word.str();
+  if (words.size() > 4) name += "_etc";
+  return name.empty() ? "fill" : name;
+}
+
+Location location(mlir::MLIRContext* context, ArrayRef<Operation*> members) {
+  llvm::SmallSetVector<Location, 4> all;
+  for (Operation* op : members)
+    if (all.size() < 8) all.insert(op->getLoc());
+  return mlir::FusedLoc::get(context, all.getArrayRef());
+}
+
+}  // namespace
+
+KernelWriter::KernelWriter(mlir::OpBuilder& b, const FreeOps& free, const mlir::IRMapping& memory, const Space& space)
+    : b_(b), free_(free), memory_(memory), space_(space) {}
+
+// ---- coordinates ----
+
+Coordinates KernelWriter::at(const Places& places) const {
+  Coordinates all;
+  for (const Place& place : places) {
+    AffineExpr index = number(0);
+    for (unsigned d : place) index = index * space_.extents[d] + dim(d);
+    all.push_back({index, place, true});
+  }
+  return all;
+}
+
+Coordinates KernelWriter::everywhere(ArrayRef<int64_t> shape) const {
+  Places places;
+  unsigned next = 0;
+  for (int64_t n : shape) places.push_back(n == 1 ? Place{} : Place{next++});
+  return at(places);
+}
+
+AffineExpr KernelWriter::offset(const Coordinates& at, ArrayRef<int64_t> shape) const {
+  AffineExpr sum = number(0);
+  for (auto [coordinate, stride, n] : llvm::zip(at, strides_of(shape), shape))
+    if (n != 1) sum = sum + coordinate.index * stride;
+  return sum;
+}
+
+AffineMap KernelWriter::map_of(AffineExpr expr) const {
+  return AffineMap::get(static_cast<unsigned>(space_.extents.size()), 0, expr);
+}
+
+bool KernelWriter::in_memory(Value value) const {
+  Operation* op = value.getDefiningOp();
+  return !op || (!free_.is_free(op) && !members_.contains(op));
+}
+
+// Row-major neighbours join and part again along the products that find_space made.
+Coordinates KernelWriter::through_reshape(Operation* op, const Coordinates& at) {
+  Coordinates from;
+  ArrayRef<int64_t> shape = tsr::shape_of(op->getOperand(0)), shape_after = tsr::shape_of(op->getResult(0));
+  llvm::SmallVector<size_t> given;  // result dims left, minor last
+  for (size_t d = 0; d < at.size(); ++d)
+    if (shape_after[d] != 1) given.push_back(d);
+  // A dim that stays itself keeps its index, whatever that is; others are products.
+  Place open;
+  for (size_t d = shape.size(); d-- > 0;) {
+    if (shape[d] == 1) {
+      from.push_back({number(0), {}, true});
+      continue;
+    }
+    if (open.empty() && shape_after[given.back()] == shape[d]) {
+      from.push_back(at[given.pop_back_val()]);
+      continue;
+    }
+    Place taken;
+    for (int64_t have = 1; have < shape[d];) {
+      if (open.empty()) open = at[given.pop_back_val()].dims;
+      have *= space_.extents[open.back()];
+      taken.push_back(open.pop_back_val());
+    }
+    std::reverse(taken.begin(), taken.end());
+    from.push_back(this->at(Places{taken}).front());
+  }
+  std::reverse(from.begin(), from.end());
+  return from;
+}
+
+Coordinates KernelWriter::through_view(Operation* op, const Coordinates& at) {
+  Coordinates from;
+  llvm::TypeSwitch<Operation*>(op)
+      .Case([&](tsr::BroadcastOp x) {
+        for (auto [dim, n] : llvm::zip(x.getDims(), tsr::shape_of(x.getX())))
+          from.push_back(n == 1 ? Coordinate{number(0), {}, true} : at[static_cast<size_t>(dim)]);
+      })
+      .Case([&](tsr::TransposeOp x) {
+        from.resize(at.size());
+        for (auto [d, dim] : llvm::enumerate(x.getDims())) from[static_cast<size_t>(dim)] = at[d];
+      })
+      .Case([&](tsr::SliceOp x) {
+        for (auto [c, start, step, n] : llvm::zip(at, x.getStart(), x.getStep(), tsr::shape_of(x.getX()))) {
+          const bool stays = x.getX().getType() == x.getY().getType();
+          from.push_back(stays ? c : Coordinate{c.index * step + start});
+        }
+      })
+      .Case([&](tsr::ReverseOp x) {
+        from = at;
+        for (int64_t d : x.getDims())
+          from[static_cast<size_t>(d)] = {number(tsr::shape_of(x.getX())[static_cast<size_t>(d)] - 1) -
+                                          at[static_cast<size_t>(d)].index};
+      })
+      .Case([&](tsr::WindowOp x) {
+        const size_t rank = tsr::shape_of(x.getX()).size();
+        from.assign(at.begin(), at.begin() + static_cast<ptrdiff_t>(rank));
+        for (auto [i, dim] : llvm::enumerate(x.getDims()))
+          from[static_cast<size_t>(dim)] = {at[static_cast<size_t>(dim)].index * x.getStride()[i] +
+                                            at[rank + i].index * x.getDilation()[i]};
+      })
+      .Case([&](tsr::ReshapeOp) { from = through_reshape(op, at); })
+      .Default([&](Operation*) { from = at; });
+  return from;
+}
+
+// ---- values ----
+
+Value KernelWriter::load(Value memory, AffineExpr offset) {
+  AffineMap map = map_of(offset);
+  Value tensor = memory_.lookup(memory);
+  Value& argument = loaded_[{tensor, map}];
+  if (!argument) {
+    inputs_.push_back(tensor);
+    in_maps_.push_back(mlir::AffineMapAttr::get(map));
+    argument = block_->addArgument(fuse::body_type(tsr::element_of(tensor)), memory.getLoc());
+  }
+  return argument;
+}
+
+Value KernelWriter::whole(Value memory) {
+  AffineMap map = AffineMap::get(b_.getContext());
+  Value tensor = memory_.lookup(memory);
+  Value& argument = loaded_[{tensor, map}];
+  if (!argument) {
+    inputs_.push_back(tensor);
+    in_maps_.push_back(mlir::AffineMapAttr::get(map));
+    argument = block_->addArgument(tensor.getType(), memory.getLoc());
+  }
+  return argument;
+}
+
+Value KernelWriter::index(Location loc, AffineExpr expr) { return fuse::IndexOp::create(b_, loc, b_.getIndexType(), mlir::AffineMapAttr::get(map_of(expr)));
+}
+
+Value KernelWriter::emit(Value value, const Coordinates& at) {
+  llvm::SmallVector<AffineExpr, 4> indices;
+  for (const Coordinate& c : at) indices.push_back(c.index);
+  AffineMap key = AffineMap::get(static_cast<unsigned>(space_.extents.size()), 0, indices, b_.getContext());
+  if (auto it = emitted_.find({value, key}); it != emitted_.end()) return it->second;
+  Value result = in_memory(value) ? tsr::widen(b_, value.getLoc(), load(value, offset(at, tsr::shape_of(value))))
+                                  : compute(value.getDefiningOp(), at);
+  emitted_[{value, key}] = result;
+  return result;
+}
+
+Value KernelWriter::compute(Operation* op, const Coordinates& at) {
+  Location loc = op->getLoc();
+  mlir::Type element = tsr::element_of(op->getResult(0)), type = tsr::compute_type(element);
+  if (auto reshape = llvm::dyn_cast<tsr::ReshapeOp>(op); reshape && in_memory(reshape.getX()))
+    return tsr::widen(b_, loc, load(reshape.getX(), offset(at, tsr::shape_of(reshape.getY()))));
+  if (is_view(op)) return emit(op->getOperand(0), through_view(op, at));
+  if (auto scalar = llvm::dyn_cast<tsr::ScalarBody>(op)) {
+    llvm::SmallVector<Value, 3> elements;
+    for (Value operand : op->getOperands()) elements.push_back(emit(operand, at));
+    return scalar.emitScalar(b_, loc, elements);
+  }
+  return llvm::TypeSwitch<Operation*, Value>(op)
+      .Case([&](tsr::ConstantOp constant) {
+        if (auto whole = llvm::dyn_cast<mlir::IntegerAttr>(constant.getValue()))
+          return tsr::cast(b_, loc, tsr::constant(b_, loc, b_.getI64Type(), whole.getInt()), b_.getI64Type(), element);
+        return tsr::constant(b_, loc, type, llvm::cast<mlir::FloatAttr>(constant.getValue()).getValueAsDouble());
+      })
+      .Case([&](tsr::IotaOp iota) {
+        Value i = index(loc, at[static_cast<size_t>(iota.getDim())].index);
+        Value wide = arith::IndexCastOp::create(b_, loc, b_.getI64Type(), i);
+        return tsr::cast(b_, loc, wide, b_.getI64Type(), element);
+      })
+      .Case([&](tsr::ReduceOp) { return reduce(op); })
+      .Case([&](tsr::ContractOp) { return contract(op); })
+      .Case([&](tsr::GatherOp) { return gather(op, at); })
+      .Case([&](tsr::DynamicSliceOp) { return dynamic_slice(op, at); })
+      .Case([&](tsr::DynamicUpdateSliceOp) { return dynamic_update_slice(op, at); })
+      .Case([&](tsr::RandomOp) { return random(op, at); });
+}
+
+Value KernelWriter::reduce(Operation* op) {
+  auto reduce = llvm::cast<tsr::ReduceOp>(op);
+  Location loc = op->getLoc();
+  const Places& places = space_.operands.find(op)->second;
+  Value x = emit(reduce.getX(), at(places));
+  llvm::SmallVector<int64_t, 4> over;
+  for (int64_t d : reduce.getDims())
+    for (unsigned dim : places[static_cast<size_t>(d)]) over.push_back(dim);
+  if (over.empty()) return x;
+  llvm::sort(over);
+  mlir::Type element = tsr::element_of(reduce.getX()), type = x.getType();
+  const fuse::ReduceKind kind = *fuse::symbolizeReduceKind(reduce.getKind());
+  auto combine = [&](Value v) -> Value {
+    return fuse::ReduceOp::create(b_, loc, v.getType(), fuse::ReduceKindAttr::get(b_.getContext(), kind), v,
+                                  b_.getDenseI64ArrayAttr(over));
+  };
+  if (element.isInteger(1)) {  // as numbers, so that true is the larger
+    Value number = arith::ExtUIOp::create(b_, loc, b_.getI32Type(), x);
+    return arith::TruncIOp::create(b_, loc, type, combine(number));
+  }
+  const bool orders = kind == fuse::ReduceKind::max || kind == fuse::ReduceKind::min;
+  if (!element.isUnsignedInteger() || !orders) return combine(x);
+  // With the top bit flipped, unsigned order is signed order.
+  Value top = tsr::constant(b_, loc, type, llvm::APInt::getSignedMinValue(type.getIntOrFloatBitWidth()).getSExtValue());
+  Value flipped = combine(arith::XOrIOp::create(b_, loc, x, top));
+  return arith::XOrIOp::create(b_, loc, flipped, top);
+}
+
+Value KernelWriter::contract(Operation* op) {
+  auto contract = llvm::cast<tsr::ContractOp>(op);
+  Location loc = op->getLoc();
+  const Einsum words = *parse_einsum(std::string_view(contract.getEinsum()));
+  const auto& letters = space_.letters.find(op)->second;
+  llvm::DenseMap<char, Coordinate> positions;
+  for (const auto& [letter, place] : letters) positions[letter] = at({place}).front();
+  for (const WindowRelation& w : tsr::relations_of(contract.getWindows()))
+    positions[w.in] = {positions[w.out].index * w.stride + positions[w.tap].index * w.dilation - w.pad};
+  auto element = [&](const std::string& word, Value tensor) {
+    Coordinates where;
+    for (char letter : word) where.push_back(positions[letter]);
+    // The machine's units take narrow operands: undo the widening.
+    Value wide = emit(tensor, where);
+    Operation* widening = wide.getDefiningOp();
+    return llvm::isa_and_present<arith::ExtFOp>(widening) ? widening->getOperand(0) : wide;
+  };
+  Value a = element(words.a, contract.getA()), b = element(words.b, contract.getB());
+  llvm::SmallVector<int64_t, 4> over;
+  for (unsigned d = static_cast<unsigned>(space_.outer); d < space_.extents.size(); ++d) over.push_back(d);
+  mlir::Type accumulator = tsr::compute_type(tsr::element_of(contract.getY()));
+  return fuse::ContractOp::create(b_, loc, accumulator, a, b, b_.getDenseI64ArrayAttr(over));
+}
+
+Value KernelWriter::gather(Operation* op, const Coordinates& at) {
+  auto gather = llvm::cast<tsr::GatherOp>(op);
+  Location loc = op->getLoc();
+  const size_t dim = static_cast<size_t>(gather.getDim()), count = tsr::shape_of(gather.getIndices()).size();
+  Value chosen = emit(gather.getIndices(), Coordinates(ArrayRef(at).slice(dim, count)));
+  llvm::SmallVector<Value, 4> where;
+  for (size_t d = 0; d < tsr::shape_of(gather.getX()).size(); ++d) {
+    if (d == dim) where.push_back(arith::IndexCastOp::create(b_, loc, b_.getIndexType(), chosen));
+    else where.push_back(index(loc, at[d < dim ? d : d + count - 1].index));
+  }
+  Value source = whole(gather.getX());
+  mlir::Type element = fuse::body_type(tsr::element_of(source));
+  return tsr::widen(b_, loc, fuse::LoadAtOp::create(b_, loc, element, source, where, /*clamp=*/false));
+}
+
+// A start moves so that what begins there fits: no index is ever out of range.
+Value KernelWriter::clamped(Location loc, Value start, int64_t most) {
+  Value s = arith::IndexCastOp::create(b_, loc, b_.getIndexType(), emit(start, {}));
+  s = arith::MaxSIOp::create(b_, loc, s, arith::ConstantIndexOp::create(b_, loc, 0));
+  return arith::MinSIOp::create(b_, loc, s, arith::ConstantIndexOp::create(b_, loc, most));
+}
+
+Value KernelWriter::dynamic_slice(Operation* op, const Coordinates& at) {
+  auto slice = llvm::cast<tsr::DynamicSliceOp>(op);
+  Location loc = op->getLoc();
+  llvm::SmallVector<Value, 4> where;
+  for (auto [start, c, n, size] :
+       llvm::zip(slice.getStart(), at, tsr::shape_of(slice.getX()), tsr::shape_of(slice.getY())))
+    where.push_back(arith::AddIOp::create(b_, loc, clamped(loc, start, n - size), index(loc, c.index)));
+  Value source = whole(slice.getX());
+  mlir::Type element = fuse::body_type(tsr::element_of(source));
+  return tsr::widen(b_, loc, fuse::LoadAtOp::create(b_, loc, element, source, where, /*clamp=*/true));
+}
+
+// Every element asks whether the update covers it.
+Value KernelWriter::dynamic_update_slice(Operation* op, const Coordinates& at) {
+  auto update = llvm::cast<tsr::DynamicUpdateSliceOp>(op);
+  Location loc = op->getLoc();
+  Value inside;
+  llvm::SmallVector<Value, 4> where;
+  for (auto [start, c, n, size] :
+       llvm::zip(update.getStart(), at, tsr::shape_of(update.getX()), tsr::shape_of(update.getUpdate()))) {
+    Value i = arith::SubIOp::create(b_, loc, index(loc, c.index), clamped(loc, start, n - size));
+    where.push_back(i);
+    if (n == size) continue;  // covers all of this dim
+    // Unsigned, so that one comparison sees both ends.
+    Value covers =
+        arith::CmpIOp::create(b_, loc, arith::CmpIPredicate::ult, i, arith::ConstantIndexOp::create(b_, loc, size));
+    inside = inside ? arith::AndIOp::create(b_, loc, inside, covers).getResult() : covers;
+  }
+  Value source = whole(update.getUpdate());
+  mlir::Type element = fuse::body_type(tsr::element_of(source));
+  Value fresh = tsr::widen(b_, loc, fuse::LoadAtOp::create(b_, loc, element, source, where, /*clamp=*/true));
+  return inside ? arith::SelectOp::create(b_, loc, inside, fresh, emit(update.getX(), at)).getResult() : fresh;
+}
+
+Value KernelWriter::random(Operation* op, const Coordinates& at) {
+  auto random = llvm::cast<tsr::RandomOp>(op);
+  Location loc = op->getLoc();
+  Value seed = emit(random.getSeed(), {}), step = emit(random.getStep(), {});
+  Value element = index(loc, offset(at, tsr::shape_of(random.getY())));
+  mlir::Type type = random.getKind() == "bits" ? mlir::Type(b_.getI32Type()) : mlir::Type(b_.getF32Type());
+  return fuse::RandomOp::create(b_, loc, type, seed, step, element, random.getStreamAttr());
+}
+
+// ---- the kernel ----
+
+fuse::KernelOp KernelWriter::write(ArrayRef<Operation*> members, ArrayRef<Root> roots) {
+  members_.insert(members.begin(), members.end());
+  const mlir::OpBuilder::InsertPoint outside = b_.saveInsertionPoint();
+  block_ = new mlir::Block;  // the kernel owns it as soon as there is one
+  b_.setInsertionPointToEnd(block_);
+  llvm::SmallVector<Value, 4> yielded, inits;
+  llvm::SmallVector<int64_t, 4> init_of;
+  llvm::SmallVector<mlir::Attribute, 4> out_maps;
+  llvm::SmallVector<mlir::Type, 4> types;
+  for (const Root& root : roots) {
+    Location loc = root.value.getLoc();
+    Value x = emit(root.value, root.at);
+    if (root.accumulate) {
+      AffineMap map = map_of(root.offset);
+      inputs_.push_back(root.init);
+      in_maps_.push_back(mlir::AffineMapAttr::get(map));
+      Value before = block_->addArgument(fuse::body_type(root.type.getElementType()), loc);
+      before = tsr::widen(b_, loc, before);
+      x = llvm::isa<mlir::FloatType>(x.getType()) ? arith::AddFOp::create(b_, loc, before, x).getResult()
+                                                  : arith::AddIOp::create(b_, loc, before, x).getResult();
+    }
+    yielded.push_back(tsr::narrow(b_, loc, x, root.type.getElementType()));
+    out_maps.push_back(mlir::AffineMapAttr::get(map_of(root.offset)));
+    types.push_back(root.type);
+    init_of.push_back(root.init ? static_cast<int64_t>(inits.size()) : -1);
+    if (root.init) inits.push_back(root.init);
+  }
+  Location loc = location(b_.getContext(), members);
+  fuse::YieldOp::create(b_, loc, yielded);
+
+  b_.restoreInsertionPoint(outside);
+  auto kernel = fuse::KernelOp::create(
+      b_, loc, types, b_.getStringAttr(kernel_name(members)), b_.getDenseI64ArrayAttr(space_.extents),
+      b_.getI64IntegerAttr(space_.outer), inputs_, b_.getArrayAttr(in_maps_), inits,
+      inits.empty() ? mlir::DenseI64ArrayAttr() : b_.getDenseI64ArrayAttr(init_of), b_.getArrayAttr(out_maps));
+  kernel.getBody().push_back(block_);
+  return kernel;
+}
+
+}  // namespace tessera::ir

@@ -1,0 +1,88 @@
+#include <tessera/ir/form/free_ops.h>
+
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+
+#include <tessera/ir/form/atoms.h>
+#include <tessera/ir/tsr/Tsr.h>
+
+namespace tessera::ir {
+
+using mlir::Operation;
+using mlir::Value;
+
+bool moves_elements(Operation* op) { return llvm::isa<tsr::SliceOp, tsr::ReverseOp, tsr::WindowOp>(op); }
+
+bool is_view(Operation* op) {
+  return llvm::isa<tsr::BroadcastOp, tsr::ReshapeOp, tsr::TransposeOp, tsr::StopGradientOp>(op) || moves_elements(op);
+}
+
+bool is_opaque_reshape(Operation* op) {
+  auto reshape = llvm::dyn_cast<tsr::ReshapeOp>(op);
+  if (!reshape) return false;
+  Atoms atoms;
+  AtomList from, to;
+  for (const AtomList& dim : atoms.fresh(tsr::shape_of(reshape.getX()))) from.append(dim);
+  for (const AtomList& dim : atoms.fresh(tsr::shape_of(reshape.getY()))) to.append(dim);
+  return !atoms.unify(from, to);
+}
+
+bool is_elementwise(Operation* op) { return llvm::isa<tsr::ScalarBody>(op); }
+
+bool stands_alone(Operation* op) {
+  return llvm::isa<tsr::BarrierOp, tsr::PadOp, tsr::ConcatOp, tsr::FoldOp, tsr::ScatterOp, tsr::ArgSortOp,
+                   tsr::ArgMaxOp, tsr::ArgMinOp, tsr::ScanOp>(op);
+}
+
+namespace {
+
+// The value whose memory a chain of views ends in.
+Value base_of(Value value) {
+  while (Operation* op = value.getDefiningOp()) {
+    if (!is_view(op)) break;
+    value = op->getOperand(0);
+  }
+  return value;
+}
+
+// Operands that a kernel addresses as whole tensors, or that a library routine is handed.
+llvm::SmallVector<Value, 2> whole_operands(Operation* op) {
+  if (llvm::isa<tsr::GatherOp, tsr::DynamicSliceOp, tsr::BarrierOp>(op)) return {op->getOperand(0)};
+  if (llvm::isa<tsr::DynamicUpdateSliceOp>(op)) return {op->getOperand(1)};
+  if (llvm::isa<tsr::ScatterOp, tsr::ArgSortOp, tsr::ArgMaxOp, tsr::ArgMinOp, tsr::ScanOp, mlir::func::ReturnOp>(op))
+    return llvm::to_vector<2>(op->getOperands());
+  return {};
+}
+
+}  // namespace
+
+FreeOps::FreeOps(mlir::Block& block) {
+  for (Operation& op : block) {
+    const bool of_free_alone = is_elementwise(&op) && op.getNumOperands() > 0 &&
+                               llvm::all_of(op.getOperands(), [&](Value x) { return is_free(base_of(x)); });
+    if (is_view(&op) || llvm::isa<tsr::ConstantOp, tsr::IotaOp>(op) || of_free_alone) free_.insert(&op);
+  }
+  for (Operation& op : block) {
+    for (Value whole : whole_operands(&op)) store(whole);
+    // A contraction reads memory; a product with a constant is rare enough to be filled in first.
+    if (llvm::isa<tsr::ContractOp>(op))
+      for (Value operand : op.getOperands()) store(base_of(operand));
+    if (is_opaque_reshape(&op)) store(op.getOperand(0));
+    // The kernels of these take the dims as they are and split none.
+    if (llvm::isa<tsr::PadOp, tsr::ConcatOp, tsr::FoldOp>(op))
+      for (Value operand : op.getOperands())
+        if (reshapes_free_value(operand)) store(operand);
+  }
+}
+
+bool FreeOps::reshapes_free_value(Value value) const {
+  Operation* op = value.getDefiningOp();
+  if (!is_free(op)) return false;
+  if (llvm::isa<tsr::ReshapeOp>(op)) return is_free(op->getOperand(0));
+  return llvm::any_of(op->getOperands(), [&](Value x) { return reshapes_free_value(x); });
+}
+
+void FreeOps::store(Value value) {
+  if (Operation* op = value.getDefiningOp()) free_.erase(op);
+}
+
+}  // namespace tessera::ir

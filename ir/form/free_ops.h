@@ -1,0 +1,35 @@
+#pragma once
+// Free ops: views, constants, iotas, and elementwise functions of those alone. They have no kernel of their own; every
+// kernel that uses one computes it again from coordinates. A few must exist in memory all the same, because a reader
+// wants a whole tensor: those are `stored` and become kernels.
+
+#include "llvm/ADT/DenseSet.h"
+#include "mlir/IR/Block.h"
+#include "mlir/IR/Operation.h"
+
+namespace tessera::ir {
+
+bool is_view(mlir::Operation*);         // result elements are operand elements elsewhere
+bool moves_elements(mlir::Operation*);  // a view that is no bijection of dims: slice, reverse, window
+// A reshape whose extents do not factor, [4, 6] to [8, 3]: it reads only what lies in memory.
+bool is_opaque_reshape(mlir::Operation*);
+bool is_elementwise(mlir::Operation*);
+// Ops that are kernels or library calls of their own and share them with nobody.
+bool stands_alone(mlir::Operation*);
+
+class FreeOps {
+ public:
+  explicit FreeOps(mlir::Block& block);
+
+  bool is_free(mlir::Operation* op) const { return op && free_.contains(op); }
+  bool is_free(mlir::Value value) const { return is_free(value.getDefiningOp()); }
+  // From now on `value` lies in memory. Does nothing to arguments and to results of other ops: they do anyway.
+  void store(mlir::Value value);
+
+ private:
+  bool reshapes_free_value(mlir::Value value) const;
+
+  llvm::DenseSet<mlir::Operation*> free_;
+};
+
+}  // namespace tessera::ir

@@ -1,0 +1,187 @@
+#include <tessera/ir/form/partition.h>
+
+#include <algorithm>
+
+#include "llvm/ADT/DenseMap.h"
+#include "llvm/ADT/STLExtras.h"
+#include "mlir/IR/BuiltinOps.h"
+#include "mlir/IR/Remarks.h"
+
+#include <tessera/ir/tsr/Tsr.h>
+
+namespace tessera::ir {
+
+using mlir::Operation;
+using mlir::Value;
+
+namespace {
+
+constexpr size_t most_ops = 160;  // of one kernel: bounds the cost of one attempt and the size of the code
+
+class Partition {
+ public:
+  Partition(mlir::Block& block, FreeOps& free) : block_(block), free_(free) {}
+
+  // False when an op alone has no space; what it reads is stored by then, which makes more ops.
+  bool collect() {
+    for (Operation& op : block_.without_terminator())
+      if (!free_.is_free(&op)) add(&op);
+    bool complete = true;
+    for (int op = 0; op < size(); ++op) complete &= find_alone(op);
+    return complete;
+  }
+
+  void join() {
+    for (int op = 0; op < size(); ++op) join_operands(op);
+  }
+
+  // Depth first over producers, so that a group comes right after the last one that it needs.
+  std::vector<Group> in_order() {
+    std::vector<Group> out;
+    std::vector<char> done(parts_.size(), 0);
+    for (int op = 0; op < size(); ++op) {
+      llvm::SmallVector<std::pair<int, bool>, 16> stack = {{part_of_[static_cast<size_t>(op)], false}};
+      while (!stack.empty()) {
+        auto [current, expanded] = stack.pop_back_val();
+        if (done[static_cast<size_t>(current)]) continue;
+        Part& own = parts_[static_cast<size_t>(current)];
+        if (expanded) {
+          done[static_cast<size_t>(current)] = 1;
+          out.push_back({operations(own.ops), std::move(own.space)});
+          continue;
+        }
+        stack.emplace_back(current, true);
+        llvm::SmallVector<int, 8> producing;
+        for (int i : own.ops) producers(ops_[static_cast<size_t>(i)], producing);
+        for (int i : producing)
+          if (int next = part_of_[static_cast<size_t>(i)]; next != current && !done[static_cast<size_t>(next)])
+            stack.emplace_back(next, false);
+      }
+    }
+    return out;
+  }
+
+ private:
+  struct Part {
+    std::vector<int> ops;  // sorted
+    Space space;
+    bool alone = false;
+  };
+
+  int size() const { return static_cast<int>(ops_.size()); }
+  Part& part(int op) { return parts_[static_cast<size_t>(part_of_[static_cast<size_t>(op)])]; }
+
+  void add(Operation* op) {
+    index_[op] = size();
+    part_of_.push_back(size());
+    parts_.push_back({{size()}, Space(), stands_alone(op)});
+    ops_.push_back(op);
+  }
+
+  std::vector<Operation*> operations(const std::vector<int>& indices) const {
+    std::vector<Operation*> out;
+    for (int i : indices) out.push_back(ops_[static_cast<size_t>(i)]);
+    return out;
+  }
+
+  // An op alone has a space unless its operands are views that factor differently. Those are then stored.
+  bool find_alone(int op) {
+    Part& own = part(op);
+    if (own.alone) return true;
+    Operation* operation = ops_[static_cast<size_t>(op)];
+    own.space = find_space(operation, free_);
+    if (own.space.legal()) return true;
+    for (Value operand : operation->getOperands()) free_.store(operand);
+    return false;
+  }
+
+  // The ops in memory that `op` reads, through free ones.
+  void producers(Operation* op, llvm::SmallVectorImpl<int>& out) const {
+    for (Value operand : op->getOperands()) {
+      Operation* from = operand.getDefiningOp();
+      if (!from) continue;
+      if (free_.is_free(from)) producers(from, out);
+      else if (int i = index_.lookup(from); !llvm::is_contained(out, i)) out.push_back(i);
+    }
+  }
+
+  void join_operands(int op) {
+    if (part(op).alone) return;
+    llvm::SmallVector<int, 8> from;
+    producers(ops_[static_cast<size_t>(op)], from);
+    // A contraction takes what follows it or nothing; other kernels have more to choose from.
+    llvm::stable_sort(from, [&](int a, int b) { return contracts(a) > contracts(b); });
+    for (int producer : from) try_join(producer, op);
+  }
+
+  bool contracts(int op) {
+    return llvm::any_of(part(op).ops, [&](int i) { return llvm::isa<tsr::ContractOp>(ops_[static_cast<size_t>(i)]); });
+  }
+
+  void try_join(int producer, int consumer) {
+    const int from = part_of_[static_cast<size_t>(producer)], into = part_of_[static_cast<size_t>(consumer)];
+    if (from == into || parts_[static_cast<size_t>(from)].alone) return;
+    Part& a = parts_[static_cast<size_t>(from)];
+    Part& b = parts_[static_cast<size_t>(into)];
+    std::vector<int> all;
+    std::merge(a.ops.begin(), a.ops.end(), b.ops.begin(), b.ops.end(), std::back_inserter(all));
+    if (all.size() > most_ops) return missed(consumer, producer, "the kernel would be too large");
+    if (!is_convex(from, into)) return missed(consumer, producer, "another kernel must run in between");
+    Space space = find_space(operations(all), free_);
+    if (!space.legal()) return missed(consumer, producer, space.refusal);
+    for (int op : b.ops) part_of_[static_cast<size_t>(op)] = from;
+    a.ops = std::move(all);
+    a.space = std::move(space);
+    b.ops.clear();
+  }
+
+  // True unless a path leaves the two parts and comes back. Walks backwards; a part that lies before both in whole
+  // cannot be on such a path.
+  bool is_convex(int from, int into) {
+    const int first =
+        std::min(parts_[static_cast<size_t>(from)].ops.front(), parts_[static_cast<size_t>(into)].ops.front());
+    llvm::SmallVector<int, 16> work = {from, into};
+    llvm::DenseSet<int> seen = {from, into};
+    while (!work.empty()) {
+      const int current = work.pop_back_val();
+      llvm::SmallVector<int, 8> producing;
+      for (int op : parts_[static_cast<size_t>(current)].ops) producers(ops_[static_cast<size_t>(op)], producing);
+      for (int op : producing) {
+        const int next = part_of_[static_cast<size_t>(op)];
+        if ((next == from || next == into) && current != from && current != into) return false;
+        if (parts_[static_cast<size_t>(next)].ops.back() < first) continue;
+        if (seen.insert(next).second) work.push_back(next);
+      }
+    }
+    return true;
+  }
+
+  void missed(int consumer, int producer, const std::string& why) {
+    Operation* op = ops_[static_cast<size_t>(consumer)];
+    Operation* other = ops_[static_cast<size_t>(producer)];
+    mlir::remark::missed(op->getLoc(), mlir::remark::RemarkOpts::name("separate-kernels").category("fusion"))
+        << mlir::remark::add("{0} does not join {1}", op->getName().getStringRef().str(),
+                             other->getName().getStringRef().str())
+        << mlir::remark::reason("{0}", why);
+  }
+
+  mlir::Block& block_;
+  FreeOps& free_;
+  std::vector<Operation*> ops_;
+  llvm::DenseMap<Operation*, int> index_;
+  std::vector<int> part_of_;
+  std::vector<Part> parts_;
+};
+
+}  // namespace
+
+std::vector<Group> partition(mlir::Block& block, FreeOps& free, bool fuse) {
+  for (;;) {
+    Partition attempt(block, free);
+    if (!attempt.collect()) continue;
+    if (fuse) attempt.join();
+    return attempt.in_order();
+  }
+}
+
+}  // namespace tessera::ir

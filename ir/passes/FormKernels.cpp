@@ -1,0 +1,72 @@
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/Dialect/Math/IR/Math.h"
+#include "mlir/Dialect/Tensor/IR/Tensor.h"
+#include "mlir/IR/Remarks.h"
+#include "mlir/Interfaces/SideEffectInterfaces.h"
+
+#include <tessera/ir/form/alone.h>
+#include <tessera/ir/form/body.h>
+#include <tessera/ir/form/partition.h>
+#include <tessera/ir/passes/Passes.h>
+#include <tessera/ir/tsr/Tsr.h>
+
+namespace tessera::ir {
+
+#define GEN_PASS_DEF_FORMKERNELS
+#include <tessera/ir/passes/Passes.h.inc>
+
+namespace {
+
+void erase_dead(mlir::Block& block) {
+  for (mlir::Operation& op : llvm::make_early_inc_range(llvm::reverse(block)))
+    if (mlir::isOpTriviallyDead(&op)) op.erase();
+}
+
+class FormKernelsPass : public impl::FormKernelsBase<FormKernelsPass> {
+  using FormKernelsBase::FormKernelsBase;
+
+  void runOnOperation() override {
+    mlir::Block& block = getOperation().getBody().front();
+    erase_dead(block);
+    FreeOps free(block);
+    const std::vector<Group> groups = partition(block, free, fuse);
+
+    mlir::OpBuilder b(block.getTerminator());
+    mlir::IRMapping memory;
+    for (mlir::BlockArgument argument : block.getArguments()) memory.map(argument, argument);
+    for (const Group& group : groups) lower(b, group, free, memory);
+
+    mlir::Operation* terminator = block.getTerminator();
+    for (mlir::OpOperand& operand : terminator->getOpOperands()) operand.set(memory.lookup(operand.get()));
+    erase_dead(block);
+  }
+
+  static void lower(mlir::OpBuilder& b, const Group& group, const FreeOps& free, mlir::IRMapping& memory) {
+    mlir::Operation* last = group.ops.back();
+    mlir::Value result = last->getResult(0);
+    if (tsr::type_of(result).getNumElements() == 0) {  // tsr-drop-empty left only constants
+      memory.map(result, mlir::tensor::EmptyOp::create(b, last->getLoc(), result.getType(), mlir::ValueRange()));
+      return;
+    }
+    if (stands_alone(last)) {
+      memory.map(result, lower_alone(b, last, free, memory));
+      return;
+    }
+    KernelWriter kernel(b, free, memory, group.space);
+    llvm::SmallVector<Root, 4> roots;
+    for (mlir::Value output : group.space.outputs) {
+      const Coordinates at = kernel.at(group.space.places.find(output)->second);
+      mlir::RankedTensorType type = tsr::type_of(output);
+      roots.push_back({output, at, type, kernel.offset(at, type.getShape())});
+    }
+    fuse::KernelOp written = kernel.write(group.ops, roots);
+    for (auto [output, tensor] : llvm::zip(group.space.outputs, written.getResults())) memory.map(output, tensor);
+    if (group.ops.size() > 1)
+      mlir::remark::passed(written.getLoc(), mlir::remark::RemarkOpts::name("kernel").category("fusion"))
+          << mlir::remark::add("{0} joins {1} ops", written.getName().str(), group.ops.size());
+  }
+};
+
+}  // namespace
+}  // namespace tessera::ir

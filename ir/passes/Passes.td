@@ -1,0 +1,125 @@
+#ifndef TESSERA_IR_PASSES
+#define TESSERA_IR_PASSES
+
+include "mlir/Pass/PassBase.td"
+
+def DropEmpty : Pass<"tsr-drop-empty", "::mlir::func::FuncOp"> {
+  let summary = "Remove tensors without elements";
+  let description = [{
+    Problem: a kernel over an empty space has no points, and its reductions no first element.
+
+    Before:
+    ```mlir
+    func.func @program(%x: tensor<4x0xf32>) -> tensor<4xf32> {
+      %0 = tsr.reduce "sum" %x dims [1] : (tensor<4x0xf32>) -> tensor<4xf32>
+      return %0 : tensor<4xf32>
+    }
+    ```
+    After: `%0 = tsr.constant 0.0 : tensor<4xf32>`, the value of a sum of nothing. A result without elements becomes a
+    constant too, which form-kernels turns into an empty tensor.
+
+    Not handled: an argmax of nothing; the user's call has thrown.
+    Order: first, so that no other pass meets an extent of 0.
+  }];
+  let dependentDialects = ["::tessera::tsr::TsrDialect"];
+}
+
+def Simplify : Pass<"tsr-simplify", "::mlir::func::FuncOp"> {
+  let summary = "Algebra that never changes a bit";
+  let description = [{
+    Problem: autograd and broadcasting leave x · 1, x + 0, views of views and arithmetic on constants behind.
+
+    Before:
+    ```mlir
+    func.func @program(%x: tensor<4x8xf32>) -> tensor<4x8xf32> {
+      %1 = tsr.constant 1.0 : tensor<4x8xf32>
+      %2 = tsr.mul %x, %1 : tensor<4x8xf32>
+      %3 = tsr.transpose %2 dims [1, 0] : (tensor<4x8xf32>) -> tensor<8x4xf32>
+      %4 = tsr.transpose %3 dims [1, 0] : (tensor<8x4xf32>) -> tensor<4x8xf32>
+      return %4 : tensor<4x8xf32>
+    }
+    ```
+    After: `return %x`. One walk in program order: an op sees its operands already simplified.
+
+    Not handled: what rounds differently (reassociation), and x · 0, which is NaN for an infinite x.
+    Order: before CSE, which then finds more ops equal.
+  }];
+  let dependentDialects = ["::tessera::tsr::TsrDialect"];
+}
+
+def Decompose : Pass<"tsr-decompose", "::mlir::func::FuncOp"> {
+  let summary = "Write normal forms as elementwise ops and reductions";
+  let description = [{
+    Problem: softmax, logsumexp and variance are one op for autograd and for attention, but several for a kernel body.
+
+    Before:
+    ```mlir
+    func.func @program(%x: tensor<4x8xf32>) -> tensor<4xf32> {
+      %0 = tsr.variance %x dims [1] : (tensor<4x8xf32>) -> tensor<4xf32>
+      return %0 : tensor<4xf32>
+    }
+    ```
+    After: the mean, the centred square, its mean. softmax subtracts the lane's maximum, or 0 where that is infinite, and
+    divides by the sum, or by 1 where that is 0: a lane of −∞ gives 0 and no NaN.
+
+    Not handled: nothing else.
+    Order: after every pass that looks for normal forms, before form-kernels.
+  }];
+  let dependentDialects = ["::tessera::tsr::TsrDialect"];
+}
+
+def LegalizeContract : Pass<"tsr-legalize-contract", "::mlir::func::FuncOp"> {
+  let summary = "Contractions whose operands are read at affine places inside them";
+  let description = [{
+    Problem: a kernel's contraction reads each operand at an affine offset and writes each result element once. A window
+    relation reads outside its operand (padding), or gives places of the result (the data gradient of a convolution);
+    letters may stand in one tensor alone.
+
+    Before:
+    ```mlir
+    func.func @program(%x: tensor<1x3x8xf32>, %w: tensor<4x3x3xf32>) -> tensor<1x4x8xf32> {
+      %0 = tsr.contract "nch,kcr->nkp" %x, %w windows ["h = 1p + 1r - 1"]
+          : (tensor<1x3x8xf32>, tensor<4x3x3xf32>) -> tensor<1x4x8xf32>
+      return %0 : tensor<1x4x8xf32>
+    }
+    ```
+    After: `tsr.pad` of %x by the one element on each side that the windows reach, and the relation with pad 0. A result
+    position h = s·p + d·r − pad is cut into s phases: with h = s·i + f the taps of each phase are fixed, so each is an
+    ordinary contraction, and the phases interleave. A letter of one operand alone is summed first; a letter of the
+    result alone is broadcast afterwards.
+
+    Not handled: a relation whose `in` letter stands in the result and in an operand.
+    Order: after simplification, before form-kernels.
+  }];
+  let dependentDialects = ["::tessera::tsr::TsrDialect"];
+}
+
+def FormKernels : Pass<"form-kernels", "::mlir::func::FuncOp"> {
+  let summary = "Ops become kernels: tsr goes, fuse comes";
+  let description = [{
+    Problem: each op on its own would read and write memory once too often.
+
+    Before:
+    ```mlir
+    func.func @program(%x: tensor<4x8xf32>) -> tensor<4x8xf32> {
+      %0 = tsr.exp %x : tensor<4x8xf32>
+      %1 = tsr.reduce "sum" %0 dims [1] : (tensor<4x8xf32>) -> tensor<4xf32>
+      %2 = tsr.broadcast %1 dims [0] : (tensor<4xf32>) -> tensor<4x8xf32>
+      %3 = tsr.div %0, %2 : tensor<4x8xf32>
+      return %3 : tensor<4x8xf32>
+    }
+    ```
+    After: one `fuse.kernel` over [4, 8] whose body is exp, a sum over dim 1 and a division. Ops join greedily in program
+    order where one iteration space holds them (ir/form/space.h) and no other kernel must run in between. Views,
+    constants and what is computed from them alone have no kernel: each reader computes them from coordinates.
+
+    Not handled: `tsr.barrier` and ops with library routines keep to themselves. Every pair that does not join leaves a
+    `missed` remark of category `fusion` with the reason.
+    Order: last of tsr.
+  }];
+  let options = [Option<"fuse", "fuse", "bool", "true", "join ops; without, each op is its own kernel">];
+  let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::math::MathDialect", "::mlir::tensor::TensorDialect",
+                           "::tessera::fuse::FuseDialect"];
+}
+
+#endif

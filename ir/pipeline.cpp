@@ -1,0 +1,28 @@
+#include <tessera/ir/pipeline.h>
+
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/Pass/PassManager.h"
+#include "mlir/Pass/PassRegistry.h"
+#include "mlir/Transforms/Passes.h"
+
+#include <tessera/ir/passes/Passes.h>
+
+namespace tessera::ir {
+
+void build_pipeline(mlir::OpPassManager& passes) {
+  auto& function = passes.nest<mlir::func::FuncOp>();
+  function.addPass(createDropEmpty());         // so that no other pass meets an extent of 0
+  function.addPass(createSimplify());          // while ops are still those that rules name
+  function.addPass(createDecompose());         // after all that looks for normal forms
+  function.addPass(createLegalizeContract());  // makes pads and views, which the next two clean up
+  function.addPass(createSimplify());          // what decomposition left behind
+  function.addPass(mlir::createCSEPass());     // equal ops become one value before ops choose kernels
+  function.addPass(createFormKernels());
+}
+
+void register_passes() {
+  registerTesseraPasses();
+  static mlir::PassPipelineRegistration<> pipeline("tsr-to-fuse", "All passes from tsr to fuse", build_pipeline);
+}
+
+}  // namespace tessera::ir
