@@ -63,7 +63,10 @@ void evaluate(const std::vector<NodePtr>& wanted, Loc at) {
     targets[i]->read_at = at;
   }
   // Only now: a target may be an operand of another one.
-  for (const NodePtr& node : targets) node->inputs.clear();
+  for (const NodePtr& node : targets) {
+    node->inputs.clear();
+    node->custom.reset();
+  }
 }
 
 }  // namespace tessera

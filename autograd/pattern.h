@@ -1,0 +1,31 @@
+#pragma once
+// What raising asks of a graph: how a value was stretched, what is constant along a dim, which values are the same.
+
+#include <vector>
+
+#include <tessera/core/node.h>
+
+namespace tessera {
+
+// Recorded as this op, and open to look inside: not computed, no backward of the user's own.
+bool is(const NodePtr&, Op);
+
+// A value seen through broadcasts, dims of extent 1 that come and go, and optionally factors and a reciprocal:
+//   value[i] = factor · source[j]   or   1 / source[j],   where dim from[d] of j is dim d of i; −1: constant along d.
+struct Stretched {
+  NodePtr source;
+  std::vector<int> from;
+  double factor = 1;
+  bool reciprocal = false;
+  std::vector<const Node*> inside;  // nodes passed on the way
+};
+enum class Through { Layout, Factors, Reciprocal };  // Layout always; Factors: · and / by a number
+Stretched see_through(const NodePtr&, Through = Through::Layout);
+
+// `value` stretches what is left of `shape` after `reduced` went: constant along those dims, aligned along the others.
+bool stretches_back(const Stretched& value, const Shape& shape, const Dims& reduced);
+
+bool constant_along(const Node&, int dim);
+bool same_value(const NodePtr&, const NodePtr&);  // one node, or one small expression recorded twice
+
+}  // namespace tessera

@@ -1,0 +1,34 @@
+#pragma once
+// Raising: a normal form written out by hand is found before it is differentiated, so that its backward comes out
+// canonical however it was spelled.
+//
+//   exp(x − c) / Σ exp(x − c)        softmax(x)      c: anything that is constant along the row, or nothing
+//   log Σ exp(x)                     logsumexp(x)
+//   c + log Σ exp(x − c)             logsumexp(x)
+//   Σ (x − μ)² / N,  μ = Σ x / N     variance(x)
+//
+// modulo commuted operands, a product with the reciprocal for a quotient, exp2 with log₂e folded in, dims kept or not,
+// and equal expressions written twice. The softmax does not depend on c, so that no gradient flows through it. x −
+// logsumexp(x) stays that difference. A stop_gradient, barrier or cast inside the pattern keeps it as it is.
+
+#include <optional>
+#include <unordered_set>
+#include <vector>
+
+#include <tessera/core/node.h>
+
+namespace tessera {
+
+struct NormalForm {
+  Op op;
+  Attrs attrs;
+  std::vector<NodePtr> operands;
+};
+
+// The normal form of the value of `node`, if it has one. Not raised when a node of `wrt` lies inside the pattern: the
+// gradient with respect to it asks for the expression as it was written.
+// When no handle can see inside the pattern the node itself is rewritten, so that the forward computation is the normal
+// form too; else it stays for those who look at its parts.
+std::optional<NormalForm> raise(const NodePtr& node, const std::unordered_set<const Node*>& wrt);
+
+}  // namespace tessera

@@ -1,0 +1,39 @@
+// Rules of elementwise ops that take more than a line.
+
+#include <tessera/autograd/splat.h>
+#include <tessera/autograd/vjp_rules.h>
+
+namespace tessera::pullback {
+
+// Back to the operand's dtype. f8 only stores: its gradient stays in the dtype in which it was computed with.
+Tensor cast(const Vjp& v, int) {
+  const DType source = v.dtype(0);
+  if (!is_float(source)) return {};
+  return is_storage_only(source) ? v.g : tessera::cast(v.g, source);
+}
+
+// y = a / b: g / b, and −(g / b) · y
+Tensor div(const Vjp& v, int i) {
+  const Tensor share = v.g / v.x(1);
+  return i == 0 ? share : -(share * v.y);
+}
+
+// y = aᵇ: b · aᵇ⁻¹, also where b or a is 0; and y · log a, 0 where the real logarithm has no value.
+Tensor pow(const Vjp& v, int i) {
+  const Tensor a = v.x(0), b = v.x(1);
+  if (i == 1) {
+    const Tensor positive = a > 0;
+    return times(v.g, where(positive, v.y * log(where(positive, a, 1)), 0));
+  }
+  if (const std::optional<double> exponent = splat(*b.node())) {
+    if (*exponent == 0) return {};
+    if (*exponent == 1) return v.g;
+    if (*exponent == 2) return times(v.g, 2 * a);
+    return times(v.g, *exponent * tessera::pow(a, *exponent - 1));
+  }
+  return times(v.g, b * tessera::pow(a, where(b == 0, 1, b) - 1));
+}
+
+Tensor extremum(const Vjp& v, int i) { return where(v.x(0) == v.x(1), 0.5 * v.g, where(v.x(i) == v.y, v.g, 0)); }
+
+}  // namespace tessera::pullback

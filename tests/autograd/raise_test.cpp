@@ -1,0 +1,292 @@
+// All spellings of a normal form are found, what only looks like one is not, and no gradient changes.
+
+#include <algorithm>
+#include <cmath>
+#include <functional>
+#include <numbers>
+
+#include <gtest/gtest.h>
+#include <tessera/autograd/gradcheck.h>
+#include <tessera/autograd/raise.h>
+
+namespace tessera {
+namespace {
+
+using Form = std::function<Tensor(Tensor)>;
+
+struct Spelling {
+  const char* name;
+  Form form;
+};
+
+Tensor sample() {
+  std::vector<double> x;
+  for (int i = 0; i < 2 * 3 * 5; ++i) x.push_back(0.3 * ((i * 17) % 13 - 6));
+  return tensor(x, {2, 3, 5});
+}
+
+// The op that a value has once grad() has looked at it: nobody else holds a node inside.
+Op op_after_grad(const Form& form, Tensor x) {
+  Tensor y = form(x);
+  grad(sum(square(y)), x);
+  const NodePtr& node = y.node();
+  return node->op == Op::Reshape ? node->inputs[0]->op : node->op;
+}
+
+void expect_equal(const Tensor& a, const Tensor& b, const char* what) {
+  std::vector<double> x = a.to_vector<double>(), y = b.to_vector<double>();
+  ASSERT_EQ(a.shape(), b.shape()) << what;
+  for (size_t i = 0; i < x.size(); ++i) EXPECT_NEAR(x[i], y[i], 1e-12) << what << " element " << i;
+}
+
+void expect_raised(const std::vector<Spelling>& spellings, Op op, const Form& canonical) {
+  for (const Spelling& s : spellings) {
+    EXPECT_EQ(op_after_grad(s.form, sample()), op) << s.name;
+    GradcheckResult result = gradcheck([&](const Tensors& in) { return s.form(in[0]); }, {sample()}, {.order = 2});
+    EXPECT_TRUE(result) << s.name << ": " << result.str();
+    // Against the same expression that asks for a node inside, and so is differentiated as written.
+    Tensor x = sample(), weight = exp(sample());
+    Tensor y = s.form(x), z = canonical(x);
+    if (y.shape() != z.shape()) z = reshape(z, y.shape());
+    Tensor w = y.shape() == weight.shape() ? weight : ones_like(y) * 1.5;
+    Tensor raised = grad(sum(y * w), x), direct = grad(sum(z * w), x);
+    expect_equal(y, z, s.name);
+    expect_equal(raised, direct, s.name);
+  }
+}
+
+void expect_as_written(const std::vector<Spelling>& spellings) {
+  for (const Spelling& s : spellings) {
+    Op op = op_after_grad(s.form, sample());
+    EXPECT_NE(op, Op::Softmax) << s.name;
+    EXPECT_NE(op, Op::LogSumExp) << s.name;
+    EXPECT_NE(op, Op::Variance) << s.name;
+  }
+}
+
+constexpr double log2e = std::numbers::log2e;
+
+TEST(Raise, FindsSoftmax) {
+  auto over = [](Tensor e) { return e / sum(e, {-1}, true); };
+  expect_raised(
+      {
+          {"plain", [=](Tensor x) { return over(exp(x)); }},
+          {"minus the maximum", [=](Tensor x) { return over(exp(x - max(x, {-1}, true))); }},
+          {"minus a stopped maximum", [=](Tensor x) { return over(exp(x - stop_gradient(max(x, {-1}, true)))); }},
+          {"minus a number", [=](Tensor x) { return over(exp(x - 3.0)); }},
+          {"minus a row value", [=](Tensor x) { return over(exp(x - 0.5 * mean(x, {-1}, true) + 1.0)); }},
+          {"minus the global maximum", [=](Tensor x) { return over(exp(x - max(x))); }},
+          {"plus a negated maximum", [=](Tensor x) { return over(exp(-max(x, {-1}, true) + x)); }},
+          {"two constants", [=](Tensor x) { return over(exp(x - max(x, {-1}, true) - 1.0)); }},
+          {"unsqueeze",
+           [](Tensor x) {
+             Tensor e = exp(x);
+             return e / unsqueeze(sum(e, {-1}), -1);
+           }},
+          {"broadcast by hand",
+           [](Tensor x) {
+             Tensor e = exp(x);
+             return e / broadcast_in_dim(sum(e, {2}), e.shape(), {0, 1});
+           }},
+          {"times reciprocal",
+           [](Tensor x) {
+             Tensor e = exp(x);
+             return e * reciprocal(sum(e, {-1}, true));
+           }},
+          {"reciprocal times",
+           [](Tensor x) {
+             Tensor e = exp(x);
+             return reciprocal(sum(e, {-1}, true)) * e;
+           }},
+          {"one over",
+           [](Tensor x) {
+             Tensor e = exp(x);
+             return e * (1.0 / sum(e, {-1}, true));
+           }},
+          {"reciprocal after unsqueeze",
+           [](Tensor x) {
+             Tensor e = exp(x);
+             return e * unsqueeze(reciprocal(sum(e, {-1})), -1);
+           }},
+          {"exp written twice", [](Tensor x) { return exp(x) / sum(exp(x), {-1}, true); }},
+          {"all written twice",
+           [](Tensor x) { return exp(x - max(x, {-1}, true)) / sum(exp(x - max(x, {-1}, true)), {-1}, true); }},
+          {"exp2 with log2e", [=](Tensor x) { return over(exp2(x * log2e)); }},
+          {"exp2 with log2e and a maximum", [=](Tensor x) { return over(exp2((x - max(x, {-1}, true)) * log2e)); }},
+          {"exp2 with a scaled maximum", [=](Tensor x) { return over(exp2(log2e * x - log2e * max(x, {-1}, true))); }},
+      },
+      Op::Softmax, [](Tensor x) { return softmax(x, -1); });
+  expect_raised({{"middle dim",
+                  [](Tensor x) {
+                    Tensor e = exp(x);
+                    return e / sum(e, {1}, true);
+                  }}},
+                Op::Softmax, [](Tensor x) { return softmax(x, 1); });
+  expect_raised({{"exp2", [=](Tensor x) { return over(exp2(x)); }}}, Op::Softmax,
+                [](Tensor x) { return softmax(x * std::numbers::ln2, -1); });
+  expect_raised({{"exp2 of a scaled value", [=](Tensor x) { return over(exp2(x * 0.25)); }}}, Op::Softmax,
+                [](Tensor x) { return softmax(x * (0.25 * std::numbers::ln2), -1); });
+}
+
+TEST(Raise, LeavesWhatIsNoSoftmax) {
+  expect_as_written({
+      {"stopped sum",
+       [](Tensor x) {
+         Tensor e = exp(x);
+         return e / stop_gradient(sum(e, {-1}, true));
+       }},
+      {"another exponential", [](Tensor x) { return exp(x) / sum(exp(x * 2.0), {-1}, true); }},
+      {"two dims",
+       [](Tensor x) {
+         Tensor e = exp(x);
+         return e / sum(e, {1, 2}, true);
+       }},
+      {"along the wrong dim",
+       [](Tensor x) {
+         Tensor e = exp(slice(x, {Range{}, Range{}, Range{0, 3}}));
+         return e / unsqueeze(sum(e, {2}), 1);
+       }},
+      {"the square of the sum",
+       [](Tensor x) {
+         Tensor e = exp(x), s = sum(e, {-1}, true);
+         return e / (s * s);
+       }},
+      {"a maximum instead of a sum",
+       [](Tensor x) {
+         Tensor e = exp(x);
+         return e / max(e, {-1}, true);
+       }},
+      {"times the sum",
+       [](Tensor x) {
+         Tensor e = exp(x);
+         return e * sum(e, {-1}, true);
+       }},
+  });
+}
+
+TEST(Raise, FindsLogSumExp) {
+  expect_raised(
+      {
+          {"plain", [](Tensor x) { return log(sum(exp(x), {-1})); }},
+          {"keeping the dim", [](Tensor x) { return log(sum(exp(x), {-1}, true)); }},
+          {"with a maximum",
+           [](Tensor x) {
+             Tensor c = max(x, {-1}, true);
+             return c + log(sum(exp(x - c), {-1}, true));
+           }},
+          {"commuted",
+           [](Tensor x) {
+             Tensor c = max(x, {-1}, true);
+             return log(sum(exp(x - c), {-1}, true)) + c;
+           }},
+          {"with a stopped maximum",
+           [](Tensor x) {
+             Tensor c = stop_gradient(max(x, {-1}, true));
+             return c + log(sum(exp(x - c), {-1}, true));
+           }},
+          {"squeezed",
+           [](Tensor x) {
+             Tensor c = max(x, {-1});
+             return c + log(sum(exp(x - unsqueeze(c, -1)), {-1}));
+           }},
+          {"squeezed afterwards",
+           [](Tensor x) {
+             Tensor c = max(x, {-1}, true);
+             return squeeze(c, -1) + log(sum(exp(x - c), {-1}));
+           }},
+          {"a number", [](Tensor x) { return log(sum(exp(x - 2.0), {-1})) + 2.0; }},
+          {"maximum written twice",
+           [](Tensor x) { return max(x, {-1}, true) + log(sum(exp(x - max(x, {-1}, true)), {-1}, true)); }},
+      },
+      Op::LogSumExp, [](Tensor x) { return logsumexp(x, -1); });
+}
+
+TEST(Raise, LeavesWhatIsNoLogSumExp) {
+  expect_as_written({
+      {"another constant", [](Tensor x) { return log(sum(exp(x - 2.0), {-1})) + 1.0 + 0.0 * sum(x, {-1}); }},
+      {"stopped on one side",
+       [](Tensor x) {
+         Tensor c = max(x, {-1}, true);
+         return c + log(sum(exp(x - stop_gradient(c)), {-1}, true));
+       }},
+      {"one row's maximum for all",
+       [](Tensor x) {
+         Tensor y = slice(x, 0, {0, 1});
+         Tensor c = max(y, {2});
+         return reshape(c, {3, 1}) + log(sum(exp(y - unsqueeze(c, -1)), {2}));
+       }},
+  });
+}
+
+TEST(Raise, OfALogSoftmaxStaysADifference) {
+  Tensor x = sample();
+  Tensor c = max(x, {-1}, true);
+  Tensor y = x - (c + log(sum(exp(x - c), {-1}, true)));
+  c = {};
+  Tensor g = grad(sum(square(y)), x);
+  EXPECT_EQ(y.node()->op, Op::Sub);
+  Tensor z = log_softmax(x, -1);
+  expect_equal(g, grad(sum(square(z)), x), "log_softmax");
+}
+
+TEST(Raise, FindsVariance) {
+  expect_raised(
+      {
+          {"mean of squares", [](Tensor x) { return mean(square(x - mean(x, {-1}, true)), {-1}); }},
+          {"keeping the dim", [](Tensor x) { return mean(square(x - mean(x, {-1}, true)), {-1}, true); }},
+          {"sum over N", [](Tensor x) { return sum(square(x - sum(x, {-1}, true) / 5.0), {-1}) / 5.0; }},
+          {"sum times 1/N", [](Tensor x) { return 0.2 * sum(pow(x - 0.2 * sum(x, {-1}, true), 2.0), {-1}); }},
+          {"mean first", [](Tensor x) { return mean(square(mean(x, {-1}, true) - x), {-1}); }},
+          {"deviation written twice",
+           [](Tensor x) { return mean((x - mean(x, {-1}, true)) * (x - mean(x, {-1}, true)), {-1}); }},
+          {"unsqueezed mean",
+           [](Tensor x) {
+             Tensor d = x - unsqueeze(mean(x, {2}), 2);
+             return mean(d * d, {2});
+           }},
+      },
+      Op::Variance, [](Tensor x) { return variance(x, {-1}, false); });
+  expect_raised({{"two dims", [](Tensor x) { return mean(square(x - mean(x, {0, 2}, true)), {0, 2}); }}}, Op::Variance,
+                [](Tensor x) { return variance(x, {0, 2}, false); });
+}
+
+TEST(Raise, LeavesWhatIsNoVariance) {
+  expect_as_written({
+      {"unbiased", [](Tensor x) { return sum(square(x - mean(x, {-1}, true)), {-1}) / 4.0; }},
+      {"another mean", [](Tensor x) { return mean(square(x - mean(x, {1}, true)), {-1}); }},
+      {"mean of something else", [](Tensor x) { return mean(square(x - mean(2.0 * x, {-1}, true)), {-1}); }},
+      {"no square", [](Tensor x) { return mean((x - mean(x, {-1}, true)) * x, {-1}); }},
+  });
+}
+
+TEST(Raise, KeepsWhatAHandleSees) {
+  Tensor x = sample(), e = exp(x), p = e / sum(e, {-1}, true);
+  Tensor g = grad(sum(square(p)), x);
+  EXPECT_EQ(p.node()->op, Op::Div) << "e is held: its gradient may be asked for";
+  Tensor through_e = grad(sum(square(p)), e);
+  EXPECT_NE(max(abs(through_e)).item<double>(), 0);
+  Tensor q = softmax(x, -1);
+  expect_equal(g, grad(sum(square(q)), x), "held");
+}
+
+TEST(Raise, DoesNotHideANodeThatIsAskedFor) {
+  Tensor x = sample(), e = exp(x), p = e / sum(e, {-1}, true);
+  EXPECT_FALSE(raise(p.node(), {e.node().get()}).has_value());
+  ASSERT_TRUE(raise(p.node(), {x.node().get()}).has_value());
+  EXPECT_EQ(raise(p.node(), {x.node().get()})->op, Op::Softmax);
+  Tensors both = grad(sum(square(p)), {e, x});
+  expect_equal(both[0] * e, both[1], "chain rule through e");
+}
+
+TEST(Raise, MakesANaiveSoftmaxSafe) {
+  Tensor x = tensor(std::vector<float>{1000, 1001, 999}, {1, 3});
+  Tensor p = [&] {
+    Tensor e = exp(x);
+    return e / sum(e, {-1}, true);
+  }();
+  Tensor g = grad(sum(square(p)), x);
+  for (float v : g.to_vector<float>()) EXPECT_TRUE(std::isfinite(v));
+}
+
+}  // namespace
+}  // namespace tessera
