@@ -1,6 +1,6 @@
 #pragma once
 // The constraints of every op and what its result has, one function per op family. A function throws the user's error
-// or returns; the files ops_*.cpp record what passed here. In shape_rules.cpp every constraint has a label
+// or returns; the files ops_*.cpp record what passed here. In shape_rules_*.cpp every constraint has a label
 // (`// contract_c2`) and an error code: both are stable names for tests and docs.
 
 #include <span>
