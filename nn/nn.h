@@ -2,8 +2,17 @@
 // Everything of nn: layers, losses, optimizers, data, files.
 
 #include <tessera/nn/containers.h>
+#include <tessera/nn/data/images.h>
+#include <tessera/nn/data/loader.h>
+#include <tessera/nn/data/text.h>
 #include <tessera/nn/functional.h>
 #include <tessera/nn/init.h>
+#include <tessera/nn/io/chart.h>
+#include <tessera/nn/io/checkpoint.h>
+#include <tessera/nn/io/image.h>
+#include <tessera/nn/io/metrics.h>
+#include <tessera/nn/io/safetensors.h>
+#include <tessera/nn/io/weights.h>
 #include <tessera/nn/layers/attention.h>
 #include <tessera/nn/layers/conv.h>
 #include <tessera/nn/layers/dropout.h>

@@ -28,7 +28,7 @@ OwnedState::OwnedState(ModuleBase& owner, std::string key, Tensor initial)
     : State(owner.path_of(key), std::move(initial)), owner_(owner), key_(std::move(key)) {}
 
 Param::Param(ModuleBase* owner, std::string name, const Init& init)
-    : OwnedState(required(owner, name), name, draw(init, owner->path_of(name))) {
+    : OwnedState(required(owner, name), name, draw(init, required(owner, name).path_of(name))) {
   owner->claim(name);
   owner->params_.push_back(this);
 }
