@@ -1,0 +1,90 @@
+#include <tessera/codegen/cpu/contract.h>
+
+#include <algorithm>
+#include <memory>
+
+#include <tessera/codegen/cpu/code.h>
+#include <tessera/codegen/cpu/contract_epilogue.h>
+#include <tessera/codegen/cpu/contract_launch.h>
+#include <tessera/codegen/cpu/key.h>
+#include <tessera/ir/fuse/Fuse.h>
+
+namespace tessera::codegen {
+namespace {
+
+std::string text_of(mlir::Type type) {
+  std::string text;
+  llvm::raw_string_ostream(text) << type;
+  return text;
+}
+
+std::string widening_text(const ContractOperand& operand) {
+  std::string text = text_of(operand.storage);
+  for (mlir::Operation* op : operand.widening) {
+    text += " " + op->getName().getStringRef().str() + " " + text_of(op->getResult(0).getType());
+  }
+  return text;
+}
+
+KernelRequest part(const char* kind, const std::string& what, const Target& target) {
+  KernelRequest result;
+  std::string text = std::string("contract ") + kind + "\n" + library_build_id() + "\n" + target.key() + "\n" + what;
+  result.key = blake3_hex(text);
+  result.symbol = std::string("contract_") + kind + "_" + result.key.substr(0, 24);
+  return result;
+}
+
+KernelRequest pack_part(const ContractOperand& operand, mlir::Type sum, int r, int lanes, const Target& target) {
+  KernelRequest result = part("pack", widening_text(operand) + " " + text_of(sum) + " " + std::to_string(r), target);
+  auto emit = [symbol = result.symbol, storage = operand.storage, widening = operand.widening, sum, r,
+               lanes](mlir::ModuleOp module) { emit_pack(module, symbol, {storage, widening, sum}, r, lanes); };
+  result.emit = emit;
+  result.symbol += "_copy";
+  return result;
+}
+
+std::string without_suffix(const std::string& symbol) { return symbol.substr(0, symbol.rfind('_')); }
+
+}  // namespace
+
+std::vector<ContractLaunch> lower_contract(fuse::KernelOp kernel, const Target& target) {
+  mlir::Type sum;
+  for (mlir::Operation& op : kernel.getBody().front()) {
+    if (mlir::isa<fuse::ContractOp>(op)) sum = op.getResult(0).getType();
+  }
+  RegisterTile tile = register_tile(target, sum);
+  auto form = std::make_shared<ContractForm>(make_contract_form(kernel, tile.mr, tile.nr));
+
+  KernelRequest micro = part("tile", text_of(sum), target);
+  KernelRequest pack_a = pack_part(form->a, sum, tile.mr, tile.lanes, target);
+  KernelRequest pack_b = pack_part(form->b, sum, tile.nr, tile.lanes, target);
+  SharedSymbols shared{micro.symbol, without_suffix(pack_a.symbol), without_suffix(pack_b.symbol)};
+  micro.emit = [symbol = micro.symbol, sum, tile](mlir::ModuleOp module) { emit_tile(module, symbol, sum, tile); };
+  micro.symbol += "_packed";
+  Form body;
+  body.body = form->body;
+  KernelRequest whole =
+      part("kernel",
+           shared.tile + " " + shared.pack_a + " " + shared.pack_b + "\n" + form->classes() + "\n" + body_text(body),
+           target);
+  whole.emit = [symbol = whole.symbol, form, shared, tile](mlir::ModuleOp module) {
+    emit_contract_kernel(module, symbol, *form, shared, tile);
+  };
+
+  ContractPasses passes = make_contract_passes(*form, tile);
+  std::vector<ContractLaunch> launches;
+  for (size_t k = 0; k < passes.tasks.size(); ++k) {
+    ContractLaunch launch;
+    launch.kernel = whole;
+    launch.shared = {micro, pack_a, pack_b};
+    launch.parameters = parameters_of(passes, k);
+    launch.tables = {passes.table};
+    if (passes.workspace > 0) launch.workspaces = {passes.workspace};
+    launch.tasks = passes.tasks[k];
+    launch.scratch = passes.scratch;
+    launches.push_back(std::move(launch));
+  }
+  return launches;
+}
+
+}  // namespace tessera::codegen

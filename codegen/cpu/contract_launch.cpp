@@ -1,0 +1,171 @@
+#include <tessera/codegen/cpu/contract_launch.h>
+
+#include <algorithm>
+#include <cstring>
+#include <map>
+
+#include <tessera/codegen/cpu/code.h>
+#include <tessera/codegen/cpu/contract_epilogue.h>
+#include <tessera/codegen/cpu/contract_run.h>
+#include <tessera/ir/fuse/Fuse.h>
+
+namespace tessera::codegen {
+namespace {
+
+int64_t count(int64_t value, int64_t step) { return (value + step - 1) / step; }
+int64_t up(int64_t value, int64_t step) { return count(value, step) * step; }
+// The length of equal pieces, multiples of `step`, of which none is longer than `most`.
+int64_t balanced(int64_t size, int64_t most, int64_t step) {
+  return std::max(step, up(count(size, count(size, most)), step));
+}
+
+double average_run(const Table& table, int64_t longest) {
+  Table runs = runs_of(table);
+  int64_t pieces = 0;
+  for (size_t i = 0; i < table.size(); i += static_cast<size_t>(std::min(runs[i], longest))) ++pieces;
+  return static_cast<double>(table.size()) / static_cast<double>(std::max<int64_t>(1, pieces));
+}
+
+PackMode pack_mode(const ContractOperand& operand, int r) {
+  double along_rows = average_run(operand.rows, r >= 16 ? 16 : 8), along_k = average_run(operand.k, 8);
+  if (along_rows >= std::min(r, 6) || (along_rows >= along_k && along_rows >= 4)) return PackMode::copy;
+  if (along_k >= 3) return PackMode::transpose;
+  return along_rows >= 3 ? PackMode::copy : PackMode::gather;
+}
+
+bool steady(const Table& k) {
+  for (size_t i = 2; i < k.size(); ++i) {
+    if (k[i] - k[i - 1] != k[1] - k[0]) return false;
+  }
+  return true;
+}
+
+constexpr int64_t enough_tasks = 8;
+constexpr double task_flops = 4e6;  // what a task should at least do
+
+// Blocks: large enough that packing is cheap beside the sums, small enough for the cache and for `enough_tasks`.
+void cut(ContractHead& h) {
+  constexpr int64_t whole_k = 320, k_block = 256, m_block = 256, n_block = 512;
+  h.k_block = h.k <= whole_k ? std::max<int64_t>(1, h.k) : balanced(h.k, k_block, 8);
+  h.m_block = balanced(h.m, m_block, h.mr);
+  h.n_block = balanced(h.n, n_block, h.nr);
+  double flops =
+      2.0 * static_cast<double>(h.m) * static_cast<double>(h.n) * static_cast<double>(std::max<int64_t>(1, h.k));
+  h.batch_group = std::clamp(static_cast<int64_t>(task_flops / flops), int64_t{1}, std::max<int64_t>(1, h.batch));
+  auto tasks = [&] { return count(h.batch, h.batch_group) * count(h.m, h.m_block) * count(h.n, h.n_block); };
+  auto work = [&](int64_t m, int64_t n) {
+    return flops / static_cast<double>(h.m * h.n) * static_cast<double>(m * n * h.batch_group);
+  };
+  while (tasks() < enough_tasks && work(h.m_block, h.n_block) > 2 * task_flops) {
+    bool wide = h.n_block >= 2 * h.m_block || (h.m_block <= 64 && h.n_block > 4 * h.nr);
+    if (wide && h.n_block > 4 * h.nr) h.n_block = balanced(h.n, h.n_block / 2, h.nr);
+    else if (h.m_block > 64) h.m_block = balanced(h.m, h.m_block / 2, h.mr);
+    else break;
+  }
+  h.m_blocks = count(h.m, h.m_block), h.n_blocks = count(h.n, h.n_block);
+  h.batch_groups = count(h.batch, h.batch_group);
+  h.parts = 1, h.k_part = std::max<int64_t>(1, h.k);
+  if (tasks() < enough_tasks && h.k >= 4 * k_block && flops > 2 * task_flops) {
+    int64_t parts = std::min({count(enough_tasks, std::max<int64_t>(1, tasks())), h.k / (2 * k_block),
+                              static_cast<int64_t>(flops * static_cast<double>(h.batch) / task_flops)});
+    if (parts > 1) {
+      h.k_part = up(count(h.k, parts), h.k_block);
+      h.parts = count(h.k, h.k_part);
+    }
+  }
+  h.product_tasks = tasks() * h.parts;
+}
+
+// All tables in one; equal ones are stored once.
+class Pool {
+ public:
+  int64_t place(const Table& table) {
+    auto [found, fresh] = known_.try_emplace(table, static_cast<int64_t>(all.size()));
+    if (fresh) all.insert(all.end(), table.begin(), table.end());
+    return found->second;
+  }
+  Table all;
+
+ private:
+  std::map<Table, int64_t> known_;
+};
+
+void fill_epilogue(std::vector<int64_t>& params, Pool& pool, const ContractForm& form, const EpilogueLayout& layout) {
+  auto set = [&](int at, int64_t value) { params[static_cast<size_t>(at)] = value; };
+  auto fill = [&](const std::vector<ContractAccess>& list, const std::vector<int>& places) {
+    for (size_t k = 0; k < list.size(); ++k) {
+      if (places[k] < 0) continue;
+      set(places[k], pool.place(list[k].batch));
+      set(places[k] + 1, pool.place(list[k].m));
+      set(places[k] + 2, pool.place(list[k].n));
+    }
+  };
+  fill(form.in, layout.in);
+  fill(form.out, layout.out);
+  fill(form.index, layout.index);
+  for (size_t k = 0; k < form.whole.size(); ++k) {
+    if (!form.whole[k]) continue;
+    int at = layout.shape[k];
+    auto type = mlir::cast<mlir::RankedTensorType>(form.body->getArgument(static_cast<unsigned>(k)).getType());
+    for (int64_t extent : type.getShape()) set(at++, extent);
+  }
+  int at = layout.stream;
+  for (mlir::Operation& op : *form.body) {
+    if (auto random = mlir::dyn_cast<fuse::RandomOp>(op)) set(at++, static_cast<int64_t>(random.getStream()));
+  }
+}
+
+}  // namespace
+
+ContractPasses make_contract_passes(const ContractForm& form, RegisterTile tile) {
+  ContractPasses passes;
+  if (form.batch * form.m * form.n == 0) return passes;
+  mlir::Type sum = form.contract->getResult(0).getType();
+  EpilogueLayout layout(form);
+  Pool pool;
+  ContractHead h{};
+  h.batch = form.batch, h.m = form.m, h.n = form.n, h.k = form.k;
+  h.mr = tile.mr, h.nr = tile.nr, h.bytes = bytes_of(sum);
+  cut(h);
+  h.combine_tiles = 64;
+  h.a_argument = form.a.argument, h.a_bytes = bytes_of(form.a.storage);
+  h.b_argument = form.b.argument, h.b_bytes = bytes_of(form.b.storage);
+  h.a_mode = static_cast<int64_t>(pack_mode(form.a, tile.mr));
+  h.b_mode = static_cast<int64_t>(pack_mode(form.b, tile.nr));
+  // One panel of B: packed rows of A would be read once.
+  bool single = h.n_block <= h.nr && form.a.widening.empty() && form.a.storage == sum;
+  if (single && steady(form.a.k)) h.a_mode = static_cast<int64_t>(PackMode::direct);
+  h.a_batch = pool.place(form.a.batch), h.a_row = pool.place(form.a.rows), h.a_k = pool.place(form.a.k);
+  h.a_row_run = pool.place(runs_of(form.a.rows)), h.a_k_run = pool.place(runs_of(form.a.k));
+  h.b_batch = pool.place(form.b.batch), h.b_row = pool.place(form.b.rows), h.b_k = pool.place(form.b.k);
+  h.b_row_run = pool.place(runs_of(form.b.rows)), h.b_k_run = pool.place(runs_of(form.b.k));
+  h.run = pool.place(form.run);
+  const ContractAccess& out = form.out.front();
+  h.out_argument = layout.outputs, h.out_bytes = bytes_of(form.body->getTerminator()->getOperand(0).getType());
+  h.out_batch = pool.place(out.batch), h.out_m = pool.place(out.m), h.out_n = pool.place(out.n);
+  h.table_argument = layout.table, h.workspace_argument = layout.table + 1;
+  h.errors_argument = h.workspace_argument + (h.parts > 1 ? 1 : 0);
+  passes.parameters.resize(static_cast<size_t>(layout.words));
+  fill_epilogue(passes.parameters, pool, form, layout);
+  std::memcpy(passes.parameters.data(), &h, sizeof h);
+  passes.table = std::move(pool.all);
+  passes.tasks = {h.product_tasks};
+  if (h.parts > 1) {
+    int64_t tiles = h.batch * count(h.m, h.mr) * count(h.n, h.nr);
+    passes.workspace = h.parts * tiles * h.mr * h.nr * h.bytes;
+    passes.tasks.push_back(count(tiles, h.combine_tiles));
+  }
+  passes.scratch = ContractScratch(h).total();
+  return passes;
+}
+
+std::vector<int64_t> parameters_of(const ContractPasses& passes, size_t pass) {
+  ContractHead h;
+  std::vector<int64_t> parameters = passes.parameters;
+  std::memcpy(&h, parameters.data(), sizeof h);
+  h.combines = pass > 0;
+  std::memcpy(parameters.data(), &h, sizeof h);
+  return parameters;
+}
+
+}  // namespace tessera::codegen

@@ -1,0 +1,227 @@
+#include <tessera/codegen/cpu/contract_run.h>
+
+#include <algorithm>
+#include <cstring>
+
+#include <tessera/core/fault.h>
+
+namespace tessera::codegen {
+namespace {
+
+constexpr int64_t group_panels = 4, most_rows = 16;
+
+int64_t up(int64_t value, int64_t step) { return (value + step - 1) / step * step; }
+int64_t count(int64_t value, int64_t step) { return (value + step - 1) / step; }
+
+// One operand as its panels are made.
+struct Side {
+  const char* data;
+  const int64_t *batch, *row, *row_run, *k, *k_run;
+  int64_t bytes, mode, r, sum_bytes;
+  const PackCode& code;
+
+  const char* at(int64_t offset) const { return data + offset * bytes; }
+
+  // Rows [first, first + rows), k of [k0, k0 + kc) from `base`, into one panel.
+  void pack(char* panel, int64_t base, int64_t first, int64_t rows, int64_t k0, int64_t kc) const {
+    const int64_t *rs = row + first, *ks = k + k0;
+    if (mode == static_cast<int64_t>(PackMode::copy)) {
+      if (rows < r) std::memset(panel, 0, static_cast<size_t>(r * kc * sum_bytes));
+      for (int64_t i = 0; i < rows;) {
+        int64_t length = std::min(rows - i, row_run[first + i]);
+        code.copy(panel, at(base + rs[i]), ks, kc, i, length);
+        i += length;
+      }
+    } else if (mode == static_cast<int64_t>(PackMode::transpose)) {
+      for (int64_t i = 0; i < kc;) {
+        int64_t length = std::min(kc - i, k_run[k0 + i]);
+        code.transpose(panel + i * r * sum_bytes, at(base + ks[i]), rs, rows, length);
+        i += length;
+      }
+    } else {
+      code.gather(panel, at(base), rs, rows, ks, kc);
+    }
+  }
+
+  // Panels of rows [first, first + rows), at most group_panels of them.
+  void pack_group(char* panels, int64_t base, int64_t first, int64_t rows, int64_t k0, int64_t kc) const {
+    bool whole = rows == group_panels * r && row_run[first] >= rows;
+    if (whole && mode == static_cast<int64_t>(PackMode::copy)) {
+      return code.group(panels, at(base + row[first]), k + k0, kc);
+    }
+    for (int64_t i = 0; i < rows; i += r) {
+      pack(panels + i * kc * sum_bytes, base, first + i, std::min(r, rows - i), k0, kc);
+    }
+  }
+};
+
+class Task {
+ public:
+  Task(void* const* arguments, const int64_t* params, void* scratch, const ContractCode& code)
+      : h_(*reinterpret_cast<const ContractHead*>(params)),
+        params_(params),
+        arguments_(arguments),
+        table_(static_cast<const int64_t*>(arguments[h_.table_argument])),
+        code_(code),
+        a_{data(h_.a_argument),
+           table_ + h_.a_batch,
+           table_ + h_.a_row,
+           table_ + h_.a_row_run,
+           table_ + h_.a_k,
+           table_ + h_.a_k_run,
+           h_.a_bytes,
+           h_.a_mode,
+           h_.mr,
+           h_.bytes,
+           code.a},
+        b_{data(h_.b_argument),
+           table_ + h_.b_batch,
+           table_ + h_.b_row,
+           table_ + h_.b_row_run,
+           table_ + h_.b_k,
+           table_ + h_.b_k_run,
+           h_.b_bytes,
+           h_.b_mode,
+           h_.nr,
+           h_.bytes,
+           code.b} {
+    ContractScratch sizes(h_);
+    tiles_ = static_cast<char*>(scratch);
+    a_block_ = tiles_ + sizes.tiles;
+    b_panel_ = a_block_ + sizes.a;
+    tile_bytes_ = h_.mr * h_.nr * h_.bytes;
+  }
+
+  void product(int64_t task) {
+    int64_t n_block = task % h_.n_blocks;
+    task /= h_.n_blocks;
+    int64_t m_block = task % h_.m_blocks;
+    task /= h_.m_blocks;
+    int64_t group = task % h_.batch_groups;
+    part_ = task / h_.batch_groups;
+    m0_ = m_block * h_.m_block, m1_ = std::min(h_.m, m0_ + h_.m_block);
+    n0_ = n_block * h_.n_block, n1_ = std::min(h_.n, n0_ + h_.n_block);
+    int64_t end = std::min(h_.batch, (group + 1) * h_.batch_group);
+    for (batch_ = group * h_.batch_group; batch_ < end; ++batch_) one_batch();
+  }
+
+  // Tiles of all parts added up in order, then written.
+  void combine(int64_t task) {
+    int64_t m_panels = count(h_.m, h_.mr), n_panels = count(h_.n, h_.nr);
+    int64_t tiles = h_.batch * m_panels * n_panels, first = task * h_.combine_tiles;
+    for (int64_t t = first; t < std::min(tiles, first + h_.combine_tiles); ++t) {
+      char* tile = workspace_tile(0, t);
+      for (int64_t part = 1; part < h_.parts; ++part) code_.tile.sum(tile, workspace_tile(part, t));
+      batch_ = t / (m_panels * n_panels);
+      write(tile, t / n_panels % m_panels * h_.mr, t % n_panels * h_.nr);
+    }
+  }
+
+ private:
+  char* data(int64_t argument) const { return static_cast<char*>(arguments_[argument]); }
+
+  char* workspace_tile(int64_t part, int64_t tile) const {
+    int64_t tiles = h_.batch * count(h_.m, h_.mr) * count(h_.n, h_.nr);
+    return data(h_.workspace_argument) + (part * tiles + tile) * tile_bytes_;
+  }
+
+  void one_batch() {
+    int64_t begin = part_ * h_.k_part, end = std::min(h_.k, begin + h_.k_part);
+    bool many = end - begin > h_.k_block;
+    for (int64_t k0 = begin; k0 == begin || k0 < end; k0 += h_.k_block) {
+      int64_t kc = std::min(h_.k_block, end - k0);
+      bool first = k0 == begin, last = k0 + kc >= end;
+      // The same rows of A as for the batch before: a weight that all of them share.
+      bool packed =
+          h_.a_mode == static_cast<int64_t>(PackMode::direct) || (!many && a_base_ == a_.batch[batch_] && have_a_);
+      a_base_ = a_.batch[batch_];
+      for (int64_t n = n0_; n < n1_; n += h_.nr) {
+        b_.pack(b_panel_, b_.batch[batch_], n, std::min(h_.nr, n1_ - n), k0, kc);
+        for (int64_t m = m0_; m < m1_; m += h_.mr) {
+          char* a_panel = a_block_ + (m - m0_) * kc * h_.bytes;
+          if (!packed && n == n0_ && (m - m0_) % (group_panels * h_.mr) == 0) {
+            a_.pack_group(a_panel, a_base_, m, std::min(group_panels * h_.mr, m1_ - m), k0, kc);
+          }
+          char* tile = tile_of(m, n, many);
+          if (last && h_.parts == 1) prefetch(m, n);
+          if (h_.a_mode == static_cast<int64_t>(PackMode::direct)) direct(m, k0, kc, tile, first);
+          else code_.tile.packed(kc, a_panel, b_panel_, tile, first);
+          if (last && h_.parts == 1) write(tile, m, n);
+        }
+      }
+      have_a_ = true;
+    }
+  }
+
+  char* tile_of(int64_t m, int64_t n, bool many) const {
+    if (h_.parts > 1) {
+      int64_t m_panels = count(h_.m, h_.mr), n_panels = count(h_.n, h_.nr);
+      return workspace_tile(part_, (batch_ * m_panels + m / h_.mr) * n_panels + n / h_.nr);
+    }
+    if (!many) return tiles_;
+    return tiles_ + ((n - n0_) / h_.nr * count(h_.m_block, h_.mr) + (m - m0_) / h_.mr) * tile_bytes_;
+  }
+
+  void direct(int64_t m, int64_t k0, int64_t kc, char* tile, bool first) const {
+    const void* rows[most_rows];
+    int64_t last = std::min(h_.mr, h_.m - m) - 1;
+    for (int64_t i = 0; i < h_.mr; ++i) rows[i] = a_.at(a_base_ + a_.row[m + std::min(i, last)] + a_.k[k0]);
+    int64_t stride = h_.k > 1 ? a_.k[1] - a_.k[0] : 0;
+    code_.tile.direct(kc, rows, stride, b_panel_, tile, first);
+  }
+
+  // Rows of the result that will be written after the sums: asks for their lines while the sums are made.
+  void prefetch(int64_t m, int64_t n) const {
+    const char* base = data(h_.out_argument);
+    int64_t column = table_[h_.out_batch + batch_] + table_[h_.out_n + n];
+    int64_t rows = std::min(h_.mr, h_.m - m);
+    for (int64_t i = 0; i < rows; ++i) {
+      const char* row = base + (column + table_[h_.out_m + m + i]) * h_.out_bytes;
+      for (int64_t byte = 0; byte < h_.nr * h_.out_bytes; byte += 64) __builtin_prefetch(row + byte, 1);
+    }
+  }
+
+  void write(const char* tile, int64_t m, int64_t n) const {
+    int64_t rows = std::min(h_.mr, h_.m - m), columns = std::min(h_.nr, h_.n - n);
+    if (planted(Fault::contract_edge_lost) && rows < h_.mr) return;
+    const int64_t* run = table_ + h_.run;
+    for (int64_t c = 0; c < columns;) {
+      int64_t length = std::min(columns - c, run[n + c]);
+      code_.epilogue(arguments_, params_, tile + c * h_.bytes, batch_, m, n + c, rows, length);
+      c += length;
+    }
+  }
+
+  const ContractHead& h_;
+  const int64_t* params_;
+  void* const* arguments_;
+  const int64_t* table_;
+  const ContractCode& code_;
+  Side a_, b_;
+  char *tiles_, *a_block_, *b_panel_;
+  int64_t tile_bytes_;
+  int64_t part_ = 0, batch_ = 0, m0_ = 0, m1_ = 0, n0_ = 0, n1_ = 0;
+  int64_t a_base_ = 0;
+  bool have_a_ = false;
+};
+
+}  // namespace
+
+ContractScratch::ContractScratch(const ContractHead& h) {
+  int64_t m = up(h.m_block, h.mr), n = up(h.n_block, h.nr), spill = 8 * h.nr * h.bytes + 64;
+  bool many = std::min(h.k, h.k_part) > h.k_block;
+  tiles = h.parts > 1 ? 0 : (many ? m * n : h.mr * h.nr) * h.bytes;
+  a = h.a_mode == static_cast<int64_t>(PackMode::direct) ? 0 : up(m * h.k_block * h.bytes + spill, 64);
+  b = up(h.nr * h.k_block * h.bytes + spill, 64);
+  tiles = up(tiles, 64);
+}
+
+}  // namespace tessera::codegen
+
+extern "C" void tessera_contract_task(void* const* arguments, const int64_t* params, int64_t task, void* scratch,
+                                      const tessera::codegen::ContractCode* code) {
+  const auto& head = *reinterpret_cast<const tessera::codegen::ContractHead*>(params);
+  tessera::codegen::Task run(arguments, params, scratch, *code);
+  if (head.combines) run.combine(task);
+  else run.product(task);
+}
