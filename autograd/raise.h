@@ -7,8 +7,8 @@
 //   c + log Σ exp(x − c)             logsumexp(x)
 //   Σ (x − μ)² / N,  μ = Σ x / N     variance(x)
 //
-// modulo commuted operands, a product with the reciprocal for a quotient, exp2 with log₂e folded in, dims kept or not,
-// and equal expressions written twice. The softmax does not depend on c, so that no gradient flows through it. x −
+// modulo commuted operands, a product with the reciprocal for a quotient, exp2 in place of exp (softmax), dims kept or
+// not, and equal expressions written twice. The softmax does not depend on c, so that no gradient flows through it. x −
 // logsumexp(x) stays that difference. A stop_gradient, barrier or cast inside the pattern keeps it as it is.
 
 #include <optional>

@@ -1,6 +1,7 @@
 #include <tessera/autograd/vjp_rules.h>
 
 #include <algorithm>
+#include <array>
 #include <cstdlib>
 #include <numbers>
 
@@ -81,13 +82,15 @@ constexpr RuleRow table[] = {
 };
 // clang-format on
 
+constexpr auto by_op = [] {
+  std::array<Rule, op_count> out{};
+  for (const RuleRow& row : table) out[static_cast<size_t>(row.op)] = row.rule;
+  return out;
+}();
+
 }  // namespace
 
-Rule vjp_rule(Op op) {
-  for (const RuleRow& row : table)
-    if (row.op == op) return row.rule;
-  return nullptr;
-}
+Rule vjp_rule(Op op) { return by_op[static_cast<size_t>(op)]; }
 
 std::vector<Tensor> Vjp::from(int i) const {
   std::vector<Tensor> out;

@@ -209,6 +209,11 @@ TEST(Raise, LeavesWhatIsNoLogSumExp) {
          Tensor c = max(x, {-1}, true);
          return c + log(sum(exp(x - stop_gradient(c)), {-1}, true));
        }},
+      {"added along another dim",
+       [](Tensor x) {
+         Tensor y = permute(slice(x, 2, {0, 3}), {1, 2, 0}), c = max(y, {1, 2});
+         return reshape(c, {1, 3}) + log(sum(exp(y - reshape(c, {3, 1, 1})), {2}));
+       }},
       {"one row's maximum for all",
        [](Tensor x) {
          Tensor y = slice(x, 0, {0, 1});
