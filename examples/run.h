@@ -1,0 +1,81 @@
+#pragma once
+// What every example trainer shares: flags, the run directory, the progress line, metrics, the loss curve, checkpoints.
+//
+//   RUN/metrics.jsonl   one line per step     RUN/loss.png       the curve, drawn at the end
+//   RUN/step-N/         checkpoints           RUN/program/       the compiled step: tsr, fuse, plan, explain
+
+#include <chrono>
+#include <cstdint>
+#include <filesystem>
+#include <string>
+
+#include <CLI/CLI.hpp>
+
+#include <tessera/core/tensor.h>
+#include <tessera/nn/io/checkpoint.h>
+#include <tessera/nn/io/metrics.h>
+
+namespace tessera::examples {
+
+struct RunFlags {
+  std::string device = "cpu";
+  int64_t steps = 0;
+  uint64_t seed = 0;
+  bool resume = false;
+  std::string out;
+  int threads = 0;         // 0: all cores
+  int64_t save_every = 0;  // 0: only at the end
+};
+
+// Adds the shared flags to a command line; `flags` holds the defaults.
+void add_flags(CLI::App&, RunFlags& flags);
+
+class Run {
+ public:
+  // Prepares the directory and resumes if asked to. `parts` is what a checkpoint holds.
+  Run(RunFlags flags, io::Run parts, std::string unit);
+
+  // The position to begin at: 0, or where --resume found the run.
+  int64_t first_step() const { return resumed_.step; }
+  const data::LoaderState& data_position() const { return resumed_.data; }
+  const RunFlags& flags() const { return flags_; }
+  std::filesystem::path path(const std::string& file) const { return std::filesystem::path(flags_.out) / file; }
+
+  // After each step. The loss is read one step late, so that the host never waits for the newest value.
+  void log(int64_t step, const Tensor& loss, double lr, double units_per_step, const data::LoaderState& data);
+  void finish(int64_t steps, const data::LoaderState& data);
+
+ private:
+  void write_pending();
+  void show(int64_t step, double loss, double lr);
+
+  struct Pending {
+    int64_t step = -1;
+    Tensor loss;
+    double lr = 0, units = 0;
+  };
+  RunFlags flags_;
+  io::Run parts_;
+  io::Resumed resumed_;
+  std::string unit_;
+  std::unique_ptr<io::Metrics> metrics_;
+  Pending pending_;
+  std::chrono::steady_clock::time_point start_, shown_;
+  double units_ = 0, smooth_ = 0;
+  bool terminal_;
+};
+
+// Writes the texts of a compiled step, for reading: RUN/program/{tsr,fuse,plan,explain}.txt.
+template <class Compiled> void write_program(const Run& run, const Compiled& step);
+void write_text(const std::filesystem::path&, const std::string& text);
+
+template <class Compiled> void write_program(const Run& run, const Compiled& step) {
+  for (const char* stage : {"tsr", "fuse", "plan", "explain"})
+    if (std::string text = step.text(stage); !text.empty())
+      write_text(run.path("program") / (std::string(stage) + ".txt"), text);
+}
+
+// Parses, applies device, threads and seed, runs `body`, and turns an exception into one clear message and exit code 1.
+int run_main(CLI::App& app, const RunFlags& flags, int argc, char** argv, const std::function<void()>& body);
+
+}  // namespace tessera::examples

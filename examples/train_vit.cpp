@@ -1,0 +1,72 @@
+// A Vision Transformer on Fashion-MNIST: accuracy on the 10,000 test pictures at the end.
+
+#include <fmt/format.h>
+
+#include <tessera/nn/models/vit.h>
+#include <tessera/tessera.h>
+
+#include "examples/run.h"
+
+using namespace tessera;
+
+namespace {
+
+struct Flags {
+  examples::RunFlags run{.steps = 2400, .out = "runs/vit"};
+  std::string data = "/usr/share/datasets/fashion-mnist";
+  int64_t batch = 128;
+  double lr = 1e-3;
+};
+
+double accuracy(nn::Vit& model, const data::ImageSet& set, int64_t batch) {
+  auto count_right =
+      compile([&](Tensor images, Tensor labels) { return sum(cast(argmax(model(images), 1) == labels, i32)); },
+              {.name = "evaluate"});
+  data::Loader loader(set, {.batch = batch, .shuffle = false});
+  int64_t right = 0;
+  for (auto& [images, labels] : loader) right += count_right(images, labels).item<int64_t>();
+  return static_cast<double>(right) / static_cast<double>(set.size());
+}
+
+void train(const Flags& flags) {
+  nn::Vit model;
+  optim::AdamW opt(model.parameters(), {.weight_decay = 0.05});
+  examples::Run run(flags.run, {.model = &model, .optimizer = &opt}, "images");
+
+  data::ImageSet training = data::fashion_mnist(data::Split::train, flags.data);
+  data::ImageSet test = data::fashion_mnist(data::Split::test, flags.data);
+  data::Loader loader(training, {.batch = flags.batch, .seed = flags.run.seed, .drop_last = true});
+  loader.restore(run.data_position());
+
+  auto step = compile(
+      [&](Tensor images, Tensor labels, Tensor lr) {
+        nn::Training on;
+        Tensor loss = nn::cross_entropy(model(images), labels, {.label_smoothing = 0.1});
+        opt.step(optim::clip_grad_norm(grad(loss, model.parameters()), 1.0).grads, lr);
+        return loss;
+      },
+      {.name = "train_vit"});
+  auto schedule = optim::cosine(
+      {.peak = flags.lr, .warmup = std::min<int64_t>(200, flags.run.steps / 10), .total = flags.run.steps + 1});
+  fmt::print("{} parameters, {} pictures, batch {}\n", model.parameter_count(), training.size(), flags.batch);
+  for (int64_t t = run.first_step(); t < flags.run.steps; ++t) {
+    auto [images, labels] = loader.next();
+    Tensor loss = step(images, labels, schedule(t));
+    if (t == run.first_step()) examples::write_program(run, step);
+    run.log(t, loss, schedule(t), static_cast<double>(flags.batch), loader.state());
+  }
+  run.finish(flags.run.steps, loader.state());
+  fmt::print("test accuracy: {:.2f} %\n", 100 * accuracy(model, test, flags.batch));
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  CLI::App app("Trains a Vision Transformer on Fashion-MNIST.");
+  Flags flags;
+  examples::add_flags(app, flags.run);
+  app.add_option("--data", flags.data, "folder with the IDX files (Debian dataset-fashion-mnist)");
+  app.add_option("--batch", flags.batch, "pictures per step")->check(CLI::PositiveNumber);
+  app.add_option("--lr", flags.lr, "peak learning rate")->check(CLI::PositiveNumber);
+  return examples::run_main(app, flags.run, argc, argv, [&] { train(flags); });
+}
