@@ -100,6 +100,9 @@ mlir::LogicalResult verify_reduction(KernelOp kernel, mlir::Operation& op, llvm:
 
 }  // namespace
 
+// The implicit terminator of a body that yields nothing.
+void YieldOp::build(mlir::OpBuilder&, mlir::OperationState&) {}
+
 mlir::LogicalResult KernelOp::verify() {
   if (static_cast<int64_t>(getOuter()) < 0 || getOuter() > getDims().size())
     return emitOpError("has ") << getDims().size() << " dims, so outer cannot be " << getOuter();

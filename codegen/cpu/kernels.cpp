@@ -1,0 +1,116 @@
+#include <tessera/codegen/cpu/kernels.h>
+
+#include <atomic>
+#include <exception>
+#include <mutex>
+#include <thread>
+#include <unordered_map>
+
+#include "mlir/IR/MLIRContext.h"
+#include "mlir/IR/OwningOpRef.h"
+#include "mlir/IR/Verifier.h"
+
+#include <tessera/codegen/cpu/object.h>
+#include <tessera/codegen/cpu/object_cache.h>
+#include <tessera/codegen/executor/failure.h>
+
+namespace tessera::codegen {
+
+namespace {
+
+struct Store {
+  std::mutex mutex;
+  std::unordered_map<std::string, KernelFunction> functions;
+};
+Store& store() {
+  static Store* kept = new Store;
+  return *kept;
+}
+
+KernelFunction in_memory(const std::string& key) {
+  std::lock_guard lock(store().mutex);
+  auto found = store().functions.find(key);
+  return found == store().functions.end() ? nullptr : found->second;
+}
+
+KernelFunction keep(const std::string& key, KernelFunction function) {
+  std::lock_guard lock(store().mutex);
+  return store().functions.emplace(key, function).first->second;
+}
+
+struct Work {
+  size_t request;
+  LlvmModule module;
+  std::string object;
+};
+
+// MLIR's part runs here, on the thread of the program; what follows needs no MLIR.
+LlvmModule lower(mlir::MLIRContext& context, const KernelRequest& request, KernelTexts* texts) {
+  mlir::OwningOpRef<mlir::ModuleOp> module = mlir::ModuleOp::create(mlir::UnknownLoc::get(&context));
+  request.emit(*module);
+  if (texts) {
+    texts->symbol = request.symbol;
+    llvm::raw_string_ostream(texts->emitted) << *module;
+  }
+#ifndef NDEBUG
+  Diagnostics diagnostics(&context);
+  if (mlir::failed(mlir::verify(*module))) diagnostics.fail("emit kernel " + request.symbol);
+#endif
+  lower_to_llvm(*module);
+  return translate(*module, host_target());
+}
+
+void compile_all(std::vector<Work>& work, std::vector<std::string>* llvm_texts) {
+  std::atomic<size_t> next = 0;
+  std::exception_ptr failure;
+  std::mutex mutex;
+  auto run = [&] {
+    for (size_t k = next++; k < work.size(); k = next++) {
+      try {
+        work[k].object =
+            compile_object(std::move(work[k].module), host_target(), llvm_texts ? &(*llvm_texts)[k] : nullptr);
+      } catch (...) {
+        std::lock_guard lock(mutex);
+        failure = std::current_exception();
+      }
+    }
+  };
+  size_t threads = std::min<size_t>(work.size(), std::max(2u, std::thread::hardware_concurrency()));
+  std::vector<std::thread> helpers;
+  for (size_t k = 1; k < threads; ++k) helpers.emplace_back(run);
+  run();
+  for (std::thread& helper : helpers) helper.join();
+  if (failure) std::rethrow_exception(failure);
+}
+
+}  // namespace
+
+KernelFunction find_kernel(const std::string& key, const std::string& symbol) {
+  if (KernelFunction function = in_memory(key)) return function;
+  auto object = read_cached(key, "o");
+  return object ? keep(key, Jit::instance().add(symbol, *object)) : nullptr;
+}
+
+std::vector<KernelFunction> get_kernels(mlir::MLIRContext& context, const std::vector<KernelRequest>& requests,
+                                        std::vector<KernelTexts>* texts) {
+  std::vector<KernelFunction> functions(requests.size());
+  std::vector<Work> work;
+  for (size_t k = 0; k < requests.size(); ++k) {
+    functions[k] = texts ? in_memory(requests[k].key) : find_kernel(requests[k].key, requests[k].symbol);
+    if (functions[k] && !texts) continue;
+    if (texts) texts->emplace_back();
+    work.push_back({k, lower(context, requests[k], texts ? &texts->back() : nullptr), {}});
+  }
+  std::vector<std::string> llvm_texts(texts ? work.size() : 0);
+  compile_all(work, texts ? &llvm_texts : nullptr);
+  for (size_t k = 0; k < work.size(); ++k) {
+    const KernelRequest& request = requests[work[k].request];
+    if (texts) (*texts)[k].llvm = std::move(llvm_texts[k]);
+    if (functions[work[k].request]) continue;
+    write_cached(request.key, "o", work[k].object);
+    functions[work[k].request] = keep(request.key, Jit::instance().add(request.symbol, work[k].object));
+  }
+  return functions;
+}
+
+}  // namespace tessera::codegen

@@ -1,0 +1,88 @@
+#include <tessera/codegen/cpu/runtime/thread_pool.h>
+
+#include <algorithm>
+#include <cstdlib>
+
+namespace tessera::codegen {
+namespace {
+
+thread_local bool inside_task = false;
+
+int wanted_threads() {
+  const char* set = std::getenv("TESSERA_THREADS");
+  int wanted = set ? std::atoi(set) : 0;
+  if (wanted <= 0) wanted = static_cast<int>(std::thread::hardware_concurrency());
+  return std::clamp(wanted, 1, 1024);
+}
+
+}  // namespace
+
+ThreadPool& ThreadPool::instance() {
+  static ThreadPool* pool = new ThreadPool(wanted_threads());  // never joined: programs may exit from anywhere
+  return *pool;
+}
+
+ThreadPool::ThreadPool(int threads) {
+  for (int k = 1; k < threads; ++k) helpers_.emplace_back([this, k] { help(k); });
+}
+
+ThreadPool::~ThreadPool() {
+  {
+    std::lock_guard lock(mutex_);
+    stop_ = true;
+  }
+  start_.notify_all();
+  for (std::thread& helper : helpers_) helper.join();
+}
+
+void ThreadPool::work(int thread) {
+  inside_task = true;
+  for (int64_t task = next_++; task < tasks_; task = next_++) (*body_)(task, thread);
+  inside_task = false;
+}
+
+void ThreadPool::help(int thread) {
+  uint64_t seen = 0;
+  while (true) {
+    // Launches follow each other within microseconds: look for the next one a while before going to sleep.
+    for (int spin = 0; spin < 2000 && job_.load(std::memory_order_acquire) == seen; ++spin) __builtin_ia32_pause();
+    std::unique_lock lock(mutex_);
+    start_.wait(lock, [&] { return stop_ || job_ != seen; });
+    if (stop_) return;
+    seen = job_;
+    if (!body_) continue;  // already over
+    ++busy_;
+    lock.unlock();
+    work(thread);
+    lock.lock();
+    if (--busy_ == 0) done_.notify_one();
+  }
+}
+
+void ThreadPool::run(int64_t tasks, const std::function<void(int64_t, int)>& body) {
+  if (tasks <= 0) return;
+  if (inside_task || tasks == 1 || helpers_.empty()) {
+    bool outer = inside_task;
+    std::unique_lock callers(callers_, std::defer_lock);
+    if (!outer) callers.lock();  // thread number 0 is the caller's alone
+    inside_task = true;
+    for (int64_t task = 0; task < tasks; ++task) body(task, 0);
+    inside_task = outer;
+    return;
+  }
+  std::lock_guard callers(callers_);
+  {
+    std::lock_guard lock(mutex_);
+    body_ = &body;
+    tasks_ = tasks;
+    next_ = 0;
+    ++job_;
+  }
+  start_.notify_all();
+  work(0);
+  std::unique_lock lock(mutex_);
+  done_.wait(lock, [&] { return busy_ == 0; });
+  body_ = nullptr;
+}
+
+}  // namespace tessera::codegen

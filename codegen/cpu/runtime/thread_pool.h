@@ -1,0 +1,43 @@
+#pragma once
+// Threads that run the tasks of one launch. Which thread runs a task never matters: tasks are cut by shape.
+
+#include <atomic>
+#include <condition_variable>
+#include <cstdint>
+#include <functional>
+#include <mutex>
+#include <thread>
+#include <vector>
+
+namespace tessera::codegen {
+
+class ThreadPool {
+ public:
+  // The pool of the process: TESSERA_THREADS threads, by default one per core; the caller is one of them.
+  static ThreadPool& instance();
+  explicit ThreadPool(int threads);
+  ~ThreadPool();
+
+  int threads() const { return static_cast<int>(helpers_.size()) + 1; }
+
+  // Calls body(task, thread) for every task in [0, tasks) and returns when all are done. Calls from several threads
+  // queue up behind each other; a call from inside a task runs its tasks in place.
+  void run(int64_t tasks, const std::function<void(int64_t task, int thread)>& body);
+
+ private:
+  void help(int thread);
+  void work(int thread);
+
+  std::vector<std::thread> helpers_;
+  std::mutex callers_;  // one job at a time
+  std::mutex mutex_;
+  std::condition_variable start_, done_;
+  const std::function<void(int64_t, int)>* body_ = nullptr;
+  int64_t tasks_ = 0;
+  std::atomic<int64_t> next_ = 0;
+  std::atomic<uint64_t> job_ = 0;
+  int busy_ = 0;
+  bool stop_ = false;
+};
+
+}  // namespace tessera::codegen

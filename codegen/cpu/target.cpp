@@ -1,0 +1,32 @@
+#include <tessera/codegen/cpu/target.h>
+
+#include <algorithm>
+#include <vector>
+
+#include "llvm/ADT/StringMap.h"
+#include "llvm/TargetParser/Host.h"
+
+namespace tessera::codegen {
+
+std::string Target::key() const { return cpu + "/" + std::to_string(lanes) + " " + features; }
+
+const Target& host_target() {
+  static const Target target = [] {
+    Target t;
+    t.cpu = llvm::sys::getHostCPUName().str();
+    llvm::StringMap<bool> found = llvm::sys::getHostCPUFeatures();
+    std::vector<std::string> names;
+    for (const auto& feature : found) {
+      names.push_back((feature.second ? "+" : "-") + feature.first().str());
+    }
+    std::sort(names.begin(), names.end());
+    for (const std::string& name : names) t.features += (t.features.empty() ? "" : ",") + name;
+    bool wide = found.lookup("avx512f") && found.lookup("avx512bw") && found.lookup("avx512vl");
+    t.lanes = wide ? 16 : 8;
+    t.f16_convert = wide || found.lookup("f16c");
+    return t;
+  }();
+  return target;
+}
+
+}  // namespace tessera::codegen

@@ -1,0 +1,150 @@
+// The executor "jit": Program → tsr → fuse → Plan and machine code. Linking the library registers it as preferred.
+
+#include <cstdlib>
+#include <mutex>
+#include <optional>
+
+#include "mlir/IR/MLIRContext.h"
+#include "mlir/IR/OwningOpRef.h"
+
+#include <tessera/codegen/cpu/object_cache.h>
+#include <tessera/codegen/executor/check_reference.h>
+#include <tessera/codegen/executor/compile_fuse.h>
+#include <tessera/codegen/executor/dump.h>
+#include <tessera/codegen/executor/program_key.h>
+#include <tessera/core/error.h>
+#include <tessera/core/executor.h>
+#include <tessera/core/log.h>
+#include <tessera/ir/compile_ir.h>
+
+namespace tessera::codegen {
+namespace {
+
+// One MLIR context serves many compilations; it keeps what it has seen for good, so now and then a fresh one.
+class Compiler {
+ public:
+  template <class F> auto use(F f) {
+    std::lock_guard lock(mutex_);
+    if (!context_ || ++uses_ > 200) {
+      context_ = std::make_unique<mlir::MLIRContext>(mlir::MLIRContext::Threading::DISABLED);
+      load_fuse_dialects(*context_);
+      ir::load_dialects(*context_);
+      uses_ = 0;
+    }
+    return f(*context_);
+  }
+
+ private:
+  std::mutex mutex_;
+  std::unique_ptr<mlir::MLIRContext> context_;
+  int uses_ = 0;
+};
+Compiler& compiler() {
+  static Compiler* kept = new Compiler;
+  return *kept;
+}
+
+std::string text_of(mlir::ModuleOp module) {
+  std::string text;
+  llvm::raw_string_ostream(text) << module;
+  return text;
+}
+
+std::unique_ptr<PlanRunner> compile_program(const Program& program, std::vector<KernelTexts>* texts) {
+  return compiler().use([&](mlir::MLIRContext& context) {
+    Dump dump(program.name);
+    auto module = ir::import_program(context, program);
+    dump.write("tsr.mlir", [&] { return text_of(*module); });
+    std::function<void(const std::string&, mlir::ModuleOp)> on_pass;
+    if (dump.on()) {
+      on_pass = [&](const std::string& pass, mlir::ModuleOp now) { dump.write(pass + ".mlir", [&] { return text_of(now); }); };
+    }
+    ir::lower_to_fuse(*module, on_pass);
+    std::vector<KernelTexts> dumped;
+    auto runner = compile_fuse(*module, texts ? texts : dump.on() ? &dumped : nullptr);
+    for (const KernelTexts& kernel : dumped) {
+      dump.write(kernel.symbol + ".mlir", [&] { return kernel.emitted; });
+      dump.write(kernel.symbol + ".ll", [&] { return kernel.llvm; });
+    }
+    dump.write("plan.txt", [&] { return runner->plan().str(); });
+    dump.write("explain.txt", [&] { return runner->plan().explain(); });
+    return runner;
+  });
+}
+
+// A plan and all its kernels from the disk: no MLIR, no LLVM code generation.
+std::unique_ptr<PlanRunner> warm_start(const std::string& key) {
+  auto stored = read_cached(key, "plan");
+  if (!stored) return nullptr;
+  Plan plan = Plan::from_json(*stored);
+  std::vector<KernelFunction> functions;
+  for (const PlanKernel& kernel : plan.kernels) {
+    functions.push_back(find_kernel(kernel.key, kernel.symbol));
+    if (!functions.back()) return nullptr;
+  }
+  return std::make_unique<PlanRunner>(std::move(plan), std::move(functions));
+}
+
+class JitExecutable : public Executable {
+ public:
+  JitExecutable(Program program, std::unique_ptr<PlanRunner> runner)
+      : program_(std::move(program)), runner_(std::move(runner)) {}
+
+  std::vector<BufferPtr> run(std::vector<BufferPtr> arguments) override {
+    if (!checks_against_reference()) return runner_->run(std::move(arguments));
+    auto expected = run_reference_beside(program_, arguments);
+    auto results = runner_->run(std::move(arguments));
+    compare_with_reference(program_, results, expected);
+    return results;
+  }
+
+  std::string text(std::string_view stage) const override {
+    if (stage == "plan") return runner_->plan().str();
+    if (stage == "explain") return runner_->plan().explain();
+    if (stage == "llvm") {
+      std::vector<KernelTexts> texts;
+      compile_program(program_, &texts);
+      std::string all;
+      for (const KernelTexts& kernel : texts) all += kernel.llvm + "\n";
+      return all;
+    }
+    if (stage != "tsr" && stage != "fuse") return "";
+    return compiler().use([&](mlir::MLIRContext& context) {
+      auto module = ir::import_program(context, program_);
+      if (stage == "fuse") ir::lower_to_fuse(*module);
+      return text_of(*module);
+    });
+  }
+
+ private:
+  Program program_;
+  std::unique_ptr<PlanRunner> runner_;
+};
+
+class JitExecutor : public Executor {
+ public:
+  std::string_view name() const override { return "jit"; }
+
+  std::shared_ptr<Executable> compile(const Program& program) override {
+    std::string key = program_key(program);
+    std::unique_ptr<PlanRunner> runner = Dump::wanted() ? nullptr : warm_start(key);
+    if (runner) {
+      log_line("cache", program.name + " from the disk: " + key.substr(0, 16));
+    } else {
+      runner = compile_program(program, nullptr);
+      write_cached(key, "plan", runner->plan().to_json());
+      log_line("cache", program.name + " compiled: " + key.substr(0, 16));
+    }
+    if (log_enabled("fusion")) log_line("fusion", runner->plan().explain());
+    if (log_enabled("memory")) log_line("memory", runner->plan().str());
+    return std::make_shared<JitExecutable>(program, std::move(runner));
+  }
+};
+
+[[maybe_unused]] const bool registered = [] {
+  register_executor(std::make_unique<JitExecutor>(), /*preferred=*/true);
+  return true;
+}();
+
+}  // namespace
+}  // namespace tessera::codegen

@@ -1,0 +1,111 @@
+#include <tessera/codegen/executor/run_plan.h>
+
+#include <cstring>
+#include <limits>
+
+#include <tessera/codegen/cpu/runtime/library.h>
+#include <tessera/codegen/cpu/runtime/thread_pool.h>
+#include <tessera/core/error.h>
+
+namespace tessera::codegen {
+
+struct PlanRunner::Frame {
+  std::vector<void*> address;  // per value of the plan
+  std::vector<void*> list;     // arguments of one launch
+  std::vector<int64_t> errors;
+};
+
+PlanRunner::PlanRunner(Plan plan, std::vector<KernelFunction> kernels)
+    : plan_(std::move(plan)), kernels_(std::move(kernels)) {
+  constants_ = std::make_shared<Buffer>(plan_.constants.size());
+  if (!plan_.constants.empty()) std::memcpy(constants_->data(), plan_.constants.data(), plan_.constants.size());
+  scratch_per_thread_ = (plan_.scratch_bytes + 127) / 128 * 128;
+}
+
+std::vector<BufferPtr> PlanRunner::run(std::vector<BufferPtr> arguments) {
+  check_internal(arguments.size() == plan_.arguments.size(), "a program runs with another number of arguments");
+  ThreadPool& pool = ThreadPool::instance();
+  // Kept between runs: the same step runs again and again.
+  if (!arena_) arena_ = std::make_shared<Buffer>(static_cast<size_t>(plan_.arena_bytes));
+  if (!scratch_) scratch_ = std::make_shared<Buffer>(static_cast<size_t>(scratch_per_thread_ * pool.threads()));
+
+  std::vector<BufferPtr> results(plan_.results.size());
+  std::vector<BufferPtr> owned(plan_.results.size());  // by the number of a result place
+  Frame frame;
+  for (const PlanValue& value : plan_.values) {
+    auto number = static_cast<size_t>(value.number);
+    void* address = nullptr;
+    switch (value.place) {
+      case Place::argument: address = arguments[number]->data(); break;
+      case Place::arena: address = static_cast<char*>(arena_->data()) + value.offset; break;
+      case Place::constant: address = static_cast<char*>(constants_->data()) + value.offset; break;
+      case Place::result: {
+        int donor = plan_.donor[number];
+        bool ours = donor >= 0 && arguments[static_cast<size_t>(donor)].use_count() == 1;
+        owned[number] =
+            ours ? arguments[static_cast<size_t>(donor)] : std::make_shared<Buffer>(static_cast<size_t>(value.bytes));
+        address = owned[number]->data();
+        break;
+      }
+    }
+    frame.address.push_back(address);
+  }
+  for (const PlanLaunch& one : plan_.launches) launch(one, frame);
+  for (size_t k = 0; k < results.size(); ++k) {
+    const PlanValue& value = plan_.values[static_cast<size_t>(plan_.results[k])];
+    auto number = static_cast<size_t>(value.number);
+    if (value.place == Place::result) {
+      results[k] = owned[number];
+    } else if (value.place == Place::argument) {
+      results[k] = arguments[number];
+    } else {
+      results[k] = std::make_shared<Buffer>(static_cast<size_t>(value.bytes));
+      std::memcpy(results[k]->data(), frame.address[static_cast<size_t>(plan_.results[k])],
+                  static_cast<size_t>(value.bytes));
+    }
+  }
+  return results;
+}
+
+void PlanRunner::launch(const PlanLaunch& launch, Frame& frame) {
+  frame.list.clear();
+  for (int value : launch.values) frame.list.push_back(value < 0 ? nullptr : frame.address[static_cast<size_t>(value)]);
+  if (launch.what == PlanLaunch::What::copy) {
+    const PlanValue& to = plan_.values[static_cast<size_t>(launch.values[1])];
+    if (frame.list[0] != frame.list[1]) std::memcpy(frame.list[1], frame.list[0], static_cast<size_t>(to.bytes));
+    return;
+  }
+  if (launch.error_words > 0) {
+    frame.errors.assign(static_cast<size_t>(launch.error_words), std::numeric_limits<int64_t>::min());
+    for (size_t k = 1; k < frame.errors.size(); k += 2) frame.errors[k] = std::numeric_limits<int64_t>::max();
+  }
+  ThreadPool& pool = ThreadPool::instance();
+  if (launch.what == PlanLaunch::What::library) {
+    run_library(launch.library, frame.list.data(), launch.parameters, frame.errors.data(), pool);
+  } else {
+    if (launch.error_words > 0) frame.list.back() = frame.errors.data();
+    KernelFunction function = kernels_[static_cast<size_t>(launch.kernel)];
+    void* const* list = frame.list.data();
+    const int64_t* parameters = launch.parameters.data();
+    char* scratch = static_cast<char*>(scratch_->data());
+    pool.run(launch.tasks, [&](int64_t task, int thread) {
+      function(list, parameters, task, scratch + thread * scratch_per_thread_);
+    });
+  }
+  if (!launch.checks.empty()) check(launch, frame.errors.data());
+}
+
+void PlanRunner::check(const PlanLaunch& launch, const int64_t* words) const {
+  for (const PlanCheck& check : launch.checks) {
+    int64_t largest = words[check.word], smallest = words[check.word + 1];
+    if (largest == std::numeric_limits<int64_t>::min()) continue;
+    int64_t index = largest >= check.extent ? largest : smallest;
+    throw ValueError({.code = "T-V040",
+                      .fault = "index " + std::to_string(index) + " is out of range for dim " +
+                               std::to_string(check.dim) + " of extent " + std::to_string(check.extent),
+                      .at = {check.file.c_str(), static_cast<uint32_t>(check.line)},
+                      .hint = "indices go from 0 to the extent less one; negative ones do not count from the end"});
+  }
+}
+
+}  // namespace tessera::codegen

@@ -1,0 +1,32 @@
+#pragma once
+// Runs a Plan: no MLIR and no LLVM here, so that a warm start needs neither.
+
+#include <memory>
+#include <vector>
+
+#include <tessera/codegen/cpu/jit.h>
+#include <tessera/codegen/plan/plan.h>
+#include <tessera/core/buffer.h>
+
+namespace tessera::codegen {
+
+class PlanRunner {
+ public:
+  PlanRunner(Plan plan, std::vector<KernelFunction> kernels);
+
+  const Plan& plan() const { return plan_; }
+  // As Executable::run.
+  std::vector<BufferPtr> run(std::vector<BufferPtr> arguments);
+
+ private:
+  struct Frame;  // addresses of this run
+  void launch(const PlanLaunch& launch, Frame& frame);
+  void check(const PlanLaunch& launch, const int64_t* words) const;
+
+  Plan plan_;
+  std::vector<KernelFunction> kernels_;
+  BufferPtr arena_, scratch_, constants_;
+  int64_t scratch_per_thread_ = 0;
+};
+
+}  // namespace tessera::codegen

@@ -1,0 +1,155 @@
+#include <tessera/codegen/plan/facts.h>
+
+#include <algorithm>
+#include <functional>
+
+#include "mlir/Dialect/Arith/IR/Arith.h"
+
+#include <tessera/codegen/cpu/launch.h>
+#include <tessera/codegen/cpu/runtime/library.h>
+#include <tessera/core/dtype.h>
+#include <tessera/core/error.h>
+#include <tessera/ir/fuse/Fuse.h>
+
+namespace tessera::codegen {
+
+using namespace mlir;
+
+namespace {
+
+// Every file and line in a location, outermost first.
+void each_place(Location location, const std::function<void(FileLineColLoc)>& visit) {
+  if (auto place = dyn_cast<FileLineColLoc>(location)) return visit(place);
+  if (auto name = dyn_cast<NameLoc>(location)) return each_place(name.getChildLoc(), visit);
+  if (auto call = dyn_cast<CallSiteLoc>(location)) return each_place(call.getCallee(), visit);
+  if (auto fused = dyn_cast<FusedLoc>(location)) {
+    for (Location part : fused.getLocations()) each_place(part, visit);
+  }
+}
+
+DType dtype_of_type(Type type) {
+  bool is_unsigned = type.isUnsignedInteger();
+  if (type.isF64()) return f64;
+  if (type.isF32()) return f32;
+  if (type.isF16()) return f16;
+  if (type.isBF16()) return bf16;
+  if (isa<Float8E4M3FNType>(type)) return f8e4m3;
+  if (isa<Float8E5M2Type>(type)) return f8e5m2;
+  switch (type.getIntOrFloatBitWidth()) {
+    case 1: return boolean;
+    case 8: return is_unsigned ? u8 : i8;
+    case 16: return i16;
+    case 32: return is_unsigned ? u32 : i32;
+    default: return i64;
+  }
+}
+
+int64_t attribute(fuse::LibraryOp op, llvm::StringRef name, llvm::ArrayRef<llvm::StringRef> words = {}) {
+  Attribute value = op->getAttr(name);
+  if (auto flag = dyn_cast_or_null<BoolAttr>(value)) return flag.getValue() ? 1 : 0;
+  if (auto integer = dyn_cast_or_null<IntegerAttr>(value)) return integer.getInt();
+  if (auto text = dyn_cast_or_null<StringAttr>(value)) {
+    auto found = std::find(words.begin(), words.end(), text.getValue());
+    if (found != words.end()) return found - words.begin();
+  }
+  return 0;
+}
+
+}  // namespace
+
+std::vector<std::string> user_lines(Operation& op) {
+  std::vector<std::string> lines;
+  auto add = [&](FileLineColLoc place) {
+    std::string line = place.getFilename().str() + ":" + std::to_string(place.getLine());
+    if (std::find(lines.begin(), lines.end(), line) == lines.end()) lines.push_back(line);
+  };
+  each_place(op.getLoc(), add);
+  op.walk([&](Operation* inside) { each_place(inside->getLoc(), add); });
+  return lines;
+}
+
+std::vector<PlanCheck> index_checks(Block& body) {
+  std::vector<PlanCheck> checks;
+  for (const ErrorSite& site : error_sites(body)) {
+    auto load = cast<fuse::LoadAtOp>(site.op);
+    auto shape = cast<RankedTensorType>(load.getSource().getType()).getShape();
+    for (int d = 0; d < static_cast<int>(shape.size()); ++d) {
+      PlanCheck check;
+      check.word = site.first_word + 2 * d;
+      check.extent = shape[static_cast<size_t>(d)];
+      check.dim = d;
+      each_place(load.getLoc(), [&](FileLineColLoc place) {
+        check.file = place.getFilename().str();
+        check.line = static_cast<int>(place.getLine());
+      });
+      checks.push_back(check);
+    }
+  }
+  return checks;
+}
+
+PlanCheck library_check(fuse::LibraryOp op) {
+  PlanCheck check;
+  check.dim = static_cast<int>(attribute(op, "dim"));
+  check.extent = cast<RankedTensorType>(op.getInputs()[0].getType()).getShape()[static_cast<size_t>(check.dim)];
+  each_place(op.getLoc(), [&](FileLineColLoc place) {
+    check.file = place.getFilename().str();
+    check.line = static_cast<int>(place.getLine());
+  });
+  return check;
+}
+
+std::vector<int64_t> library_parameters(fuse::LibraryOp op) {
+  auto type = cast<RankedTensorType>(op.getInputs()[0].getType());
+  int64_t dim = attribute(op, "dim"), outer = 1, inner = 1;
+  for (int64_t d = 0; d < type.getRank(); ++d) {
+    if (d < dim) outer *= type.getDimSize(static_cast<unsigned>(d));
+    if (d > dim) inner *= type.getDimSize(static_cast<unsigned>(d));
+  }
+  std::vector<int64_t> parameters(library_parameter_count, 0);
+  parameters[library_dtype] = static_cast<int64_t>(dtype_of_type(type.getElementType()));
+  parameters[library_outer] = outer;
+  parameters[library_extent] = type.getRank() == 0 ? 1 : type.getDimSize(static_cast<unsigned>(dim));
+  parameters[library_inner] = inner;
+  if (op.getName() == "argsort") parameters[library_option] = attribute(op, "descending");
+  if (op.getName() == "scan") {
+    parameters[library_option] = attribute(op, "kind", {"sum", "max", "prod"});
+    parameters[library_reverse] = attribute(op, "reverse");
+  }
+  if (op.getName() == "scatter") {
+    auto indices = cast<RankedTensorType>(op.getInputs()[1].getType());
+    parameters[library_option] = attribute(op, "mode", {"set", "add", "max"});
+    parameters[library_index_dtype] = static_cast<int64_t>(dtype_of_type(indices.getElementType()));
+    parameters[library_index_count] = indices.getNumElements();
+  }
+  return parameters;
+}
+
+int64_t flops_of(fuse::KernelOp kernel) {
+  int64_t points = 1, flops = 0;
+  for (int64_t extent : kernel.getDims()) points *= extent;
+  for (Operation& op : kernel.getBody().front().without_terminator()) {
+    if (isa<fuse::ContractOp>(op)) flops += 2 * points;
+    else if (isa<fuse::ReduceOp>(op)) flops += points;
+    else if (isa<FloatType>(op.getResult(0).getType()) && !isa<arith::ConstantOp, fuse::LoadAtOp>(op)) flops += points;
+  }
+  return flops;
+}
+
+std::string dense_bytes(DenseElementsAttr attr) {
+  std::string bytes;
+  Type element = attr.getElementType();
+  auto add = [&](const APInt& value) {
+    unsigned width = std::max(1u, value.getBitWidth() / 8);
+    uint64_t word = value.getZExtValue();
+    bytes.append(reinterpret_cast<const char*>(&word), width);
+  };
+  if (isa<FloatType>(element)) {
+    for (const APFloat& value : attr.getValues<APFloat>()) add(value.bitcastToAPInt());
+  } else {
+    for (const APInt& value : attr.getValues<APInt>()) add(value);
+  }
+  return bytes;
+}
+
+}  // namespace tessera::codegen

@@ -1,0 +1,26 @@
+#pragma once
+// What a plan notes about an op beside how to run it: where it comes from, what it costs, where it can fail.
+
+#include <string>
+#include <vector>
+
+#include "mlir/IR/BuiltinAttributes.h"
+#include "mlir/IR/Operation.h"
+
+#include <tessera/codegen/plan/plan.h>
+
+namespace tessera::fuse {
+class KernelOp;
+class LibraryOp;
+}  // namespace tessera::fuse
+
+namespace tessera::codegen {
+
+std::vector<std::string> user_lines(mlir::Operation& op);     // "model.cpp:41", no duplicates
+std::vector<PlanCheck> index_checks(mlir::Block& body);       // of its fuse.load_at ops
+PlanCheck library_check(fuse::LibraryOp op);                  // of a scatter's indices
+std::vector<int64_t> library_parameters(fuse::LibraryOp op);  // as runtime/library.h wants them
+int64_t flops_of(fuse::KernelOp kernel);
+std::string dense_bytes(mlir::DenseElementsAttr attr);  // as elements lie in memory; bool is a byte
+
+}  // namespace tessera::codegen
