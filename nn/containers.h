@@ -85,13 +85,15 @@ class List : public ModuleBase {
 class SeqItem {
  public:
   using Step = std::function<Tensor(Input)>;
-  template <class Options> requires requires { typename Options::Layer; }
+  template <class Options>
+  requires requires { typename Options::Layer; }
   SeqItem(Options options)
       : make_([options](ModuleBase* parent, std::string name) -> Step {
           auto layer = std::make_shared<typename Options::Layer>(parent, std::move(name), options);
           return [layer](Input x) { return (*layer)(std::move(x)); };
         }) {}
-  template <class F> requires std::is_invocable_r_v<Tensor, F, Tensor>
+  template <class F>
+  requires std::is_invocable_r_v<Tensor, F, Tensor>
   SeqItem(F function)
       : make_([function](ModuleBase*, const std::string&) -> Step {
           return [function](Input x) { return function(std::move(x.tensor)); };

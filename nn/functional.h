@@ -6,14 +6,14 @@
 
 namespace tessera {
 
-Tensor relu(Operand);                            // max(x, 0); the gradient at 0 is 0
+Tensor relu(Operand);  // max(x, 0); the gradient at 0 is 0
 Tensor leaky_relu(Operand, double slope = 0.01);
-Tensor elu(Operand, double alpha = 1);           // x > 0 ? x : α(eˣ − 1)
-Tensor softplus(Operand);                        // log(1 + eˣ), without overflow
-Tensor silu(Operand);                            // x · σ(x)
-Tensor gelu(Operand);                            // ½x(1 + tanh(√(2/π)(x + 0.044715 x³))), as GPT-2
-Tensor gelu_exact(Operand);                      // ½x(1 + erf(x / √2)), as BERT and ViT
-Tensor quick_gelu(Operand);                      // x · σ(1.702 x), as CLIP
+Tensor elu(Operand, double alpha = 1);  // x > 0 ? x : α(eˣ − 1)
+Tensor softplus(Operand);               // log(1 + eˣ), without overflow
+Tensor silu(Operand);                   // x · σ(x)
+Tensor gelu(Operand);                   // ½x(1 + tanh(√(2/π)(x + 0.044715 x³))), as GPT-2
+Tensor gelu_exact(Operand);             // ½x(1 + erf(x / √2)), as BERT and ViT
+Tensor quick_gelu(Operand);             // x · σ(1.702 x), as CLIP
 
 namespace nn {
 

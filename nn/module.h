@@ -30,11 +30,11 @@ class ModuleBase {
   ModuleBase& operator=(const ModuleBase&) = delete;
   virtual ~ModuleBase();
 
-  const std::string& name() const { return name_; }       // "attn"
-  std::string path() const;                               // "layers.3.attn": without the root, as files spell it
-  std::string path_of(const std::string& member) const;   // "layers.3.attn.weight"
-  std::string type() const;                               // "Attention"
-  virtual std::string details() const { return {}; }      // what printing puts in brackets: "256 → 1024"
+  const std::string& name() const { return name_; }      // "attn"
+  std::string path() const;                              // "layers.3.attn": without the root, as files spell it
+  std::string path_of(const std::string& member) const;  // "layers.3.attn.weight"
+  std::string type() const;                              // "Attention"
+  virtual std::string details() const { return {}; }     // what printing puts in brackets: "256 → 1024"
 
   // Walks, in order of declaration, a module's own before its children's. Names are relative to this module.
   std::vector<State*> parameters() const;  // without the frozen ones: what grad and optimizers take
@@ -50,7 +50,7 @@ class ModuleBase {
   void freeze(const std::string& pattern, bool frozen = true);
 
  protected:
-  enum class Kind { callable, container };  // a container lends its name to the children's scopes
+  enum class Kind { callable, container };     // a container lends its name to the children's scopes
   explicit ModuleBase(std::string root_name);  // adopted by a Sub or List under construction, else a root
   ModuleBase(ModuleBase* parent, std::string name, Kind kind = Kind::callable);
 

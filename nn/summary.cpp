@@ -96,9 +96,8 @@ std::vector<SummaryRow> summarize(const ModuleBase& model, const std::vector<Spe
     arguments.push_back(trace.argument(inputs[i].dtype, inputs[i].shape, "input" + std::to_string(i)));
   std::vector<Call> calls;
   {
-    ObserveCalls observe([&](const ModuleBase& module, const Tensor& result) {
-      calls.push_back({current_scope(), &module, result});
-    });
+    ObserveCalls observe(
+        [&](const ModuleBase& module, const Tensor& result) { calls.push_back({current_scope(), &module, result}); });
     call(arguments);
   }
 

@@ -21,10 +21,10 @@ inline Spec spec(Shape shape, DType dtype = f32) { return {std::move(shape), dty
 
 struct SummaryRow {
   std::string label, what;
-  std::string output;     // "[8, 128, 256]"; empty for modules that were not called
+  std::string output;  // "[8, 128, 256]"; empty for modules that were not called
   int64_t parameters = 0;
-  double flops = 0;       // of everything recorded under the module: 2 per multiply-add, 1 per elementwise result
-  double activations = 0; // bytes of every op's result, before fusion: an upper bound of what a step keeps
+  double flops = 0;        // of everything recorded under the module: 2 per multiply-add, 1 per elementwise result
+  double activations = 0;  // bytes of every op's result, before fusion: an upper bound of what a step keeps
 };
 std::string render(const std::vector<SummaryRow>&);
 

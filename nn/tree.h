@@ -18,8 +18,8 @@ struct TreeRow {
 };
 std::vector<TreeRow> tree_rows(const ModuleBase& root);
 
-std::string short_count(double);        // 1234567 is "1.23M"
-size_t columns_of(std::string_view);    // of UTF-8 text on a terminal, one per character
+std::string short_count(double);      // 1234567 is "1.23M"
+size_t columns_of(std::string_view);  // of UTF-8 text on a terminal, one per character
 std::string padded(std::string text, size_t columns);
 
 }  // namespace tessera::nn

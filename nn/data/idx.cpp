@@ -48,7 +48,8 @@ Idx read_idx(const std::string& path) {
   uint8_t magic[4];
   reader.exactly(magic, 4, "first four bytes");
   if (magic[0] != 0 || magic[1] != 0) io::fail(path, "not an IDX file: it does not begin with two zero bytes");
-  if (magic[2] != 0x08) io::fail(path, "holds IDX type " + std::to_string(magic[2]) + "; only unsigned bytes (8) are read");
+  if (magic[2] != 0x08)
+    io::fail(path, "holds IDX type " + std::to_string(magic[2]) + "; only unsigned bytes (8) are read");
   if (magic[3] < 1 || magic[3] > 8) io::fail(path, "claims " + std::to_string(magic[3]) + " dims");
 
   Dims dims;

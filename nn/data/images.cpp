@@ -12,8 +12,8 @@ ImageSet::ImageSet(const std::string& images_path, const std::string& labels_pat
     : images_(read_idx(images_path)), labels_(read_idx(labels_path)) {
   if (images_.shape.rank() != 3) io::fail(images_path, "holds " + images_.shape.str() + ", not pictures [N, H, W]");
   if (labels_.shape != Shape({size()}))
-    io::fail(labels_path, "holds " + labels_.shape.str() + ", not one label for each of " + std::to_string(size()) +
-                              " pictures");
+    io::fail(labels_path,
+             "holds " + labels_.shape.str() + ", not one label for each of " + std::to_string(size()) + " pictures");
   if (std::ranges::any_of(labels_.bytes, [&](uint8_t label) { return label >= classes; }))
     io::fail(labels_path, "has a label outside its " + std::to_string(classes) + " classes");
 }
@@ -26,7 +26,8 @@ ImageBatch ImageSet::batch(std::span<const int64_t> indices) const {
   images.reserve(indices.size() * pixels);
   for (int64_t index : indices) {
     const uint8_t* picture = images_.bytes.data() + static_cast<size_t>(index) * pixels;
-    std::transform(picture, picture + pixels, std::back_inserter(images), [](uint8_t v) { return static_cast<float>(v) / 255; });
+    std::transform(picture, picture + pixels, std::back_inserter(images),
+                   [](uint8_t v) { return static_cast<float>(v) / 255; });
     labels.push_back(labels_.bytes[static_cast<size_t>(index)]);
   }
   return {tensor(images, {count, 1, h, w}), tensor(labels, {count})};
@@ -40,7 +41,8 @@ ImageBatch ImageSet::first(int64_t count) const {
 
 ImageSet fashion_mnist(Split split, const std::string& folder) {
   if (!std::filesystem::is_directory(folder))
-    io::fail(folder, "no such folder", "install the package dataset-fashion-mnist, or give the folder that holds its files");
+    io::fail(folder, "no such folder",
+             "install the package dataset-fashion-mnist, or give the folder that holds its files");
   const std::string prefix = folder + (split == Split::train ? "/train" : "/t10k");
   return {prefix + "-images-idx3-ubyte.gz", prefix + "-labels-idx1-ubyte.gz", 10};
 }

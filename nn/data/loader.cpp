@@ -11,9 +11,9 @@ namespace tessera::data {
 
 Sequence::Sequence(int64_t size, LoaderOptions options) : size_(size), options_(options) {
   if (options.batch < 1 || size < 1 || batches() < 1)
-    throw ValueError({.code = "T-V140",
-                      .fault = "no batch of " + std::to_string(options.batch) + " in a data set of " +
-                               std::to_string(size)});
+    throw ValueError(
+        {.code = "T-V140",
+         .fault = "no batch of " + std::to_string(options.batch) + " in a data set of " + std::to_string(size)});
   order_epoch();
 }
 

@@ -49,7 +49,8 @@ std::string king_james() {
   int status = pclose(pipe);
   constexpr size_t least = 4'000'000;  // the whole text is 4.4 MB: less means that books are missing
   if (!WIFEXITED(status) || WEXITSTATUS(status) != 0 || text.size() < least)
-    io::fail(command, "did not print the text", "install the packages bible-kjv and bible-kjv-text, or give a text file");
+    io::fail(command, "did not print the text",
+             "install the packages bible-kjv and bible-kjv-text, or give a text file");
   return text;
 }
 

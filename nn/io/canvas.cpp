@@ -18,10 +18,13 @@ Canvas::Canvas(int width, int height)
       fine_(static_cast<size_t>(width) * static_cast<size_t>(height) * fine * fine, Color{255, 255, 255}) {}
 
 void Canvas::rectangle(double left, double top, double right, double bottom, Color color) {
-  auto clipped = [](double v, int limit) { return std::clamp(static_cast<int>(std::lround(v * fine)), 0, limit * fine); };
+  auto clipped = [](double v, int limit) {
+    return std::clamp(static_cast<int>(std::lround(v * fine)), 0, limit * fine);
+  };
   const int x0 = clipped(left, width_), x1 = clipped(right, width_), y1 = clipped(bottom, height_);
   for (int y = clipped(top, height_); y < y1; ++y)
-    for (int x = x0; x < x1; ++x) fine_[static_cast<size_t>(y) * static_cast<size_t>(width_ * fine) + static_cast<size_t>(x)] = color;
+    for (int x = x0; x < x1; ++x)
+      fine_[static_cast<size_t>(y) * static_cast<size_t>(width_ * fine) + static_cast<size_t>(x)] = color;
 }
 
 // Colours what lies within half the thickness of the segment.
@@ -71,7 +74,8 @@ Image Canvas::picture() const {
         int sum = 0;
         for (int i = 0; i < fine; ++i)
           for (int j = 0; j < fine; ++j)
-            sum += fine_[static_cast<size_t>(y * fine + i) * static_cast<size_t>(width_ * fine) + static_cast<size_t>(x * fine + j)][channel];
+            sum += fine_[static_cast<size_t>(y * fine + i) * static_cast<size_t>(width_ * fine) +
+                         static_cast<size_t>(x * fine + j)][channel];
         out.pixels.push_back(static_cast<uint8_t>(sum / (fine * fine)));
       }
   return out;

@@ -14,7 +14,8 @@ namespace {
 
 constexpr Color ink{40, 40, 40}, faint{228, 228, 228}, grey{110, 110, 110};
 // Okabe and Ito's palette: told apart by colour-blind eyes too.
-constexpr Color palette[] = {{0, 114, 178}, {213, 94, 0}, {0, 158, 115}, {204, 121, 167}, {230, 159, 0}, {86, 180, 233}};
+constexpr Color palette[] = {{0, 114, 178},   {213, 94, 0},  {0, 158, 115},
+                             {204, 121, 167}, {230, 159, 0}, {86, 180, 233}};
 
 struct Span {
   double low = std::numeric_limits<double>::infinity(), high = -low;
@@ -64,7 +65,8 @@ void draw_series(Canvas& canvas, const Frame& frame, const Series& series, Color
   for (size_t i = 0; i < series.x.size(); ++i) {
     if (!drawable(series, i)) continue;
     size_t from = i > 0 && drawable(series, i - 1) ? i - 1 : i;
-    canvas.line(frame.px(series.x[from]), frame.py(series.y[from]), frame.px(series.x[i]), frame.py(series.y[i]), 2, color);
+    canvas.line(frame.px(series.x[from]), frame.py(series.y[from]), frame.px(series.x[i]), frame.py(series.y[i]), 2,
+                color);
   }
 }
 
@@ -115,7 +117,8 @@ Image line_chart(const Chart& chart) {
     if (chart.series[i].name.empty()) continue;
     canvas.text(x, 34, chart.series[i].name, Canvas::Align::right, ink);
     x -= Canvas::text_width(chart.series[i].name) + 8;
-    canvas.line(x - 22, 34 + Canvas::text_height / 2, x, 34 + Canvas::text_height / 2, 3, palette[i % std::size(palette)]);
+    canvas.line(x - 22, 34 + Canvas::text_height / 2, x, 34 + Canvas::text_height / 2, 3,
+                palette[i % std::size(palette)]);
     x -= 40;
   }
   return canvas.picture();

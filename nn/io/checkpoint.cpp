@@ -9,6 +9,8 @@
 #include <cstring>
 #include <filesystem>
 
+#include <nlohmann/json.hpp>
+
 #include <tessera/core/error.h>
 #include <tessera/core/random.h>
 #include <tessera/nn/io/file.h>
@@ -19,6 +21,7 @@ namespace tessera::io {
 namespace {
 
 namespace fs = std::filesystem;
+using Json = nlohmann::json;
 constexpr int format = 1;
 constexpr std::string_view prefix = "step-";
 
@@ -72,23 +75,12 @@ void write_parts(const std::string& folder, int64_t step, const Run& run, const 
   if (run.model) save(*run.model, folder + "/model.safetensors");
   if (NamedStates others = other_states(run); !others.empty()) save(others, folder + "/optim.safetensors");
   if (!run.config.empty()) write_file(folder + "/config.json", run.config);
-  const Json state = {{"format", format},
-                      {"step", static_cast<uint64_t>(step)},
-                      {"rng", {{"seed", number(generator().seed)}, {"step", number(generator().step)}}},
-                      {"data", {{"epoch", static_cast<uint64_t>(data.epoch)}, {"batch", static_cast<uint64_t>(data.batch)}}}};
+  const Json state = {
+      {"format", format},
+      {"step", static_cast<uint64_t>(step)},
+      {"rng", {{"seed", number(generator().seed)}, {"step", number(generator().step)}}},
+      {"data", {{"epoch", static_cast<uint64_t>(data.epoch)}, {"batch", static_cast<uint64_t>(data.batch)}}}};
   write_file(folder + "/state.json", state.dump(2) + "\n");
-}
-
-const Json& object_member(const std::string& path, const Json& json, const char* key) {
-  auto found = json.find(key);
-  if (!json.is_object() || found == json.end() || !found->is_object())
-    fail(path, std::string("'") + key + "' is not an object");
-  return *found;
-}
-int64_t signed_member(const std::string& path, const Json& json, const char* key) {
-  auto found = json.find(key);
-  if (found == json.end() || !found->is_number_integer()) fail(path, std::string("'") + key + "' is not a whole number");
-  return found->get<int64_t>();
 }
 
 }  // namespace
@@ -97,7 +89,7 @@ void save_checkpoint(const std::string& folder, int64_t step, const Run& run, co
                      CheckpointOptions options) {
   if (step < 0 || options.keep < 0)
     throw ValueError({.code = "T-V131", .fault = "a checkpoint needs a step and a keep count of 0 or more"});
-  if (!run.config.empty()) parse_json("config", run.config);
+  if (!run.config.empty()) parse_json<Json>("config", run.config);
   const std::string name = std::string(prefix) + std::to_string(step), target = folder + "/" + name;
   const std::string temporary = folder + "/.writing-" + name;
   try {
@@ -119,7 +111,7 @@ std::optional<Resumed> load_checkpoint(const std::string& folder, const Run& run
   const std::string at = latest_in(folder);
   if (at.empty()) return {};
   const std::string path = at + "/state.json";
-  const Json state = parse_json(path, read_file(path));
+  const Json state = parse_json<Json>(path, read_file(path));
   if (unsigned_member(path, state, "format") != format) fail(path, "was written in another format");
   const Json& rng = object_member(path, state, "rng");
   const Json& data = object_member(path, state, "data");

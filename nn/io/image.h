@@ -15,10 +15,10 @@ struct Image {
 };
 
 struct GridOptions {
-  int columns = 0;            // 0: about square
-  int gap = 2;                // white pixels between pictures
-  int scale = 1;              // each pixel becomes scale × scale
-  double low = 0, high = 1;   // values that become black and white; others are cut off
+  int columns = 0;           // 0: about square
+  int gap = 2;               // white pixels between pictures
+  int scale = 1;             // each pixel becomes scale × scale
+  double low = 0, high = 1;  // values that become black and white; others are cut off
 };
 // Pictures [N, C, H, W] with C of 1 or 3, left to right and top to bottom.
 Image image_grid(const Tensor& pictures, GridOptions = {});

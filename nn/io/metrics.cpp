@@ -4,18 +4,22 @@
 #include <filesystem>
 #include <sstream>
 
+#include <nlohmann/json.hpp>
+
 #include <tessera/nn/io/file.h>
 #include <tessera/nn/io/json.h>
 
 namespace tessera::io {
 namespace {
 
+using Json = nlohmann::json;
+
 // Calls visit(line, object) for every complete line.
 template <class F> void each_line(const std::string& path, const F& visit) {
   std::istringstream lines(read_file(path));
   for (std::string line; std::getline(lines, line);) {
     if (line.empty() || lines.eof()) continue;  // a run that was killed may leave half a line
-    Json json = parse_json(path, line);
+    Json json = parse_json<Json>(path, line);
     if (!json.is_object() || !json.contains("step") || !json["step"].is_number()) fail(path, "a line has no step");
     visit(line, json);
   }

@@ -7,12 +7,16 @@
 #include <fstream>
 #include <set>
 
+#include <nlohmann/json.hpp>
+
 #include <tessera/core/error.h>
 #include <tessera/nn/io/file.h>
 #include <tessera/nn/io/json.h>
 
 namespace tessera::io {
 namespace {
+
+using Json = nlohmann::json;
 
 static_assert(std::endian::native == std::endian::little, "tensor data is little endian in the file");
 
@@ -96,7 +100,9 @@ void check_coverage(const std::string& path, const std::vector<SafetensorsEntry>
   uint64_t at = 0;
   for (const SafetensorsEntry& entry : sorted) {
     if (entry.begin < at) fail(path, "tensor '" + entry.name + "' overlaps the one before it");
-    if (entry.begin > at) fail(path, "bytes " + std::to_string(at) + " to " + std::to_string(entry.begin) + " of the data belong to no tensor");
+    if (entry.begin > at)
+      fail(path,
+           "bytes " + std::to_string(at) + " to " + std::to_string(entry.begin) + " of the data belong to no tensor");
     at = entry.end;
   }
   if (at != data_size) fail(path, std::to_string(data_size - at) + " bytes after the last tensor");
@@ -121,7 +127,7 @@ SafetensorsFile::SafetensorsFile(std::string path) : path_(std::move(path)) {
   data_at_ = sizeof header_size + header_size;
   const uint64_t data_size = file_size - data_at_;
 
-  const Json json = parse_json(path_, header, 4);
+  const Json json = parse_json<Json>(path_, header, 4);
   for (auto& [name, value] : json.items()) {
     if (name != "__metadata__") {
       entries_.push_back(EntryReader(path_, name).read(value, data_size));
@@ -166,9 +172,8 @@ void save_safetensors(const std::string& path, const std::vector<std::pair<std::
     if (!names.insert(name).second)
       throw ValueError({.code = "T-V130", .fault = path + " cannot hold two tensors called '" + name + "'"});
     uint64_t bytes = static_cast<uint64_t>(value.numel()) * size_of(value.dtype());
-    header[name] = {{"dtype", file_name_of(value.dtype())},
-                    {"shape", value.shape().dims()},
-                    {"data_offsets", {at, at + bytes}}};
+    header[name] = {
+        {"dtype", file_name_of(value.dtype())}, {"shape", value.shape().dims()}, {"data_offsets", {at, at + bytes}}};
     at += bytes;
   }
   std::string text = header.dump();

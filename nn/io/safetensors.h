@@ -27,7 +27,7 @@ class SafetensorsFile {
 
   const std::string& path() const { return path_; }
   const std::vector<SafetensorsEntry>& entries() const { return entries_; }  // in the order of their data
-  const SafetensorsEntry* find(const std::string& name) const;                // null when absent
+  const SafetensorsEntry* find(const std::string& name) const;               // null when absent
   const std::map<std::string, std::string>& metadata() const { return metadata_; }
 
   Tensor read(const SafetensorsEntry&) const;

@@ -9,9 +9,7 @@ SelfAttentionOptions complete(SelfAttentionOptions o) {
   if (o.kv_heads == 0) o.kv_heads = o.heads;
   return o;
 }
-int64_t packed(const SelfAttentionOptions& o) {
-  return o.heads > 0 ? o.dim / o.heads * (o.heads + 2 * o.kv_heads) : 0;
-}
+int64_t packed(const SelfAttentionOptions& o) { return o.heads > 0 ? o.dim / o.heads * (o.heads + 2 * o.kv_heads) : 0; }
 
 }  // namespace
 

@@ -13,7 +13,7 @@ struct SelfAttentionOptions {
   int64_t dim, heads;
   int64_t kv_heads = 0;  // 0: as many as heads
   bool causal = false, bias = true;
-  double dropout = 0;    // of the weights, while training
+  double dropout = 0;  // of the weights, while training
 };
 
 struct Attention : Module<Attention> {

@@ -32,8 +32,8 @@ Tensor convolve(const ModuleBase& layer, const Tensor& x, const State& weight, c
                         .fault = "the kernel is larger than the padded input",
                         .operands = {{"x", describe(*x.node())}},
                         .hint = layer.type() + " '" + layer.name() + "' was built as " + layer.details()});
-    windows.push_back({.in = hw[i], .out = pq[i], .tap = rs[i], .stride = a.stride, .dilation = a.dilation,
-                       .pad = a.pad});
+    windows.push_back(
+        {.in = hw[i], .out = pq[i], .tap = rs[i], .stride = a.stride, .dilation = a.dilation, .pad = a.pad});
     extents.push_back({pq[i], a.out()});
     result.push_back(a.out());
   }

@@ -16,8 +16,6 @@ Tensor Linear::forward(Tensor x) {
   return bias ? y + *bias : y;
 }
 
-std::string Linear::details() const {
-  return sizes(options.in, options.out) + (options.bias ? "" : ", no bias");
-}
+std::string Linear::details() const { return sizes(options.in, options.out) + (options.bias ? "" : ", no bias"); }
 
 }  // namespace tessera::nn

@@ -14,8 +14,8 @@ Tensor windows(const Operand& x, PoolOptions o, double outside) {
   const Size2 stride(o.stride.h ? o.stride.h : o.size.h, o.stride.w ? o.stride.w : o.size.w);
   Tensor data = x.tensor();
   if (o.pad.h || o.pad.w) data = pad(data, {{}, {}, {o.pad.h, o.pad.h}, {o.pad.w, o.pad.w}}, outside);
-  return window(data, {.dims = {2, 3}, .size = {o.size.h, o.size.w}, .stride = {stride.h, stride.w},
-                       .dilation = {1, 1}});
+  return window(data,
+                {.dims = {2, 3}, .size = {o.size.h, o.size.w}, .stride = {stride.h, stride.w}, .dilation = {1, 1}});
 }
 
 }  // namespace

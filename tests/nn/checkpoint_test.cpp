@@ -140,7 +140,8 @@ TEST(Checkpoint, RefusesWhatIsDamagedAndAssignsNothing) {
   const std::string state = read_file(folder / "run/step-1/state.json");
   for (size_t size = 0; size + 2 < state.size(); size += 7) damaged("step-1/state.json", state.substr(0, size));
   damaged("step-1/state.json", R"({"format": 2, "step": 1})");
-  damaged("step-1/state.json", R"({"format": 1, "step": -1, "rng": {"seed": 0, "step": 0}, "data": {"epoch": 0, "batch": 0}})");
+  damaged("step-1/state.json",
+          R"({"format": 1, "step": -1, "rng": {"seed": 0, "step": 0}, "data": {"epoch": 0, "batch": 0}})");
   damaged("step-1/state.json", R"({"format": 1, "step": 1, "rng": [], "data": {"epoch": 0, "batch": 0}})");
   EXPECT_THROW(save_checkpoint(folder / "run", 2, {.config = "{"}), FileError);
   EXPECT_NO_THROW(load_checkpoint(folder / "run", training.run()));
@@ -151,7 +152,8 @@ TEST(Metrics, GoOnWhereTheRunWasResumed) {
   TemporaryFolder folder;
   {
     Metrics metrics(folder / "run/metrics.jsonl");
-    for (int64_t step : {1, 2, 3}) metrics.write(step, {{"loss", 1.0 / static_cast<double>(step)}, {"bad", std::nan("")}});
+    for (int64_t step : {1, 2, 3})
+      metrics.write(step, {{"loss", 1.0 / static_cast<double>(step)}, {"bad", std::nan("")}});
   }
   EXPECT_THAT(read_file(folder / "run/metrics.jsonl"), HasSubstr("{\"step\":2,\"loss\":0.5,\"bad\":null}\n"));
   {

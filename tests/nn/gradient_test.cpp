@@ -102,7 +102,8 @@ TEST(Gradient, OfActivations) {
 TEST(Gradient, OfPoolingAndUpsampling) {
   Tensor picture = varied({1, 2, 4, 6});
   EXPECT_TRUE(gradcheck([](const Tensors& in) { return max_pool2d(in[0], {.size = 2}); }, {picture}));
-  EXPECT_TRUE(gradcheck([](const Tensors& in) { return max_pool2d(in[0], {.size = 3, .stride = 1, .pad = 1}); }, {picture}));
+  EXPECT_TRUE(
+      gradcheck([](const Tensors& in) { return max_pool2d(in[0], {.size = 3, .stride = 1, .pad = 1}); }, {picture}));
   EXPECT_TRUE(gradcheck([](const Tensors& in) { return avg_pool2d(in[0], {.size = 2}); }, {picture}));
   EXPECT_TRUE(gradcheck([](const Tensors& in) { return upsample_nearest(in[0], 2); }, {picture}));
 }
@@ -111,16 +112,14 @@ TEST(Gradient, OfLosses) {
   Tensor logits = varied({3, 4}), targets = tensor<int32_t>({2, 0, 3}), other = varied({3, 4}, 0.7);
   EXPECT_TRUE(gradcheck([&](const Tensors& in) { return cross_entropy(in[0], targets); }, {logits}));
   EXPECT_TRUE(gradcheck(
-      [&](const Tensors& in) {
-        return cross_entropy(in[0], targets, {.ignore_index = 0, .label_smoothing = 0.1});
-      },
+      [&](const Tensors& in) { return cross_entropy(in[0], targets, {.ignore_index = 0, .label_smoothing = 0.1}); },
       {logits}));
   EXPECT_TRUE(gradcheck([](const Tensors& in) { return mse(in[0], in[1]); }, {logits, other}));
   EXPECT_TRUE(gradcheck([](const Tensors& in) { return l1(in[0], in[1]); }, {logits, other}));
   EXPECT_TRUE(gradcheck([](const Tensors& in) { return huber(in[0], in[1], 0.5); }, {logits, other}));
   EXPECT_TRUE(gradcheck([](const Tensors& in) { return bce_with_logits(in[0], sigmoid(in[1])); }, {logits, other}));
-  EXPECT_TRUE(gradcheck([](const Tensors& in) { return kl(log_softmax(in[0], -1), log_softmax(in[1], -1)); },
-                        {logits, other}));
+  EXPECT_TRUE(
+      gradcheck([](const Tensors& in) { return kl(log_softmax(in[0], -1), log_softmax(in[1], -1)); }, {logits, other}));
 }
 
 }  // namespace

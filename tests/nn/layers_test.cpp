@@ -111,7 +111,8 @@ std::vector<double> convolve(const std::vector<float>& x, const Shape& xs, const
           for (int64_t c = 0; c < in; ++c)
             for (int64_t r = 0; r < ws[2]; ++r)
               for (int64_t s = 0; s < ws[3]; ++s) {
-                int64_t h = p * o.stride.h + r * o.dilation.h - o.pad.h, v = q * o.stride.w + s * o.dilation.w - o.pad.w;
+                int64_t h = p * o.stride.h + r * o.dilation.h - o.pad.h,
+                        v = q * o.stride.w + s * o.dilation.w - o.pad.w;
                 if (h < 0 || v < 0 || h >= xs[2] || v >= xs[3]) continue;
                 int64_t channel = k / out * in + c;
                 sum += static_cast<double>(x[static_cast<size_t>(((n * xs[1] + channel) * xs[2] + h) * xs[3] + v)]) *
@@ -123,10 +124,11 @@ std::vector<double> convolve(const std::vector<float>& x, const Shape& xs, const
 }
 
 TEST(Conv2d, StridePadDilationAndGroupsMatchPlainLoops) {
-  for (Conv2dOptions o : {Conv2dOptions{.in = 2, .out = 3, .kernel = 3, .stride = 2, .pad = 1, .bias = false},
-                          Conv2dOptions{.in = 2, .out = 2, .kernel = {1, 3}, .pad = {0, 2}, .dilation = 2, .bias = false},
-                          Conv2dOptions{.in = 4, .out = 6, .kernel = 2, .stride = {1, 2}, .groups = 2, .bias = false},
-                          Conv2dOptions{.in = 3, .out = 3, .kernel = 3, .pad = 1, .groups = 3, .bias = false}}) {
+  for (Conv2dOptions o :
+       {Conv2dOptions{.in = 2, .out = 3, .kernel = 3, .stride = 2, .pad = 1, .bias = false},
+        Conv2dOptions{.in = 2, .out = 2, .kernel = {1, 3}, .pad = {0, 2}, .dilation = 2, .bias = false},
+        Conv2dOptions{.in = 4, .out = 6, .kernel = 2, .stride = {1, 2}, .groups = 2, .bias = false},
+        Conv2dOptions{.in = 3, .out = 3, .kernel = 3, .pad = 1, .groups = 3, .bias = false}}) {
     Conv2d conv{nullptr, "conv", o};
     SCOPED_TRACE(conv.details());
     Tensor x = ramp({2, o.in, 7, 6}, -1, 0.01);
@@ -153,10 +155,11 @@ TEST(Conv1d, SlidesAlongTheLastDim) {
 // ⟨conv(x), y⟩ = ⟨x, convᵀ(y)⟩ defines the transposed convolution.
 TEST(ConvTranspose2d, IsTheAdjointOfConv2d) {
   for (int64_t groups : {1, 2}) {
-    Conv2d conv{nullptr, "conv",
-                {.in = 4, .out = 6, .kernel = 3, .stride = 2, .pad = 1, .groups = groups, .bias = false}};
+    Conv2d conv{
+        nullptr, "conv", {.in = 4, .out = 6, .kernel = 3, .stride = 2, .pad = 1, .groups = groups, .bias = false}};
     ConvTranspose2d adjoint{
-        nullptr, "adjoint",
+        nullptr,
+        "adjoint",
         {.in = 6, .out = 4, .kernel = 3, .stride = 2, .pad = 1, .output_pad = 1, .groups = groups, .bias = false}};
     ASSERT_EQ(conv.weight.shape(), adjoint.weight.shape());
     adjoint.weight.assign(conv.weight);
@@ -269,9 +272,8 @@ TEST(Activations, HaveTheirFormulas) {
   expect_near(silu(x), each([&](double v) { return v * sigma(v); }));
   expect_near(quick_gelu(x), each([&](double v) { return v * sigma(1.702 * v); }));
   expect_near(gelu_exact(x), each([](double v) { return v * std::erfc(-v / std::sqrt(2.0)) / 2; }));
-  expect_near(gelu(x), each([](double v) {
-                return v / 2 * (1 + std::tanh(std::sqrt(2 / M_PI) * (v + 0.044715 * v * v * v)));
-              }));
+  expect_near(gelu(x),
+              each([](double v) { return v / 2 * (1 + std::tanh(std::sqrt(2 / M_PI) * (v + 0.044715 * v * v * v))); }));
   expect_near(softplus(tensor<float>({500, -500})), {500, 0});
 }
 

@@ -157,15 +157,14 @@ TEST(Module, PrintsItsTree) {
   std::ostringstream out;
   out << tower;
   EXPECT_EQ(out.str(),
-            "tower                   Tower               283\n"
-            "├─ embed                Embedding(10 → 4)   40\n"
-            "└─ layers               List<Block>(×3)     243\n"
-            "   └─ 0…2 each          Block               81\n"
-            "      ├─ scale          Param [1]           1\n"
-            "      └─ mlp            Mlp                 80\n"
-            "         ├─ up          Linear(4 → 8)       40\n"
-            "         └─ down        Linear(8 → 4)       36\n")
-      << out.str();
+            "tower             Tower              271\n"
+            "├─ embed          Embedding(10 → 4)  40\n"
+            "└─ layers         List<Block>(×3)    231\n"
+            "   └─ 0…2 each    Block              77\n"
+            "      ├─ scale    Param [1]          1\n"
+            "      └─ mlp      Mlp                76\n"
+            "         ├─ up    Linear(4 → 8)      40\n"
+            "         └─ down  Linear(8 → 4)      36\n");
 }
 
 TEST(Module, TypeNamesHaveNoQualifiers) {

@@ -54,7 +54,8 @@ TEST(LineChart, DrawsItsSeries) {
 }
 
 TEST(Ticks, AreRound) {
-  EXPECT_THAT(ticks(0, 1, 5), ElementsAre(0, ::testing::DoubleEq(0.2), ::testing::DoubleEq(0.4), ::testing::DoubleEq(0.6000000000000001), ::testing::DoubleEq(0.8), 1));
+  EXPECT_THAT(ticks(0, 1, 5), ElementsAre(0, ::testing::DoubleEq(0.2), ::testing::DoubleEq(0.4),
+                                          ::testing::DoubleEq(0.6000000000000001), ::testing::DoubleEq(0.8), 1));
   EXPECT_THAT(ticks(0, 2000, 8), ElementsAre(0, 200, 400, 600, 800, 1000, 1200, 1400, 1600, 1800, 2000));
   EXPECT_THAT(ticks(-3, 3, 3), ElementsAre(-2, 0, 2));
 }

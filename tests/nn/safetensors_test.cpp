@@ -103,7 +103,8 @@ INSTANTIATE_TEST_SUITE_P(
         Hostile{R"({"a": {"dtype": "F32", "shape": [18446744073709551615], "data_offsets": [0, 16]}})", "extent"},
         Hostile{R"({"a": {"dtype": "F32", "shape": [4611686018427387908, 4], "data_offsets": [0, 16]}})", "overflow"},
         Hostile{R"({"a": {"dtype": "F32", "shape": [4611686018427387904, 4, 0], "data_offsets": [0, 0]}})", "overflow"},
-        Hostile{R"({"a": {"dtype": "F32", "shape": [1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,4], "data_offsets": [0, 16]}})", "at most 16"},
+        Hostile{R"({"a": {"dtype": "F32", "shape": [1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,4], "data_offsets": [0, 16]}})",
+                "at most 16"},
         Hostile{R"({"a": {"dtype": "F32", "shape": [4], "data_offsets": [0]}})", "data_offsets"},
         Hostile{R"({"a": {"dtype": "F32", "shape": [4], "data_offsets": [-1, 15]}})", "data_offsets"},
         Hostile{R"({"a": {"dtype": "F32", "shape": [4], "data_offsets": ["0", "16"]}})", "data_offsets"},
@@ -113,12 +114,18 @@ INSTANTIATE_TEST_SUITE_P(
         Hostile{R"({"a": {"dtype": "F32", "shape": [3], "data_offsets": [0, 16]}})", "need 12"},
         Hostile{R"({"a": {"dtype": "F32", "shape": [2], "data_offsets": [8, 16]}})", "belong to no tensor"},
         Hostile{R"({"a": {"dtype": "F32", "shape": [3], "data_offsets": [0, 12]}})", "after the last"},
-        Hostile{R"({"a": {"dtype": "F32", "shape": [4], "data_offsets": [0, 16]}, "b": {"dtype": "F32", "shape": [2], "data_offsets": [8, 16]}})", "overlaps"},
-        Hostile{R"({"a": {"dtype": "F32", "shape": [4], "data_offsets": [0, 16]}, "a": {"dtype": "F32", "shape": [4], "data_offsets": [0, 16]}})", "twice"},
+        Hostile{
+            R"({"a": {"dtype": "F32", "shape": [4], "data_offsets": [0, 16]}, "b": {"dtype": "F32", "shape": [2], "data_offsets": [8, 16]}})",
+            "overlaps"},
+        Hostile{
+            R"({"a": {"dtype": "F32", "shape": [4], "data_offsets": [0, 16]}, "a": {"dtype": "F32", "shape": [4], "data_offsets": [0, 16]}})",
+            "twice"},
         Hostile{R"({"a": {"dtype": "F32", "dtype": "I32", "shape": [4], "data_offsets": [0, 16]}})", "twice"},
         Hostile{R"({"a": {"dtype": "F32", "shape": [4], "data_offsets": [0, 16], "code": 1}})", "code"},
-        Hostile{R"({"__metadata__": [], "a": {"dtype": "F32", "shape": [4], "data_offsets": [0, 16]}})", "__metadata__"},
-        Hostile{R"({"__metadata__": {"k": 1}, "a": {"dtype": "F32", "shape": [4], "data_offsets": [0, 16]}})", "__metadata__"},
+        Hostile{R"({"__metadata__": [], "a": {"dtype": "F32", "shape": [4], "data_offsets": [0, 16]}})",
+                "__metadata__"},
+        Hostile{R"({"__metadata__": {"k": 1}, "a": {"dtype": "F32", "shape": [4], "data_offsets": [0, 16]}})",
+                "__metadata__"},
         Hostile{R"({"a": {"dtype": "F32", "shape": [[[[[[4]]]]]], "data_offsets": [0, 16]}})", "nested"}));
 
 TEST(Safetensors, RefusesHeadersThatCannotBe) {
@@ -158,7 +165,8 @@ TEST(Weights, ReportsWhatDoesNotMatch) {
   TemporaryFolder folder;
   nn::Linear fc{nullptr, "fc", {2, 1}};
   fc.weight.assign(tensor<float>({5, 6}, {1, 2}));
-  save_safetensors(folder / "other", {{"model.weight", cast(tensor<float>({1, 2}, {1, 2}), bf16)}, {"extra", scalar(1.0)}});
+  save_safetensors(folder / "other",
+                   {{"model.weight", cast(tensor<float>({1, 2}, {1, 2}), bf16)}, {"extra", scalar(1.0)}});
   auto rename = [](const std::string& name) { return name.starts_with("model.") ? name.substr(6) : name; };
   EXPECT_THROW(load(fc, folder / "other", {.rename = rename}), FileError);
   expect_near(fc.weight, {5, 6});  // nothing was assigned
