@@ -76,6 +76,7 @@ class ReverseWalk {
 
  private:
   struct Visit {
+    NodePtr node;  // held, so that no address comes twice: what a replay recorded may be gone before the walk ends
     bool needed = false;  // it depends on a w: gradients flow here and nowhere else
     bool passed = false;  // its gradient has been handed on
     std::optional<NormalForm> form;
@@ -102,6 +103,7 @@ class ReverseWalk {
     auto enter = [&](const NodePtr& node) {
       auto [at, is_new] = visits_.try_emplace(node.get());
       if (!is_new) return;
+      at->second.node = node;
       at->second.form = raise(node, wrt_);
       path.emplace_back(node, 0);
     };
@@ -124,7 +126,7 @@ class ReverseWalk {
   }
 
   void finish(const NodePtr& node, Visit& visit) {
-    if (is_released(*node) && !released_) released_ = node;
+    if (is_released(*node) && !wrt_.contains(node.get()) && !released_) released_ = node;
     if (node->custom && !node->value) ++groups_[node->custom->call.get()].waiting;
     visit.needed = wrt_.contains(node.get());
     for (const NodePtr& input : sources(*node, visit)) visit.needed |= visits_.at(input.get()).needed;
@@ -229,7 +231,7 @@ class ReverseWalk {
       Visit& visit = visits_[copies.back().node().get()];
       visit.needed = visits_.contains(input.get()) && visits_.at(input.get()).needed;
       visit.stands_for = input;
-      keep_.push_back(copies.back().node());
+      visit.node = copies.back().node();
     }
     const Tensors again = call.replay(copies);
     if (again.size() != call.outputs.size()) throw_other_replay();
@@ -245,7 +247,6 @@ class ReverseWalk {
   std::unordered_set<const Node*> wrt_;
   std::unordered_map<const Node*, Visit> visits_;  // references stay valid while it grows
   std::unordered_map<const CustomCall*, Group> groups_;
-  std::vector<NodePtr> keep_;  // nodes whose address is a key and that nobody else holds
   NodePtr released_;
 };
 

@@ -70,6 +70,12 @@ TEST(GradError, HistoryGoneInTheMiddle) {
   EXPECT_THAT(grad(sum(stop_gradient(hidden) * w), {w, x})[1].to_vector<float>(), ElementsAre(0, 0));
 }
 
+TEST(GradError, ParametersThatWereReadAreNoHistory) {
+  Tensor w = tensor<float>({3, 4}) * 2, unused = tensor<float>({1});
+  w.eval();
+  EXPECT_THAT(grad(sum(w * w), {w, unused})[1].to_vector<float>(), ElementsAre(0));
+}
+
 TEST(GradError, AReadTableIsNoHistoryInsideCompile) {
   State w("w", tensor<float>({3, 4})), unused("unused", tensor<float>({1}));
   Tensor table = sin(tensor<float>({1, 2}));

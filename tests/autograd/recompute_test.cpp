@@ -54,6 +54,17 @@ TEST(Recompute, GivesTheSameBitsAlsoToCapturedParameters) {
   expect_same_bits({residual_block(w1, scale), residual_block(w2, scale)}, x, {x, w1, w2, scale});
 }
 
+TEST(Recompute, OfManyBlocks) {
+  Tensor x = data({2, 6}, 0.1f), scale = data({6}, 0.2f);
+  Tensors wrt{x, scale};
+  std::vector<Fn> blocks;
+  for (int i = 0; i < 40; ++i) {
+    wrt.push_back(data({6, 6}, 0.001f * static_cast<float>(i + 1)));
+    blocks.push_back(residual_block(wrt.back(), scale));
+  }
+  expect_same_bits(blocks, x, wrt);
+}
+
 TEST(Recompute, RepeatsRandomDraws) {
   Tensor x = data({4, 6}, 0.1f), w = data({6, 6}, 0.05f);
   Fn dropout = [w](const Tensors& in) {
