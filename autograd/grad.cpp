@@ -134,7 +134,7 @@ class ReverseWalk {
 
   static Op op_of(const Node& node, const Visit& visit) { return visit.form ? visit.form->op : node.op; }
 
-  void accumulate(NodePtr node, Tensor g) {
+  void accumulate(const NodePtr& node, Tensor g) {
     if (!g.valid()) return;
     auto found = visits_.find(node.get());
     if (found == visits_.end() || !found->second.needed) return;

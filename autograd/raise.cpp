@@ -47,8 +47,7 @@ std::optional<Exponential> exponential(const NodePtr& e) {
 NodePtr without_row_constants(NodePtr u, int dim, Inside& inside) {
   for (;;) {
     NodePtr rest;
-    if (is(u, Op::Sub) && constant_along(*u->inputs[1], dim)) rest = u->inputs[0];
-    else if (is(u, Op::Add) && constant_along(*u->inputs[1], dim)) rest = u->inputs[0];
+    if ((is(u, Op::Sub) || is(u, Op::Add)) && constant_along(*u->inputs[1], dim)) rest = u->inputs[0];
     else if (is(u, Op::Add) && constant_along(*u->inputs[0], dim)) rest = u->inputs[1];
     if (!rest) return u;
     inside.push_back(u.get());
