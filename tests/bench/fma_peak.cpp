@@ -1,6 +1,7 @@
 #include "tests/bench/fma_peak.h"
 
 #include <immintrin.h>
+#include <time.h>
 
 #include <algorithm>
 #include <chrono>
@@ -53,6 +54,20 @@ double fma_peak_gflops(int threads) {
     best = std::max(best, flops / seconds * 1e-9);
   }
   return best;
+}
+
+double thread_seconds() {
+  timespec now;
+  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
+  return static_cast<double>(now.tv_sec) + static_cast<double>(now.tv_nsec) * 1e-9;
+}
+
+double fma_peak_gflops_of_thread() {
+  const bool wide = __builtin_cpu_supports("avx512f");
+  double start = thread_seconds();
+  volatile float sink = wide ? loop512() : loop256();
+  (void)sink;
+  return 2.0 * chains * (wide ? 16 : 8) * static_cast<double>(rounds) / (thread_seconds() - start) * 1e-9;
 }
 
 }  // namespace tessera::bench

@@ -6,4 +6,9 @@ namespace tessera::bench {
 
 double fma_peak_gflops(int threads);  // f32, best of several tries
 
+// One thread, per second of processor time: what others run on this machine does not lower it. To be compared with
+// work that is timed by the same clock.
+double fma_peak_gflops_of_thread();
+double thread_seconds();
+
 }  // namespace tessera::bench
