@@ -14,6 +14,7 @@
 #include <tessera/nn/models/unet.h>
 #include <tessera/nn/models/vit.h>
 #include <tessera/nn/optim/adam.h>
+#include <tessera/nn/training.h>
 
 namespace tessera {
 namespace {
