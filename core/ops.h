@@ -93,14 +93,14 @@ struct Range {  // [start, stop) by step; negative start and stop count from the
   int64_t step = 1;
 };
 Tensor slice(Operand, int dim, Range);
-Tensor slice(Operand, std::vector<Range>);       // one per leading dim
-Tensor select(Operand, int dim, int64_t index);  // = slice and squeeze
+Tensor slice(Operand, const std::vector<Range>&);  // one per leading dim
+Tensor select(Operand, int dim, int64_t index);    // = slice and squeeze
 std::vector<Tensor> split(Operand, int parts, int dim);
-Tensor set(Operand x, std::vector<Range>, Operand value);  // a new value with that slice replaced
+Tensor set(Operand x, const std::vector<Range>&, Operand value);  // a new value with that slice replaced
 struct PadDim {
   int64_t low = 0, high = 0, interior = 0;
 };
-Tensor pad(Operand, std::vector<PadDim>, double value = 0);  // one per dim
+Tensor pad(Operand, const std::vector<PadDim>&, double value = 0);  // one per dim
 Tensor concat(const std::vector<Tensor>&, int dim, Loc = Loc::here());
 Tensor stack(const std::vector<Tensor>&, int dim, Loc = Loc::here());
 Tensor reverse(Operand, Dims dims);
@@ -113,8 +113,8 @@ Tensor gather(Operand x, Operand indices, int dim = 0);  // result: x.shape with
 Tensor take_along(Operand x, Operand indices, int dim);  // as torch.gather; = reshape, gather
 // updates: base.shape with dim replaced by indices.shape; set: the last one wins
 Tensor scatter(Operand base, Operand indices, Operand updates, int dim, ScatterMode);
-Tensor dynamic_slice(Operand x, std::vector<Tensor> start, Shape sizes);  // start is clamped to fit
-Tensor dynamic_update_slice(Operand x, Operand update, std::vector<Tensor> start);
+Tensor dynamic_slice(Operand x, const std::vector<Tensor>& start, Shape sizes);  // start is clamped to fit
+Tensor dynamic_update_slice(Operand x, Operand update, const std::vector<Tensor>& start);
 Tensor one_hot(Operand indices, int64_t classes, DType = f32);
 
 // ---- reductions; no dims: all of them. Empty sums are 0, empty products 1, an empty max or min throws. Sums and
@@ -147,7 +147,7 @@ struct LetterExtent {
   int64_t extent;
 };
 Tensor contract(Operand a, Operand b, std::string_view einsum, std::vector<WindowRelation> = {},
-                std::vector<LetterExtent> extents = {});
+                const std::vector<LetterExtent>& extents = {});
 Tensor einsum(std::string_view spec, Operand a, Operand b);
 Tensor matmul(Operand a, Operand b);  // [.., m, k] × [.., k, n]; leading dims broadcast; rank 1 as in NumPy
 

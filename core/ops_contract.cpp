@@ -43,7 +43,7 @@ Side side(NodePtr x, std::string_view matrix, const Shape& leading, Loc at) {
 }  // namespace
 
 Tensor contract(Operand a, Operand b, std::string_view einsum, std::vector<WindowRelation> windows,
-                std::vector<LetterExtent> extents) {
+                const std::vector<LetterExtent>& extents) {
   const rules::Argument arguments[] = {{"lhs", a}, {"rhs", b}};
   const Call call{"contract", place(arguments)};
   return contracted(call, resolve(call, a), resolve(call, b), einsum, std::move(windows), extents);

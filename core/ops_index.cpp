@@ -38,6 +38,7 @@ Tensor taken(const Call& call, NodePtr x, const NodePtr& indices, int dim, bool 
 
 std::vector<NodePtr> scalars(const std::vector<Tensor>& start, Loc at) {
   std::vector<NodePtr> out;
+  out.reserve(start.size());
   for (const Tensor& s : start) out.push_back(cast_node(s.node(), i64, at));
   return out;
 }
@@ -93,7 +94,7 @@ Tensor scatter(Operand base, Operand indices, Operand updates, int dim, ScatterM
                        dtype, std::move(shape), call.at));
 }
 
-Tensor dynamic_slice(Operand x, std::vector<Tensor> start, Shape sizes) {
+Tensor dynamic_slice(Operand x, const std::vector<Tensor>& start, Shape sizes) {
   const Call call{"dynamic_slice", x.at()};
   NodePtr node = resolve(call, x);
   rules::dynamic_slice(call, *node, start, sizes);
@@ -104,7 +105,7 @@ Tensor dynamic_slice(Operand x, std::vector<Tensor> start, Shape sizes) {
   return Tensor(record(Op::DynamicSlice, NoAttrs{}, std::move(inputs), dtype, std::move(sizes), call.at));
 }
 
-Tensor dynamic_update_slice(Operand x, Operand update, std::vector<Tensor> start) {
+Tensor dynamic_update_slice(Operand x, Operand update, const std::vector<Tensor>& start) {
   const Call call{"dynamic_update_slice", x.at()};
   NodePtr node = resolve(call, x);
   rules::update_type(call, "update", *node, update);

@@ -43,6 +43,7 @@ PadAttrs inverse(const SliceAttrs& cut, const Shape& region, const Shape& whole)
 NodePtr concat_node(const Call& call, const std::vector<Tensor>& parts, DType dtype, int dim) {
   Shape out = rules::concat(call, parts, dim);
   std::vector<NodePtr> inputs;
+  inputs.reserve(parts.size());
   for (const Tensor& part : parts) inputs.push_back(cast_node(part.node(), dtype, call.at));
   if (inputs.size() == 1) return inputs[0];
   return record(Op::Concat, DimAttrs{dim}, std::move(inputs), dtype, std::move(out), call.at);
@@ -57,7 +58,7 @@ Tensor slice(Operand x, int dim, Range range) {
   return Tensor(slice_node(std::move(node), std::move(attrs), x.at()));
 }
 
-Tensor slice(Operand x, std::vector<Range> ranges) {
+Tensor slice(Operand x, const std::vector<Range>& ranges) {
   const Call call{"slice", x.at()};
   NodePtr node = resolve(call, x);
   SliceAttrs attrs = rules::slice(call, *node, ranges);
@@ -87,7 +88,7 @@ std::vector<Tensor> split(Operand x, int parts, int dim) {
   return out;
 }
 
-Tensor set(Operand x, std::vector<Range> ranges, Operand value) {
+Tensor set(Operand x, const std::vector<Range>& ranges, Operand value) {
   const Call call{"set", x.at()};
   NodePtr whole = resolve(call, x);
   SliceAttrs cut = rules::slice(call, *whole, ranges);
@@ -112,7 +113,7 @@ Tensor set(Operand x, std::vector<Range> ranges, Operand value) {
                        std::move(shape), call.at));
 }
 
-Tensor pad(Operand x, std::vector<PadDim> dims, double value) {
+Tensor pad(Operand x, const std::vector<PadDim>& dims, double value) {
   const Call call{"pad", x.at()};
   NodePtr node = resolve(call, x);
   PadAttrs attrs = rules::pad(call, *node, dims, value);
@@ -131,6 +132,7 @@ Tensor stack(const std::vector<Tensor>& parts, int dim, Loc at) {
   rules::same_shape(call, parts);
   dim = rules::new_dim(call, dim, *parts[0].node());
   std::vector<Tensor> slices;
+  slices.reserve(parts.size());
   for (const Tensor& part : parts) slices.push_back(unsqueeze({part, at}, dim));
   return Tensor(concat_node(call, slices, dtype, dim));
 }
