@@ -10,7 +10,6 @@
 namespace tessera::ir {
 
 using llvm::ArrayRef;
-using mlir::AffineExpr;
 using mlir::Operation;
 using mlir::Value;
 
@@ -68,7 +67,7 @@ class Alone {
       for (auto [i, dim] : llvm::enumerate(fold.getDims())) {
         const size_t d = static_cast<size_t>(dim);
         to[d] = {to[d].index * fold.getStride()[i] + index[i] * fold.getDilation()[i]};
-        from.push_back({kernel.number(index[i])});
+        from.push_back({index[i]});
       }
       Root root{fold.getX(), from, type_, kernel.offset(to, type_.getShape()), result, /*accumulate=*/true};
       result = kernel.write(op_, root).getResult(0);
@@ -110,10 +109,10 @@ class Alone {
 
 Value fill(mlir::OpBuilder& b, mlir::Location at, mlir::RankedTensorType type, double value) {
   const int64_t n = type.getNumElements();
-  mlir::AffineExpr first = n == 1 ? mlir::getAffineConstantExpr(0, b.getContext()) : b.getAffineDimExpr(0);
+  const Linear first = n == 1 ? Linear() : Linear::dim(0);
   const unsigned dims = n == 1 ? 0 : 1;
   const llvm::SmallVector<int64_t, 1> extents(dims, n);
-  auto map = mlir::AffineMapAttr::get(mlir::AffineMap::get(dims, 0, first));
+  auto map = mlir::AffineMapAttr::get(first.map(dims, b.getContext()));
   auto kernel = fuse::KernelOp::create(
       b, at, mlir::TypeRange(type), b.getStringAttr("fill"), b.getDenseI64ArrayAttr(extents), b.getI64IntegerAttr(dims),
       mlir::ValueRange(), b.getArrayAttr({}), mlir::ValueRange(), mlir::DenseI64ArrayAttr(), b.getArrayAttr(map));

@@ -12,7 +12,6 @@ namespace tessera::ir {
 
 namespace arith = mlir::arith;
 using llvm::ArrayRef;
-using mlir::AffineExpr;
 using mlir::AffineMap;
 using mlir::Location;
 using mlir::Operation;
@@ -53,8 +52,8 @@ KernelWriter::KernelWriter(mlir::OpBuilder& b, const FreeOps& free, const mlir::
 Coordinates KernelWriter::at(const Places& places) const {
   Coordinates all;
   for (const Place& place : places) {
-    AffineExpr index = number(0);
-    for (unsigned d : place) index = index * space_.extents[d] + dim(d);
+    Linear index;
+    for (unsigned d : place) index = index * space_.extents[d] + Linear::dim(d);
     all.push_back({index, place, true});
   }
   return all;
@@ -67,15 +66,15 @@ Coordinates KernelWriter::everywhere(ArrayRef<int64_t> shape) const {
   return at(places);
 }
 
-AffineExpr KernelWriter::offset(const Coordinates& at, ArrayRef<int64_t> shape) const {
-  AffineExpr sum = number(0);
+Linear KernelWriter::offset(const Coordinates& at, ArrayRef<int64_t> shape) const {
+  Linear sum;
   for (auto [coordinate, stride, n] : llvm::zip(at, strides_of(shape), shape))
     if (n != 1) sum = sum + coordinate.index * stride;
   return sum;
 }
 
-AffineMap KernelWriter::map_of(AffineExpr expr) const {
-  return AffineMap::get(static_cast<unsigned>(space_.extents.size()), 0, expr);
+AffineMap KernelWriter::map_of(const Linear& x) const {
+  return x.map(static_cast<unsigned>(space_.extents.size()), b_.getContext());
 }
 
 bool KernelWriter::in_memory(Value value) const {
@@ -94,7 +93,7 @@ Coordinates KernelWriter::through_reshape(Operation* op, const Coordinates& at) 
   Place open;
   for (size_t d = shape.size(); d-- > 0;) {
     if (shape[d] == 1) {
-      from.push_back({number(0), {}, true});
+      from.push_back({0, {}, true});
       continue;
     }
     if (open.empty() && shape_after[given.back()] == shape[d]) {
@@ -119,22 +118,20 @@ Coordinates KernelWriter::through_view(Operation* op, const Coordinates& at) {
   llvm::TypeSwitch<Operation*>(op)
       .Case([&](tsr::BroadcastOp x) {
         for (auto [dim, n] : llvm::zip(x.getDims(), tsr::shape_of(x.getX())))
-          from.push_back(n == 1 ? Coordinate{number(0), {}, true} : at[static_cast<size_t>(dim)]);
+          from.push_back(n == 1 ? Coordinate{0, {}, true} : at[static_cast<size_t>(dim)]);
       })
       .Case([&](tsr::TransposeOp x) {
         from.resize(at.size());
         for (auto [d, dim] : llvm::enumerate(x.getDims())) from[static_cast<size_t>(dim)] = at[d];
       })
       .Case([&](tsr::SliceOp x) {
-        for (auto [c, start, step, n] : llvm::zip(at, x.getStart(), x.getStep(), tsr::shape_of(x.getX()))) {
-          const bool stays = x.getX().getType() == x.getY().getType();
-          from.push_back(stays ? c : Coordinate{c.index * step + start});
-        }
+        for (auto [d, c] : llvm::enumerate(at))
+          from.push_back(moves_dim(op, d) ? Coordinate{c.index * x.getStep()[d] + x.getStart()[d]} : c);
       })
       .Case([&](tsr::ReverseOp x) {
         from = at;
         for (int64_t d : x.getDims())
-          from[static_cast<size_t>(d)] = {number(tsr::shape_of(x.getX())[static_cast<size_t>(d)] - 1) -
+          from[static_cast<size_t>(d)] = {Linear(tsr::shape_of(x.getX())[static_cast<size_t>(d)] - 1) -
                                           at[static_cast<size_t>(d)].index};
       })
       .Case([&](tsr::WindowOp x) {
@@ -151,7 +148,7 @@ Coordinates KernelWriter::through_view(Operation* op, const Coordinates& at) {
 
 // ---- values ----
 
-Value KernelWriter::load(Value memory, AffineExpr offset) {
+Value KernelWriter::load(Value memory, const Linear& offset) {
   AffineMap map = map_of(offset);
   Value tensor = memory_.lookup(memory);
   Value& argument = loaded_[{tensor, map}];
@@ -175,18 +172,18 @@ Value KernelWriter::whole(Value memory) {
   return argument;
 }
 
-Value KernelWriter::index(Location loc, AffineExpr expr) { return fuse::IndexOp::create(b_, loc, b_.getIndexType(), mlir::AffineMapAttr::get(map_of(expr)));
+Value KernelWriter::index(Location loc, const Linear& x) {
+  return fuse::IndexOp::create(b_, loc, b_.getIndexType(), mlir::AffineMapAttr::get(map_of(x)));
 }
 
 Value KernelWriter::emit(Value value, const Coordinates& at) {
-  llvm::SmallVector<AffineExpr, 4> indices;
-  for (const Coordinate& c : at) indices.push_back(c.index);
-  AffineMap key = AffineMap::get(static_cast<unsigned>(space_.extents.size()), 0, indices, b_.getContext());
-  if (auto it = emitted_.find({value, key}); it != emitted_.end()) return it->second;
-  Value result = in_memory(value) ? tsr::widen(b_, value.getLoc(), load(value, offset(at, tsr::shape_of(value))))
+  llvm::SmallVector<int64_t, 16> key;
+  for (const Coordinate& c : at) c.index.append_key(key);
+  auto [it, is_new] = emitted_.try_emplace({value.getAsOpaquePointer(), std::vector<int64_t>(key.begin(), key.end())});
+  if (is_new)
+    it->second = in_memory(value) ? tsr::widen(b_, value.getLoc(), load(value, offset(at, tsr::shape_of(value))))
                                   : compute(value.getDefiningOp(), at);
-  emitted_[{value, key}] = result;
-  return result;
+  return it->second;
 }
 
 Value KernelWriter::compute(Operation* op, const Coordinates& at) {
@@ -229,22 +226,9 @@ Value KernelWriter::reduce(Operation* op) {
     for (unsigned dim : places[static_cast<size_t>(d)]) over.push_back(dim);
   if (over.empty()) return x;
   llvm::sort(over);
-  mlir::Type element = tsr::element_of(reduce.getX()), type = x.getType();
   const fuse::ReduceKind kind = *fuse::symbolizeReduceKind(reduce.getKind());
-  auto combine = [&](Value v) -> Value {
-    return fuse::ReduceOp::create(b_, loc, v.getType(), fuse::ReduceKindAttr::get(b_.getContext(), kind), v,
-                                  b_.getDenseI64ArrayAttr(over));
-  };
-  if (element.isInteger(1)) {  // as numbers, so that true is the larger
-    Value number = arith::ExtUIOp::create(b_, loc, b_.getI32Type(), x);
-    return arith::TruncIOp::create(b_, loc, type, combine(number));
-  }
-  const bool orders = kind == fuse::ReduceKind::max || kind == fuse::ReduceKind::min;
-  if (!element.isUnsignedInteger() || !orders) return combine(x);
-  // With the top bit flipped, unsigned order is signed order.
-  Value top = tsr::constant(b_, loc, type, llvm::APInt::getSignedMinValue(type.getIntOrFloatBitWidth()).getSExtValue());
-  Value flipped = combine(arith::XOrIOp::create(b_, loc, x, top));
-  return arith::XOrIOp::create(b_, loc, flipped, top);
+  return fuse::ReduceOp::create(b_, loc, x.getType(), fuse::ReduceKindAttr::get(b_.getContext(), kind), x,
+                                b_.getDenseI64ArrayAttr(over));
 }
 
 Value KernelWriter::contract(Operation* op) {

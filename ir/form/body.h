@@ -1,9 +1,9 @@
 #pragma once
-// Writes fuse.kernel ops. A body is computed from its results backwards: each value is asked for at coordinates, affine
+// Writes fuse.kernel ops. A body is computed from its results backwards: each value is asked for at coordinates, linear
 // in the dims of the space; views change the coordinates, and what lies in memory becomes an input at an offset.
 
 #include <map>
-#include <string>
+#include <vector>
 
 #include "llvm/ADT/DenseMap.h"
 #include "llvm/ADT/SetVector.h"
@@ -12,14 +12,15 @@
 #include "mlir/IR/IRMapping.h"
 
 #include <tessera/ir/form/free_ops.h>
+#include <tessera/ir/form/linear.h>
 #include <tessera/ir/form/space.h>
 #include <tessera/ir/fuse/Fuse.h>
 
 namespace tessera::ir {
 
-// One dim's index: affine in the dims of the space, and as a product of such dims where it is one.
+// One dim's index: linear in the dims of the space, and a product of such dims where it is one.
 struct Coordinate {
-  mlir::AffineExpr index;
+  Linear index;
   Place dims = {};
   bool is_product = false;  // of `dims`; else only `index` says what it is
 };
@@ -30,7 +31,7 @@ struct Root {
   mlir::Value value;
   Coordinates at;
   mlir::RankedTensorType type;
-  mlir::AffineExpr offset;
+  Linear offset;
   mlir::Value init = {};    // a tensor whose other elements stay
   bool accumulate = false;  // adds to the element of `init` that is there
 };
@@ -44,9 +45,7 @@ class KernelWriter {
   // Where the space has one dim for each dim of `shape` but those of extent 1.
   Coordinates everywhere(llvm::ArrayRef<int64_t> shape) const;
   // Σ index · stride over a row-major tensor of this shape.
-  mlir::AffineExpr offset(const Coordinates& at, llvm::ArrayRef<int64_t> shape) const;
-  mlir::AffineExpr dim(unsigned d) const { return mlir::getAffineDimExpr(d, b_.getContext()); }
-  mlir::AffineExpr number(int64_t n) const { return mlir::getAffineConstantExpr(n, b_.getContext()); }
+  Linear offset(const Coordinates& at, llvm::ArrayRef<int64_t> shape) const;
 
   // Once for each writer. `members` are computed here; what else is not free lies in memory.
   fuse::KernelOp write(llvm::ArrayRef<mlir::Operation*> members, llvm::ArrayRef<Root> roots);
@@ -54,7 +53,7 @@ class KernelWriter {
  private:
   mlir::Value emit(mlir::Value value, const Coordinates& at);
   mlir::Value compute(mlir::Operation* op, const Coordinates& at);
-  mlir::Value load(mlir::Value memory, mlir::AffineExpr offset);
+  mlir::Value load(mlir::Value memory, const Linear& offset);
   mlir::Value whole(mlir::Value memory);  // the block argument of an input for fuse.load_at
   mlir::Value reduce(mlir::Operation* op);
   mlir::Value contract(mlir::Operation* op);
@@ -65,8 +64,8 @@ class KernelWriter {
   mlir::Value random(mlir::Operation* op, const Coordinates& at);
   Coordinates through_view(mlir::Operation* op, const Coordinates& at);
   Coordinates through_reshape(mlir::Operation* op, const Coordinates& at);
-  mlir::Value index(mlir::Location, mlir::AffineExpr);
-  mlir::AffineMap map_of(mlir::AffineExpr expr) const;
+  mlir::Value index(mlir::Location, const Linear&);
+  mlir::AffineMap map_of(const Linear&) const;
   bool in_memory(mlir::Value value) const;
 
   mlir::OpBuilder& b_;
@@ -78,7 +77,7 @@ class KernelWriter {
   llvm::SmallVector<mlir::Value, 8> inputs_;
   llvm::SmallVector<mlir::Attribute, 8> in_maps_;
   llvm::DenseMap<std::pair<mlir::Value, mlir::AffineMap>, mlir::Value> loaded_;
-  llvm::DenseMap<std::pair<mlir::Value, mlir::AffineMap>, mlir::Value> emitted_;
+  std::map<std::pair<void*, std::vector<int64_t>>, mlir::Value> emitted_;  // by value and coordinates
 };
 
 }  // namespace tessera::ir

@@ -12,6 +12,14 @@ using mlir::Value;
 
 bool moves_elements(Operation* op) { return llvm::isa<tsr::SliceOp, tsr::ReverseOp, tsr::WindowOp>(op); }
 
+bool moves_dim(Operation* op, size_t dim) {
+  if (auto slice = llvm::dyn_cast<tsr::SliceOp>(op))
+    return slice.getStep()[dim] != 1 || tsr::shape_of(slice.getX())[dim] != tsr::shape_of(slice.getY())[dim];
+  const int64_t d = static_cast<int64_t>(dim);
+  if (auto reverse = llvm::dyn_cast<tsr::ReverseOp>(op)) return llvm::is_contained(reverse.getDims(), d);
+  return llvm::is_contained(llvm::cast<tsr::WindowOp>(op).getDims(), d);
+}
+
 bool is_view(Operation* op) {
   return llvm::isa<tsr::BroadcastOp, tsr::ReshapeOp, tsr::TransposeOp, tsr::StopGradientOp>(op) || moves_elements(op);
 }
@@ -67,8 +75,10 @@ FreeOps::FreeOps(mlir::Block& block) {
     if (llvm::isa<tsr::ContractOp>(op))
       for (Value operand : op.getOperands()) store(base_of(operand));
     if (is_opaque_reshape(&op)) store(op.getOperand(0));
-    // The kernels of these take the dims as they are and split none.
-    if (llvm::isa<tsr::PadOp, tsr::ConcatOp, tsr::FoldOp>(op))
+    // These take dims as they are: no reshape below them may split one.
+    auto contract = llvm::dyn_cast<tsr::ContractOp>(op);
+    if (llvm::isa<tsr::PadOp, tsr::ConcatOp, tsr::FoldOp>(op) || moves_elements(&op) ||
+        (contract && !contract.getWindows().empty()))
       for (Value operand : op.getOperands())
         if (reshapes_free_value(operand)) store(operand);
   }

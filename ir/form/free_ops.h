@@ -9,8 +9,9 @@
 
 namespace tessera::ir {
 
-bool is_view(mlir::Operation*);         // result elements are operand elements elsewhere
-bool moves_elements(mlir::Operation*);  // a view that is no bijection of dims: slice, reverse, window
+bool is_view(mlir::Operation*);                // result elements are operand elements elsewhere
+bool moves_elements(mlir::Operation*);         // a view that is no bijection of dims: slice, reverse, window
+bool moves_dim(mlir::Operation*, size_t dim);  // whether one of those touches this dim of its operand
 // A reshape whose extents do not factor, [4, 6] to [8, 3]: it reads only what lies in memory.
 bool is_opaque_reshape(mlir::Operation*);
 bool is_elementwise(mlir::Operation*);

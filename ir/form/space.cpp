@@ -99,19 +99,13 @@ class Finder {
     if (moves_elements(op)) {
       AtomLists from = moved_operand(op->getOperand(0)), to = atoms_.fresh(tsr::shape_of(op->getResult(0)));
       for (size_t d = 0; d < from.size(); ++d)
-        if (!moves_dim(op, static_cast<int64_t>(d))) to[d] = from[d];
+        if (!moves_dim(op, d)) to[d] = from[d];
       return to;
     }
     if (llvm::isa<tsr::ConstantOp, tsr::IotaOp>(op)) return atoms_.fresh(tsr::shape_of(op->getResult(0)));
     AtomLists lists = operand(op->getOperand(0));
     for (Value other : op->getOperands().drop_front()) unify(lists, operand(other));
     return lists;
-  }
-
-  static bool moves_dim(Operation* op, int64_t d) {
-    if (auto slice = llvm::dyn_cast<tsr::SliceOp>(op)) return slice.getX().getType() != slice.getY().getType();
-    if (auto reverse = llvm::dyn_cast<tsr::ReverseOp>(op)) return llvm::is_contained(reverse.getDims(), d);
-    return llvm::is_contained(llvm::cast<tsr::WindowOp>(op).getDims(), d);
   }
 
   bool visit(Operation* op) {

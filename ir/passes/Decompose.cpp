@@ -91,6 +91,18 @@ Value variance(tsr::VarianceOp op) {
   return w.cast(mean(tsr::MulOp::create(w.b, w.at, centred, centred)), tsr::element_of(op.getX()));
 }
 
+// A kernel reduces signed integers and floats of full width, and yields what it reduced as it is.
+Value reduction(tsr::ReduceOp op) {
+  Writer w(op);
+  Type element = tsr::element_of(op.getX()), by = element;
+  const bool orders = op.getKind() == "max" || op.getKind() == "min";
+  if (llvm::isa<mlir::FloatType>(element) && element.getIntOrFloatBitWidth() < 32) by = w.b.getF32Type();
+  else if (element.isInteger(1)) by = w.b.getI32Type();
+  else if (element.isUnsignedInteger() && orders) by = w.b.getI64Type();
+  if (by == element) return {};
+  return w.cast(w.reduce(op.getKind(), w.cast(op.getX(), by), op.getDims()), element);
+}
+
 class DecomposePass : public impl::DecomposeBase<DecomposePass> {
   void runOnOperation() override {
     for (mlir::Operation& op : llvm::make_early_inc_range(getOperation().getBody().front())) {
@@ -98,6 +110,7 @@ class DecomposePass : public impl::DecomposeBase<DecomposePass> {
       if (auto x = llvm::dyn_cast<tsr::SoftmaxOp>(op)) by = softmax(x);
       else if (auto y = llvm::dyn_cast<tsr::LogSumExpOp>(op)) by = logsumexp(y);
       else if (auto z = llvm::dyn_cast<tsr::VarianceOp>(op)) by = variance(z);
+      else if (auto r = llvm::dyn_cast<tsr::ReduceOp>(op)) by = reduction(r);
       if (!by) continue;
       op.getResult(0).replaceAllUsesWith(by);
       op.erase();

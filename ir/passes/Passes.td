@@ -59,8 +59,9 @@ def Decompose : Pass<"tsr-decompose", "::mlir::func::FuncOp"> {
       return %0 : tensor<4xf32>
     }
     ```
-    After: the mean, the centred square, its mean. softmax subtracts the lane's maximum, or 0 where that is infinite, and
-    divides by the sum, or by 1 where that is 0: a lane of −∞ gives 0 and no NaN.
+    After: the mean, the centred square, its mean. softmax subtracts the lane's maximum and divides by the sum; in a lane
+    of −∞ alone it subtracts 0 and divides by 1, which gives 0 and no NaN. Reductions of narrow floats, of bool and
+    extremes of unsigned integers are computed in f32, i32 and i64: a kernel yields what it reduced as it is.
 
     Not handled: nothing else.
     Order: after every pass that looks for normal forms, before form-kernels.

@@ -422,7 +422,7 @@ Attrs attributes_of(fuse::LibraryOp op) {
 Tensor run_library(fuse::LibraryOp op, const std::vector<Tensor>& inputs) {
   Instruction call;
   for (const OpRow& r : op_table())
-    if (op.getName() == r.name) call.op = r.op;
+    if (std::string_view(op.getName()) == r.name) call.op = r.op;
   call.dtype = dtype_of_tensor(op.getType());
   call.shape = shape_of(op.getType());
   call.attrs = attributes_of(op);

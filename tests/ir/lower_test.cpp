@@ -26,8 +26,9 @@ TEST_P(Lower, keeps_values_and_gradients) {
   for (const Case& c : cases_of(GetParam())) {
     std::vector<Checked> checked = {{c.name, c.output, {32}}};
     std::vector<Tensor> wrt;
+    // Gradients of narrow dtypes may cancel what rounding between kernels left: 1 − tanh² is 0 or is not.
     for (const Tensor& x : c.inputs)
-      if (is_float(x.dtype()) && !is_storage_only(x.dtype())) wrt.push_back(x);
+      if (x.dtype() == f32 || x.dtype() == f64) wrt.push_back(x);
     if (c.differentiable && !wrt.empty() && !is_storage_only(c.output.dtype())) {
       Tensor weight = random_tensor(draw, c.output.dtype(), c.output.shape(), {0.5, 1.5});
       for (const Tensor& g : grad(sum(c.output * weight), wrt)) checked.push_back({c.name + " gradient", g, {64}});

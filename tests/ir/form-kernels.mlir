@@ -1,0 +1,101 @@
+// RUN: tessera-opt %s -form-kernels | FileCheck %s
+
+// CHECK-LABEL: @softmax_is_one_kernel
+// CHECK: fuse.kernel {{.*}} dims [4, 8] outer 1
+// CHECK: fuse.reduce max {{.*}} over [1]
+// CHECK: math.exp
+// CHECK: fuse.reduce sum {{.*}} over [1]
+// CHECK: arith.divf
+// CHECK-NOT: fuse.kernel
+func.func @softmax_is_one_kernel(%x: tensor<4x8xf32>) -> tensor<4x8xf32> {
+  %0 = tsr.reduce "max" %x dims [1] : (tensor<4x8xf32>) -> tensor<4xf32>
+  %1 = tsr.broadcast %0 dims [0] : (tensor<4xf32>) -> tensor<4x8xf32>
+  %2 = tsr.sub %x, %1 : tensor<4x8xf32>
+  %3 = tsr.exp %2 : tensor<4x8xf32>
+  %4 = tsr.reduce "sum" %3 dims [1] : (tensor<4x8xf32>) -> tensor<4xf32>
+  %5 = tsr.broadcast %4 dims [0] : (tensor<4xf32>) -> tensor<4x8xf32>
+  %6 = tsr.div %3, %5 : tensor<4x8xf32>
+  return %6 : tensor<4x8xf32>
+}
+
+// Bias, activation and the value before it: two results of one kernel.
+// CHECK-LABEL: @epilogue_with_two_results
+// CHECK: %[[K:.*]]:2 = fuse.kernel {{.*}} dims [4, 6, 3] outer 2
+// CHECK: fuse.contract {{.*}} over [2] : f32 -> f32
+// CHECK: arith.addf
+// CHECK: math.tanh
+// CHECK: fuse.yield
+// CHECK-NOT: fuse.kernel
+func.func @epilogue_with_two_results(%a: tensor<4x3xf32>, %b: tensor<3x6xf32>, %bias: tensor<6xf32>)
+    -> (tensor<4x6xf32>, tensor<4x6xf32>) {
+  %0 = tsr.contract "mk,kn->mn" %a, %b windows [] : (tensor<4x3xf32>, tensor<3x6xf32>) -> tensor<4x6xf32>
+  %1 = tsr.broadcast %bias dims [1] : (tensor<6xf32>) -> tensor<4x6xf32>
+  %2 = tsr.add %0, %1 : tensor<4x6xf32>
+  %3 = tsr.tanh %2 : tensor<4x6xf32>
+  return %2, %3 : tensor<4x6xf32>, tensor<4x6xf32>
+}
+
+// Row reductions feed the full result; column reductions leave the same kernel.
+// CHECK-LABEL: @norm_backward
+// CHECK: fuse.kernel {{.*}} dims [4, 8] outer 1
+// CHECK-DAG: fuse.reduce sum {{.*}} over [1]
+// CHECK-DAG: fuse.reduce sum {{.*}} over [0]
+// CHECK-NOT: fuse.kernel
+func.func @norm_backward(%g: tensor<4x8xf32>, %x: tensor<4x8xf32>) -> (tensor<4x8xf32>, tensor<8xf32>) {
+  %0 = tsr.mul %g, %x : tensor<4x8xf32>
+  %1 = tsr.reduce "sum" %0 dims [1] : (tensor<4x8xf32>) -> tensor<4xf32>
+  %2 = tsr.broadcast %1 dims [0] : (tensor<4xf32>) -> tensor<4x8xf32>
+  %3 = tsr.sub %g, %2 : tensor<4x8xf32>
+  %4 = tsr.reduce "sum" %0 dims [0] : (tensor<4x8xf32>) -> tensor<8xf32>
+  return %3, %4 : tensor<4x8xf32>, tensor<8xf32>
+}
+
+// A reshape that cuts a dim splits it for the whole kernel: offsets stay linear.
+// CHECK-LABEL: @reshape_splits_a_dim
+// CHECK: fuse.kernel "exp_add"
+// CHECK-SAME: dims [6, 2, 4] outer 3
+// CHECK-NOT: fuse.kernel
+func.func @reshape_splits_a_dim(%x: tensor<6x8xf32>, %z: tensor<2x6x4xf32>) -> tensor<2x6x4xf32> {
+  %0 = tsr.exp %x : tensor<6x8xf32>
+  %1 = tsr.reshape %0 : (tensor<6x8xf32>) -> tensor<6x2x4xf32>
+  %2 = tsr.transpose %1 dims [1, 0, 2] : (tensor<6x2x4xf32>) -> tensor<2x6x4xf32>
+  %3 = tsr.add %2, %z : tensor<2x6x4xf32>
+  return %3 : tensor<2x6x4xf32>
+}
+
+// CHECK-LABEL: @barrier_separates
+// CHECK: fuse.kernel
+// CHECK: fuse.kernel
+func.func @barrier_separates(%x: tensor<4xf32>) -> tensor<4xf32> {
+  %0 = tsr.exp %x : tensor<4xf32>
+  %1 = tsr.barrier %0 : tensor<4xf32>
+  %2 = tsr.neg %1 : tensor<4xf32>
+  return %2 : tensor<4xf32>
+}
+
+// The mask costs no memory: each kernel computes it from the indices.
+// CHECK-LABEL: @mask_is_recomputed
+// CHECK: fuse.kernel {{.*}}
+// CHECK: fuse.index
+// CHECK: arith.cmpi
+// CHECK: arith.select
+func.func @mask_is_recomputed(%x: tensor<8x8xf32>) -> tensor<8x8xf32> {
+  %i = tsr.iota dim 0 : tensor<8x8xi32>
+  %j = tsr.iota dim 1 : tensor<8x8xi32>
+  %m = tsr.le %j, %i : tensor<8x8xi32>
+  %f = tsr.constant neg_inf : tensor<8x8xf32>
+  %0 = tsr.select %m, %x, %f : (tensor<8x8xi1>, tensor<8x8xf32>, tensor<8x8xf32>) -> tensor<8x8xf32>
+  return %0 : tensor<8x8xf32>
+}
+
+// A result that another kernel needs in between keeps the two ends apart.
+// CHECK-LABEL: @not_convex
+// CHECK-COUNT-3: fuse.kernel
+func.func @not_convex(%x: tensor<4x4xf32>, %w: tensor<4x4xf32>) -> tensor<4x4xf32> {
+  %0 = tsr.exp %x : tensor<4x4xf32>
+  %1 = tsr.contract "mk,kn->mn" %0, %w windows [] : (tensor<4x4xf32>, tensor<4x4xf32>) -> tensor<4x4xf32>
+  %2 = tsr.reduce "sum" %1 dims [1] : (tensor<4x4xf32>) -> tensor<4xf32>
+  %3 = tsr.broadcast %2 dims [0] : (tensor<4xf32>) -> tensor<4x4xf32>
+  %4 = tsr.mul %3, %0 : tensor<4x4xf32>
+  return %4 : tensor<4x4xf32>
+}

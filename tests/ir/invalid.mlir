@@ -1,0 +1,196 @@
+// RUN: tessera-opt %s -split-input-file -verify-diagnostics
+
+// Named after the labels in TsrOps.td and FuseOps.td.
+
+func.func @iota_c1() -> tensor<4xi32> {
+  // expected-error @+1 {{(C1) dim 1 is outside rank 1}}
+  %0 = tsr.iota dim 1 : tensor<4xi32>
+  return %0 : tensor<4xi32>
+}
+
+// -----
+
+func.func @random_c1(%s: tensor<i64>) -> tensor<4xi32> {
+  // expected-error @+1 {{(C1) of kind bits cannot give 'i32'}}
+  %0 = tsr.random "bits" %s, %s stream 1 : (tensor<i64>, tensor<i64>) -> tensor<4xi32>
+  return %0 : tensor<4xi32>
+}
+
+// -----
+
+func.func @broadcast_c2(%x: tensor<3xf32>) -> tensor<4x8xf32> {
+  // expected-error @+1 {{(C2) extent 3 cannot become 8}}
+  %0 = tsr.broadcast %x dims [1] : (tensor<3xf32>) -> tensor<4x8xf32>
+  return %0 : tensor<4x8xf32>
+}
+
+// -----
+
+func.func @reshape_c1(%x: tensor<4x6xf32>) -> tensor<5x5xf32> {
+  // expected-error @+1 {{(C1) 'tensor<4x6xf32>' and 'tensor<5x5xf32>' differ in size}}
+  %0 = tsr.reshape %x : (tensor<4x6xf32>) -> tensor<5x5xf32>
+  return %0 : tensor<5x5xf32>
+}
+
+// -----
+
+func.func @transpose_c1(%x: tensor<4x6xf32>) -> tensor<4x4xf32> {
+  // expected-error @+1 {{(C1) names dim 0 twice}}
+  %0 = tsr.transpose %x dims [0, 0] : (tensor<4x6xf32>) -> tensor<4x4xf32>
+  return %0 : tensor<4x4xf32>
+}
+
+// -----
+
+func.func @slice_c1(%x: tensor<4xf32>) -> tensor<5xf32> {
+  // expected-error @+1 {{(C1) cannot take [0, 5) by 1 of 4}}
+  %0 = tsr.slice %x start [0] stop [5] step [1] : (tensor<4xf32>) -> tensor<5xf32>
+  return %0 : tensor<5xf32>
+}
+
+// -----
+
+func.func @pad_c2(%x: tensor<4xf32>) -> tensor<6xf32> {
+  // expected-error @+1 {{(C2) gives 'tensor<7xf32>', not 'tensor<6xf32>'}}
+  %0 = tsr.pad %x low [1] high [2] interior [0] value 0.0 : (tensor<4xf32>) -> tensor<6xf32>
+  return %0 : tensor<6xf32>
+}
+
+// -----
+
+func.func @concat_c1(%x: tensor<4x3xf32>, %y: tensor<4x2xf32>) -> tensor<8x3xf32> {
+  // expected-error @+1 {{(C1) cannot join 'tensor<4x2xf32>' to 'tensor<4x3xf32>'}}
+  %0 = tsr.concat %x, %y dim 0 : (tensor<4x3xf32>, tensor<4x2xf32>) -> tensor<8x3xf32>
+  return %0 : tensor<8x3xf32>
+}
+
+// -----
+
+func.func @gather_c2(%x: tensor<10x8xf32>, %i: tensor<4xi32>) -> tensor<8x4xf32> {
+  // expected-error @+1 {{(C2) gives 'tensor<4x8xf32>'}}
+  %0 = tsr.gather %x, %i dim 0 : (tensor<10x8xf32>, tensor<4xi32>) -> tensor<8x4xf32>
+  return %0 : tensor<8x4xf32>
+}
+
+// -----
+
+func.func @scatter_c1(%x: tensor<10x8xf32>, %i: tensor<4xi32>, %u: tensor<5x8xf32>) -> tensor<10x8xf32> {
+  // expected-error @+1 {{(C1) updates must be 'tensor<4x8xf32>'}}
+  %0 = tsr.scatter "add" %x, %i, %u dim 0
+      : (tensor<10x8xf32>, tensor<4xi32>, tensor<5x8xf32>) -> tensor<10x8xf32>
+  return %0 : tensor<10x8xf32>
+}
+
+// -----
+
+func.func @dynamic_slice_c1(%x: tensor<4xf32>, %i: tensor<i32>) -> tensor<5xf32> {
+  // expected-error @+1 {{(C1) 5 elements do not fit into 4}}
+  %0 = tsr.dynamic_slice %x[%i] : (tensor<4xf32>, tensor<i32>) -> tensor<5xf32>
+  return %0 : tensor<5xf32>
+}
+
+// -----
+
+func.func @reduce_c2(%x: tensor<4x6xf32>) -> tensor<6xf32> {
+  // expected-error @+1 {{(C2) gives 'tensor<4xf32>'}}
+  %0 = tsr.reduce "sum" %x dims [1] : (tensor<4x6xf32>) -> tensor<6xf32>
+  return %0 : tensor<6xf32>
+}
+
+// -----
+
+func.func @contract_c2(%a: tensor<4x3xf32>, %b: tensor<5x6xf32>) -> tensor<4x6xf32> {
+  // expected-error @+1 {{(C2) letter k is 3 and 5}}
+  %0 = tsr.contract "mk,kn->mn" %a, %b windows [] : (tensor<4x3xf32>, tensor<5x6xf32>) -> tensor<4x6xf32>
+  return %0 : tensor<4x6xf32>
+}
+
+// -----
+
+func.func @contract_c4(%a: tensor<4x3xf32>, %b: tensor<3x6xf32>) -> tensor<4x6xf32> {
+  // expected-error @+1 {{(C4) "h = 1p + 1r - 0" is no relation between letters of the einsum}}
+  %0 = tsr.contract "mk,kn->mn" %a, %b windows ["h = 1p + 1r - 0"]
+      : (tensor<4x3xf32>, tensor<3x6xf32>) -> tensor<4x6xf32>
+  return %0 : tensor<4x6xf32>
+}
+
+// -----
+
+func.func @window_c2(%x: tensor<7xf32>) -> tensor<4x3xf32> {
+  // expected-error @+1 {{(C2) windows of 'tensor<7xf32>' are 'tensor<3x3xf32>'}}
+  %0 = tsr.window %x dims [0] size [3] stride [2] dilation [1] : (tensor<7xf32>) -> tensor<4x3xf32>
+  return %0 : tensor<4x3xf32>
+}
+
+// -----
+
+func.func @add_needs_numbers(%x: tensor<4xi1>) -> tensor<4xi1> {
+  // expected-error @+1 {{must be statically shaped tensor}}
+  %0 = tsr.add %x, %x : tensor<4xi1>
+  return %0 : tensor<4xi1>
+}
+
+// -----
+
+func.func @kernel_c1(%x: tensor<4xf32>) -> tensor<4xf32> {
+  // expected-error @+1 {{(C1) has 1 results, 0 out_maps and 1 yielded values}}
+  %0 = fuse.kernel "k" dims [4] outer 1 ins(%x : tensor<4xf32>) at [affine_map<(d0) -> (d0)>] outs at [] {
+  ^bb0(%v: f32):
+    fuse.yield %v : f32
+  } -> tensor<4xf32>
+  return %0 : tensor<4xf32>
+}
+
+// -----
+
+func.func @kernel_c2(%x: tensor<4xf32>) -> tensor<4xf32> {
+  // expected-error @+1 {{(C2) in_map}}
+  %0 = fuse.kernel "k" dims [4] outer 1 ins(%x : tensor<4xf32>) at [affine_map<(d0, d1) -> (d0)>]
+      outs at [affine_map<(d0) -> (d0)>] {
+  ^bb0(%v: f32):
+    fuse.yield %v : f32
+  } -> tensor<4xf32>
+  return %0 : tensor<4xf32>
+}
+
+// -----
+
+func.func @kernel_c3(%x: tensor<2x3x4xf32>) -> tensor<2x4xf32> {
+  %0 = fuse.kernel "k" dims [2, 3, 4] outer 2
+      ins(%x : tensor<2x3x4xf32>) at [affine_map<(d0, d1, d2) -> (d0 * 12 + d1 * 4 + d2)>]
+      outs at [affine_map<(d0, d1, d2) -> (d0 * 4 + d2)>] {
+  ^bb0(%v: f32):
+    // expected-error @+1 {{(C3) runs over some outer dims, but not all}}
+    %s = fuse.reduce sum %v over [1] : f32
+    fuse.yield %s : f32
+  } -> tensor<2x4xf32>
+  return %0 : tensor<2x4xf32>
+}
+
+// -----
+
+func.func @kernel_c4(%x: tensor<2x3xf32>) -> tensor<3xf32> {
+  %0 = fuse.kernel "k" dims [2, 3] outer 1 ins(%x : tensor<2x3xf32>) at [affine_map<(d0, d1) -> (d0 * 3 + d1)>]
+      outs at [affine_map<(d0, d1) -> (d1)>] {
+  ^bb0(%v: f32):
+    // expected-error @+1 {{(C4) is a column reduction, so it may only be yielded}}
+    %s = fuse.reduce sum %v over [0] : f32
+    %e = math.exp %s : f32
+    fuse.yield %e : f32
+  } -> tensor<3xf32>
+  return %0 : tensor<3xf32>
+}
+
+// -----
+
+func.func @kernel_c5(%x: tensor<2x3xf32>) -> tensor<2xf32> {
+  // expected-error @+1 {{(C5) has 1 contractions and 1 reductions}}
+  %0 = fuse.kernel "k" dims [2, 3] outer 1 ins(%x : tensor<2x3xf32>) at [affine_map<(d0, d1) -> (d0 * 3 + d1)>]
+      outs at [affine_map<(d0, d1) -> (d0)>] {
+  ^bb0(%v: f32):
+    %c = fuse.contract %v, %v over [1] : f32 -> f32
+    %s = fuse.reduce sum %v over [1] : f32
+    fuse.yield %c : f32
+  } -> tensor<2xf32>
+  return %0 : tensor<2xf32>
+}

@@ -1,0 +1,92 @@
+// RUN: tessera-opt %s -tsr-simplify | FileCheck %s
+
+// CHECK-LABEL: @one_and_zero
+// CHECK-SAME: (%[[X:.*]]: tensor<4xf32>)
+// CHECK-NEXT: return %[[X]]
+func.func @one_and_zero(%x: tensor<4xf32>) -> tensor<4xf32> {
+  %one = tsr.constant 1.0 : tensor<4xf32>
+  %zero = tsr.constant 0.0 : tensor<4xf32>
+  %0 = tsr.mul %one, %x : tensor<4xf32>
+  %1 = tsr.add %0, %zero : tensor<4xf32>
+  %2 = tsr.div %1, %one : tensor<4xf32>
+  return %2 : tensor<4xf32>
+}
+
+// 0 · ∞ is NaN: only integers lose a product with 0.
+// CHECK-LABEL: @zero_times
+// CHECK: %[[F:.*]] = tsr.mul
+// CHECK: return %[[F]], %{{.*}}
+func.func @zero_times(%x: tensor<4xf32>, %i: tensor<4xi32>) -> (tensor<4xf32>, tensor<4xi32>) {
+  %zero = tsr.constant 0.0 : tensor<4xf32>
+  %none = tsr.constant 0 : tensor<4xi32>
+  %0 = tsr.mul %x, %zero : tensor<4xf32>
+  %1 = tsr.mul %i, %none : tensor<4xi32>
+  return %0, %1 : tensor<4xf32>, tensor<4xi32>
+}
+
+// CHECK-LABEL: @double_negation
+// CHECK-SAME: (%[[X:.*]]: tensor<4xf32>)
+// CHECK-NEXT: return %[[X]]
+func.func @double_negation(%x: tensor<4xf32>) -> tensor<4xf32> {
+  %0 = tsr.neg %x : tensor<4xf32>
+  %1 = tsr.neg %0 : tensor<4xf32>
+  return %1 : tensor<4xf32>
+}
+
+// CHECK-LABEL: @square
+// CHECK-NEXT: tsr.mul %[[X:.*]], %[[X]]
+func.func @square(%x: tensor<4xf32>) -> tensor<4xf32> {
+  %two = tsr.constant 2.0 : tensor<4xf32>
+  %0 = tsr.pow %x, %two : tensor<4xf32>
+  return %0 : tensor<4xf32>
+}
+
+// CHECK-LABEL: @views_of_views
+// CHECK-SAME: (%[[X:.*]]: tensor<4x8xf32>)
+// CHECK-NEXT: return %[[X]]
+func.func @views_of_views(%x: tensor<4x8xf32>) -> tensor<4x8xf32> {
+  %0 = tsr.transpose %x dims [1, 0] : (tensor<4x8xf32>) -> tensor<8x4xf32>
+  %1 = tsr.transpose %0 dims [1, 0] : (tensor<8x4xf32>) -> tensor<4x8xf32>
+  %2 = tsr.reshape %1 : (tensor<4x8xf32>) -> tensor<32xf32>
+  %3 = tsr.reshape %2 : (tensor<32xf32>) -> tensor<4x8xf32>
+  return %3 : tensor<4x8xf32>
+}
+
+// CHECK-LABEL: @broadcast_of_splat
+// CHECK-NEXT: tsr.constant 5.000000e-01 : tensor<4x8xf32>
+// CHECK-NEXT: tsr.mul
+func.func @broadcast_of_splat(%x: tensor<4x8xf32>) -> tensor<4x8xf32> {
+  %0 = tsr.constant 0.5 : tensor<f32>
+  %1 = tsr.broadcast %0 dims [] : (tensor<f32>) -> tensor<4x8xf32>
+  %2 = tsr.mul %x, %1 : tensor<4x8xf32>
+  return %2 : tensor<4x8xf32>
+}
+
+// CHECK-LABEL: @broadcast_that_repeats_nothing
+// CHECK-NEXT: tsr.reshape %{{.*}} : (tensor<4xf32>) -> tensor<4x1xf32>
+func.func @broadcast_that_repeats_nothing(%x: tensor<4xf32>) -> tensor<4x1xf32> {
+  %0 = tsr.broadcast %x dims [0] : (tensor<4xf32>) -> tensor<4x1xf32>
+  return %0 : tensor<4x1xf32>
+}
+
+// A narrowing cast is the user's; only the detour through a wider type goes.
+// CHECK-LABEL: @casts
+// CHECK-SAME: (%[[X:.*]]: tensor<4xbf16>, %[[Y:.*]]: tensor<4xf32>)
+// CHECK-NEXT: tsr.cast %[[Y]]
+// CHECK-NEXT: %[[Z:.*]] = tsr.cast
+// CHECK-NEXT: return %[[X]], %[[Z]]
+func.func @casts(%x: tensor<4xbf16>, %y: tensor<4xf32>) -> (tensor<4xbf16>, tensor<4xf32>) {
+  %0 = tsr.cast %x : (tensor<4xbf16>) -> tensor<4xf32>
+  %1 = tsr.cast %0 : (tensor<4xf32>) -> tensor<4xbf16>
+  %2 = tsr.cast %y : (tensor<4xf32>) -> tensor<4xbf16>
+  %3 = tsr.cast %2 : (tensor<4xbf16>) -> tensor<4xf32>
+  return %1, %3 : tensor<4xbf16>, tensor<4xf32>
+}
+
+// CHECK-LABEL: @select_same
+// CHECK-SAME: %{{.*}}, %[[X:.*]]: tensor<4xf32>
+// CHECK-NEXT: return %[[X]]
+func.func @select_same(%c: tensor<4xi1>, %x: tensor<4xf32>) -> tensor<4xf32> {
+  %0 = tsr.select %c, %x, %x : (tensor<4xi1>, tensor<4xf32>, tensor<4xf32>) -> tensor<4xf32>
+  return %0 : tensor<4xf32>
+}
