@@ -71,6 +71,7 @@ class EpilogueEmitter {
     Operation* yield = form_.body->getTerminator();
     for (Value value : yield->getOperands()) find_dims(value);
     open_accesses();
+    find_streams();
     emit_values(0, yield);
     Value whole = c_.bit_and(columns_, c_.integer(-tile_.lanes));
     loop(c_.integer(0), whole, tile_.lanes, [&](Value column) { emit_column(column, Value()); });
@@ -209,7 +210,32 @@ class EpilogueEmitter {
     auto alignment = c_.b.getI32IntegerAttr(bytes_of(element));
     if (access.along == Along::other) LLVM::masked_scatter::create(c_.b, c_.loc, value, to, lanes_mask(), alignment);
     else if (mask_) LLVM::MaskedStoreOp::create(c_.b, c_.loc, value, to, mask_, alignment);
-    else c_.store(value, to);
+    else store_whole(value, to);
+  }
+
+  // A whole vector; where results go past the cache and it is a whole line, so does it.
+  void store_whole(Value value, Value to) {
+    if (tile_.lanes * bytes_of(Code::element(value)) != line) return c_.store(value, to);
+    auto branch = scf::IfOp::create(c_.b, c_.loc, streams_, /*withElseRegion=*/true);
+    OpBuilder::InsertionGuard guard(c_.b);
+    c_.b.setInsertionPointToStart(branch.thenBlock());
+    LLVM::StoreOp::create(c_.b, c_.loc, value, to, line, /*isVolatile=*/false, /*isNonTemporal=*/true);
+    c_.b.setInsertionPointToStart(branch.elseBlock());
+    c_.store(value, to);
+  }
+
+  // The launch wants it, and this tile's results begin at lines.
+  void find_streams() {
+    Value low = c_.integer(0);
+    for (size_t k = 0; k < out_.size(); ++k) {
+      Value type_size =
+          c_.integer(bytes_of(c_.held(form_.body->getTerminator()->getOperand(static_cast<unsigned>(k)).getType())));
+      Value base = c_.make<LLVM::PtrToIntOp>(c_.i64(), base_[static_cast<size_t>(layout_.outputs) + k]);
+      low = c_.bit_or(low, c_.add(base, c_.mul(out_[k].start, type_size)));
+    }
+    Value begins = c_.compare(arith::CmpIPredicate::eq, c_.bit_and(low, c_.integer(line - 1)), c_.integer(0));
+    Value wanted = word(static_cast<int>(offsetof(ContractHead, stream) / sizeof(int64_t)));
+    streams_ = c_.bit_and(begins, c_.compare(arith::CmpIPredicate::ne, wanted, c_.integer(0)));
   }
 
   // ---- the body ----
@@ -314,7 +340,8 @@ class EpilogueEmitter {
   EpilogueLayout layout_;
   RegisterTile tile_;
   Value arguments_, params_, table_, tile_at_, batch_, m_, n_, rows_, columns_;
-  Value row_, column_, mask_;
+  Value row_, column_, mask_, streams_;
+  static constexpr int line = 64;  // bytes
   std::vector<Open> in_, out_, index_;
   std::vector<Value> base_;                 // address of each input and result
   llvm::DenseMap<Operation*, int> number_;  // place among ops of its kind; of a load_at its first error word

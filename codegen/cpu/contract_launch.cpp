@@ -45,7 +45,7 @@ constexpr double task_flops = 4e6;  // what a task should at least do
 
 // Blocks: large enough that packing is cheap beside the sums, small enough for the cache and for `enough_tasks`.
 void cut(ContractHead& h) {
-  constexpr int64_t whole_k = 320, k_block = 256, m_block = 256, n_block = 512;
+  constexpr int64_t whole_k = 320, k_block = 256, m_block = 256, n_block = 512, k_part = 1024;
   h.k_block = h.k <= whole_k ? std::max<int64_t>(1, h.k) : balanced(h.k, k_block, 8);
   h.m_block = balanced(h.m, m_block, h.mr);
   h.n_block = balanced(h.n, n_block, h.nr);
@@ -56,23 +56,25 @@ void cut(ContractHead& h) {
   auto work = [&](int64_t m, int64_t n) {
     return flops / static_cast<double>(h.m * h.n) * static_cast<double>(m * n * h.batch_group);
   };
-  while (tasks() < enough_tasks && work(h.m_block, h.n_block) > 2 * task_flops) {
-    bool wide = h.n_block >= 2 * h.m_block || (h.m_block <= 64 && h.n_block > 4 * h.nr);
-    if (wide && h.n_block > 4 * h.nr) h.n_block = balanced(h.n, h.n_block / 2, h.nr);
-    else if (h.m_block > 64) h.m_block = balanced(h.m, h.m_block / 2, h.mr);
-    else break;
+  auto shrink = [&](int64_t least_m, int64_t least_n) {
+    while (tasks() < enough_tasks && work(h.m_block, h.n_block) > 2 * task_flops) {
+      bool wide = h.n_block >= 2 * h.m_block || h.m_block <= least_m;
+      if (wide && h.n_block > least_n) h.n_block = balanced(h.n, std::max(least_n, h.n_block / 2), h.nr);
+      else if (h.m_block > least_m) h.m_block = balanced(h.m, std::max(least_m, h.m_block / 2), h.mr);
+      else break;
+    }
+  };
+  // Small blocks pack the same rows again and again; parts of a long K cost one more addition.
+  shrink(256, 256);
+  h.parts = 1, h.k_part = std::max<int64_t>(1, h.k);
+  if (tasks() < enough_tasks && h.k >= 2 * k_part) {
+    int64_t parts = std::min({count(enough_tasks, std::max<int64_t>(1, tasks())), h.k / k_part,
+                              static_cast<int64_t>(flops * static_cast<double>(h.batch) / task_flops)});
+    if (parts > 1) h.k_part = up(count(h.k, parts), h.k_block), h.parts = count(h.k, h.k_part);
   }
+  if (h.parts == 1) shrink(64, 4 * h.nr);
   h.m_blocks = count(h.m, h.m_block), h.n_blocks = count(h.n, h.n_block);
   h.batch_groups = count(h.batch, h.batch_group);
-  h.parts = 1, h.k_part = std::max<int64_t>(1, h.k);
-  if (tasks() < enough_tasks && h.k >= 4 * k_block && flops > 2 * task_flops) {
-    int64_t parts = std::min({count(enough_tasks, std::max<int64_t>(1, tasks())), h.k / (2 * k_block),
-                              static_cast<int64_t>(flops * static_cast<double>(h.batch) / task_flops)});
-    if (parts > 1) {
-      h.k_part = up(count(h.k, parts), h.k_block);
-      h.parts = count(h.k, h.k_part);
-    }
-  }
   h.product_tasks = tasks() * h.parts;
 }
 
@@ -115,6 +117,24 @@ void fill_epilogue(std::vector<int64_t>& params, Pool& pool, const ContractForm&
   }
 }
 
+// Results that no cache will keep until they are read again are written past it: their lines need not be fetched first.
+// For whole aligned lines only.
+bool streams(const ContractForm& form, const ContractHead& h) {
+  constexpr int64_t line = 64, large = 16 << 20;
+  double bytes = 0;
+  for (size_t k = 0; k < form.out.size(); ++k) {
+    const ContractAccess& out = form.out[k];
+    int64_t element = bytes_of(form.body->getTerminator()->getOperand(static_cast<unsigned>(k)).getType());
+    if (out.along != Along::unit || h.nr * element != 2 * line) return false;
+    auto aligned = [&](const Table& table) {
+      return std::all_of(table.begin(), table.end(), [&](int64_t at) { return at * element % line == 0; });
+    };
+    if (!aligned(out.batch) || !aligned(out.m)) return false;
+    bytes += static_cast<double>(form.batch * form.m * form.n * element);
+  }
+  return bytes >= static_cast<double>(large);
+}
+
 }  // namespace
 
 ContractPasses make_contract_passes(const ContractForm& form, RegisterTile tile) {
@@ -143,6 +163,7 @@ ContractPasses make_contract_passes(const ContractForm& form, RegisterTile tile)
   const ContractAccess& out = form.out.front();
   h.out_argument = layout.outputs, h.out_bytes = bytes_of(form.body->getTerminator()->getOperand(0).getType());
   h.out_batch = pool.place(out.batch), h.out_m = pool.place(out.m), h.out_n = pool.place(out.n);
+  h.stream = streams(form, h);
   h.table_argument = layout.table, h.workspace_argument = layout.table + 1;
   h.errors_argument = h.workspace_argument + (h.parts > 1 ? 1 : 0);
   passes.parameters.resize(static_cast<size_t>(layout.words));

@@ -103,6 +103,7 @@ class Task {
     n0_ = n_block * h_.n_block, n1_ = std::min(h_.n, n0_ + h_.n_block);
     int64_t end = std::min(h_.batch, (group + 1) * h_.batch_group);
     for (batch_ = group * h_.batch_group; batch_ < end; ++batch_) one_batch();
+    fence();
   }
 
   // Tiles of all parts added up in order, then written.
@@ -115,6 +116,7 @@ class Task {
       batch_ = t / (m_panels * n_panels);
       write(tile, t / n_panels % m_panels * h_.mr, t % n_panels * h_.nr);
     }
+    fence();
   }
 
  private:
@@ -143,7 +145,7 @@ class Task {
             a_.pack_group(a_panel, a_base_, m, std::min(group_panels * h_.mr, m1_ - m), k0, kc);
           }
           char* tile = tile_of(m, n, many);
-          if (last && h_.parts == 1) prefetch(m, n);
+          if (last && h_.parts == 1 && !h_.stream) prefetch(m, n);
           if (h_.a_mode == static_cast<int64_t>(PackMode::direct)) direct(m, k0, kc, tile, first);
           else code_.tile.packed(kc, a_panel, b_panel_, tile, first);
           if (last && h_.parts == 1) write(tile, m, n);
@@ -151,6 +153,13 @@ class Task {
       }
       have_a_ = true;
     }
+  }
+
+  // Stores past the cache are seen by other threads only after this.
+  void fence() const {
+#ifdef __x86_64__
+    if (h_.stream) __builtin_ia32_sfence();
+#endif
   }
 
   char* tile_of(int64_t m, int64_t n, bool many) const {

@@ -35,6 +35,7 @@ struct ContractHead {
   int64_t b_argument, b_bytes, b_mode, b_batch, b_row, b_row_run, b_k, b_k_run;
   int64_t run;  // place: columns from n on that the epilogue may take at once
   int64_t out_argument, out_bytes, out_batch, out_m, out_n;  // of the first result
+  int64_t stream;                                            // results are written past the cache
   int64_t table_argument, workspace_argument, errors_argument;
 };
 constexpr int64_t head_words = sizeof(ContractHead) / sizeof(int64_t);

@@ -91,7 +91,8 @@ class TileEmitter {
   void multiply(Value kc, Value b, Value tile, Value first, const LoadA& load_a) {
     int vectors = tile_.nr / tile_.lanes, sums = tile_.mr * vectors;
     for (int byte = 0; byte < tile_.mr * tile_.nr * bytes_of(sum_); byte += 64) {
-      LLVM::Prefetch::create(c_.b, c_.loc, constant_offset(tile, byte / bytes_of(sum_)), 1, 3, 1);
+      LLVM::Prefetch::create(c_.b, c_.loc, constant_offset(tile, byte / bytes_of(sum_)), /*rw=*/1, /*hint=*/3,
+                             /*cache=*/1);
     }
     auto steps = [&](Value k, int unroll, Sums all) {
       Value row = c_.offset(b, sum_, c_.mul(k, c_.integer(tile_.nr)));

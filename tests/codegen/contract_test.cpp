@@ -8,6 +8,7 @@
 #include <random>
 #include <type_traits>
 
+#include <tessera/core/buffer.h>
 #include <tessera/core/convert.h>
 
 #include "tests/codegen/contract_program.h"
@@ -326,6 +327,26 @@ TEST(Contract, NanAndInfinityPass) {
   for (size_t i = 0; i < out.size(); ++i) {
     if (i / 33 == 1) EXPECT_TRUE(std::isnan(out[i]));
     else EXPECT_EQ(out[i], i % 33 == 32 ? std::numeric_limits<float>::infinity() : 5.0f);
+  }
+}
+
+// 16 MiB and more, rows of whole cache lines.
+TEST(Contract, LargeResultsAreWrittenPastTheCache) {
+  const int64_t m = 2048, n = 2048;
+  ContractSpec spec = product(m, n, 2);
+  ContractProgram program(spec);
+  auto a = numbers<float>(m * 2, 1), b = numbers<float>(2 * n, 2);
+  Buffer out(static_cast<size_t>(m * n) * sizeof(float) + 64);
+  for (size_t shift : {0, 1}) {  // a result that does not begin at a line takes the other way
+    float* c = out.as<float>() + shift;
+    std::fill_n(c, m * n, 77.0f);
+    program.run({a.data(), b.data(), c}, 2);
+    for (int64_t i = 0; i < m; ++i) {
+      for (int64_t j = 0; j < n; ++j) {
+        auto x = static_cast<size_t>(2 * i), y = static_cast<size_t>(j);
+        ASSERT_NEAR(c[i * n + j], a[x] * b[y] + a[x + 1] * b[y + static_cast<size_t>(n)], 1e-6) << i << ", " << j;
+      }
+    }
   }
 }
 
