@@ -176,7 +176,19 @@ class Task {
     int64_t last = std::min(h_.mr, h_.m - m) - 1;
     for (int64_t i = 0; i < h_.mr; ++i) rows[i] = a_.at(a_base_ + a_.row[m + std::min(i, last)] + a_.k[k0]);
     int64_t stride = h_.k > 1 ? a_.k[1] - a_.k[0] : 0;
-    code_.tile.direct(kc, rows, stride, b_panel_, tile, first);
+    // The panel behind this one, while its sums are made: its lines come from far, and in no order that the machine
+    // would guess.
+    constexpr int64_t line = 64;
+    const char* ahead = static_cast<const char*>(rows[0]);
+    int64_t pace = 0, spread = a_.row[m + last] - a_.row[m];
+    if (last > 0 && stride == 1 && spread == last * kc) {
+      ahead += h_.mr * kc * a_.bytes, pace = h_.mr * a_.bytes;  // one block of consecutive elements
+    } else if (last > 0 && spread == last && h_.mr * a_.bytes <= line) {
+      // Rows side by side: a line of each k holds several panels, which share the asking.
+      int64_t panels = line / (h_.mr * a_.bytes);
+      ahead += line + m / h_.mr % panels * stride * a_.bytes, pace = stride * a_.bytes;
+    }
+    code_.tile.direct(kc, rows, stride, b_panel_, tile, first, ahead, pace);
   }
 
   // Rows of the result that will be written after the sums: asks for their lines while the sums are made.

@@ -52,7 +52,9 @@ struct PackCode {
 };
 struct TileCode {
   void (*packed)(int64_t kc, const void* a, const void* b, void* tile, int64_t first);
-  void (*direct)(int64_t kc, const void* const* rows, int64_t stride, const void* b, void* tile, int64_t first);
+  // Asks for the line at ahead + pace · k as it goes, for every second k.
+  void (*direct)(int64_t kc, const void* const* rows, int64_t stride, const void* b, void* tile, int64_t first,
+                 const void* ahead, int64_t pace);
   void (*sum)(void* tile, const void* other);
 };
 // At row m, column n; the tables hold element offsets.

@@ -40,8 +40,9 @@ class TileEmitter {
   }
 
   void emit_direct(const std::string& symbol) {
-    Block& entry = function(symbol, {c_.i64(), c_.pointer(), c_.i64(), c_.pointer(), c_.pointer(), c_.i64()});
-    Value stride = entry.getArgument(2);
+    Block& entry = function(
+        symbol, {c_.i64(), c_.pointer(), c_.i64(), c_.pointer(), c_.pointer(), c_.i64(), c_.pointer(), c_.i64()});
+    Value stride = entry.getArgument(2), ahead = entry.getArgument(6), pace = entry.getArgument(7);
     SmallVector<Value> rows;
     for (int i = 0; i < tile_.mr; ++i) {
       rows.push_back(c_.load(c_.offset(entry.getArgument(1), c_.pointer(), c_.integer(i)), c_.pointer()));
@@ -49,7 +50,10 @@ class TileEmitter {
     Value step, at[2];
     multiply(entry.getArgument(0), entry.getArgument(3), entry.getArgument(4), entry.getArgument(5),
              [&](Value k, int u, int i) {
-               if (k != step) step = k, at[0] = c_.mul(k, stride), at[1] = c_.add(at[0], stride);
+               if (k != step) {
+                 step = k, at[0] = c_.mul(k, stride), at[1] = c_.add(at[0], stride);
+                 prefetch(c_.offset(ahead, c_.b.getI8Type(), c_.mul(k, pace)), /*to_write=*/false);
+               }
                return c_.load(c_.offset(rows[static_cast<size_t>(i)], sum_, at[u]), sum_);
              });
   }
@@ -72,6 +76,10 @@ class TileEmitter {
   Type vector() { return c_.vector_of(sum_); }
   Value constant_offset(Value base, int64_t elements) { return c_.offset(base, sum_, c_.integer(elements)); }
 
+  void prefetch(Value at, bool to_write) {
+    LLVM::Prefetch::create(c_.b, c_.loc, at, to_write ? 1 : 0, /*hint=*/3, /*cache=*/1);
+  }
+
   Block& function(const std::string& symbol, ArrayRef<Type> arguments) {
     auto type = LLVM::LLVMFunctionType::get(LLVM::LLVMVoidType::get(c_.b.getContext()), arguments);
     c_.b.setInsertionPointToEnd(module_end());
@@ -91,8 +99,7 @@ class TileEmitter {
   void multiply(Value kc, Value b, Value tile, Value first, const LoadA& load_a) {
     int vectors = tile_.nr / tile_.lanes, sums = tile_.mr * vectors;
     for (int byte = 0; byte < tile_.mr * tile_.nr * bytes_of(sum_); byte += 64) {
-      LLVM::Prefetch::create(c_.b, c_.loc, constant_offset(tile, byte / bytes_of(sum_)), /*rw=*/1, /*hint=*/3,
-                             /*cache=*/1);
+      prefetch(constant_offset(tile, byte / bytes_of(sum_)), /*to_write=*/true);
     }
     auto steps = [&](Value k, int unroll, Sums all) {
       Value row = c_.offset(b, sum_, c_.mul(k, c_.integer(tile_.nr)));
