@@ -112,7 +112,9 @@ ContractProgram::ContractProgram(const ContractSpec& spec) : state_(std::make_un
   if (!s.module) throw InternalError("a test writes a kernel that does not parse:\n" + text);
   s.module->walk([&](fuse::KernelOp kernel) { s.kernel = kernel; });
   auto start = std::chrono::steady_clock::now();
-  s.launches = codegen::lower_contract(s.kernel, codegen::host_target());
+  codegen::Target target = codegen::host_target();
+  if (spec.lanes > 0) target.lanes = spec.lanes;
+  s.launches = codegen::lower_contract(s.kernel, target);
   double lowering = since(start);
   if (s.launches.empty()) return;
   start = std::chrono::steady_clock::now();

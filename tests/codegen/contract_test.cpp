@@ -118,6 +118,20 @@ TEST(Contract, AllLayouts) {
   }
 }
 
+// The register tile of a machine with AVX2: 6 rows, which no vector matches.
+TEST(Contract, NarrowVectors) {
+  for (int bits = 0; bits < 8; ++bits) {
+    for (auto [m, n, k] : {std::tuple{64, 96, 40}, {37, 70, 53}, {300, 40, 330}, {7, 5, 1}}) {
+      ContractSpec spec = product(m, n, k, bits & 1, bits & 2, bits & 4);
+      spec.lanes = 8;
+      check<float>(spec);
+      spec = product(m, n, k, bits & 1, bits & 2, bits & 4, "f64");
+      spec.lanes = 8;
+      check<double>(spec);
+    }
+  }
+}
+
 TEST(Contract, OddSizes) {
   for (int m : {1, 2, 7, 9, 31, 33, 70}) {
     for (int n : {1, 3, 15, 17, 33, 64, 69}) {
