@@ -25,9 +25,11 @@ llvm::SmallVector<int64_t, 6> strides_of(ArrayRef<int64_t> shape) {
   return strides;
 }
 
-// "contract_add_tanh", at most four words: what a person looks for in a list of kernels.
+// "contract_add_tanh", at most four words, the contraction first: what a person looks for in a list of kernels.
 std::string kernel_name(ArrayRef<Operation*> members) {
   llvm::SmallSetVector<llvm::StringRef, 8> words;
+  for (Operation* op : members)
+    if (llvm::isa<tsr::ContractOp>(op)) words.insert(op->getName().stripDialect());
   for (Operation* op : members) words.insert(op->getName().stripDialect());
   std::string name;
   for (llvm::StringRef word : words.getArrayRef().take_front(4)) name += (name.empty() ? "" : "_") + word.str();

@@ -32,7 +32,9 @@ class Partition {
   }
 
   void join() {
+    find_feeders();
     for (int op = 0; op < size(); ++op) join_operands(op);
+    for (int op = 0; op < size(); ++op) join_siblings(op);
   }
 
   // Depth first over producers, so that a group comes right after the last one that it needs.
@@ -114,8 +116,43 @@ class Partition {
     for (int producer : from) try_join(producer, op);
   }
 
-  bool contracts(int op) {
-    return llvm::any_of(part(op).ops, [&](int i) { return llvm::isa<tsr::ContractOp>(ops_[static_cast<size_t>(i)]); });
+  bool contracts(int op) { return contracts(part(op)); }
+  bool contracts(const Part& part) const {
+    return llvm::any_of(part.ops, [&](int i) { return llvm::isa<tsr::ContractOp>(ops_[static_cast<size_t>(i)]); });
+  }
+
+  // Which elementwise ops end in a reduction: what reduces cannot also contract.
+  void find_feeders() {
+    feeds_reduction_.assign(ops_.size(), 0);
+    for (int op = size(); op-- > 0;) {
+      Operation* operation = ops_[static_cast<size_t>(op)];
+      const bool feeds = llvm::isa<tsr::ReduceOp>(operation) ||
+                         (feeds_reduction_[static_cast<size_t>(op)] && is_elementwise(operation));
+      if (!feeds) continue;
+      llvm::SmallVector<int, 8> from;
+      producers(operation, from);
+      for (int i : from) feeds_reduction_[static_cast<size_t>(i)] = 1;
+    }
+  }
+
+  // A contraction writes each result once more for every kernel that goes on from it. So it takes an op that ends in a
+  // reduction elsewhere only where that adds no result.
+  bool adds_results(const Part& contraction, int consumer, const Space& joined) const {
+    return feeds_reduction_[static_cast<size_t>(consumer)] && joined.outputs.size() > contraction.space.outputs.size();
+  }
+
+  // A sum over columns joins a kernel that reads the same operand, and saves reading it again.
+  void join_siblings(int op) {
+    auto reduce = llvm::dyn_cast<tsr::ReduceOp>(ops_[static_cast<size_t>(op)]);
+    if (!reduce || part(op).ops.size() > 1) return;
+    Operation* from = reduce.getX().getDefiningOp();
+    if (!from || free_.is_free(from)) return;
+    for (Operation* user : from->getUsers()) {
+      auto it = index_.find(user);
+      if (it == index_.end() || part(it->second).alone || contracts(it->second)) continue;
+      try_join(it->second, op);
+      if (part(op).ops.size() > 1) return;
+    }
   }
 
   void try_join(int producer, int consumer) {
@@ -129,6 +166,8 @@ class Partition {
     if (!is_convex(from, into)) return missed(consumer, producer, "another kernel must run in between");
     Space space = find_space(operations(all), free_);
     if (!space.legal()) return missed(consumer, producer, space.refusal);
+    if (contracts(a) && adds_results(a, consumer, space))
+      return missed(consumer, producer, "it ends in a reduction, and the contraction would write one result more");
     for (int op : b.ops) part_of_[static_cast<size_t>(op)] = from;
     a.ops = std::move(all);
     a.space = std::move(space);
@@ -171,6 +210,7 @@ class Partition {
   llvm::DenseMap<Operation*, int> index_;
   std::vector<int> part_of_;
   std::vector<Part> parts_;
+  std::vector<char> feeds_reduction_;
 };
 
 }  // namespace

@@ -253,6 +253,7 @@ class Finder {
       r.over = atoms_.expanded(joined(over));
       if (!read_by(r.op->getResult(0), true)) continue;
       if (!used.empty() && !same(used, r.over)) return refuse("they reduce over different dims");
+      if (reduces_columns(r)) return refuse("sums over columns end in the kernel that makes them");
       used = r.over;
     }
     if (reductions_.empty() || (!used.empty())) return try_inner(used);
@@ -270,6 +271,12 @@ class Finder {
       }
     }
     return false;
+  }
+
+  // The leading dims go, contiguous ones stay: as rows these would be read one element a line.
+  bool reduces_columns(const Reduction& r) {
+    const AtomList operand = atoms_.expanded(joined(r.operand));
+    return r.over.size() < operand.size() && llvm::equal(r.over, ArrayRef(operand).take_front(r.over.size()));
   }
 
   bool try_inner(const AtomList& unordered) {
