@@ -3,11 +3,13 @@
 #include <mutex>
 #include <unordered_map>
 
+#include "llvm/ExecutionEngine/Orc/AbsoluteSymbols.h"
 #include "llvm/ExecutionEngine/Orc/ExecutionUtils.h"
 #include "llvm/ExecutionEngine/Orc/LLJIT.h"
 #include "llvm/Support/MemoryBuffer.h"
 #include "llvm/Support/TargetSelect.h"
 
+#include <tessera/codegen/cpu/contract_run.h>
 #include <tessera/codegen/executor/failure.h>
 
 namespace tessera::codegen {
@@ -32,6 +34,13 @@ Jit::Jit() : state_(std::make_unique<State>()) {
                    .create();
   if (!built) throw_llvm_failure("create the JIT", built.takeError());
   state_->lljit = std::move(*built);
+  // Drivers of ours that kernels call: by address, since the portable library exports no such names.
+  auto driver = llvm::orc::ExecutorSymbolDef(llvm::orc::ExecutorAddr::fromPtr(&tessera_contract_task),
+                                             llvm::JITSymbolFlags::Exported | llvm::JITSymbolFlags::Callable);
+  llvm::orc::SymbolMap drivers{{state_->lljit->mangleAndIntern("tessera_contract_task"), driver}};
+  if (auto error = state_->lljit->getMainJITDylib().define(llvm::orc::absoluteSymbols(drivers))) {
+    throw_llvm_failure("define the drivers of kernels", std::move(error));
+  }
   // libm for f64 functions, memset and friends that the code generator calls on its own.
   auto process =
       llvm::orc::DynamicLibrarySearchGenerator::GetForCurrentProcess(state_->lljit->getDataLayout().getGlobalPrefix());

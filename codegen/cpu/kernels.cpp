@@ -3,6 +3,7 @@
 #include <atomic>
 #include <exception>
 #include <mutex>
+#include <optional>
 #include <thread>
 #include <unordered_map>
 
@@ -94,21 +95,27 @@ KernelFunction find_kernel(const std::string& key, const std::string& symbol) {
 std::vector<KernelFunction> get_kernels(mlir::MLIRContext& context, const std::vector<KernelRequest>& requests,
                                         std::vector<KernelTexts>* texts) {
   std::vector<KernelFunction> functions(requests.size());
+  std::vector<std::optional<std::string>> objects(requests.size());
   std::vector<Work> work;
   for (size_t k = 0; k < requests.size(); ++k) {
-    functions[k] = texts ? in_memory(requests[k].key) : find_kernel(requests[k].key, requests[k].symbol);
-    if (functions[k] && !texts) continue;
+    functions[k] = in_memory(requests[k].key);
+    if (!functions[k]) objects[k] = read_cached(requests[k].key, "o");
+    if ((functions[k] || objects[k]) && !texts) continue;
     if (texts) texts->emplace_back();
     work.push_back({k, lower(context, requests[k], texts ? &texts->back() : nullptr), {}});
   }
   std::vector<std::string> llvm_texts(texts ? work.size() : 0);
   compile_all(work, texts ? &llvm_texts : nullptr);
   for (size_t k = 0; k < work.size(); ++k) {
-    const KernelRequest& request = requests[work[k].request];
     if (texts) (*texts)[k].llvm = std::move(llvm_texts[k]);
-    if (functions[work[k].request]) continue;
-    write_cached(request.key, "o", work[k].object);
-    functions[work[k].request] = keep(request.key, Jit::instance().add(request.symbol, work[k].object));
+    size_t of = work[k].request;
+    if (functions[of] || objects[of]) continue;
+    write_cached(requests[of].key, "o", work[k].object);
+    objects[of] = std::move(work[k].object);
+  }
+  // In order: the code of one may call functions that stand before it.
+  for (size_t k = 0; k < requests.size(); ++k) {
+    if (!functions[k]) functions[k] = keep(requests[k].key, Jit::instance().add(requests[k].symbol, *objects[k]));
   }
   return functions;
 }

@@ -165,8 +165,10 @@ Value erf(Code& c, Value x) {
   return c.select(is_large, large, small);
 }
 
-// ≤ 1.5 ulp for |x| < 2^40. The reduction is done in f64, where 2^40 · π/2 still has a fraction.
-Value sin_or_cos(Code& c, Value x, int quadrant) {
+Value call_libm(Code& c, llvm::StringRef function, llvm::ArrayRef<Value> operands);
+
+// ≤ 1.5 ulp for |x| < 2^30. The reduction is done in f64, where 2^30 · π/2 still has a good fraction.
+Value sin_or_cos_small(Code& c, Value x, int quadrant) {
   Type f64 = c.b.getF64Type();
   Value wide = c.make<mlir::arith::ExtFOp>(c.like(x, f64), x);
   Value magic = c.constant_like(wide, 0x1.8p52);
@@ -185,6 +187,22 @@ Value sin_or_cos(Code& c, Value x, int quadrant) {
   Value is_negative = c.compare(CmpIPredicate::ne, c.bit_and(which, c.bits(2, which)), c.bits(0, which));
   Value result = c.select(is_cosine, cosine, sine);
   return c.select(is_negative, c.neg(result), result);
+}
+
+// Arguments past 2^30 are rare: a vector that holds one goes to libm as a whole.
+Value sin_or_cos(Code& c, Value x, int quadrant) {
+  Value large = c.compare(CmpFPredicate::OGE, absolute(c, x), c.constant_like(x, 0x1p30));
+  Value any = large;
+  if (Code::is_vector(large)) any = c.make<mlir::vector::ReductionOp>(mlir::vector::CombiningKind::OR, large);
+  auto branch = mlir::scf::IfOp::create(c.b, c.loc, mlir::TypeRange{x.getType()}, any, /*withElseRegion=*/true);
+  mlir::OpBuilder::InsertionGuard guard(c.b);
+  c.b.setInsertionPointToStart(branch.thenBlock());
+  Value wide = c.make<mlir::arith::ExtFOp>(c.like(x, c.b.getF64Type()), x);
+  wide = call_libm(c, quadrant == 0 ? "sin" : "cos", wide);
+  mlir::scf::YieldOp::create(c.b, c.loc, Value(c.make<mlir::arith::TruncFOp>(x.getType(), wide)));
+  c.b.setInsertionPointToStart(branch.elseBlock());
+  mlir::scf::YieldOp::create(c.b, c.loc, sin_or_cos_small(c, x, quadrant));
+  return branch.getResult(0);
 }
 
 // ln of a positive f64, relative error 1e-13; inputs that came from f32 are never subnormal.

@@ -37,7 +37,8 @@ bool checks_against_reference() {
 }
 
 std::vector<BufferPtr> run_reference_beside(const Program& program, const std::vector<BufferPtr>& arguments) {
-  return reference_executor().get(program)->run(arguments);
+  std::vector<BufferPtr> shared = arguments;  // held twice, so that nothing is donated
+  return reference_executor().get(program)->run(shared);
 }
 
 void compare_with_reference(const Program& program, const std::vector<BufferPtr>& results,
@@ -52,7 +53,8 @@ void compare_with_reference(const Program& program, const std::vector<BufferPtr>
     }
     double size = count > 0 ? std::sqrt(square / static_cast<double>(count)) : 0;
     for (int64_t i = 0; i < count; ++i) {
-      double got = load_double(results[k]->data(), made.dtype, i), want = load_double(expected[k]->data(), made.dtype, i);
+      double got = load_double(results[k]->data(), made.dtype, i),
+             want = load_double(expected[k]->data(), made.dtype, i);
       bool same = got == want || (got != got && want != want);
       if (same || std::fabs(got - want) <= tolerance(made.dtype) * (std::fabs(want) + size)) continue;
       throw InternalError(fmt::format("result {} of {} differs from the reference at element {}: {} instead of {}", k,

@@ -57,7 +57,9 @@ std::unique_ptr<PlanRunner> compile_program(const Program& program, std::vector<
     dump.write("tsr.mlir", [&] { return text_of(*module); });
     std::function<void(const std::string&, mlir::ModuleOp)> on_pass;
     if (dump.on()) {
-      on_pass = [&](const std::string& pass, mlir::ModuleOp now) { dump.write(pass + ".mlir", [&] { return text_of(now); }); };
+      on_pass = [&](const std::string& pass, mlir::ModuleOp now) {
+        dump.write(pass + ".mlir", [&] { return text_of(now); });
+      };
     }
     ir::lower_to_fuse(*module, on_pass);
     std::vector<KernelTexts> dumped;
@@ -90,10 +92,10 @@ class JitExecutable : public Executable {
   JitExecutable(Program program, std::unique_ptr<PlanRunner> runner)
       : program_(std::move(program)), runner_(std::move(runner)) {}
 
-  std::vector<BufferPtr> run(std::vector<BufferPtr> arguments) override {
-    if (!checks_against_reference()) return runner_->run(std::move(arguments));
+  std::vector<BufferPtr> run(std::vector<BufferPtr>& arguments) override {
+    if (!checks_against_reference()) return runner_->run(arguments);
     auto expected = run_reference_beside(program_, arguments);
-    auto results = runner_->run(std::move(arguments));
+    auto results = runner_->run(arguments);
     compare_with_reference(program_, results, expected);
     return results;
   }

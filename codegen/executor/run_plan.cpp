@@ -22,7 +22,7 @@ PlanRunner::PlanRunner(Plan plan, std::vector<KernelFunction> kernels)
   scratch_per_thread_ = (plan_.scratch_bytes + 127) / 128 * 128;
 }
 
-std::vector<BufferPtr> PlanRunner::run(std::vector<BufferPtr> arguments) {
+std::vector<BufferPtr> PlanRunner::run(std::vector<BufferPtr>& arguments) {
   check_internal(arguments.size() == plan_.arguments.size(), "a program runs with another number of arguments");
   ThreadPool& pool = ThreadPool::instance();
   // Kept between runs: the same step runs again and again.
@@ -51,6 +51,10 @@ std::vector<BufferPtr> PlanRunner::run(std::vector<BufferPtr> arguments) {
     frame.address.push_back(address);
   }
   for (const PlanLaunch& one : plan_.launches) launch(one, frame);
+  for (size_t k = 0; k < owned.size(); ++k) {
+    int donor = plan_.donor[k];
+    if (donor >= 0 && owned[k] == arguments[static_cast<size_t>(donor)]) arguments[static_cast<size_t>(donor)].reset();
+  }
   for (size_t k = 0; k < results.size(); ++k) {
     const PlanValue& value = plan_.values[static_cast<size_t>(plan_.results[k])];
     auto number = static_cast<size_t>(value.number);

@@ -16,7 +16,7 @@ class PlanRunner {
 
   const Plan& plan() const { return plan_; }
   // As Executable::run.
-  std::vector<BufferPtr> run(std::vector<BufferPtr> arguments);
+  std::vector<BufferPtr> run(std::vector<BufferPtr>& arguments);
 
  private:
   struct Frame;  // addresses of this run

@@ -39,6 +39,7 @@ class Builder {
     share_inits();
     place_interface();
     for (Operation& op : function_.getBody().front()) visit(op);
+    keep_arguments_until_checked();
     place_arena();
     return std::move(result_);
   }
@@ -406,6 +407,20 @@ class Builder {
         fuse::ReduceOp::create(b, loc, element, reduce.getKind(), body.getArgument(0), b.getDenseI64ArrayAttr({kept}));
     fuse::YieldOp::create(b, loc, ValueRange{total});
     launch_rows(kernel, {partial, values[form.in.size() + result]}, at, "row");
+  }
+
+  // A run that fails must not have touched its arguments: what is written before the last check is no donation.
+  void keep_arguments_until_checked() {
+    bool checked = false;
+    for (size_t k = plan().launches.size(); k-- > 0;) {
+      const PlanLaunch& one = plan().launches[k];
+      checked |= !one.checks.empty();
+      if (!checked) continue;
+      for (int value : one.values) {
+        if (value < 0 || plan().values[static_cast<size_t>(value)].place != Place::result) continue;
+        plan().donor[static_cast<size_t>(plan().values[static_cast<size_t>(value)].number)] = -1;
+      }
+    }
   }
 
   // ---- the arena ----

@@ -18,6 +18,7 @@
 
 #include <tessera/codegen/executor/compile_fuse.h>
 #include <tessera/core/buffer.h>
+#include <tessera/core/error.h>
 
 namespace tessera::codegen::test {
 
@@ -38,7 +39,7 @@ struct FuseProgram {
     EXPECT_TRUE(module) << text;
     if (module) runner = compile_fuse(*module, &texts);
   }
-  std::vector<BufferPtr> run(std::vector<BufferPtr> arguments) { return runner->run(std::move(arguments)); }
+  std::vector<BufferPtr> run(std::vector<BufferPtr> arguments) { return runner->run(arguments); }
 
   mlir::MLIRContext context{mlir::MLIRContext::Threading::DISABLED};
   mlir::OwningOpRef<mlir::ModuleOp> module;
