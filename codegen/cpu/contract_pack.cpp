@@ -134,7 +134,9 @@ class PackEmitter {
       value = code.compare(arith::CmpIPredicate::ne, value, code.constant_like(value, 0));
     }
     for (Operation* op : element_.widening) value = emit_point(code, op, value);
-    return value;
+    // A contract widens what the body left narrow.
+    Type type = element_.widening.empty() ? element_.storage : element_.widening.back()->getResult(0).getType();
+    return isa<FloatType>(type) ? convert_float(code, value, type, sum_) : value;
   }
 
   Value load_vector(Code& code, Value source, Value mask) {

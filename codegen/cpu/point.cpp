@@ -10,23 +10,6 @@ namespace tessera::codegen {
 
 using namespace mlir;
 
-namespace {
-
-Value emit_constant(Code& c, arith::ConstantOp op) {
-  Type type = op.getType();
-  if (is_narrow(type)) {
-    APInt bits = cast<FloatAttr>(op.getValue()).getValue().bitcastToAPInt();
-    return c.make<arith::ConstantOp>(c.b.getIntegerAttr(c.held(type), bits));
-  }
-  if (auto integer = dyn_cast<IntegerAttr>(op.getValue())) {
-    Type held = c.held(type);
-    return c.make<arith::ConstantOp>(
-        c.b.getIntegerAttr(held, integer.getValue().sextOrTrunc(held.getIntOrFloatBitWidth())));
-  }
-  return c.make<arith::ConstantOp>(op.getValue());
-}
-
-// float → float of any two types. Values of narrow types are bits.
 Value convert_float(Code& c, Value x, Type from, Type to) {
   if (from == to) return x;
   if (is_narrow(from)) {
@@ -43,6 +26,22 @@ Value convert_float(Code& c, Value x, Type from, Type to) {
   }
   if (from.getIntOrFloatBitWidth() < to.getIntOrFloatBitWidth()) return c.make<arith::ExtFOp>(c.like(x, to), x);
   return c.make<arith::TruncFOp>(c.like(x, to), x);
+}
+
+namespace {
+
+Value emit_constant(Code& c, arith::ConstantOp op) {
+  Type type = op.getType();
+  if (is_narrow(type)) {
+    APInt bits = cast<FloatAttr>(op.getValue()).getValue().bitcastToAPInt();
+    return c.make<arith::ConstantOp>(c.b.getIntegerAttr(c.held(type), bits));
+  }
+  if (auto integer = dyn_cast<IntegerAttr>(op.getValue())) {
+    Type held = c.held(type);
+    return c.make<arith::ConstantOp>(
+        c.b.getIntegerAttr(held, integer.getValue().sextOrTrunc(held.getIntOrFloatBitWidth())));
+  }
+  return c.make<arith::ConstantOp>(op.getValue());
 }
 
 // Truncates towards zero and saturates; NaN gives 0.

@@ -9,6 +9,9 @@ namespace tessera::codegen {
 // Throws InternalError for an op that has no meaning at a point.
 Value emit_point(Code& code, mlir::Operation* op, llvm::ArrayRef<Value> operands);
 
+// Between any two float types; values of bf16 and f8 are bits.
+Value convert_float(Code& code, Value value, Type from, Type to);
+
 enum class Combine { sum, max, min, prod };
 Value combine(Code& code, Combine how, Value x, Value y);
 Value identity_of(Code& code, Combine how, Type type);      // scalar or vector type
