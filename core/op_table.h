@@ -108,7 +108,7 @@ inline constexpr OpRow table[] = {
   {Op::Log,     "log",     F::Unary, 1, T::Float, G::Rule, TESSERA_F(std::log(x)), nullptr, {0.1, 9}},
   {Op::Log1p,   "log1p",   F::Unary, 1, T::Float, G::Rule, TESSERA_F(std::log1p(x)), nullptr, {-0.8, 9}},
   {Op::Expm1,   "expm1",   F::Unary, 1, T::Float, G::Rule, TESSERA_F(std::expm1(x))},
-  {Op::Tanh,    "tanh",    F::Unary, 1, T::Float, G::Rule, TESSERA_F(std::tanh(x)), nullptr, {-4, 4}},
+  {Op::Tanh,    "tanh",    F::Unary, 1, T::Float, G::Rule, TESSERA_F(std::tanh(x)), nullptr, {-2, 2}},
   {Op::Erf,     "erf",     F::Unary, 1, T::Float, G::Rule, TESSERA_F(std::erf(x)), nullptr, {-3, 3}},
   {Op::Sigmoid, "sigmoid", F::Unary, 1, T::Float, G::Rule, TESSERA_F(sigmoid(x)), nullptr, {-6, 6}},
   {Op::Sqrt,    "sqrt",    F::Unary, 1, T::Float, G::Rule, TESSERA_F(std::sqrt(x)), nullptr, {0.1, 9}},

@@ -105,7 +105,8 @@ std::string body_text(const Form& form) {
 }
 
 std::string row_kernel_key(const Form& form, const Target& target) {
-  return blake3_hex("rows\n" + library_build_id() + "\n" + target.key() + "\n" + kernel_class(form) + "\n" +
+  // The name is part of it: the function in a cached object is called after it.
+  return blake3_hex("rows\n" + form.name + "\n" + library_build_id() + "\n" + target.key() + "\n" + kernel_class(form) + "\n" +
                     body_text(form));
 }
 
