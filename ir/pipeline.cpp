@@ -17,6 +17,7 @@ void build_pipeline(mlir::OpPassManager& passes) {
   function.addPass(createLegalizeContract());  // makes pads and views, which the next two clean up
   function.addPass(createSimplify());          // what decomposition left behind
   function.addPass(mlir::createCSEPass());     // equal ops become one value before ops choose kernels
+  function.addPass(createRecompute());         // after CSE, which would join its copies again
   function.addPass(createFormKernels());
 }
 

@@ -29,16 +29,18 @@ class Alone {
   Alone(mlir::OpBuilder& b, Operation* op, const FreeOps& free, const mlir::IRMapping& memory)
       : b_(b), op_(op), free_(free), memory_(memory), type_(tsr::type_of(op->getResult(0))) {}
 
-  // Each part is written behind the one before it, into one tensor.
-  Value concat(tsr::ConcatOp concat) {
-    Value result = mlir::tensor::EmptyOp::create(b_, op_->getLoc(), type_, mlir::ValueRange());
+  // Each part goes behind the one before it, into one tensor. Kernels may have written some of them there already.
+  Value concat(tsr::ConcatOp concat, const Begun& begun) {
+    Value result = begun.lookup(concat);
+    if (!result) result = mlir::tensor::EmptyOp::create(b_, op_->getLoc(), type_, mlir::ValueRange());
     const size_t dim = static_cast<size_t>(concat.getDim());
     int64_t before = 0;
     for (Value part : concat.getParts()) {
       const int64_t shift = before;
-      if (tsr::shape_of(part)[dim] > 0)
-        result = copy(part, result, [&](Coordinates& to) { to[dim] = {to[dim].index + shift}; });
       before += tsr::shape_of(part)[dim];
+      const bool is_written = !free_.is_free(part) && !memory_.contains(part);
+      if (shift == before || is_written) continue;
+      result = copy(part, result, [&](Coordinates& to) { to[dim] = {to[dim].index + shift}; });
     }
     return result;
   }
@@ -123,11 +125,25 @@ Value fill(mlir::OpBuilder& b, mlir::Location at, mlir::RankedTensorType type, d
   return kernel.getResult(0);
 }
 
-Value lower_alone(mlir::OpBuilder& b, Operation* op, const FreeOps& free, const mlir::IRMapping& memory) {
+tsr::ConcatOp sole_concat(Value value) {
+  return value.hasOneUse() ? llvm::dyn_cast<tsr::ConcatOp>(*value.user_begin()) : tsr::ConcatOp();
+}
+
+int64_t start_of_part(tsr::ConcatOp concat, Value part) {
+  int64_t start = 0;
+  for (Value before : concat.getParts()) {
+    if (before == part) break;
+    start += tsr::shape_of(before)[static_cast<size_t>(concat.getDim())];
+  }
+  return start;
+}
+
+Value lower_alone(mlir::OpBuilder& b, Operation* op, const FreeOps& free, const mlir::IRMapping& memory,
+                  const Begun& begun) {
   Alone alone(b, op, free, memory);
   return llvm::TypeSwitch<Operation*, Value>(op)
       .Case([&](tsr::BarrierOp barrier) { return memory.lookup(barrier.getX()); })
-      .Case([&](tsr::ConcatOp concat) { return alone.concat(concat); })
+      .Case([&](tsr::ConcatOp concat) { return alone.concat(concat, begun); })
       .Case([&](tsr::PadOp pad) { return alone.pad(pad); })
       .Case([&](tsr::FoldOp fold) { return alone.fold(fold); })
       .Default([&](Operation*) { return alone.library(llvm::to_vector<3>(op->getOperands())); });

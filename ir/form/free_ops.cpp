@@ -61,6 +61,16 @@ llvm::SmallVector<Value, 2> whole_operands(Operation* op) {
   return {};
 }
 
+// A view of a result that only a concatenation reads: its kernel can write it there.
+bool is_written_in_place(Value part) {
+  Operation* view = part.getDefiningOp();
+  Operation* from = base_of(part).getDefiningOp();
+  if (!view || !is_view(view) || !from || !part.hasOneUse()) return false;
+  for (Value x = part; x.getDefiningOp() != from; x = x.getDefiningOp()->getOperand(0))
+    if (moves_elements(x.getDefiningOp()) || !x.getDefiningOp()->getOperand(0).hasOneUse()) return false;
+  return !stands_alone(from);
+}
+
 }  // namespace
 
 FreeOps::FreeOps(mlir::Block& block) {
@@ -80,7 +90,8 @@ FreeOps::FreeOps(mlir::Block& block) {
     if (llvm::isa<tsr::PadOp, tsr::ConcatOp, tsr::FoldOp>(op) || moves_elements(&op) ||
         (contract && !contract.getWindows().empty()))
       for (Value operand : op.getOperands())
-        if (reshapes_free_value(operand)) store(operand);
+        if (reshapes_free_value(operand) || (llvm::isa<tsr::ConcatOp>(op) && is_written_in_place(operand)))
+          store(operand);
   }
 }
 

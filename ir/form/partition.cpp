@@ -28,11 +28,17 @@ class Partition {
       if (!free_.is_free(&op)) add(&op);
     bool complete = true;
     for (int op = 0; op < size(); ++op) complete &= find_alone(op);
-    return complete;
+    if (!complete) return false;
+    producers_.resize(ops_.size());
+    for (int op = 0; op < size(); ++op)
+      find_producers(ops_[static_cast<size_t>(op)], producers_[static_cast<size_t>(op)]);
+    return true;
   }
 
   void join() {
     find_feeders();
+    for (int op = 0; op < size(); ++op)
+      if (llvm::isa<tsr::ContractOp>(ops_[static_cast<size_t>(op)])) join_epilogue(op);
     for (int op = 0; op < size(); ++op) join_operands(op);
     for (int op = 0; op < size(); ++op) join_siblings(op);
   }
@@ -53,11 +59,10 @@ class Partition {
           continue;
         }
         stack.emplace_back(current, true);
-        llvm::SmallVector<int, 8> producing;
-        for (int i : own.ops) producers(ops_[static_cast<size_t>(i)], producing);
-        for (int i : producing)
-          if (int next = part_of_[static_cast<size_t>(i)]; next != current && !done[static_cast<size_t>(next)])
-            stack.emplace_back(next, false);
+        for (int i : own.ops)
+          for (int from : producers(i))
+            if (int next = part_of_[static_cast<size_t>(from)]; next != current && !done[static_cast<size_t>(next)])
+              stack.emplace_back(next, false);
       }
     }
     return out;
@@ -70,6 +75,7 @@ class Partition {
     bool alone = false;
   };
 
+  llvm::ArrayRef<int> producers(int op) const { return producers_[static_cast<size_t>(op)]; }
   int size() const { return static_cast<int>(ops_.size()); }
   Part& part(int op) { return parts_[static_cast<size_t>(part_of_[static_cast<size_t>(op)])]; }
 
@@ -98,19 +104,18 @@ class Partition {
   }
 
   // The ops in memory that `op` reads, through free ones.
-  void producers(Operation* op, llvm::SmallVectorImpl<int>& out) const {
+  void find_producers(Operation* op, llvm::SmallVectorImpl<int>& out) const {
     for (Value operand : op->getOperands()) {
       Operation* from = operand.getDefiningOp();
       if (!from) continue;
-      if (free_.is_free(from)) producers(from, out);
+      if (free_.is_free(from)) find_producers(from, out);
       else if (int i = index_.lookup(from); !llvm::is_contained(out, i)) out.push_back(i);
     }
   }
 
   void join_operands(int op) {
     if (part(op).alone) return;
-    llvm::SmallVector<int, 8> from;
-    producers(ops_[static_cast<size_t>(op)], from);
+    llvm::SmallVector<int, 8> from(producers(op));
     // A contraction takes what follows it or nothing; other kernels have more to choose from.
     llvm::stable_sort(from, [&](int a, int b) { return contracts(a) > contracts(b); });
     for (int producer : from) try_join(producer, op);
@@ -129,30 +134,68 @@ class Partition {
       const bool feeds = llvm::isa<tsr::ReduceOp>(operation) ||
                          (feeds_reduction_[static_cast<size_t>(op)] && is_elementwise(operation));
       if (!feeds) continue;
-      llvm::SmallVector<int, 8> from;
-      producers(operation, from);
-      for (int i : from) feeds_reduction_[static_cast<size_t>(i)] = 1;
+      for (int i : producers(op)) feeds_reduction_[static_cast<size_t>(i)] = 1;
     }
   }
 
-  // A contraction writes each result once more for every kernel that goes on from it. So it takes an op that ends in a
+  // A contraction writes each result once more for every kernel that goes on from it. So it takes ops that end in a
   // reduction elsewhere only where that adds no result.
-  bool adds_results(const Part& contraction, int consumer, const Space& joined) const {
-    return feeds_reduction_[static_cast<size_t>(consumer)] && joined.outputs.size() > contraction.space.outputs.size();
+  bool adds_results(const Part& contraction, llvm::ArrayRef<int> ops, const Space& joined) const {
+    return joined.outputs.size() > contraction.space.outputs.size() &&
+           llvm::any_of(ops, [&](int op) { return feeds_reduction_[static_cast<size_t>(op)] != 0; });
   }
 
-  // A sum over columns joins a kernel that reads the same operand, and saves reading it again.
-  void join_siblings(int op) {
-    auto reduce = llvm::dyn_cast<tsr::ReduceOp>(ops_[static_cast<size_t>(op)]);
-    if (!reduce || part(op).ops.size() > 1) return;
-    Operation* from = reduce.getX().getDefiningOp();
-    if (!from || free_.is_free(from)) return;
-    for (Operation* user : from->getUsers()) {
-      auto it = index_.find(user);
-      if (it == index_.end() || part(it->second).alone || contracts(it->second)) continue;
-      try_join(it->second, op);
-      if (part(op).ops.size() > 1) return;
+  // All elementwise ops that follow from a contraction and need no other kernel first, at once: taken one by one, the
+  // first of several readers would seem to add a result.
+  void join_epilogue(int contraction) {
+    std::vector<char> follows(ops_.size(), 0), late(ops_.size(), 0);
+    follows[static_cast<size_t>(contraction)] = 1;
+    std::vector<int> epilogue;
+    for (int op = contraction + 1; op < size(); ++op) {
+      bool reads = false, waits = false;
+      for (int from : producers(op)) {
+        reads |= follows[static_cast<size_t>(from)] != 0;
+        waits |= late[static_cast<size_t>(from)] != 0;
+      }
+      if (reads && !waits && is_elementwise(ops_[static_cast<size_t>(op)]) && epilogue.size() < most_ops) {
+        follows[static_cast<size_t>(op)] = 1;
+        epilogue.push_back(op);
+      } else if (reads || waits) {
+        late[static_cast<size_t>(op)] = 1;
+      }
     }
+    Part& own = part(contraction);
+    if (epilogue.empty() || own.ops.size() > 1 ||
+        llvm::any_of(epilogue, [&](int op) { return part(op).ops.size() > 1; }))
+      return;
+    std::vector<int> all = own.ops;
+    all.insert(all.end(), epilogue.begin(), epilogue.end());
+    Space space = find_space(operations(all), free_);
+    if (!space.legal() || adds_results(own, epilogue, space)) return;  // op by op then, each with its reason
+    for (int op : epilogue) {
+      part(op).ops.clear();
+      part_of_[static_cast<size_t>(op)] = part_of_[static_cast<size_t>(contraction)];
+    }
+    own.ops = std::move(all);
+    own.space = std::move(space);
+  }
+
+  // A kernel that only sums over columns joins one that reads the same tensor, and saves reading it again.
+  void join_siblings(int op) {
+    if (!llvm::isa<tsr::ReduceOp>(ops_[static_cast<size_t>(op)]) || contracts(op)) return;
+    const int own = part_of_[static_cast<size_t>(op)];
+    if (parts_[static_cast<size_t>(own)].space.outputs.size() != 1) return;
+    const std::vector<int> ops = parts_[static_cast<size_t>(own)].ops;
+    for (int reader : ops)
+      for (int from : producers(reader)) {
+        if (part_of_[static_cast<size_t>(from)] == own) continue;
+        for (Operation* user : ops_[static_cast<size_t>(from)]->getUsers()) {
+          auto it = index_.find(user);
+          if (it == index_.end() || part(it->second).alone || contracts(it->second)) continue;
+          try_join(it->second, op);
+          if (part(op).ops.size() > ops.size()) return;
+        }
+      }
   }
 
   void try_join(int producer, int consumer) {
@@ -166,7 +209,7 @@ class Partition {
     if (!is_convex(from, into)) return missed(consumer, producer, "another kernel must run in between");
     Space space = find_space(operations(all), free_);
     if (!space.legal()) return missed(consumer, producer, space.refusal);
-    if (contracts(a) && adds_results(a, consumer, space))
+    if (contracts(a) && adds_results(a, b.ops, space))
       return missed(consumer, producer, "it ends in a reduction, and the contraction would write one result more");
     for (int op : b.ops) part_of_[static_cast<size_t>(op)] = from;
     a.ops = std::move(all);
@@ -183,14 +226,13 @@ class Partition {
     llvm::DenseSet<int> seen = {from, into};
     while (!work.empty()) {
       const int current = work.pop_back_val();
-      llvm::SmallVector<int, 8> producing;
-      for (int op : parts_[static_cast<size_t>(current)].ops) producers(ops_[static_cast<size_t>(op)], producing);
-      for (int op : producing) {
-        const int next = part_of_[static_cast<size_t>(op)];
-        if ((next == from || next == into) && current != from && current != into) return false;
-        if (parts_[static_cast<size_t>(next)].ops.back() < first) continue;
-        if (seen.insert(next).second) work.push_back(next);
-      }
+      for (int op : parts_[static_cast<size_t>(current)].ops)
+        for (int producer : producers(op)) {
+          const int next = part_of_[static_cast<size_t>(producer)];
+          if ((next == from || next == into) && current != from && current != into) return false;
+          if (parts_[static_cast<size_t>(next)].ops.back() < first) continue;
+          if (seen.insert(next).second) work.push_back(next);
+        }
     }
     return true;
   }
@@ -208,6 +250,7 @@ class Partition {
   FreeOps& free_;
   std::vector<Operation*> ops_;
   llvm::DenseMap<Operation*, int> index_;
+  std::vector<llvm::SmallVector<int, 4>> producers_;
   std::vector<int> part_of_;
   std::vector<Part> parts_;
   std::vector<char> feeds_reduction_;

@@ -85,7 +85,7 @@ Value variance(tsr::VarianceOp op) {
   for (int64_t d : dims) count *= static_cast<double>(tsr::shape_of(x)[static_cast<size_t>(d)]);
   auto mean = [&](Value of) -> Value {
     Value sum = w.reduce("sum", of, dims);
-    return tsr::DivOp::create(w.b, w.at, sum, w.number(sum.getType(), count));
+    return tsr::MulOp::create(w.b, w.at, sum, w.number(sum.getType(), 1 / count));  // as mean() is recorded
   };
   Value centred = tsr::SubOp::create(w.b, w.at, x, w.spread(mean(x), x, dims));
   return w.cast(mean(tsr::MulOp::create(w.b, w.at, centred, centred)), tsr::element_of(op.getX()));

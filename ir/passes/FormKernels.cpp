@@ -35,14 +35,27 @@ class FormKernelsPass : public impl::FormKernelsBase<FormKernelsPass> {
     mlir::OpBuilder b(block.getTerminator());
     mlir::IRMapping memory;
     for (mlir::BlockArgument argument : block.getArguments()) memory.map(argument, argument);
-    for (const Group& group : groups) lower(b, group, free, memory);
+    Begun begun;
+    for (const Group& group : groups) lower(b, group, free, memory, begun);
 
     mlir::Operation* terminator = block.getTerminator();
     for (mlir::OpOperand& operand : terminator->getOpOperands()) operand.set(memory.lookup(operand.get()));
     erase_dead(block);
   }
 
-  static void lower(mlir::OpBuilder& b, const Group& group, const FreeOps& free, mlir::IRMapping& memory) {
+  static void place_in(tsr::ConcatOp concat, Root& root, const KernelWriter& kernel, mlir::OpBuilder& b, Begun& begun) {
+    root.type = tsr::type_of(concat.getY());
+    mlir::Value& whole = begun[concat];
+    if (!whole) whole = mlir::tensor::EmptyOp::create(b, concat.getLoc(), root.type, mlir::ValueRange());
+    root.init = whole;
+    Coordinates at = root.at;
+    Coordinate& moved = at[static_cast<size_t>(concat.getDim())];
+    moved = {moved.index + start_of_part(concat, root.value)};
+    root.offset = kernel.offset(at, root.type.getShape());
+  }
+
+  static void lower(mlir::OpBuilder& b, const Group& group, const FreeOps& free, mlir::IRMapping& memory,
+                    Begun& begun) {
     mlir::Operation* last = group.ops.back();
     mlir::Value result = last->getResult(0);
     if (tsr::type_of(result).getNumElements() == 0) {  // tsr-drop-empty left only constants
@@ -50,18 +63,27 @@ class FormKernelsPass : public impl::FormKernelsBase<FormKernelsPass> {
       return;
     }
     if (stands_alone(last)) {
-      memory.map(result, lower_alone(b, last, free, memory));
+      memory.map(result, lower_alone(b, last, free, memory, begun));
       return;
     }
     KernelWriter kernel(b, free, memory, group.space);
     llvm::SmallVector<Root, 4> roots;
+    llvm::SmallVector<tsr::ConcatOp, 4> in_place;  // per root: the concatenation that it is a part of
     for (mlir::Value output : group.space.outputs) {
-      const Coordinates at = kernel.at(group.space.places.find(output)->second);
+      Coordinates at = kernel.at(group.space.places.find(output)->second);
       mlir::RankedTensorType type = tsr::type_of(output);
-      roots.push_back({output, at, type, kernel.offset(at, type.getShape())});
+      Root root{output, at, type, kernel.offset(at, type.getShape())};
+      tsr::ConcatOp concat = sole_concat(output);
+      if (concat && llvm::is_contained(in_place, concat)) concat = {};  // one part of it per kernel
+      if (concat) place_in(concat, root, kernel, b, begun);
+      in_place.push_back(concat);
+      roots.push_back(std::move(root));
     }
     fuse::KernelOp written = kernel.write(group.ops, roots);
-    for (auto [output, tensor] : llvm::zip(group.space.outputs, written.getResults())) memory.map(output, tensor);
+    for (auto [concat, output, tensor] : llvm::zip(in_place, group.space.outputs, written.getResults())) {
+      if (concat) begun[concat] = tensor;
+      else memory.map(output, tensor);
+    }
     if (group.ops.size() > 1)
       mlir::remark::passed(written.getLoc(), mlir::remark::RemarkOpts::name("kernel").category("fusion"))
           << mlir::remark::add("{0} joins {1} ops", written.getName().str(), group.ops.size());

@@ -15,7 +15,7 @@ def DropEmpty : Pass<"tsr-drop-empty", "::mlir::func::FuncOp"> {
       return %0 : tensor<4xf32>
     }
     ```
-    After: `%0 = tsr.constant 0.0 : tensor<4xf32>`, the value of a sum of nothing. A result without elements becomes a
+    After: `%0 = tsr.constant 0.0 -> tensor<4xf32>`, the value of a sum of nothing. A result without elements becomes a
     constant too, which form-kernels turns into an empty tensor.
 
     Not handled: an argmax of nothing; the user's call has thrown.
@@ -32,7 +32,7 @@ def Simplify : Pass<"tsr-simplify", "::mlir::func::FuncOp"> {
     Before:
     ```mlir
     func.func @program(%x: tensor<4x8xf32>) -> tensor<4x8xf32> {
-      %1 = tsr.constant 1.0 : tensor<4x8xf32>
+      %1 = tsr.constant 1.0 -> tensor<4x8xf32>
       %2 = tsr.mul %x, %1 : tensor<4x8xf32>
       %3 = tsr.transpose %2 dims [1, 0] : (tensor<4x8xf32>) -> tensor<8x4xf32>
       %4 = tsr.transpose %3 dims [1, 0] : (tensor<8x4xf32>) -> tensor<4x8xf32>
@@ -91,6 +91,32 @@ def LegalizeContract : Pass<"tsr-legalize-contract", "::mlir::func::FuncOp"> {
 
     Not handled: a relation whose `in` letter stands in the result and in an operand.
     Order: after simplification, before form-kernels.
+  }];
+  let dependentDialects = ["::tessera::tsr::TsrDialect"];
+}
+
+def Recompute : Pass<"tsr-recompute", "::mlir::func::FuncOp"> {
+  let summary = "Compute again what is cheaper than a store and loads";
+  let description = [{
+    Problem: the backward of gelu reads five values that its forward passed through, so the forward kernel would write
+    all of them, although each follows from one.
+
+    Before:
+    ```mlir
+    func.func @program(%x: tensor<4x8xf32>, %w: tensor<8x8xf32>) -> tensor<4x8xf32> {
+      %0 = tsr.tanh %x : tensor<4x8xf32>
+      %1 = tsr.exp %0 : tensor<4x8xf32>
+      %2 = tsr.contract "mk,kn->mn" %1, %w windows [] : (tensor<4x8xf32>, tensor<8x8xf32>) -> tensor<4x8xf32>
+      %3 = tsr.mul %2, %0 : tensor<4x8xf32>
+      return %3 : tensor<4x8xf32>
+    }
+    ```
+    After: the kernel of `tsr.mul` computes tanh again from %x, and the kernel of `tsr.exp` does not write it. The same
+    grouping as in form-kernels says which values would be written; one is computed again where its readers then load
+    at most one tensor of its size. Barriers hold the copies on the reader's side.
+
+    Not handled: values that are reductions or draws, and those that a contraction or a library routine reads.
+    Order: right before form-kernels, after CSE, which would join the copies again.
   }];
   let dependentDialects = ["::tessera::tsr::TsrDialect"];
 }

@@ -61,7 +61,46 @@ template <class Op> Value operand_of(Value x) {
 
 // ---- rules: each returns what stands for the op, or nothing ----
 
+// The dim along which b's elements follow a's in a tensor that is 0 elsewhere.
+std::optional<size_t> adjacent(tsr::PadOp a, tsr::PadOp b) {
+  std::optional<size_t> dim;
+  for (size_t d = 0; d < a.getLow().size(); ++d) {
+    if (a.getInterior()[d] != 0 || b.getInterior()[d] != 0) return std::nullopt;
+    if (a.getLow()[d] == b.getLow()[d] && a.getHigh()[d] == b.getHigh()[d]) continue;
+    if (dim || a.getLow()[d] + tsr::shape_of(a.getX())[d] != b.getLow()[d]) return std::nullopt;
+    dim = d;
+  }
+  return dim;
+}
+
+// pad(a) + pad(b) = pad(concat(a, b)): what the gradients of a split leave.
+Value joined_pads(tsr::AddOp op) {
+  for (auto [first, second] : {std::pair{op.getA(), op.getB()}, {op.getB(), op.getA()}}) {
+    auto a = first.getDefiningOp<tsr::PadOp>(), b = second.getDefiningOp<tsr::PadOp>();
+    if (!a || !b || !a.getValue().isZero() || !b.getValue().isZero()) continue;
+    const std::optional<size_t> dim = adjacent(a, b);
+    if (!dim) continue;
+    mlir::OpBuilder builder(op);
+    SmallVector<int64_t, 6> shape(tsr::shape_of(a.getX())), high(a.getHigh());
+    shape[*dim] += tsr::shape_of(b.getX())[*dim];
+    high[*dim] = b.getHigh()[*dim];
+    SmallVector<Value, 4> parts;
+    for (Value side : {a.getX(), b.getX()}) {
+      auto before = side.getDefiningOp<tsr::ConcatOp>();
+      if (before && before.getDim() == *dim) parts.append(before.getParts().begin(), before.getParts().end());
+      else parts.push_back(side);
+    }
+    Type type = tsr::type_of(op.getY()).clone(shape);
+    Value all = tsr::ConcatOp::create(builder, op.getLoc(), type, parts, static_cast<uint64_t>(*dim));
+    if (all.getType() == op.getY().getType()) return all;
+    return tsr::PadOp::create(builder, op.getLoc(), op.getY().getType(), all, a.getLowAttr(),
+                              builder.getDenseI64ArrayAttr(high), a.getInteriorAttr(), a.getValueAttr());
+  }
+  return {};
+}
+
 Value simplify(tsr::AddOp op) {
+  if (Value joined = joined_pads(op)) return joined;
   if (is(op.getB(), 0)) return op.getA();  // x + 0 = x
   if (is(op.getA(), 0)) return op.getB();
   return folded(op, [](double a, double b) { return a + b; });

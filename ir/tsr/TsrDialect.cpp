@@ -24,16 +24,21 @@ mlir::Type bool_like(mlir::Type tensor) {
 
 namespace {
 
-// A double without its type; what is not finite has a name, because bits in hex would read as an integer.
-mlir::ParseResult parseDouble(mlir::OpAsmParser& parser, mlir::FloatAttr& value) {
+// What is not finite has a name, because bits in hex would read as an integer.
+mlir::FloatAttr parse_word(mlir::OpAsmParser& parser) {
   constexpr double infinity = std::numeric_limits<double>::infinity();
   mlir::Builder& builder = parser.getBuilder();
-  if (mlir::succeeded(parser.parseOptionalKeyword("inf"))) value = builder.getF64FloatAttr(infinity);
-  else if (mlir::succeeded(parser.parseOptionalKeyword("neg_inf"))) value = builder.getF64FloatAttr(-infinity);
-  else if (mlir::succeeded(parser.parseOptionalKeyword("nan")))
-    value = builder.getF64FloatAttr(std::numeric_limits<double>::quiet_NaN());
-  else return parser.parseAttribute(value, builder.getF64Type());
-  return mlir::success();
+  if (mlir::succeeded(parser.parseOptionalKeyword("inf"))) return builder.getF64FloatAttr(infinity);
+  if (mlir::succeeded(parser.parseOptionalKeyword("neg_inf"))) return builder.getF64FloatAttr(-infinity);
+  if (mlir::succeeded(parser.parseOptionalKeyword("nan")))
+    return builder.getF64FloatAttr(std::numeric_limits<double>::quiet_NaN());
+  return {};
+}
+
+// A double without its type.
+mlir::ParseResult parseDouble(mlir::OpAsmParser& parser, mlir::FloatAttr& value) {
+  value = parse_word(parser);
+  return value ? mlir::success() : parser.parseAttribute(value, parser.getBuilder().getF64Type());
 }
 void printDouble(mlir::OpAsmPrinter& printer, mlir::Operation*, mlir::FloatAttr value) {
   const llvm::APFloat number = value.getValue();
@@ -42,16 +47,10 @@ void printDouble(mlir::OpAsmPrinter& printer, mlir::Operation*, mlir::FloatAttr 
   else printer.printAttributeWithoutType(value);
 }
 
-// A double as above or an integer, which is written without a point.
+// A double as above or an integer, which is written without a point. No colon may follow: it would belong to the number.
 mlir::ParseResult parseNumber(mlir::OpAsmParser& parser, mlir::TypedAttr& value) {
-  int64_t whole = 0;
-  if (mlir::OptionalParseResult result = parser.parseOptionalInteger(whole); result.has_value()) {
-    value = parser.getBuilder().getI64IntegerAttr(whole);
-    return *result;
-  }
-  mlir::FloatAttr real;
-  if (mlir::failed(parseDouble(parser, real))) return mlir::failure();
-  value = real;
+  if (mlir::FloatAttr real = parse_word(parser)) value = real;
+  else return parser.parseAttribute(value);
   return mlir::success();
 }
 void printNumber(mlir::OpAsmPrinter& printer, mlir::Operation* op, mlir::TypedAttr value) {

@@ -163,12 +163,12 @@ def Tsr_ConstantOp : Tsr_Op<"constant"> {
   let summary = "every element is `value`";
   let description = [{
     ```mlir
-    %y = tsr.constant 2.5 : tensor<4x3xf32>
+    %y = tsr.constant 2.5 -> tensor<4x3xf32>
     ```
   }];
   let arguments = (ins Tsr_Number:$value);
   let results = (outs Tsr_Any:$y);
-  let assemblyFormat = "custom<Number>($value) attr-dict `:` type($y)";
+  let assemblyFormat = "custom<Number>($value) attr-dict `->` type($y)";
 }
 
 class Tsr_Source<string mnemonic, string text> : Tsr_Op<mnemonic> { let summary = text; }

@@ -1,7 +1,7 @@
 // RUN: tessera-opt %s -tsr-drop-empty | FileCheck %s
 
 // CHECK-LABEL: @sum_of_nothing
-// CHECK-NEXT: %[[C:.*]] = tsr.constant 0.000000e+00 : tensor<4xf32>
+// CHECK-NEXT: %[[C:.*]] = tsr.constant 0.000000e+00 -> tensor<4xf32>
 // CHECK-NEXT: return %[[C]]
 func.func @sum_of_nothing(%x: tensor<4x0xf32>) -> tensor<4xf32> {
   %0 = tsr.reduce "sum" %x dims [1] : (tensor<4x0xf32>) -> tensor<4xf32>
@@ -16,14 +16,14 @@ func.func @product_of_nothing(%x: tensor<4x0xf32>) -> tensor<4xf32> {
 }
 
 // CHECK-LABEL: @logsumexp_of_nothing
-// CHECK: tsr.constant neg_inf : tensor<4xf32>
+// CHECK: tsr.constant neg_inf -> tensor<4xf32>
 func.func @logsumexp_of_nothing(%x: tensor<4x0xf32>) -> tensor<4xf32> {
   %0 = tsr.logsumexp %x dim 1 : (tensor<4x0xf32>) -> tensor<4xf32>
   return %0 : tensor<4xf32>
 }
 
 // CHECK-LABEL: @empty_result
-// CHECK: tsr.constant 0.000000e+00 : tensor<0x4xf32>
+// CHECK: tsr.constant 0.000000e+00 -> tensor<0x4xf32>
 func.func @empty_result(%x: tensor<0x4xf32>) -> tensor<0x4xf32> {
   %0 = tsr.exp %x : tensor<0x4xf32>
   return %0 : tensor<0x4xf32>

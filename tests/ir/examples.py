@@ -10,16 +10,15 @@ import sys
 BODY_OPS = ("fuse.reduce", "fuse.contract", "fuse.index", "fuse.load_at", "fuse.random")
 KERNEL = """func.func @example(%x: tensor<4x8xf32>, %t: tensor<256x64xf32>, %n: tensor<2xi64>) -> tensor<4xf32> {{
   %r = fuse.kernel "example" dims [4, 8, 2] outer 1
-      ins(%x, %x, %t, %n, %n : tensor<4x8xf32>, tensor<4x8xf32>, tensor<256x64xf32>, tensor<2xi64>, tensor<2xi64>)
+      ins(%x, %x, %t, %n, %n, %x
+          : tensor<4x8xf32>, tensor<4x8xf32>, tensor<256x64xf32>, tensor<2xi64>, tensor<2xi64>, tensor<4x8xf32>)
       at [affine_map<(d0, d1, d2) -> (d0 * 8 + d1)>, affine_map<(d0, d1, d2) -> (d0 * 8 + d2)>, affine_map<() -> ()>,
-          affine_map<(d0, d1, d2) -> (0)>, affine_map<(d0, d1, d2) -> (1)>]
+          affine_map<(d0, d1, d2) -> (0)>, affine_map<(d0, d1, d2) -> (1)>, affine_map<(d0, d1, d2) -> (d0)>]
       outs at [affine_map<(d0, d1, d2) -> (d0)>] {{
-  ^bb0(%v: f32, %b: f32, %table: tensor<256x64xf32>, %seed: i64, %step: i64):
-    %a = arith.negf %v : f32
+  ^bb0({value}: f32, %b: f32, %table: tensor<256x64xf32>, %seed: i64, %step: i64, %row: f32):
     {indices}
     {example}
-    %m = fuse.reduce max %v over [1, 2] : f32
-    fuse.yield %m : f32
+    fuse.yield %row : f32
   }} -> tensor<4xf32>
   return %r : tensor<4xf32>
 }}"""
@@ -41,9 +40,11 @@ def split_types(text):
 
 def argument_types(statement):
     """Operand names of one statement with the types that stand behind its last ` : `."""
-    head, types = statement.rsplit(" : ", 1)
     if kernel := re.search(r"ins\((.*?) : (.*?)\)\s+at", statement, re.S):
         return dict(zip(re.findall(r"%\w+", kernel[1]), split_types(kernel[2])))
+    head, _, types = statement.rpartition(" : ")
+    if not head:  # a source: no operands
+        return {}
     names = re.findall(r"%\w+", head.split("=", 1)[1])
     if functional := re.fullmatch(r"\((.*)\)\s*->\s*(.*)", types.strip(), re.S):
         return dict(zip(names, split_types(functional[1])))
@@ -54,8 +55,8 @@ def complete(block):
     if "func.func" in block:
         return block
     if any(op in block for op in BODY_OPS) and "fuse.kernel" not in block:
-        uses_indices = "fuse.index" not in block
-        return KERNEL.format(indices=INDICES if uses_indices else "", example=block.strip())
+        value = "%a" if "%a," in block else "%unused" if "%v =" in block else "%v"
+        return KERNEL.format(value=value, indices="" if "fuse.index" in block else INDICES, example=block.strip())
     arguments = argument_types(block.split("{\n")[0] if "fuse.kernel" in block else block.strip())
     signature = ", ".join(f"{name}: {type}" for name, type in arguments.items())
     return f"func.func @example({signature}) {{\n{block}\n  return\n}}"
@@ -80,7 +81,7 @@ def main():
         for block in blocks:
             total += 1
             text = complete(block)
-            run = subprocess.run([opt, "-"], input=text, capture_output=True, text=True)
+            run = subprocess.run([opt, "--verify-roundtrip", "-"], input=text, capture_output=True, text=True)
             if run.returncode:
                 failed += 1
                 print(f"{source}:\n{text}\n{run.stderr}")

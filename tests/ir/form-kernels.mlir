@@ -83,7 +83,7 @@ func.func @mask_is_recomputed(%x: tensor<8x8xf32>) -> tensor<8x8xf32> {
   %i = tsr.iota dim 0 : tensor<8x8xi32>
   %j = tsr.iota dim 1 : tensor<8x8xi32>
   %m = tsr.le %j, %i : tensor<8x8xi32>
-  %f = tsr.constant neg_inf : tensor<8x8xf32>
+  %f = tsr.constant neg_inf -> tensor<8x8xf32>
   %0 = tsr.select %m, %x, %f : (tensor<8x8xi1>, tensor<8x8xf32>, tensor<8x8xf32>) -> tensor<8x8xf32>
   return %0 : tensor<8x8xf32>
 }
@@ -98,4 +98,17 @@ func.func @not_convex(%x: tensor<4x4xf32>, %w: tensor<4x4xf32>) -> tensor<4x4xf3
   %3 = tsr.broadcast %2 dims [0] : (tensor<4xf32>) -> tensor<4x4xf32>
   %4 = tsr.mul %3, %0 : tensor<4x4xf32>
   return %4 : tensor<4x4xf32>
+}
+
+// Each part's kernel writes it where the concatenation wants it.
+// CHECK-LABEL: @concat_in_place
+// CHECK: %[[E:.*]] = tensor.empty() : tensor<4x5xf32>
+// CHECK: %[[A:.*]] = fuse.kernel "exp" {{.*}} inits(%[[E]] : tensor<4x5xf32>) of [0]
+// CHECK: fuse.kernel "tanh" {{.*}} inits(%[[A]] : tensor<4x5xf32>) of [0]
+// CHECK-NOT: fuse.kernel
+func.func @concat_in_place(%x: tensor<4x2xf32>, %y: tensor<4x3xf32>) -> tensor<4x5xf32> {
+  %0 = tsr.exp %x : tensor<4x2xf32>
+  %1 = tsr.tanh %y : tensor<4x3xf32>
+  %2 = tsr.concat %0, %1 dim 1 : (tensor<4x2xf32>, tensor<4x3xf32>) -> tensor<4x5xf32>
+  return %2 : tensor<4x5xf32>
 }

@@ -189,7 +189,7 @@ class KernelRun {
         else wholes[k] = operand.whole[position(operand, at)];
         ++k;
       }
-      if (v.is_real) v.real[static_cast<size_t>(i)] = real(op, reals, wholes);
+      if (v.is_real) v.real[static_cast<size_t>(i)] = rounded(real(op, reals, wholes), op->getResult(0).getType());
       else v.whole[static_cast<size_t>(i)] = whole(op, reals, wholes);
     });
     return v;

@@ -4,8 +4,8 @@
 // CHECK-SAME: (%[[X:.*]]: tensor<4xf32>)
 // CHECK-NEXT: return %[[X]]
 func.func @one_and_zero(%x: tensor<4xf32>) -> tensor<4xf32> {
-  %one = tsr.constant 1.0 : tensor<4xf32>
-  %zero = tsr.constant 0.0 : tensor<4xf32>
+  %one = tsr.constant 1.0 -> tensor<4xf32>
+  %zero = tsr.constant 0.0 -> tensor<4xf32>
   %0 = tsr.mul %one, %x : tensor<4xf32>
   %1 = tsr.add %0, %zero : tensor<4xf32>
   %2 = tsr.div %1, %one : tensor<4xf32>
@@ -17,8 +17,8 @@ func.func @one_and_zero(%x: tensor<4xf32>) -> tensor<4xf32> {
 // CHECK: %[[F:.*]] = tsr.mul
 // CHECK: return %[[F]], %{{.*}}
 func.func @zero_times(%x: tensor<4xf32>, %i: tensor<4xi32>) -> (tensor<4xf32>, tensor<4xi32>) {
-  %zero = tsr.constant 0.0 : tensor<4xf32>
-  %none = tsr.constant 0 : tensor<4xi32>
+  %zero = tsr.constant 0.0 -> tensor<4xf32>
+  %none = tsr.constant 0 -> tensor<4xi32>
   %0 = tsr.mul %x, %zero : tensor<4xf32>
   %1 = tsr.mul %i, %none : tensor<4xi32>
   return %0, %1 : tensor<4xf32>, tensor<4xi32>
@@ -36,7 +36,7 @@ func.func @double_negation(%x: tensor<4xf32>) -> tensor<4xf32> {
 // CHECK-LABEL: @square
 // CHECK-NEXT: tsr.mul %[[X:.*]], %[[X]]
 func.func @square(%x: tensor<4xf32>) -> tensor<4xf32> {
-  %two = tsr.constant 2.0 : tensor<4xf32>
+  %two = tsr.constant 2.0 -> tensor<4xf32>
   %0 = tsr.pow %x, %two : tensor<4xf32>
   return %0 : tensor<4xf32>
 }
@@ -53,10 +53,10 @@ func.func @views_of_views(%x: tensor<4x8xf32>) -> tensor<4x8xf32> {
 }
 
 // CHECK-LABEL: @broadcast_of_splat
-// CHECK-NEXT: tsr.constant 5.000000e-01 : tensor<4x8xf32>
+// CHECK-NEXT: tsr.constant 5.000000e-01 -> tensor<4x8xf32>
 // CHECK-NEXT: tsr.mul
 func.func @broadcast_of_splat(%x: tensor<4x8xf32>) -> tensor<4x8xf32> {
-  %0 = tsr.constant 0.5 : tensor<f32>
+  %0 = tsr.constant 0.5 -> tensor<f32>
   %1 = tsr.broadcast %0 dims [] : (tensor<f32>) -> tensor<4x8xf32>
   %2 = tsr.mul %x, %1 : tensor<4x8xf32>
   return %2 : tensor<4x8xf32>
@@ -89,4 +89,17 @@ func.func @casts(%x: tensor<4xbf16>, %y: tensor<4xf32>) -> (tensor<4xbf16>, tens
 func.func @select_same(%c: tensor<4xi1>, %x: tensor<4xf32>) -> tensor<4xf32> {
   %0 = tsr.select %c, %x, %x : (tensor<4xi1>, tensor<4xf32>, tensor<4xf32>) -> tensor<4xf32>
   return %0 : tensor<4xf32>
+}
+
+// What the gradients of a split leave.
+// CHECK-LABEL: @adjacent_pads
+// CHECK-NEXT: tsr.concat %{{.*}}, %{{.*}}, %{{.*}} dim 1
+// CHECK-NEXT: return
+func.func @adjacent_pads(%a: tensor<4x2xf32>, %b: tensor<4x3xf32>, %c: tensor<4x1xf32>) -> tensor<4x6xf32> {
+  %0 = tsr.pad %a low [0, 0] high [0, 4] interior [0, 0] value 0.0 : (tensor<4x2xf32>) -> tensor<4x6xf32>
+  %1 = tsr.pad %b low [0, 2] high [0, 1] interior [0, 0] value 0.0 : (tensor<4x3xf32>) -> tensor<4x6xf32>
+  %2 = tsr.pad %c low [0, 5] high [0, 0] interior [0, 0] value 0.0 : (tensor<4x1xf32>) -> tensor<4x6xf32>
+  %3 = tsr.add %2, %1 : tensor<4x6xf32>
+  %4 = tsr.add %0, %3 : tensor<4x6xf32>
+  return %4 : tensor<4x6xf32>
 }

@@ -1,0 +1,154 @@
+#include "llvm/ADT/MapVector.h"
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/IR/IRMapping.h"
+#include "mlir/IR/Remarks.h"
+
+#include <tessera/ir/form/partition.h>
+#include <tessera/ir/passes/Passes.h>
+#include <tessera/ir/tsr/Tsr.h>
+
+namespace tessera::ir {
+
+#define GEN_PASS_DEF_RECOMPUTE
+#include <tessera/ir/passes/Passes.h.inc>
+
+namespace {
+
+using mlir::Operation;
+using mlir::Value;
+
+constexpr size_t most_ops = 24;  // of one recomputed value: a few cycles an element, where a load and a store cost more
+
+class RecomputePass : public impl::RecomputeBase<RecomputePass> {
+  void runOnOperation() override {
+    mlir::Block& block = getOperation().getBody().front();
+    FreeOps free(block);
+    const std::vector<Group> groups = partition(block, free, /*fuse=*/true);
+    llvm::DenseMap<Operation*, const Group*> group_of;
+    llvm::DenseSet<Value> stored;
+    for (const Group& group : groups) {
+      for (Operation* op : group.ops) group_of[op] = &group;
+      if (stands_alone(group.ops.back())) stored.insert(group.ops.back()->getResult(0));
+      else stored.insert(group.space.outputs.begin(), group.space.outputs.end());
+    }
+    for (const Group& group : groups) {
+      for (Value output : group.space.outputs)  // in program order: the later ones then follow from less
+        if (is_elementwise(output.getDefiningOp()) && whole_use_count(output, free) == 0)
+          replace(output, group, group_of, stored, free);
+      copies_.clear();
+    }
+  }
+
+  // How many users want `output` in memory: they address it, return it or hand it to a routine.
+  static int whole_use_count(Value output, const FreeOps& free) {
+    int count = 0;
+    for (Operation* user : output.getUsers())
+      if (free.is_free(user)) count += whole_use_count(user->getResult(0), free) + (moves_elements(user) ? 1 : 0);
+      else if (!is_elementwise(user) && !llvm::isa<tsr::ReduceOp>(user)) ++count;
+    return count;
+  }
+
+  // One value per row of a kernel that reduces: it may be written next to the full results.
+  static bool is_row(Value value, const Group& group) {
+    const int64_t outer = group.space.outer, dims = static_cast<int64_t>(group.space.extents.size());
+    auto places = group.space.places.find(value);
+    if (outer == 0 || outer == dims || group.space.operands.empty() || places == group.space.places.end()) return false;
+    int64_t count = 0;
+    for (const Place& place : places->second)
+      for (unsigned d : place) {
+        if (d >= outer) return false;
+        ++count;
+      }
+    return count == outer;
+  }
+
+  // What `output` is computed from, as far as that lies in memory without it. False when it is too much.
+  static bool find_chain(Value value, const Group& group, const llvm::DenseMap<Operation*, const Group*>& group_of,
+                         const llvm::DenseSet<Value>& stored, const FreeOps& free, bool is_first,
+                         llvm::SetVector<Operation*>& chain, llvm::SetVector<Value>& leaves) {
+    Operation* op = value.getDefiningOp();
+    if (!op || (!is_first && stored.contains(value))) {
+      leaves.insert(value);
+      return true;
+    }
+    if (chain.contains(op)) return true;
+    auto it = group_of.find(op);
+    if (!is_first && it != group_of.end() && it->second == &group && is_row(value, group)) {
+      leaves.insert(value);  // small enough to be written for the readers' sake
+      return true;
+    }
+    const bool is_here = it != group_of.end() && it->second == &group && is_elementwise(op);
+    if (!is_here && !free.is_free(op)) return false;
+    for (Value operand : op->getOperands())
+      if (!find_chain(operand, group, group_of, stored, free, false, chain, leaves)) return false;
+    chain.insert(op);
+    return chain.size() <= most_ops;
+  }
+
+  void replace(Value output, const Group& group, const llvm::DenseMap<Operation*, const Group*>& group_of,
+               llvm::DenseSet<Value>& stored, const FreeOps& free) {
+    llvm::SetVector<Operation*> chain;
+    llvm::SetVector<Value> leaves;
+    if (!find_chain(output, group, group_of, stored, free, true, chain, leaves)) return;
+    const int64_t size = tsr::type_of(output).getNumElements();
+    int64_t large = 0;
+    for (Value leaf : leaves) large += tsr::type_of(leaf).getNumElements() >= size ? 1 : 0;
+    if (large > 1) return;  // it would read more than it saves
+
+    // Readers in other kernels, in program order; one copy serves all of a kernel.
+    llvm::MapVector<const Group*, llvm::SmallVector<mlir::OpOperand*, 4>> readers;
+    collect_readers(output, group, group_of, free, readers);
+    mlir::OpBuilder b(&getContext());
+    b.setInsertionPointAfter(output.getDefiningOp());
+    for (auto& [reader, uses] : readers) {
+      mlir::IRMapping copies;
+      for (Value leaf : leaves) {
+        Value& copy = copies_[{reader, leaf}];
+        // A barrier: the copies belong to the reader, not to what made the leaf.
+        if (!copy)
+          copy = leaf.getDefiningOp() ? Value(tsr::BarrierOp::create(b, output.getLoc(), leaf.getType(), leaf)) : leaf;
+        copies.map(leaf, copy);
+      }
+      for (Operation* op : chain) {
+        Value& copy = copies_[{reader, op->getResult(0)}];
+        if (!copy) copy = b.clone(*op, copies)->getResult(0);
+        copies.map(op->getResult(0), copy);
+      }
+      for (mlir::OpOperand* use : uses) use->set(copies.lookup(output));
+    }
+    stored.erase(output);
+    stored.insert(leaves.begin(), leaves.end());
+    mlir::remark::passed(output.getLoc(), mlir::remark::RemarkOpts::name("recompute").category("fusion"))
+        << mlir::remark::add("{0} kernels compute {1} again", readers.size(),
+                             output.getDefiningOp()->getName().getStringRef().str());
+  }
+
+  static void collect_readers(Value value, const Group& group, const llvm::DenseMap<Operation*, const Group*>& group_of,
+                              const FreeOps& free,
+                              llvm::MapVector<const Group*, llvm::SmallVector<mlir::OpOperand*, 4>>& readers) {
+    for (mlir::OpOperand& use : value.getUses()) {
+      Operation* user = use.getOwner();
+      const Group* reader =
+          free.is_free(user) ? sole_reader(user->getResult(0), group_of, free) : group_of.lookup(user);
+      if (reader && reader != &group) readers[reader].push_back(&use);
+    }
+  }
+
+  // The kernel that a free op belongs to; null when several use it.
+  static const Group* sole_reader(Value value, const llvm::DenseMap<Operation*, const Group*>& group_of,
+                                  const FreeOps& free) {
+    const Group* sole = nullptr;
+    for (Operation* user : value.getUsers()) {
+      const Group* reader =
+          free.is_free(user) ? sole_reader(user->getResult(0), group_of, free) : group_of.lookup(user);
+      if (!reader || (sole && sole != reader)) return nullptr;
+      sole = reader;
+    }
+    return sole;
+  }
+
+  llvm::DenseMap<std::pair<const Group*, Value>, Value> copies_;  // of a value, for a reader
+};
+
+}  // namespace
+}  // namespace tessera::ir

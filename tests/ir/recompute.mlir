@@ -1,0 +1,55 @@
+// RUN: tessera-opt %s -tsr-recompute | FileCheck %s
+
+// Two kernels: the one after the contraction computes tanh again.
+// CHECK-LABEL: @from_an_argument
+// CHECK-SAME: (%[[X:.*]]: tensor<4x8xf32>,
+// CHECK: %[[FIRST:.*]] = tsr.tanh %[[X]]
+// CHECK: %[[AGAIN:.*]] = tsr.tanh %[[X]]
+// CHECK: tsr.exp %[[FIRST]]
+// CHECK: %[[C:.*]] = tsr.contract
+// CHECK: tsr.mul %[[C]], %[[AGAIN]]
+func.func @from_an_argument(%x: tensor<4x8xf32>, %w: tensor<8x8xf32>) -> tensor<4x8xf32> {
+  %0 = tsr.tanh %x : tensor<4x8xf32>
+  %1 = tsr.exp %0 : tensor<4x8xf32>
+  %2 = tsr.contract "mk,kn->mn" %1, %w windows [] : (tensor<4x8xf32>, tensor<8x8xf32>) -> tensor<4x8xf32>
+  %3 = tsr.mul %2, %0 : tensor<4x8xf32>
+  return %3 : tensor<4x8xf32>
+}
+
+// The row's sum is written instead of the full quotient.
+// CHECK-LABEL: @from_a_row
+// CHECK: %[[S:.*]] = tsr.reduce "sum"
+// CHECK: tsr.barrier %[[S]]
+// CHECK: tsr.div
+func.func @from_a_row(%x: tensor<64x64xf32>, %w: tensor<64x64xf32>) -> tensor<64x64xf32> {
+  %0 = tsr.reduce "sum" %x dims [1] : (tensor<64x64xf32>) -> tensor<64xf32>
+  %1 = tsr.broadcast %0 dims [0] : (tensor<64xf32>) -> tensor<64x64xf32>
+  %2 = tsr.div %x, %1 : tensor<64x64xf32>
+  %3 = tsr.exp %2 : tensor<64x64xf32>
+  %4 = tsr.contract "mk,kn->mn" %3, %w windows [] : (tensor<64x64xf32>, tensor<64x64xf32>) -> tensor<64x64xf32>
+  %5 = tsr.mul %4, %2 : tensor<64x64xf32>
+  return %5 : tensor<64x64xf32>
+}
+
+// Two operands of its size: reading them costs more than reading the sum.
+// CHECK-LABEL: @too_much_to_read
+// CHECK-COUNT-1: tsr.add
+// CHECK-NOT: tsr.add
+func.func @too_much_to_read(%x: tensor<4x8xf32>, %y: tensor<4x8xf32>, %w: tensor<8x8xf32>) -> tensor<4x8xf32> {
+  %0 = tsr.add %x, %y : tensor<4x8xf32>
+  %1 = tsr.exp %0 : tensor<4x8xf32>
+  %2 = tsr.contract "mk,kn->mn" %1, %w windows [] : (tensor<4x8xf32>, tensor<8x8xf32>) -> tensor<4x8xf32>
+  %3 = tsr.mul %2, %0 : tensor<4x8xf32>
+  return %3 : tensor<4x8xf32>
+}
+
+// A contraction reads it, so it is in memory anyway.
+// CHECK-LABEL: @in_memory_anyway
+// CHECK-COUNT-1: tsr.tanh
+// CHECK-NOT: tsr.tanh
+func.func @in_memory_anyway(%x: tensor<4x8xf32>, %w: tensor<8x8xf32>) -> tensor<4x8xf32> {
+  %0 = tsr.tanh %x : tensor<4x8xf32>
+  %1 = tsr.contract "mk,kn->mn" %0, %w windows [] : (tensor<4x8xf32>, tensor<8x8xf32>) -> tensor<4x8xf32>
+  %2 = tsr.mul %1, %0 : tensor<4x8xf32>
+  return %2 : tensor<4x8xf32>
+}
