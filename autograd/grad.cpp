@@ -14,6 +14,7 @@
 #include <tessera/autograd/raise.h>
 #include <tessera/autograd/vjp_rules.h>
 #include <tessera/core/error.h>
+#include <tessera/core/fault.h>
 
 namespace tessera {
 namespace {
@@ -145,6 +146,8 @@ class ReverseWalk {
       throw InternalError(fmt::format("the gradient of {} has shape {}", describe(*node), g.shape().str()));
     // f8 only stores: what flows to it keeps the dtype in which it was computed.
     if (g.dtype() != node->dtype && !is_storage_only(node->dtype)) g = cast(g, node->dtype);
+    if (planted(Fault::gradient_lost) && visit.gradient.valid()) return;
+    if (planted(Fault::gradient_twice) && visit.gradient.valid()) g = g + g;
     visit.gradient = visit.gradient.valid() ? visit.gradient + g : std::move(g);
   }
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include <tessera/autograd/vjp_rules.h>
+#include <tessera/core/fault.h>
 
 namespace tessera::pullback {
 
@@ -15,6 +16,7 @@ Tensor broadcast(const Vjp& v, int) {
     const int64_t had = source == dims.end() ? 1 : small[static_cast<int>(source - dims.begin())];
     if (had != big[d]) stretched.push_back(d);
   }
+  if (planted(Fault::skip_unbroadcast)) return reshape(stretched.empty() ? v.g : mean(v.g, stretched), small);
   return reshape(stretched.empty() ? v.g : sum(v.g, stretched), small);
 }
 

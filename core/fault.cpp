@@ -18,15 +18,15 @@ constexpr std::string_view names[] = {
     "stale_cache_hit",
     "random_step_stuck",
     "state_not_donated_back",
-    "fold_view_offset",
-    "lost_max_subtraction",
-    "wrong_reduce_dim",
-    "column_tail_lost",
-    "vector_tail_lost",
     "contract_edge_lost",
+    "last_task_lost",
+    "column_part_lost",
+    "scatter_last_lost",
     "live_slot_reused",
     "donated_too_early",
-    "scatter_last_lost",
+    "bias_uncorrected",
+    "loader_restarts",
+    "dropout_unscaled",
 };
 
 Fault chosen() {

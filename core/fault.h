@@ -13,15 +13,15 @@ enum class Fault {
   stale_cache_hit,         // executor cache: attributes are no part of a program's identity
   random_step_stuck,       // compile: a step that draws does not advance the generator
   state_not_donated_back,  // compile: an error in a run loses the States it was to update
-  fold_view_offset,        // ir: a folded slice forgets its start
-  lost_max_subtraction,    // ir: softmax without its maximum
-  wrong_reduce_dim,        // ir: a fused reduction runs over the dim beside
-  column_tail_lost,        // codegen: the last task's partial sums are not added
-  vector_tail_lost,        // codegen: elements after the last whole vector are not written
   contract_edge_lost,      // codegen: the rows of the last, partial tile are not written
+  last_task_lost,          // codegen: the last task of a launch does not run
+  column_part_lost,        // codegen: only the first task's partial sums are counted
+  scatter_last_lost,       // codegen: the last update of a scatter is dropped
   live_slot_reused,        // plan: a value's memory is given away one launch too early
   donated_too_early,       // plan: an argument is overwritten before its last reader
-  scatter_last_lost,       // codegen: the last update of a scatter is dropped
+  bias_uncorrected,        // optim: Adam takes its young mean for an old one
+  loader_restarts,         // data: a resumed epoch begins anew
+  dropout_unscaled,        // nn: kept values are not scaled up
 };
 
 #ifdef TESSERA_FAULTS

@@ -5,6 +5,7 @@
 #include <numbers>
 
 #include <tessera/core/error.h>
+#include <tessera/core/fault.h>
 #include <tessera/core/random.h>
 #include <tessera/nn/training.h>
 
@@ -115,7 +116,8 @@ Tensor dropout(Operand x, double p) {
   if (!(p >= 0 && p < 1))
     throw ValueError({.code = "T-V109", .fault = "dropout needs 0 ≤ p < 1, not " + std::to_string(p), .at = x.at()});
   if (p == 0 || !is_training()) return t;
-  return where(bernoulli(t.shape(), 1 - p, x.at()), x * (1 / (1 - p)), 0);
+  return where(bernoulli(t.shape(), 1 - p, x.at()), planted(Fault::dropout_unscaled) ? x.tensor() : x * (1 / (1 - p)),
+               0);
 }
 
 Tensor upsample_nearest(Operand x, int64_t scale) {

@@ -6,6 +6,7 @@
 #include <tessera/codegen/cpu/runtime/library.h>
 #include <tessera/codegen/cpu/runtime/thread_pool.h>
 #include <tessera/core/error.h>
+#include <tessera/core/fault.h>
 
 namespace tessera::codegen {
 
@@ -92,7 +93,7 @@ void PlanRunner::launch(const PlanLaunch& launch, Frame& frame) {
     void* const* list = frame.list.data();
     const int64_t* parameters = launch.parameters.data();
     char* scratch = static_cast<char*>(scratch_->data());
-    pool.run(launch.tasks, [&](int64_t task, int thread) {
+    pool.run(launch.tasks - (planted(Fault::last_task_lost) && launch.tasks > 1), [&](int64_t task, int thread) {
       function(list, parameters, task, scratch + thread * scratch_per_thread_);
     });
   }

@@ -1,4 +1,5 @@
 #include <tessera/codegen/plan/arena.h>
+#include <tessera/core/fault.h>
 
 #include <algorithm>
 #include <numeric>
@@ -8,7 +9,10 @@ namespace {
 
 int64_t rounded(int64_t bytes) { return (bytes + arena_alignment - 1) / arena_alignment * arena_alignment; }
 
-bool together(const Interval& a, const Interval& b) { return a.first <= b.last && b.first <= a.last; }
+bool together(const Interval& a, const Interval& b) {
+  if (planted(Fault::live_slot_reused)) return a.first < b.last && b.first < a.last;
+  return a.first <= b.last && b.first <= a.last;
+}
 
 int64_t place_in_order(const std::vector<Interval>& intervals, const std::vector<size_t>& order,
                        std::vector<int64_t>& offsets) {

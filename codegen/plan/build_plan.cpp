@@ -16,6 +16,7 @@
 #include <tessera/codegen/plan/arena.h>
 #include <tessera/codegen/plan/facts.h>
 #include <tessera/core/error.h>
+#include <tessera/core/fault.h>
 #include <tessera/ir/fuse/Fuse.h>
 
 namespace tessera::codegen {
@@ -131,7 +132,8 @@ class Builder {
     if (bytes_of_type(returned.getType()) != bytes_of_type(argument.getType())) return false;
     Value root = owner(returned);
     auto kernel = root.getDefiningOp<fuse::KernelOp>();
-    if (!kernel || last_use_.lookup(argument) > order_.lookup(kernel)) return false;
+    if (!kernel) return false;
+    if (!planted(Fault::donated_too_early) && last_use_.lookup(argument) > order_.lookup(kernel)) return false;
     for (Value other : terminator_->getOperands()) {
       if (other == argument) return false;
     }
@@ -384,7 +386,7 @@ class Builder {
       out_strides.push_back(form.out[result].stride[i]);
     }
     int64_t kept = static_cast<int64_t>(dims.size());
-    dims.push_back(cut.tasks);
+    dims.push_back(planted(Fault::column_part_lost) ? 1 : cut.tasks);
     in_strides.push_back(elements);
     auto map = [&](int64_t base, ArrayRef<int64_t> strides) {
       AffineExpr sum = b.getAffineConstantExpr(base);

@@ -5,6 +5,7 @@
 #include <string>
 
 #include <tessera/core/error.h>
+#include <tessera/core/fault.h>
 #include <tessera/core/random.h>
 
 namespace tessera::data {
@@ -28,6 +29,7 @@ void Sequence::restore(LoaderState state) {
                                " is no position in epochs of " + std::to_string(batches()) + " batches",
                       .hint = "resume with the data set and the batch size of the run"});
   state_ = state;
+  if (planted(Fault::loader_restarts)) state_.batch = 0;
   order_epoch();
 }
 

@@ -1,3 +1,4 @@
+#include <tessera/core/fault.h>
 #include <tessera/nn/optim/adam.h>
 
 #include <cmath>
@@ -29,7 +30,7 @@ void Adam::update(size_t i, const Tensor& grad, const Tensor& lr, const Tensor& 
   Tensor v = beta2 * *square_[i] + (1 - beta2) * square(g);
   mean_[i]->assign(m);
   square_[i]->assign(v);
-  Tensor rate = lr / bias_correction(beta1, t);
+  Tensor rate = planted(Fault::bias_uncorrected) ? lr : lr / bias_correction(beta1, t);
   parameter.assign(p - rate * m / (sqrt(v) * rsqrt(bias_correction(beta2, t)) + eps));
 }
 

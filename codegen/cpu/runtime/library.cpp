@@ -10,6 +10,7 @@
 #include <tessera/core/convert.h>
 #include <tessera/core/dtype.h>
 #include <tessera/core/error.h>
+#include <tessera/core/fault.h>
 
 namespace tessera::codegen {
 namespace {
@@ -141,6 +142,7 @@ void scatter_band(const Call& call, const std::vector<int64_t>& index, int64_t o
                   Load load, Store store) {
   auto mode = static_cast<ScatterMode>(call.at(library_option));
   int64_t inner = call.inner(), count = static_cast<int64_t>(index.size()), width = last - first;
+  if (planted(Fault::scatter_last_lost)) --count;
   std::vector<T> band(static_cast<size_t>(call.extent() * width));
   std::vector<bool> touched(static_cast<size_t>(call.extent()), false);
   for (int64_t i = 0; i < count; ++i) {
