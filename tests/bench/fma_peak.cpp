@@ -22,7 +22,9 @@ __attribute__((target("avx512f"))) float loop512() {
     for (int i = 0; i < chains; ++i) x[i] = _mm512_fmadd_ps(x[i], a, b);
   }
   for (int i = 1; i < chains; ++i) x[0] = _mm512_add_ps(x[0], x[i]);
-  return _mm512_reduce_add_ps(x[0]);
+  float lanes[16];
+  _mm512_storeu_ps(lanes, x[0]);
+  return lanes[0] + lanes[15];
 }
 
 __attribute__((target("avx2,fma"))) float loop256() {
