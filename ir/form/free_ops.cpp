@@ -41,9 +41,6 @@ bool stands_alone(Operation* op) {
                    tsr::ArgMaxOp, tsr::ArgMinOp, tsr::ScanOp>(op);
 }
 
-namespace {
-
-// The value whose memory a chain of views ends in.
 Value base_of(Value value) {
   while (Operation* op = value.getDefiningOp()) {
     if (!is_view(op)) break;
@@ -51,6 +48,8 @@ Value base_of(Value value) {
   }
   return value;
 }
+
+namespace {
 
 // Operands that a kernel addresses as whole tensors, or that a library routine is handed.
 llvm::SmallVector<Value, 2> whole_operands(Operation* op) {

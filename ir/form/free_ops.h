@@ -14,6 +14,7 @@ bool moves_elements(mlir::Operation*);         // a view that is no bijection of
 bool moves_dim(mlir::Operation*, size_t dim);  // whether one of those touches this dim of its operand
 // A reshape whose extents do not factor, [4, 6] to [8, 3]: it reads only what lies in memory.
 bool is_opaque_reshape(mlir::Operation*);
+mlir::Value base_of(mlir::Value value);  // what a chain of views looks at
 bool is_elementwise(mlir::Operation*);
 // Ops that are kernels or library calls of their own and share them with nobody.
 bool stands_alone(mlir::Operation*);

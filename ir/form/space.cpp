@@ -144,7 +144,7 @@ class Finder {
     llvm::SmallVector<char, 2> followers;  // their position follows from two others
     for (const WindowRelation& w : tsr::relations_of(contract.getWindows())) followers.push_back(w.in);
     auto letters_of = [&](const std::string& word, Value tensor) {
-      if (members_.contains(tensor.getDefiningOp())) refuse("a contraction reads memory");
+      if (members_.contains(base_of(tensor).getDefiningOp())) refuse("a contraction reads memory");
       AtomLists lists = operand(tensor);
       for (auto [letter, list] : llvm::zip(word, lists)) {
         if (llvm::is_contained(followers, letter)) continue;

@@ -112,3 +112,14 @@ func.func @concat_in_place(%x: tensor<4x2xf32>, %y: tensor<4x3xf32>) -> tensor<4
   %2 = tsr.concat %0, %1 dim 1 : (tensor<4x2xf32>, tensor<4x3xf32>) -> tensor<4x5xf32>
   return %2 : tensor<4x5xf32>
 }
+
+// A contraction reads memory, also through a view.
+// CHECK-LABEL: @operands_of_contractions
+// CHECK: fuse.kernel "cast"
+// CHECK: fuse.kernel "contract"
+func.func @operands_of_contractions(%a: tensor<1xbf16>, %b: tensor<1x6xf32>) -> tensor<1x6xf32> {
+  %0 = tsr.cast %a : (tensor<1xbf16>) -> tensor<1xf32>
+  %1 = tsr.reshape %0 : (tensor<1xf32>) -> tensor<1x1xf32>
+  %2 = tsr.contract "mk,kn->mn" %1, %b windows [] : (tensor<1x1xf32>, tensor<1x6xf32>) -> tensor<1x6xf32>
+  return %2 : tensor<1x6xf32>
+}
