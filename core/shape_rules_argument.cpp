@@ -4,6 +4,8 @@
 #include <cmath>
 #include <limits>
 
+#include <fmt/format.h>
+
 namespace tessera::rules {
 
 Operands::operator Shown() const {

@@ -7,8 +7,6 @@
 #include <utility>
 #include <vector>
 
-#include <fmt/format.h>
-
 #include <tessera/core/error.h>
 #include <tessera/core/shape_rules.h>
 

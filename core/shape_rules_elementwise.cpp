@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include <fmt/format.h>
+
 namespace tessera::rules {
 
 void countable(const Call& call, const Shape& shape, int dim, DType type) {

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <numeric>
 
+#include <fmt/format.h>
+
 namespace tessera::rules {
 
 Dims broadcast_to(const Call& call, const Node& x, const Shape& to) {

@@ -226,9 +226,9 @@ class Reader {
     }
     for (mlir::BlockArgument argument : form_.body->getArguments()) {
       const Linear& linear = in_[argument.getArgNumber()];
-      bool used = needed_.contains(argument);
-      form_.whole.push_back(used && linear.stride.empty());
-      form_.in.push_back(used && !linear.stride.empty() ? access(linear) : ContractAccess());
+      bool used = needed_.contains(argument), whole = mlir::isa<mlir::RankedTensorType>(argument.getType());
+      form_.whole.push_back(used && whole);
+      form_.in.push_back(used && !whole ? access(linear) : ContractAccess());
     }
     for (const Linear& linear : out_) form_.out.push_back(access(linear));
     for (const Linear& linear : index_) form_.index.push_back(access(linear));

@@ -111,6 +111,7 @@ class Builder {
       DimSet inside = over & form_.inner_set();
       DimSet domain = inner(value) | inside;
       if (column) {
+        domain |= kept_by_result(op.getResult(0));
         result_.columns.push_back({&op, domain & ~inside});
         nest(result_.of(value).level, domain, inside).columns.push_back(static_cast<int>(result_.columns.size()) - 1);
         continue;
@@ -125,6 +126,16 @@ class Builder {
       DimSet domain = inner(value) | (form_.out[k].dims() & form_.inner_set());
       nest(result_.of(value).level, domain, 0).yields.push_back(static_cast<int>(k));
     }
+  }
+
+  // The dims a column result is written over; a value that is the same in all of them does not depend on them itself.
+  DimSet kept_by_result(mlir::Value value) const {
+    mlir::Operation* yield = form_.body->getTerminator();
+    DimSet kept = 0;
+    for (unsigned k = 0; k < yield->getNumOperands(); ++k) {
+      if (yield->getOperand(k) == value) kept |= form_.out[k].dims() & form_.inner_set();
+    }
+    return kept;
   }
 
   int column_of(mlir::Value value) const {

@@ -234,6 +234,12 @@ class Finder {
 
   bool shape_contract() {
     if (!reductions_.empty()) return refuse("one contracts, the other reduces");
+    AtomList walked;
+    for (const auto& [letter, list] : letters_)
+      for (int atom : atoms_.expanded(list)) {
+        if (llvm::is_contained(walked, atom)) return refuse("two letters of the contraction would be one dim");
+        walked.push_back(atom);
+      }
     const AtomList result = atoms_of(contract_->getResult(0));
     for (Operation* op : ops_)
       if (!contains(result, atoms_of(op->getResult(0)))) return refuse("it spans more than the contraction's result");

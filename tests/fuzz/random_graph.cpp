@@ -284,7 +284,7 @@ class Generator {
     double relative = coarsest > 1e-4 ? 48 * coarsest : 4096 * coarsest;
     auto check = [&](const std::string& name, const Tensor& t) {
       double eps = epsilon(t.dtype());
-      graph.outputs.push_back({name, t, {eps > 0 ? relative / eps : 0}});
+      graph.outputs.push_back({name, t, {eps > 0 ? relative / eps : 0, 8 * coarsest}});
     };
     Tensor last = values_.back().tensor;
     check("last", last);

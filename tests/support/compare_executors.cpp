@@ -50,7 +50,7 @@ std::string difference(const Buffer& tested, const Buffer& reference, DType dtyp
     double a = load_double(tested.data(), dtype, i), b = load_double(reference.data(), dtype, i);
     if (std::isnan(a) && std::isnan(b)) continue;
     if (a == b) continue;
-    double bound = unit * (std::fabs(b) + 0.1 * scale);
+    double bound = unit * (std::fabs(b) + 0.1 * scale) + tolerance.floor;
     if (std::isfinite(a) && std::isfinite(b) && std::fabs(a - b) <= bound) continue;
     out.precision(17);
     out << "element " << i << " of " << count << " is " << a << ", reference " << b << " (bound " << bound << ")";

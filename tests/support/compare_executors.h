@@ -13,6 +13,7 @@ namespace tessera::testing {
 // equals NaN, infinities compare by sign.
 struct Tolerance {
   double ulps = 8;
+  double floor = 0;  // absolute, for results of cancellation: what rounding leaves of terms near 1
 };
 
 struct Checked {
