@@ -99,6 +99,31 @@ TEST(Compile, two_states_can_swap) {
   EXPECT_THAT(b.value().to_vector<float>(), ElementsAre(1));
 }
 
+TEST(Compile, an_old_value_is_read_before_it_is_overwritten) {
+  State a("a", vec({1, 2, 3})), b("b", vec({0, 0, 0}));
+  auto step = compile([&] {
+    Tensor old = a.value();
+    a.assign(old + 1.0);
+    b.assign(cumsum(old, 0));
+  });
+  step();
+  step();
+  EXPECT_THAT(a.value().to_vector<float>(), ElementsAre(3, 4, 5));
+  EXPECT_THAT(b.value().to_vector<float>(), ElementsAre(2, 5, 9));
+}
+
+// Large enough to be cut into tasks whose partial sums are added.
+TEST(Compile, large_values_are_computed_to_the_last_element) {
+  auto f = compile([](Tensor x) { return std::vector<Tensor>{x * 2.0, sum(x, {0}), sum(x)}; });
+  Tensor x = iota({3000, 700}, 0, f32).eval();
+  std::vector<Tensor> out = f(x);
+  std::vector<float> doubled = out[0].to_vector<float>(), columns = out[1].to_vector<float>();
+  EXPECT_EQ(doubled.back(), 2 * 2999);
+  constexpr float column = 3000.0f * 2999 / 2;
+  for (float c : {columns.front(), columns[350], columns.back()}) EXPECT_NEAR(c, column, 1e-6 * column);
+  EXPECT_NEAR(out[2].item<float>(), 700 * column, 1e-5 * 700 * column);
+}
+
 TEST(Compile, captured_tensors_are_data) {
   Tensor table = vec({1, 2, 3}) * 2.0;  // recorded, not computed
   auto f = compile([&](Tensor x) { return x + table; });
