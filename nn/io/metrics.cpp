@@ -40,6 +40,8 @@ Metrics::Metrics(std::string path, int64_t resume_at) : path_(std::move(path)) {
   if (!file_) fail(path_, "cannot be written");
 }
 
+Metrics::~Metrics() = default;
+
 void Metrics::write(int64_t step, const std::vector<std::pair<std::string_view, double>>& values) {
   nlohmann::ordered_json json{{"step", step}};
   for (auto& [name, value] : values) {

@@ -14,6 +14,7 @@ class Metrics {
  public:
   // Begins the file anew, or with resume_at > 0 goes on with it: lines of later steps are dropped first.
   explicit Metrics(std::string path, int64_t resume_at = 0);
+  ~Metrics();  // in the library: a stream must end where it began, each side may have its own standard library
   // Numbers that are not finite are written as null.
   void write(int64_t step, const std::vector<std::pair<std::string_view, double>>& values);
 
