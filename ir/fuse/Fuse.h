@@ -25,3 +25,10 @@ bool is_whole_tensor(mlir::AffineMap map);
 #include <tessera/ir/fuse/FuseAttrs.h.inc>
 #define GET_OP_CLASSES
 #include <tessera/ir/fuse/FuseOps.h.inc>
+
+namespace tessera::fuse {
+
+// (K2) to (K7) of a cascade.
+mlir::LogicalResult verify_cascade_body(CascadeOp cascade);
+
+}  // namespace tessera::fuse

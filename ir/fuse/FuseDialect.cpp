@@ -35,7 +35,8 @@ mlir::Type body_type(mlir::Type element) {
 
 namespace {
 
-mlir::LogicalResult verify_inputs(KernelOp kernel) {
+// (C1) and (C2), which kernels and cascades share.
+template <class KernelOp> mlir::LogicalResult verify_inputs(KernelOp kernel) {
   mlir::Block& body = kernel.getBody().front();
   if (kernel.getInMaps().size() != kernel.getInputs().size() || body.getNumArguments() != kernel.getInputs().size())
     return kernel.emitOpError("(C1) has ") << kernel.getInputs().size() << " inputs, " << kernel.getInMaps().size()
@@ -55,7 +56,7 @@ mlir::LogicalResult verify_inputs(KernelOp kernel) {
   return mlir::success();
 }
 
-mlir::LogicalResult verify_results(KernelOp kernel) {
+template <class KernelOp> mlir::LogicalResult verify_results(KernelOp kernel) {
   auto yield = llvm::cast<YieldOp>(kernel.getBody().front().getTerminator());
   const size_t count = kernel.getNumResults();
   if (kernel.getOutMaps().size() != count || yield.getValues().size() != count)
@@ -69,6 +70,11 @@ mlir::LogicalResult verify_results(KernelOp kernel) {
     if (value.getType() != body_type(element))
       return kernel.emitOpError("(C1) yields ") << value.getType() << " for a result of " << result.getType();
   }
+  return mlir::success();
+}
+
+mlir::LogicalResult verify_inits(KernelOp kernel) {
+  const size_t count = kernel.getNumResults();
   llvm::ArrayRef<int64_t> of = kernel.getInitOf().value_or(llvm::ArrayRef<int64_t>{});
   if (kernel.getInits().empty()) return mlir::success();
   if (of.size() != count) return kernel.emitOpError("(C1) `of` names an init for each result");
@@ -106,7 +112,8 @@ void YieldOp::build(mlir::OpBuilder&, mlir::OperationState&) {}
 mlir::LogicalResult KernelOp::verify() {
   if (static_cast<int64_t>(getOuter()) < 0 || getOuter() > getDims().size())
     return emitOpError("has ") << getDims().size() << " dims, so outer cannot be " << getOuter();
-  if (mlir::failed(verify_inputs(*this)) || mlir::failed(verify_results(*this))) return mlir::failure();
+  if (mlir::failed(verify_inputs(*this)) || mlir::failed(verify_results(*this)) || mlir::failed(verify_inits(*this)))
+    return mlir::failure();
   int contractions = 0, reductions = 0;
   for (mlir::Operation& op : getBody().front()) {
     if (auto reduce = llvm::dyn_cast<ReduceOp>(op)) {
@@ -119,6 +126,15 @@ mlir::LogicalResult KernelOp::verify() {
   if (contractions > 1 || (contractions == 1 && reductions > 0))
     return emitOpError("(C5) has ") << contractions << " contractions and " << reductions << " reductions";
   return mlir::success();
+}
+
+mlir::LogicalResult CascadeOp::verify() {
+  if (mlir::failed(verify_inputs(*this)) || mlir::failed(verify_results(*this))) return mlir::failure();
+  if (static_cast<int64_t>(getBatch()) < 0 || static_cast<int64_t>(getStream()) < 1 ||
+      first_rest_dim() > static_cast<int64_t>(getDims().size()))
+    return emitOpError("(K2) has ") << getDims().size() << " dims for " << getBatch() << " batch, one row and "
+                                    << getStream() << " stream dims";
+  return verify_cascade_body(*this);
 }
 
 }  // namespace tessera::fuse

@@ -194,3 +194,57 @@ func.func @kernel_c5(%x: tensor<2x3xf32>) -> tensor<2xf32> {
   } -> tensor<2xf32>
   return %0 : tensor<2xf32>
 }
+
+// -----
+
+#q = affine_map<(m, n, d, e) -> (m * 16 + d)>
+#k = affine_map<(m, n, d, e) -> (n * 16 + d)>
+#o = affine_map<(m, n, d, e) -> (m)>
+func.func @cascade_k3(%q: tensor<64x16xf32>, %k: tensor<96x16xf32>) -> tensor<64xf32> {
+  %o = fuse.cascade "rows" dims [64, 96, 16, 24] batch 0 stream 1
+      ins(%q, %k : tensor<64x16xf32>, tensor<96x16xf32>) at [#q, #k] outs at [#o] {
+  ^bb0(%a: f32, %b: f32):
+    %s = fuse.contract %a, %b over [2] : f32 -> f32
+    // expected-error @+1 {{(K3) does not run over the stream dims alone}}
+    %r = fuse.reduce sum %s over [0] : f32
+    fuse.yield %r : f32
+  } -> tensor<64xf32>
+  return %o : tensor<64xf32>
+}
+
+// -----
+
+#q = affine_map<(m, n, d, e) -> (m * 16 + d)>
+#k = affine_map<(m, n, d, e) -> (n * 16 + d)>
+#o = affine_map<(m, n, d, e) -> (m)>
+func.func @cascade_k4(%q: tensor<64x16xf32>, %k: tensor<96x16xf32>) -> tensor<64xf32> {
+  %o = fuse.cascade "rows" dims [64, 96, 16, 24] batch 0 stream 1
+      ins(%q, %k : tensor<64x16xf32>, tensor<96x16xf32>) at [#q, #k] outs at [#o] {
+  ^bb0(%a: f32, %b: f32):
+    // expected-error @+1 {{(K4) needs memory without the row times memory without stream dims}}
+    %s = fuse.contract %a, %a over [2] : f32 -> f32
+    %r = fuse.reduce sum %s over [1] : f32
+    fuse.yield %r : f32
+  } -> tensor<64xf32>
+  return %o : tensor<64xf32>
+}
+
+// -----
+
+#q = affine_map<(m, n, d, e) -> (m * 16 + d)>
+#k = affine_map<(m, n, d, e) -> (n * 16 + d)>
+#o = affine_map<(m, n, d, e) -> (m)>
+func.func @cascade_k6(%q: tensor<64x16xf32>, %k: tensor<96x16xf32>) -> tensor<64xf32> {
+  %o = fuse.cascade "rows" dims [64, 96, 16, 24] batch 0 stream 1
+      ins(%q, %k : tensor<64x16xf32>, tensor<96x16xf32>) at [#q, #k] outs at [#o] {
+  ^bb0(%a: f32, %b: f32):
+    %s = fuse.contract %a, %b over [2] : f32 -> f32
+    %m = fuse.reduce max %s over [1] : f32
+    %d = arith.subf %s, %m : f32
+    %e = math.exp %d : f32
+    // expected-error @+1 {{(K6) depends on a statistic that it has no repair by}}
+    %r = fuse.reduce sum %e over [1] : f32
+    fuse.yield %r : f32
+  } -> tensor<64xf32>
+  return %o : tensor<64xf32>
+}

@@ -1,0 +1,130 @@
+// The constraints (K2) to (K7) of fuse.cascade, as FuseOps.td numbers them.
+
+#include "llvm/ADT/MapVector.h"
+#include "llvm/ADT/SetVector.h"
+#include "mlir/Dialect/Arith/IR/Arith.h"
+
+#include <tessera/ir/fuse/Fuse.h>
+#include <tessera/ir/fuse/body_dims.h>
+
+namespace tessera::fuse {
+
+using mlir::LogicalResult;
+using mlir::Operation;
+using mlir::Value;
+
+namespace {
+
+// A block argument, or one that is widened.
+bool is_loaded(Value value) {
+  while (Operation* op = value.getDefiningOp()) {
+    if (!llvm::isa<mlir::arith::ExtFOp, mlir::arith::SIToFPOp, mlir::arith::BitcastOp>(op)) return false;
+    value = op->getOperand(0);
+  }
+  return true;
+}
+
+class CascadeVerifier {
+ public:
+  explicit CascadeVerifier(CascadeOp cascade)
+      : cascade_(cascade), body_(cascade.getBody().front()), dims_(body_, cascade.getInMaps()) {
+    row_ = DimBits{1} << cascade.row_dim();
+    for (int64_t d = cascade.first_stream_dim(); d < cascade.first_rest_dim(); ++d) stream_ |= DimBits{1} << d;
+    rest_ = ~((DimBits{1} << cascade.first_rest_dim()) - 1);
+  }
+
+  LogicalResult run() {
+    for (Operation& op : body_) {
+      LogicalResult result = mlir::success();
+      if (auto reduce = llvm::dyn_cast<ReduceOp>(op)) result = statistic(reduce);
+      else if (auto contract = llvm::dyn_cast<ContractOp>(op)) result = contraction(contract);
+      else if (auto repair = llvm::dyn_cast<RepairOp>(op)) result = this->repair(repair);
+      if (mlir::failed(result)) return result;
+      for (Value result_value : op.getResults()) depend(op, result_value);
+    }
+    return mlir::failed(repaired()) ? mlir::failure() : yields();
+  }
+
+ private:
+  // The statistics that a value waits for.
+  void depend(Operation& op, Value result) {
+    auto& all = waits_[result];
+    for (Value operand : op.getOperands()) {
+      const auto& from = waits_[operand];
+      all.insert(from.begin(), from.end());
+    }
+    if (llvm::isa<ReduceOp>(op)) {
+      all.clear();
+      all.insert(result);
+    } else if (auto contract = llvm::dyn_cast<ContractOp>(op); contract && runs_over_stream(contract.getOver())) {
+      all.clear();  // complete once the stream has ended, as what it is repaired by
+    }
+  }
+
+  bool runs_over_stream(llvm::ArrayRef<int64_t> over) const { return dim_bits(over) == stream_; }
+  bool is_plane(Value value) const { return (dims_.of(value) & row_) != 0 && (dims_.of(value) & stream_) != 0; }
+
+  LogicalResult statistic(ReduceOp reduce) {
+    if (!runs_over_stream(reduce.getOver())) return reduce.emitOpError("(K3) does not run over the stream dims alone");
+    if (!is_plane(reduce.getValue()) || (dims_.of(reduce.getValue()) & rest_) != 0)
+      return reduce.emitOpError("(K3) reduces no value of the plane");
+    return mlir::success();
+  }
+
+  LogicalResult contraction(ContractOp contract) {
+    const DimBits over = dim_bits(contract.getOver()), a = dims_.of(contract.getLhs()), b = dims_.of(contract.getRhs());
+    if (over == stream_) {
+      if (!is_plane(contract.getLhs()) || (a & rest_) != 0 || !is_loaded(contract.getRhs()) || (b & row_) != 0)
+        return contract.emitOpError("(K5) accumulates something else than plane times memory without the row");
+      return mlir::success();
+    }
+    if (over == 0 || (over & ~rest_) != 0)
+      return contract.emitOpError("(K3) runs neither over the stream dims alone nor over rest dims");
+    const bool fits = is_loaded(contract.getLhs()) && is_loaded(contract.getRhs()) &&
+                      (((a & row_) == 0 && (b & stream_) == 0) || ((b & row_) == 0 && (a & stream_) == 0));
+    if (!fits) return contract.emitOpError("(K4) needs memory without the row times memory without stream dims");
+    return mlir::success();
+  }
+
+  LogicalResult repair(RepairOp repair) {
+    mlir::Block& factor = repair.getFactor().front();
+    Operation* of = repair.getAccumulated().getDefiningOp();
+    if (!llvm::isa_and_nonnull<ReduceOp, ContractOp>(of) || !repair.getStatistic().getDefiningOp<ReduceOp>())
+      return repair.emitOpError("(K6) repairs a reduction or accumulation by a statistic");
+    if (factor.getNumArguments() != 2 || factor.getTerminator()->getNumOperands() != 1)
+      return repair.emitOpError("(K6) takes the old and the new statistic and yields one factor");
+    repairs_[of].insert(repair.getStatistic());
+    return mlir::success();
+  }
+
+  LogicalResult repaired() {
+    for (Operation& op : body_) {
+      auto contract = llvm::dyn_cast<ContractOp>(op);
+      if (!llvm::isa<ReduceOp>(op) && !(contract && runs_over_stream(contract.getOver()))) continue;
+      for (Value statistic : waits_[op.getOperand(0)])
+        if (!repairs_[&op].contains(statistic))
+          return op.emitOpError("(K6) depends on a statistic that it has no repair by");
+    }
+    return mlir::success();
+  }
+
+  LogicalResult yields() {
+    for (Value value : body_.getTerminator()->getOperands())
+      if ((dims_.of(value) & stream_) != 0 && !waits_[value].empty())
+        return cascade_.emitOpError("(K7) yields a value of the stream that depends on a statistic");
+    return mlir::success();
+  }
+
+  CascadeOp cascade_;
+  mlir::Block& body_;
+  BodyDims dims_;
+  DimBits row_ = 0, stream_ = 0, rest_ = 0;
+  llvm::DenseMap<Value, llvm::SmallSetVector<Value, 2>> waits_;
+  llvm::DenseMap<Operation*, llvm::SmallSetVector<Value, 2>> repairs_;
+};
+
+}  // namespace
+
+LogicalResult verify_cascade_body(CascadeOp cascade) { return CascadeVerifier(cascade).run(); }
+
+}  // namespace tessera::fuse
