@@ -8,6 +8,7 @@ import subprocess
 import sys
 
 BODY_OPS = ("fuse.reduce", "fuse.contract", "fuse.index", "fuse.load_at", "fuse.random")
+KERNELS = ("fuse.kernel", "fuse.cascade")
 KERNEL = """func.func @example(%x: tensor<4x8xf32>, %t: tensor<256x64xf32>, %n: tensor<2xi64>) -> tensor<4xf32> {{
   %r = fuse.kernel "example" dims [4, 8, 2] outer 1
       ins(%x, %x, %t, %n, %n, %x
@@ -54,10 +55,11 @@ def argument_types(statement):
 def complete(block):
     if "func.func" in block:
         return block
-    if any(op in block for op in BODY_OPS) and "fuse.kernel" not in block:
+    if any(op in block for op in BODY_OPS) and not any(kernel in block for kernel in KERNELS):
         value = "%a" if "%a," in block else "%unused" if "%v =" in block else "%v"
         return KERNEL.format(value=value, indices="" if "fuse.index" in block else INDICES, example=block.strip())
-    arguments = argument_types(block.split("{\n")[0] if "fuse.kernel" in block else block.strip())
+    is_kernel = any(kernel in block for kernel in KERNELS)
+    arguments = argument_types(block.split("{\n")[0] if is_kernel else block.strip())
     signature = ", ".join(f"{name}: {type}" for name, type in arguments.items())
     return f"func.func @example({signature}) {{\n{block}\n  return\n}}"
 
