@@ -1,0 +1,34 @@
+#pragma once
+// The algebra that lets a cascade stream: what was accumulated under a part's statistics becomes what the whole row's
+// statistics call for.
+
+#include <optional>
+#include <string>
+
+#include <tessera/ir/fuse/Fuse.h>
+
+namespace tessera::ir {
+
+// An accumulation (a reduction, a contraction over the stream, or the yield of a plane value) that a statistic keeps
+// from being streamed, and why.
+struct Unrepaired {
+  mlir::Operation* accumulation;
+  mlir::Operation* statistic;
+  std::string why;
+};
+
+// `cascade` says what is computed by definition and has no fuse.repair yet. Afterwards it meets (K6) and (K7):
+//   1. Factors that no stream dim moves leave the accumulation: Σ (e / l) v = (Σ e v) / l. So do terms under max and min,
+//      through any increasing function: max (x − r) = max x − r.
+//   2. Exponentials are taken relative to the largest exponent, exp(c (x − max x)), with a new statistic where the body
+//      has none; what else the exponent held of the row leaves as a factor.
+//   3. What is left depends on maxima alone, and moves by exp(c (old − new)) or (old / new)^k, both ≤ 1.
+// Every step is evaluated at random points before it is believed (self_check.h).
+//
+// Otherwise the first pair that cannot be repaired, and the cascade is what it was. Of several statistics in the way it
+// is the last one: a kernel that computes it has the others at hand. On success the ops of the body are new ones.
+//
+// Exact but for rounding, also at −∞; where an exponent is +∞ the result may be NaN instead of +∞.
+std::optional<Unrepaired> repair(fuse::CascadeOp cascade);
+
+}  // namespace tessera::ir
