@@ -1,5 +1,5 @@
 #pragma once
-// TESSERA_LOG=fusion,recompile,sync,cache,memory (comma separated, or "all"; 0 is off) prints those lines to stderr.
+// TESSERA_LOG=fusion,recompile,sync,cache,memory,time (comma separated, or "all"; 0 is off) prints those lines to stderr.
 // Warnings ("recompile") print unless the variable says 0. The library never writes to stdout.
 
 #include <string>

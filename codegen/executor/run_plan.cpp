@@ -51,7 +51,13 @@ std::vector<BufferPtr> PlanRunner::run(std::vector<BufferPtr>& arguments) {
     }
     frame.address.push_back(address);
   }
-  for (const PlanLaunch& one : plan_.launches) launch(one, frame);
+  const bool timed = LaunchTimes::wanted();
+  if (timed) times_.begin_run(plan_);
+  for (size_t k = 0; k < plan_.launches.size(); ++k) {
+    launch(plan_.launches[k], frame);
+    if (timed) times_.done(k);
+  }
+  if (timed) times_.end_run(plan_);
   for (size_t k = 0; k < owned.size(); ++k) {
     int donor = plan_.donor[k];
     if (donor >= 0 && owned[k] == arguments[static_cast<size_t>(donor)]) arguments[static_cast<size_t>(donor)].reset();

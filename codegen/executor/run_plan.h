@@ -5,6 +5,7 @@
 #include <vector>
 
 #include <tessera/codegen/cpu/jit.h>
+#include <tessera/codegen/executor/launch_times.h>
 #include <tessera/codegen/plan/plan.h>
 #include <tessera/core/buffer.h>
 
@@ -27,6 +28,7 @@ class PlanRunner {
   std::vector<KernelFunction> kernels_;
   BufferPtr arena_, scratch_, constants_;
   int64_t scratch_per_thread_ = 0;
+  LaunchTimes times_;
 };
 
 }  // namespace tessera::codegen

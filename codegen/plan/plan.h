@@ -60,8 +60,10 @@ struct Plan {
   std::string constants;  // bytes of all constants
   int64_t arena_bytes = 0, peak_bytes = 0, scratch_bytes = 0;
 
-  std::string str() const;      // a table of launches and one of values
-  std::string explain() const;  // one line per kernel
+  std::string str() const;  // a table of launches and one of values
+  // One line per kernel. With the measured seconds of each launch: those that take longest first, and what bytes and
+  // flops come to per second.
+  std::string explain(const std::vector<double>& seconds = {}) const;
   std::string to_json() const;
   static Plan from_json(const std::string& text);  // throws InternalError
 };

@@ -50,15 +50,18 @@ std::string Plan::str() const {
   return text;
 }
 
-std::string Plan::explain() const {
+std::string Plan::explain(const std::vector<double>& seconds) const {
   struct Row {
+    std::string what;
     int launches = 0;
     int64_t bytes = 0, flops = 0;
+    double seconds = 0;
     std::vector<std::string> lines;
   };
-  std::vector<std::string> order;
-  std::map<std::string, Row> rows;
-  for (const PlanLaunch& launch : launches) {
+  std::vector<Row> rows;
+  std::map<std::string, size_t> row_of;
+  for (size_t k = 0; k < launches.size(); ++k) {
+    const PlanLaunch& launch = launches[k];
     std::string what;
     switch (launch.what) {
       case PlanLaunch::What::copy: what = fmt::format("{:<40} {:<10}", "copy", "copy"); break;
@@ -69,11 +72,13 @@ std::string Plan::explain() const {
         break;
       }
     }
-    if (!rows.count(what)) order.push_back(what);
-    Row& row = rows[what];
+    auto [found, fresh] = row_of.try_emplace(what, rows.size());
+    if (fresh) rows.push_back({what});
+    Row& row = rows[found->second];
     ++row.launches;
     row.bytes += launch.bytes;
     row.flops += launch.flops;
+    if (!seconds.empty()) row.seconds += seconds[k];
     for (const std::string& line : launch.lines) {
       if (std::find(row.lines.begin(), row.lines.end(), line) == row.lines.end()) row.lines.push_back(line);
     }
@@ -81,12 +86,23 @@ std::string Plan::explain() const {
   std::string text =
       fmt::format("explain {}: {} launches, {} kernels, arena {:.1f} MB, peak live {:.1f} MB\n", name, launches.size(),
                   kernels.size(), static_cast<double>(arena_bytes) / 1e6, static_cast<double>(peak_bytes) / 1e6);
-  text += fmt::format("{:<40} {:<10} {:>8} {:>12} {:>12}  lines\n", "kernel", "class", "launches", "bytes", "flops");
-  for (const std::string& what : order) {
-    const Row& row = rows[what];
-    text +=
-        fmt::format("{} {:>8} {:>12} {:>12}  {}\n", what, row.launches, row.bytes, row.flops, join(row.lines, ", "));
+  text += fmt::format("{:<40} {:<10} {:>8} {:>12} {:>12}", "kernel", "class", "launches", "bytes", "flops");
+  if (!seconds.empty()) {
+    double total = 0;
+    for (const Row& row : rows) total += row.seconds;
+    std::stable_sort(rows.begin(), rows.end(), [](const Row& a, const Row& b) { return a.seconds > b.seconds; });
+    text += fmt::format(" {:>9} {:>6} {:>7} {:>8}", "ms", "%", "GB/s", "GFLOP/s");
+    for (Row& row : rows) {
+      double giga = 1e-9 / std::max(row.seconds, 1e-12);
+      row.what += fmt::format(" {:>8} {:>12} {:>12} {:>9.3f} {:>6.1f} {:>7.1f} {:>8.1f}", row.launches, row.bytes,
+                              row.flops, row.seconds * 1e3, 100 * row.seconds / std::max(total, 1e-12),
+                              static_cast<double>(row.bytes) * giga, static_cast<double>(row.flops) * giga);
+    }
+  } else {
+    for (Row& row : rows) row.what += fmt::format(" {:>8} {:>12} {:>12}", row.launches, row.bytes, row.flops);
   }
+  text += "  lines\n";
+  for (const Row& row : rows) text += fmt::format("{}  {}\n", row.what, join(row.lines, ", "));
   return text;
 }
 

@@ -2,25 +2,19 @@
 
 #include <benchmark/benchmark.h>
 
-#include <cstdlib>
 #include <string>
-#include <thread>
 
 #include <tessera/core/compile.h>
 #include <tessera/core/random.h>
 
 #include "tests/bench/fma_peak.h"
+#include "tests/bench/threads.h"
 
 namespace tessera {
 namespace {
 
-int thread_count() {
-  const char* value = std::getenv("TESSERA_THREADS");
-  return value ? std::atoi(value) : static_cast<int>(std::thread::hardware_concurrency());
-}
-
 double peak() {
-  static const double gflops = bench::fma_peak_gflops(thread_count());
+  static const double gflops = bench::fma_peak_gflops(bench::thread_count());
   return gflops;
 }
 

@@ -1,10 +1,13 @@
 // One training step of the three example models: forward, backward and AdamW in one compiled program, on random data
-// of the shapes that the examples train on. The first call is printed too: it compiles.
+// of the shapes that the examples train on. Printed besides: the first call, which compiles; memory; and what the machine
+// does at best in the same run. TESSERA_LOG=time shows the time of each kernel.
 
 #include <benchmark/benchmark.h>
 
 #include <chrono>
 #include <cstdio>
+#include <fstream>
+#include <string>
 
 #include <tessera/autograd/grad.h>
 #include <tessera/core/compile.h>
@@ -16,19 +19,60 @@
 #include <tessera/nn/optim/adam.h>
 #include <tessera/nn/training.h>
 
+#include "tests/bench/copy_rate.h"
+#include "tests/bench/fma_peak.h"
+#include "tests/bench/threads.h"
+
 namespace tessera {
 namespace {
 
 using Clock = std::chrono::steady_clock;
 double seconds_since(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
 
-// Times `step()` after two calls, the first of which compiles and the second records again (compile.h).
-template <class Step> void measure(benchmark::State& state, const char* name, Step step) {
+void print_machine() {
+  static const bool printed = [] {
+    const int threads = bench::thread_count();
+    std::printf("machine, %d threads: %.0f GFLOP/s of f32 multiply-adds, %.1f GB/s of copying\n", threads,
+                bench::fma_peak_gflops(threads), bench::copy_gigabytes_per_second(threads));
+    return true;
+  }();
+  (void)printed;
+}
+
+// The most memory that the process held since the last reset; code and libraries count.
+void reset_peak_rss() { std::ofstream("/proc/self/clear_refs") << 5; }
+double peak_rss_megabytes() {
+  std::ifstream status("/proc/self/status");
+  for (std::string word; status >> word;) {
+    double kibibytes = 0;
+    if (word == "VmHWM:" && status >> kibibytes) return kibibytes * 1024e-6;
+  }
+  return 0;
+}
+
+// Values that a step replaces: parameters and what the optimizer keeps.
+double state_megabytes(const Program& program) {
+  double bytes = 0;
+  for (size_t k = 0; k < program.outputs.size(); ++k) {
+    if (program.donor[k] < 0) continue;
+    const Instruction& output = program.instructions[static_cast<size_t>(program.outputs[k])];
+    bytes += static_cast<double>(output.shape.numel()) * static_cast<double>(size_of(output.dtype));
+  }
+  return bytes * 1e-6;
+}
+
+// Times `call()` of `step` after two calls, the first of which compiles and the second records again (compile.h).
+template <class Step, class Call> void measure(benchmark::State& state, const char* name, Step& step, Call call) {
+  print_machine();
+  reset_peak_rss();
   auto start = Clock::now();
-  step();
+  call();
   std::printf("%s: first step %.2f s\n", name, seconds_since(start));
-  step();
-  for (auto _ : state) step();
+  call();
+  for (auto _ : state) call();
+  const std::string explained = step.text("explain");
+  std::printf("%s: %s; states %.1f MB, peak RSS %.0f MB\n", name, explained.substr(0, explained.find('\n')).c_str(),
+              state_megabytes(*step.program()), peak_rss_megabytes());
 }
 
 void gpt(benchmark::State& state) {
@@ -41,7 +85,7 @@ void gpt(benchmark::State& state) {
     opt.step(grad(loss, model.parameters()), lr);
     return loss;
   });
-  measure(state, "gpt", [&] { step(ids, next, 1e-3f).item<float>(); });
+  measure(state, "gpt", step, [&] { step(ids, next, 1e-3f).item<float>(); });
 }
 
 void vit(benchmark::State& state) {
@@ -54,7 +98,7 @@ void vit(benchmark::State& state) {
     opt.step(grad(loss, model.parameters()), lr);
     return loss;
   });
-  measure(state, "vit", [&] { step(images, labels, 1e-3f).item<float>(); });
+  measure(state, "vit", step, [&] { step(images, labels, 1e-3f).item<float>(); });
 }
 
 void unet(benchmark::State& state) {
@@ -69,7 +113,7 @@ void unet(benchmark::State& state) {
     opt.step(grad(loss, model.parameters()), lr);
     return loss;
   });
-  measure(state, "unet", [&] { step(images, times, noise, 1e-3f).item<float>(); });
+  measure(state, "unet", step, [&] { step(images, times, noise, 1e-3f).item<float>(); });
 }
 
 BENCHMARK(gpt)->UseRealTime()->Unit(benchmark::kMillisecond)->MinTime(3);

@@ -1,0 +1,30 @@
+#include <tessera/codegen/executor/launch_times.h>
+
+#include <tessera/core/log.h>
+
+namespace tessera::codegen {
+
+bool LaunchTimes::wanted() { return log_enabled("time"); }
+
+void LaunchTimes::begin_run(const Plan& plan) {
+  seconds_.resize(plan.launches.size());
+  last_ = Clock::now();
+}
+
+void LaunchTimes::done(size_t launch) {
+  Clock::time_point now = Clock::now();
+  seconds_[launch] += std::chrono::duration<double>(now - last_).count();
+  last_ = now;
+}
+
+void LaunchTimes::end_run(const Plan& plan) {
+  ++runs_;
+  if ((runs_ & (runs_ - 1)) != 0) return;
+  for (double& seconds : seconds_) seconds /= runs_ - printed_;
+  log_line("time", "mean of runs " + std::to_string(printed_ + 1) + " to " + std::to_string(runs_) + "\n" +
+                       plan.explain(seconds_));
+  printed_ = runs_;
+  seconds_.assign(seconds_.size(), 0);
+}
+
+}  // namespace tessera::codegen
