@@ -14,6 +14,7 @@ void build_pipeline(mlir::OpPassManager& passes) {
   function.addPass(createDropEmpty());         // so that no other pass meets an extent of 0
   function.addPass(createSimplify());          // while ops are still those that rules name
   function.addPass(createDecompose());         // after all that looks for normal forms
+  function.addPass(createSplitReduce());       // what decomposition reduces too
   function.addPass(createLegalizeContract());  // makes pads and views, which the next two clean up
   function.addPass(createSimplify());          // what decomposition left behind
   function.addPass(mlir::createCSEPass());     // equal ops become one value before ops choose kernels

@@ -59,27 +59,33 @@ Reduced reduce_exp(Code& c, Value x) {
   return {c.fma(c.mul(r, r), p, r), n};
 }
 
-// (1 + q) · 2^n, where 2^n itself may lie outside the range.
-Value scale(Code& c, Value q, Value n) {
+// (1 + q) · 2^n, where 2^n itself may lie outside the range; 0 where `vanishes`. A product that rounds to 0 by itself
+// costs the processor a hundred cycles, and a causal mask makes half of all exponentials such: they multiply by 0.
+Value scale(Code& c, Value q, Value n, Value vanishes) {
   Value half = c.make<mlir::arith::ShRSIOp>(n, c.constant_like(n, 1));
-  Value first = power_of_two(c, half);
-  return c.mul(c.fma(q, first, first), power_of_two(c, c.sub(n, half)));
+  Value first = power_of_two(c, half), second = power_of_two(c, c.sub(n, half));
+  second = c.select(vanishes, c.constant_like(second, 0), second);
+  return c.mul(c.fma(q, first, first), second);
 }
 
 // ≤ 1.1 ulp
 Value exp(Code& c, Value x) {
-  auto [q, n] = reduce_exp(c, clamp(c, x, -104.0, 89.0));
-  return scale(c, q, n);
+  constexpr double smallest = -104;  // e^−104 rounds to 0
+  Value vanishes = c.compare(CmpFPredicate::OLE, x, c.constant_like(x, smallest));
+  auto [q, n] = reduce_exp(c, clamp(c, x, smallest, 89.0));
+  return scale(c, q, n, vanishes);
 }
 
 // ≤ 1.5 ulp
 Value exp2(Code& c, Value x) {
-  x = clamp(c, x, -151.0, 129.0);
+  constexpr double smallest = -151;  // 2^−151 rounds to 0
+  Value vanishes = c.compare(CmpFPredicate::OLE, x, c.constant_like(x, smallest));
+  x = clamp(c, x, smallest, 129.0);
   auto [number, n] = nearest(c, x, Value());
   Value r = c.mul(c.sub(x, number), c.constant_like(x, 0.69314718055994531));
   Value p = polynomial(
       c, r, {1.9875691500e-4, 1.3981999507e-3, 8.3334519073e-3, 4.1665795894e-2, 1.6666665459e-1, 5.0000001201e-1});
-  return scale(c, c.fma(c.mul(r, r), p, r), n);
+  return scale(c, c.fma(c.mul(r, r), p, r), n, vanishes);
 }
 
 // ≤ 2 ulp

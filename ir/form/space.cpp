@@ -289,9 +289,9 @@ class Finder {
     AtomList inner = rest(rest(unordered)), outer = rest(inner);
     if (reductions_.empty()) outer = order_, inner.clear();
     for (const Reduction& r : reductions_) {
-      const bool is_row = same(r.over, inner),
-                 is_column = contains(r.over, outer) && !read_by(r.op->getResult(0), true);
-      if (!is_row && !is_column) return refuse("they reduce over different dims");
+      const bool ends = !read_by(r.op->getResult(0), true), is_row = same(r.over, inner),
+                 is_part_of_row = ends && contains(inner, r.over), is_column = ends && contains(r.over, outer);
+      if (!is_row && !is_part_of_row && !is_column) return refuse("they reduce over different dims");
     }
     for (Value output : space_.outputs) {
       if (llvm::isa<tsr::ReduceOp>(output.getDefiningOp())) continue;

@@ -95,6 +95,34 @@ def LegalizeContract : Pass<"tsr-legalize-contract", "::mlir::func::FuncOp"> {
   let dependentDialects = ["::tessera::tsr::TsrDialect"];
 }
 
+def SplitReduce : Pass<"tsr-split-reduce", "::mlir::func::FuncOp"> {
+  let summary = "Reduce the trailing dims first, then the leading ones";
+  let description = [{
+    Problem: the gradient of a bias per channel sums over images and pixels, around the channel. No kernel that works on
+    images one by one can end in such a sum, so what it sums would be written and read again, in pieces.
+
+    Before:
+    ```mlir
+    func.func @program(%x: tensor<8x4x9xf32>) -> tensor<4xf32> {
+      %0 = tsr.reduce "sum" %x dims [0, 2] : (tensor<8x4x9xf32>) -> tensor<4xf32>
+      return %0 : tensor<4xf32>
+    }
+    ```
+    After: the first sum joins the kernel that makes %x, whatever its rows are; the second reads little.
+    ```mlir
+    func.func @program(%x: tensor<8x4x9xf32>) -> tensor<4xf32> {
+      %0 = tsr.reduce "sum" %x dims [2] : (tensor<8x4x9xf32>) -> tensor<8x4xf32>
+      %1 = tsr.reduce "sum" %0 dims [0] : (tensor<8x4xf32>) -> tensor<4xf32>
+      return %1 : tensor<4xf32>
+    }
+    ```
+    Changes rounding: sums are added in another order.
+
+    Not handled: a result that is spread over the dims again (batch norm): one kernel then holds all of it.
+    Order: after tsr-decompose, which makes reductions; before ops choose kernels.
+  }];
+}
+
 def Recompute : Pass<"tsr-recompute", "::mlir::func::FuncOp"> {
   let summary = "Compute again what is cheaper than a store and loads";
   let description = [{

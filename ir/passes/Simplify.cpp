@@ -211,7 +211,20 @@ Value simplify(tsr::ReverseOp op) {
     if (tsr::shape_of(op.getX())[static_cast<size_t>(d)] != 1) return {};
   return op.getX();
 }
-Value simplify(tsr::PadOp op) { return op.getX().getType() == op.getY().getType() ? op.getX() : Value(); }
+Value simplify(tsr::PadOp op) {
+  if (op.getX().getType() == op.getY().getType()) return op.getX();
+  auto inner = op.getX().getDefiningOp<tsr::PadOp>();
+  if (!inner || inner.getValue() != op.getValue()) return {};
+  SmallVector<int64_t, 6> low(inner.getLow()), high(inner.getHigh());  // two become one
+  for (size_t d = 0; d < low.size(); ++d) {
+    if (op.getInterior()[d] != 0) return {};
+    low[d] += op.getLow()[d];
+    high[d] += op.getHigh()[d];
+  }
+  mlir::OpBuilder b(op);
+  return tsr::PadOp::create(b, op.getLoc(), op.getY().getType(), inner.getX(), b.getDenseI64ArrayAttr(low),
+                            b.getDenseI64ArrayAttr(high), inner.getInteriorAttr(), op.getValueAttr());
+}
 Value simplify(tsr::ConcatOp op) { return op.getParts().size() == 1 ? op.getParts()[0] : Value(); }
 Value simplify(tsr::ReduceOp op) {
   const bool combines = tsr::type_of(op.getX()).getNumElements() != tsr::type_of(op.getY()).getNumElements();

@@ -103,3 +103,25 @@ func.func @adjacent_pads(%a: tensor<4x2xf32>, %b: tensor<4x3xf32>, %c: tensor<4x
   %4 = tsr.add %0, %3 : tensor<4x6xf32>
   return %4 : tensor<4x6xf32>
 }
+
+// What a padded window leaves, dim by dim.
+// CHECK-LABEL: @pads_of_pads
+// CHECK: %[[Y:.*]] = tsr.pad %{{.*}} low [1, 2] high [3, 1] interior [1, 0] value 0.{{0+}}
+// CHECK-NEXT: return %[[Y]]
+func.func @pads_of_pads(%x: tensor<4x8xf32>) -> tensor<11x11xf32> {
+  %0 = tsr.pad %x low [1, 0] high [3, 0] interior [1, 0] value 0.0 : (tensor<4x8xf32>) -> tensor<11x8xf32>
+  %1 = tsr.pad %0 low [0, 2] high [0, 1] interior [0, 0] value 0.0 : (tensor<11x8xf32>) -> tensor<11x11xf32>
+  return %1 : tensor<11x11xf32>
+}
+
+// Elements between those that the first pad wrote cannot come from one pad of x; neither can two different values.
+// CHECK-LABEL: @pads_that_stay
+// CHECK-COUNT-3: tsr.pad
+// CHECK-NOT: tsr.pad
+// CHECK: return
+func.func @pads_that_stay(%x: tensor<4xf32>) -> (tensor<11xf32>, tensor<7xf32>) {
+  %0 = tsr.pad %x low [1] high [1] interior [0] value 0.0 : (tensor<4xf32>) -> tensor<6xf32>
+  %1 = tsr.pad %0 low [0] high [0] interior [1] value 0.0 : (tensor<6xf32>) -> tensor<11xf32>
+  %2 = tsr.pad %0 low [0] high [1] interior [0] value 1.0 : (tensor<6xf32>) -> tensor<7xf32>
+  return %1, %2 : tensor<11xf32>, tensor<7xf32>
+}
