@@ -226,11 +226,19 @@ Value KernelWriter::reduce(Operation* op) {
   llvm::SmallVector<int64_t, 4> over;
   for (int64_t d : reduce.getDims())
     for (unsigned dim : places[static_cast<size_t>(d)]) over.push_back(dim);
-  if (over.empty()) return x;
   llvm::sort(over);
   const fuse::ReduceKind kind = *fuse::symbolizeReduceKind(reduce.getKind());
-  return fuse::ReduceOp::create(b_, loc, x.getType(), fuse::ReduceKindAttr::get(b_.getContext(), kind), x,
-                                b_.getDenseI64ArrayAttr(over));
+  auto reduced = [&](Value value, llvm::ArrayRef<int64_t> dims) -> Value {
+    if (dims.empty()) return value;
+    return fuse::ReduceOp::create(b_, loc, value.getType(), fuse::ReduceKindAttr::get(b_.getContext(), kind), value,
+                                  b_.getDenseI64ArrayAttr(dims));
+  };
+  // Where others reduce a part of the row, that part comes first: one loop then serves them all.
+  llvm::SmallVector<int64_t, 4> part, remain;
+  for (int64_t d : over) (llvm::is_contained(space_.part_of_row, d) ? part : remain).push_back(d);
+  const bool is_row = llvm::none_of(over, [&](int64_t d) { return d < space_.outer; });
+  if (!is_row || part.size() != space_.part_of_row.size()) return reduced(x, over);
+  return reduced(reduced(x, part), remain);
 }
 
 Value KernelWriter::contract(Operation* op) {

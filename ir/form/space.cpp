@@ -286,12 +286,13 @@ class Finder {
   }
 
   bool try_inner(const AtomList& unordered) {
-    AtomList inner = rest(rest(unordered)), outer = rest(inner);
+    AtomList inner = rest(rest(unordered)), outer = rest(inner), part_of_row;
     if (reductions_.empty()) outer = order_, inner.clear();
     for (const Reduction& r : reductions_) {
       const bool ends = !read_by(r.op->getResult(0), true), is_row = same(r.over, inner),
                  is_part_of_row = ends && contains(inner, r.over), is_column = ends && contains(r.over, outer);
       if (!is_row && !is_part_of_row && !is_column) return refuse("they reduce over different dims");
+      if (!is_row && is_part_of_row) part_of_row = r.over;
     }
     for (Value output : space_.outputs) {
       if (llvm::isa<tsr::ReduceOp>(output.getDefiningOp())) continue;
@@ -300,6 +301,7 @@ class Finder {
         return refuse("a result does not span all dims");
     }
     set_dims(outer, inner);
+    space_.part_of_row = place(part_of_row);
     return true;
   }
 

@@ -24,7 +24,8 @@ struct Space {
   llvm::DenseMap<mlir::Operation*, Places> operands;                      // of every reduce: where its operand is read
   llvm::DenseMap<mlir::Operation*, llvm::DenseMap<char, Place>> letters;  // of a contract
   llvm::SmallVector<mlir::Value, 4> outputs;                              // member results that others read, in order
-  std::string refusal;                                                    // not empty: there is no such space
+  Place part_of_row;    // inner dims that some reductions run over and leave the rest to other kernels; none mostly
+  std::string refusal;  // not empty: there is no such space
 
   bool legal() const { return refusal.empty(); }
 };

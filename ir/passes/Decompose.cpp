@@ -61,7 +61,9 @@ Value softmax(tsr::SoftmaxOp op) {
   Value e = tsr::ExpOp::create(w.b, w.at, tsr::SubOp::create(w.b, w.at, x, w.spread(shift, x, dim)).getResult());
   Value sum = w.reduce("sum", e, dim);
   Value divisor = tsr::SelectOp::create(w.b, w.at, lane, nothing, w.number(lane, 1), sum);
-  return w.cast(tsr::DivOp::create(w.b, w.at, e, w.spread(divisor, x, dim)), tsr::element_of(op.getX()));
+  // One division a lane: as many as there are elements would take longer than all the rest.
+  Value share = tsr::RecipOp::create(w.b, w.at, divisor);
+  return w.cast(tsr::MulOp::create(w.b, w.at, e, w.spread(share, x, dim)), tsr::element_of(op.getX()));
 }
 
 Value logsumexp(tsr::LogSumExpOp op) {

@@ -97,7 +97,7 @@ class RecomputePass : public impl::RecomputeBase<RecomputePass> {
 
     // Readers in other kernels, in program order; one copy serves all of a kernel.
     llvm::MapVector<const Group*, llvm::SmallVector<mlir::OpOperand*, 4>> readers;
-    collect_readers(output, group, group_of, free, readers);
+    collect_readers(output, group, group_of, readers);
     mlir::OpBuilder b(&getContext());
     b.setInsertionPointAfter(output.getDefiningOp());
     for (auto& [reader, uses] : readers) {
@@ -114,7 +114,7 @@ class RecomputePass : public impl::RecomputeBase<RecomputePass> {
         if (!copy) copy = b.clone(*op, copies)->getResult(0);
         copies.map(op->getResult(0), copy);
       }
-      for (mlir::OpOperand* use : uses) use->set(copies.lookup(output));
+      for (mlir::OpOperand* use : uses) use->set(copy_of(use->get(), *reader, output, copies.lookup(output)));
     }
     stored.erase(output);
     stored.insert(leaves.begin(), leaves.end());
@@ -123,28 +123,28 @@ class RecomputePass : public impl::RecomputeBase<RecomputePass> {
                              output.getDefiningOp()->getName().getStringRef().str());
   }
 
+  // Uses of `value` in other kernels, also through views.
   static void collect_readers(Value value, const Group& group, const llvm::DenseMap<Operation*, const Group*>& group_of,
-                              const FreeOps& free,
                               llvm::MapVector<const Group*, llvm::SmallVector<mlir::OpOperand*, 4>>& readers) {
     for (mlir::OpOperand& use : value.getUses()) {
       Operation* user = use.getOwner();
-      const Group* reader =
-          free.is_free(user) ? sole_reader(user->getResult(0), group_of, free) : group_of.lookup(user);
-      if (reader && reader != &group) readers[reader].push_back(&use);
+      if (is_view(user)) collect_readers(user->getResult(0), group, group_of, readers);
+      else if (const Group* reader = group_of.lookup(user); reader && reader != &group) readers[reader].push_back(&use);
     }
   }
 
-  // The kernel that a free op belongs to; null when several use it.
-  static const Group* sole_reader(Value value, const llvm::DenseMap<Operation*, const Group*>& group_of,
-                                  const FreeOps& free) {
-    const Group* sole = nullptr;
-    for (Operation* user : value.getUsers()) {
-      const Group* reader =
-          free.is_free(user) ? sole_reader(user->getResult(0), group_of, free) : group_of.lookup(user);
-      if (!reader || (sole && sole != reader)) return nullptr;
-      sole = reader;
-    }
-    return sole;
+  // What `value`, which is `output` or a view of it, is for `reader`.
+  Value copy_of(Value value, const Group& reader, Value output, Value copy) {
+    if (value == output) return copy;
+    Value& view = copies_[{&reader, value}];
+    if (view) return view;
+    Operation* op = value.getDefiningOp();
+    Value of = copy_of(op->getOperand(0), reader, output, copy);
+    mlir::OpBuilder b(op->getContext());
+    b.setInsertionPointAfter(op);
+    Operation* made = b.clone(*op);
+    made->setOperand(0, of);
+    return copies_[{&reader, value}] = made->getResult(0);
   }
 
   llvm::DenseMap<std::pair<const Group*, Value>, Value> copies_;  // of a value, for a reader

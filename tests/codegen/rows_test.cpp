@@ -171,6 +171,46 @@ TEST(Rows, LayerNormBackward) {
   expect_close(values<float>(results[2]), dbeta, 1e-4);
 }
 
+// As in the backward of group norm: sums over the row, and over a part of it, which another kernel goes on from.
+void check_part_of_row(int rows, int channels, int pixels) {
+  const int all = rows * channels * pixels;
+  std::string x_type = "tensor<" + number(all) + "xf32>", s_type = "tensor<" + number(rows * channels) + "xf32>";
+  std::string map =
+      "affine_map<(d0, d1, d2) -> (d0 * " + number(channels * pixels) + " + d1 * " + number(pixels) + " + d2)>";
+  std::string s_map = "affine_map<(d0, d1, d2) -> (d0 * " + number(channels) + " + d1)>";
+  FuseProgram program("func.func @program(%x: " + x_type + ") -> (" + x_type + ", " + s_type +
+                      ") {\n  %y, %s = fuse.kernel \"parts\" dims [" + number(rows) + ", " + number(channels) + ", " +
+                      number(pixels) + "] outer 1 ins(%x : " + x_type + ") at [" + map + "] outs at [" + map + ", " +
+                      s_map + R"(] {
+  ^bb0(%v: f32):
+    %e = math.exp %v : f32
+    %p = fuse.reduce sum %e over [2] : f32
+    %r = fuse.reduce sum %p over [1] : f32
+    %q = arith.divf %e, %r : f32
+    %d = arith.mulf %q, %v : f32
+    %t = fuse.reduce sum %d over [2] : f32
+    fuse.yield %q, %t : f32, f32
+  } -> )" + x_type + ", " +
+                      s_type + "\n  return %y, %s : " + x_type + ", " + s_type + "\n}");
+  auto x = noise(static_cast<size_t>(all));
+  auto results = program.run({buffer(x)});
+  std::vector<double> y(x.size()), s(static_cast<size_t>(rows * channels));
+  const auto row = static_cast<size_t>(channels * pixels), channel = static_cast<size_t>(pixels);
+  for (size_t begin = 0; begin < x.size(); begin += row) {
+    double sum = 0;
+    for (size_t k = begin; k < begin + row; ++k) sum += std::exp(x[k]);
+    for (size_t k = begin; k < begin + row; ++k) y[k] = std::exp(x[k]) / sum, s[k / channel] += y[k] * x[k];
+  }
+  expect_close(values<float>(results[0]), y, 1e-6);
+  expect_close(values<float>(results[1]), s, 1e-5);
+}
+
+TEST(Rows, SumsOverAPartOfTheRow) {
+  for (auto [rows, channels, pixels] : {std::tuple{3, 4, 49}, {5, 3, 784}, {1, 2, 7}, {40, 16, 1}}) {
+    check_part_of_row(rows, channels, pixels);
+  }
+}
+
 TEST(Rows, NothingToReduce) {
   FuseProgram program(R"(
     func.func @program(%x: tensor<3x0xf32>) -> tensor<3xf32> {

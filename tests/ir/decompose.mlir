@@ -7,7 +7,7 @@
 // CHECK: %[[E:.*]] = tsr.exp
 // CHECK: %[[S:.*]] = tsr.reduce "sum" %[[E]] dims [1]
 // CHECK: tsr.select %[[NONE]], %{{.*}}, %[[S]]
-// CHECK: tsr.div %[[E]]
+// CHECK: tsr.mul %[[E]]
 func.func @softmax(%x: tensor<4x8xf32>) -> tensor<4x8xf32> {
   %0 = tsr.softmax %x dim 1 : tensor<4x8xf32>
   return %0 : tensor<4x8xf32>
@@ -16,7 +16,7 @@ func.func @softmax(%x: tensor<4x8xf32>) -> tensor<4x8xf32> {
 // Narrow floats round once, at the end.
 // CHECK-LABEL: @narrow_softmax
 // CHECK: tsr.cast %{{.*}} : (tensor<4x8xbf16>) -> tensor<4x8xf32>
-// CHECK: tsr.div {{.*}} : tensor<4x8xf32>
+// CHECK: tsr.mul {{.*}} : tensor<4x8xf32>
 // CHECK-NEXT: tsr.cast %{{.*}} : (tensor<4x8xf32>) -> tensor<4x8xbf16>
 func.func @narrow_softmax(%x: tensor<4x8xbf16>) -> tensor<4x8xbf16> {
   %0 = tsr.softmax %x dim 1 : tensor<4x8xbf16>

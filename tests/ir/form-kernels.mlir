@@ -123,3 +123,19 @@ func.func @operands_of_contractions(%a: tensor<1xbf16>, %b: tensor<1x6xf32>) -> 
   %2 = tsr.contract "mk,kn->mn" %1, %b windows [] : (tensor<1x1xf32>, tensor<1x6xf32>) -> tensor<1x6xf32>
   return %2 : tensor<1x6xf32>
 }
+
+// A sum over a part of the row ends in the kernel; the sum over the whole row then starts from it, in the same loop.
+// CHECK-LABEL: @part_of_the_row
+// CHECK: fuse.kernel {{.*}} dims [4, 3, 5] outer 1
+// CHECK: %[[P:.*]] = fuse.reduce sum %[[X:.*]] over [2]
+// CHECK-NEXT: fuse.reduce sum %[[P]] over [1]
+// CHECK: fuse.reduce sum %{{.*}} over [2]
+// CHECK-NOT: fuse.kernel
+func.func @part_of_the_row(%x: tensor<4x3x5xf32>) -> (tensor<4x3x5xf32>, tensor<4x3xf32>) {
+  %0 = tsr.reduce "sum" %x dims [1, 2] : (tensor<4x3x5xf32>) -> tensor<4xf32>
+  %1 = tsr.broadcast %0 dims [0] : (tensor<4xf32>) -> tensor<4x3x5xf32>
+  %2 = tsr.sub %x, %1 : tensor<4x3x5xf32>
+  %3 = tsr.mul %2, %2 : tensor<4x3x5xf32>
+  %4 = tsr.reduce "sum" %3 dims [2] : (tensor<4x3x5xf32>) -> tensor<4x3xf32>
+  return %2, %4 : tensor<4x3x5xf32>, tensor<4x3xf32>
+}

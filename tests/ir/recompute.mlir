@@ -53,3 +53,26 @@ func.func @in_memory_anyway(%x: tensor<4x8xf32>, %w: tensor<8x8xf32>) -> tensor<
   %2 = tsr.mul %1, %0 : tensor<4x8xf32>
   return %2 : tensor<4x8xf32>
 }
+
+// Two kernels read it through one view: the second computes it again, behind a view of its own.
+// CHECK-LABEL: @through_a_shared_view
+// CHECK-SAME: (%[[X:.*]]: tensor<4x8xf32>)
+// CHECK: %[[FIRST:.*]] = tsr.tanh %[[X]]
+// CHECK: %[[AGAIN:.*]] = tsr.tanh %[[X]]
+// CHECK: %[[A:.*]] = tsr.reshape %[[FIRST]]
+// CHECK: %[[B:.*]] = tsr.reshape %[[AGAIN]]
+// CHECK: tsr.mul %[[A]]
+// CHECK: tsr.mul %[[B]]
+func.func @through_a_shared_view(%x: tensor<4x8xf32>) -> (tensor<f32>, tensor<32xf32>, tensor<32xf32>) {
+  %0 = tsr.tanh %x : tensor<4x8xf32>
+  %1 = tsr.reduce "sum" %0 dims [0, 1] : (tensor<4x8xf32>) -> tensor<f32>
+  %2 = tsr.broadcast %1 dims [] : (tensor<f32>) -> tensor<32xf32>
+  %3 = tsr.reshape %0 : (tensor<4x8xf32>) -> tensor<32xf32>
+  %4 = tsr.mul %3, %2 : tensor<32xf32>
+  %5 = tsr.barrier %4 : tensor<32xf32>
+  %6 = tsr.reduce "sum" %5 dims [0] : (tensor<32xf32>) -> tensor<f32>
+  %7 = tsr.broadcast %6 dims [] : (tensor<f32>) -> tensor<32xf32>
+  %8 = tsr.mul %3, %7 : tensor<32xf32>
+  %9 = tsr.barrier %8 : tensor<32xf32>
+  return %1, %5, %9 : tensor<f32>, tensor<32xf32>, tensor<32xf32>
+}
