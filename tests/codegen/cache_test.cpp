@@ -1,9 +1,13 @@
 // The disk cache: what it keeps, and what becomes of damaged files.
 
+#include <sys/wait.h>
+#include <unistd.h>
+
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <sstream>
+#include <vector>
 
 #include <gtest/gtest.h>
 
@@ -85,8 +89,62 @@ TEST_F(Cache, IsOffAtZero) {
 
 TEST_F(Cache, RefusesADirectoryThatOthersMayWrite) {
   write_cached(key_, "o", payload_);
-  std::filesystem::permissions(directory_, std::filesystem::perms::all);
-  EXPECT_FALSE(read_cached(key_, "o"));
+  EXPECT_EQ(cache_refusal(), "");
+  using std::filesystem::perms;
+  for (perms others : {perms::group_write, perms::others_write}) {
+    std::filesystem::permissions(directory_, perms::owner_all | others);
+    EXPECT_FALSE(read_cached(key_, "o"));
+    EXPECT_NE(cache_refusal().find("may be written by others"), std::string::npos);
+    write_cached(blake3_hex("more"), "o", payload_);
+    EXPECT_EQ(cached_files().size(), 1u);
+  }
+}
+
+TEST_F(Cache, RemovesWhatWasUsedLongestAgo) {
+  std::vector<std::string> keys;
+  for (int k = 0; k < 10; ++k) {
+    keys.push_back(blake3_hex("kernel " + std::to_string(k)));
+    write_cached(keys.back(), "o", payload_);
+  }
+  EXPECT_TRUE(read_cached(keys[0], "o"));  // used again: the oldest is now the second
+  const int64_t each = cached_files().front().bytes;
+  EXPECT_EQ(trim_cache(10 * each, true), 0);
+  EXPECT_EQ(trim_cache(10 * each - 1, true), 2 * each);  // nine tenths of the limit hold eight files
+  EXPECT_TRUE(read_cached(keys[0], "o"));
+  EXPECT_FALSE(read_cached(keys[1], "o"));
+  EXPECT_FALSE(read_cached(keys[2], "o"));
+  EXPECT_TRUE(read_cached(keys[3], "o"));
+  EXPECT_EQ(trim_cache(0, true), 8 * each);
+  EXPECT_TRUE(cached_files().empty());
+}
+
+// Writers, readers and a process that removes files, all at once: whatever is read is right.
+TEST_F(Cache, ServesManyProcesses) {
+  constexpr int processes = 6, keys = 8, rounds = 150;
+  auto payload_of = [](int k) { return std::string(static_cast<size_t>(3000 + 701 * k), static_cast<char>('a' + k)); };
+  std::vector<pid_t> children;
+  for (int p = 0; p < processes; ++p) {
+    pid_t child = fork();
+    ASSERT_GE(child, 0);
+    if (child > 0) {
+      children.push_back(child);
+      continue;
+    }
+    int wrong = 0;
+    for (int r = 0; r < rounds; ++r) {
+      int k = (r * 5 + p) % keys;
+      std::string key = blake3_hex("shared " + std::to_string(k));
+      if (auto found = read_cached(key, "o")) wrong += *found != payload_of(k);
+      else write_cached(key, "o", payload_of(k));
+      if (r % 10 == p) trim_cache(r % 20 == p ? 0 : 20'000, /*wait=*/r % 3 == 0);
+    }
+    _exit(wrong == 0 ? 0 : 1);
+  }
+  for (pid_t child : children) {
+    int status = 0;
+    waitpid(child, &status, 0);
+    EXPECT_TRUE(WIFEXITED(status) && WEXITSTATUS(status) == 0) << status;
+  }
 }
 
 TEST(Keys, NameTheLibrary) {
