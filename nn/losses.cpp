@@ -26,6 +26,12 @@ void check_same_shape(const Operand& prediction, const Operand& target) {
                     .hint = "losses do not broadcast; reshape or broadcast_to first"});
 }
 
+// The targets themselves, and a ValueError of the run when one is no class: gather is what looks at indices.
+Tensor checked(const Tensor& targets, int64_t classes, const CrossEntropyOptions& options) {
+  Tensor counted = options.ignore_index ? where(targets == *options.ignore_index, 0, targets) : targets;
+  return gather(arange(classes, targets.dtype()), counted, 0);
+}
+
 }  // namespace
 
 Tensor cross_entropy(Operand logits_in, Operand targets_in, CrossEntropyOptions options) {
@@ -47,7 +53,8 @@ Tensor cross_entropy(Operand logits_in, Operand targets_in, CrossEntropyOptions 
   // logsumexp(x) − x[target], the target picked by comparing indices: elementwise, so no row of x need be stored.
   const int last = logits.rank() - 1;
   Tensor normalizer = logsumexp(logits, last);
-  Tensor hit = iota(logits.shape(), last, targets.dtype()) == unsqueeze(targets, -1);
+  Tensor hit =
+      iota(logits.shape(), last, targets.dtype()) == unsqueeze(checked(targets, logits.size(last), options), -1);
   Tensor loss = normalizer - sum(where(hit, logits, 0), {last});
   if (options.label_smoothing != 0)
     loss = loss * (1 - options.label_smoothing) + (normalizer - mean(logits, {last})) * options.label_smoothing;

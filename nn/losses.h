@@ -15,7 +15,7 @@ struct CrossEntropyOptions {
   Reduction reduction = Reduction::mean;
 };
 // −log softmax(logits)[target]: logits [.., classes], integer targets [..]. The class dim is the last one. A target
-// outside [0, classes) that is not ignore_index has no logit: it costs the logsumexp of its row.
+// outside [0, classes) that is not ignore_index is a ValueError of the run that meets it.
 Tensor cross_entropy(Operand logits, Operand targets, CrossEntropyOptions = {});
 
 Tensor mse(Operand prediction, Operand target, Reduction = Reduction::mean);  // (p − t)²

@@ -35,6 +35,19 @@ TEST(CrossEntropy, LeavesIgnoredTargetsOut) {
   expect_near(cross_entropy(logits, tensor<int32_t>({7, 7, 7}), {.ignore_index = 7}), {0});
 }
 
+TEST(CrossEntropy, RefusesATargetThatIsNoClass) {
+  for (int32_t target : {3, -1}) {
+    try {
+      cross_entropy(ramp({1, 3}), tensor<int32_t>({target}), {.ignore_index = -100}).eval();
+      ADD_FAILURE() << target;
+    } catch (const ValueError& error) {
+      EXPECT_EQ(error.text().path, "cross_entropy");
+      EXPECT_NE(error.text().fault.find("index " + std::to_string(target)), std::string::npos) << error.what();
+      EXPECT_NE(error.text().at.str().find("losses_test.cpp"), std::string::npos) << error.what();
+    }
+  }
+}
+
 TEST(CrossEntropy, SmoothsLabels) {
   expect_near(cross_entropy(ramp({1, 3}), tensor<int32_t>({2}), {.label_smoothing = 0.3}),
               {0.7 * (normalizer - 2) + 0.3 * (normalizer - 1)});
