@@ -214,7 +214,6 @@ Value KernelWriter::compute(Operation* op, const Coordinates& at) {
       .Case([&](tsr::ContractOp) { return contract(op); })
       .Case([&](tsr::GatherOp) { return gather(op, at); })
       .Case([&](tsr::DynamicSliceOp) { return dynamic_slice(op, at); })
-      .Case([&](tsr::DynamicUpdateSliceOp) { return dynamic_update_slice(op, at); })
       .Case([&](tsr::RandomOp) { return random(op, at); });
 }
 
@@ -297,28 +296,6 @@ Value KernelWriter::dynamic_slice(Operation* op, const Coordinates& at) {
   Value source = whole(slice.getX());
   mlir::Type element = fuse::body_type(tsr::element_of(source));
   return tsr::widen(b_, loc, fuse::LoadAtOp::create(b_, loc, element, source, where, /*clamp=*/true));
-}
-
-// Every element asks whether the update covers it.
-Value KernelWriter::dynamic_update_slice(Operation* op, const Coordinates& at) {
-  auto update = llvm::cast<tsr::DynamicUpdateSliceOp>(op);
-  Location loc = op->getLoc();
-  Value inside;
-  llvm::SmallVector<Value, 4> where;
-  for (auto [start, c, n, size] :
-       llvm::zip(update.getStart(), at, tsr::shape_of(update.getX()), tsr::shape_of(update.getUpdate()))) {
-    Value i = arith::SubIOp::create(b_, loc, index(loc, c.index), clamped(loc, start, n - size));
-    where.push_back(i);
-    if (n == size) continue;  // covers all of this dim
-    // Unsigned, so that one comparison sees both ends.
-    Value covers =
-        arith::CmpIOp::create(b_, loc, arith::CmpIPredicate::ult, i, arith::ConstantIndexOp::create(b_, loc, size));
-    inside = inside ? arith::AndIOp::create(b_, loc, inside, covers).getResult() : covers;
-  }
-  Value source = whole(update.getUpdate());
-  mlir::Type element = fuse::body_type(tsr::element_of(source));
-  Value fresh = tsr::widen(b_, loc, fuse::LoadAtOp::create(b_, loc, element, source, where, /*clamp=*/true));
-  return inside ? arith::SelectOp::create(b_, loc, inside, fresh, emit(update.getX(), at)).getResult() : fresh;
 }
 
 Value KernelWriter::random(Operation* op, const Coordinates& at) {

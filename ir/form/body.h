@@ -59,7 +59,6 @@ class KernelWriter {
   mlir::Value contract(mlir::Operation* op);
   mlir::Value gather(mlir::Operation* op, const Coordinates& at);
   mlir::Value dynamic_slice(mlir::Operation* op, const Coordinates& at);
-  mlir::Value dynamic_update_slice(mlir::Operation* op, const Coordinates& at);
   mlir::Value clamped(mlir::Location, mlir::Value start, int64_t most);
   mlir::Value random(mlir::Operation* op, const Coordinates& at);
   Coordinates through_view(mlir::Operation* op, const Coordinates& at);

@@ -37,8 +37,8 @@ bool is_opaque_reshape(Operation* op) {
 bool is_elementwise(Operation* op) { return llvm::isa<tsr::ScalarBody>(op); }
 
 bool stands_alone(Operation* op) {
-  return llvm::isa<tsr::BarrierOp, tsr::PadOp, tsr::ConcatOp, tsr::FoldOp, tsr::ScatterOp, tsr::ArgSortOp,
-                   tsr::ArgMaxOp, tsr::ArgMinOp, tsr::ScanOp>(op);
+  return llvm::isa<tsr::BarrierOp, tsr::PadOp, tsr::ConcatOp, tsr::FoldOp, tsr::ScatterOp, tsr::DynamicUpdateSliceOp,
+                   tsr::ArgSortOp, tsr::ArgMaxOp, tsr::ArgMinOp, tsr::ScanOp>(op);
 }
 
 Value base_of(Value value) {
@@ -54,8 +54,8 @@ namespace {
 // Operands that a kernel addresses as whole tensors, or that a library routine is handed.
 llvm::SmallVector<Value, 2> whole_operands(Operation* op) {
   if (llvm::isa<tsr::GatherOp, tsr::DynamicSliceOp, tsr::BarrierOp>(op)) return {op->getOperand(0)};
-  if (llvm::isa<tsr::DynamicUpdateSliceOp>(op)) return {op->getOperand(1)};
-  if (llvm::isa<tsr::ScatterOp, tsr::ArgSortOp, tsr::ArgMaxOp, tsr::ArgMinOp, tsr::ScanOp, mlir::func::ReturnOp>(op))
+  if (llvm::isa<tsr::ScatterOp, tsr::DynamicUpdateSliceOp, tsr::ArgSortOp, tsr::ArgMaxOp, tsr::ArgMinOp, tsr::ScanOp,
+                mlir::func::ReturnOp>(op))
     return llvm::to_vector<2>(op->getOperands());
   return {};
 }

@@ -127,9 +127,6 @@ class Finder {
     } else if (auto slice = llvm::dyn_cast<tsr::DynamicSliceOp>(op)) {
       if (members_.contains(slice.getX().getDefiningOp())) return refuse("it slices a result");
       result = atoms_.fresh(tsr::shape_of(slice.getY()));
-    } else if (auto update = llvm::dyn_cast<tsr::DynamicUpdateSliceOp>(op)) {
-      if (members_.contains(update.getUpdate().getDefiningOp())) return refuse("its update must lie in memory");
-      result = operand(update.getX());
     } else if (llvm::isa<tsr::RandomOp>(op)) {
       result = atoms_.fresh(tsr::shape_of(op->getResult(0)));
     } else {

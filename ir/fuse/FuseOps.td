@@ -236,7 +236,8 @@ def Fuse_RandomOp : Fuse_Op<"random", [Pure, ParentOneOf<["KernelOp", "CascadeOp
 def Fuse_LibraryOp : Fuse_Op<"library", [Pure]> {
   let summary = "a whole-tensor routine that is not a loop over points";
   let description = [{
-    `argsort`, `argmax`, `argmin`, `scan` and `scatter`, with the attributes of the core op of that name.
+    `argsort`, `argmax`, `argmin`, `scan`, `scatter` and `dynamic_update_slice`, with the attributes of the core op of
+    that name. The last two write into their first operand where nobody needs it afterwards.
 
     ```mlir
     %p = fuse.library "argsort"(%x) {dim = 1 : i64, descending = false} : (tensor<4x8xf32>) -> tensor<4x8xi64>

@@ -202,5 +202,30 @@ TEST(Compile, two_programs_of_equal_shape_are_told_apart) {
   EXPECT_THAT(columns(x).to_vector<float>(), ElementsAre(4, 6));
 }
 
+// A cache that a step appends to: the update costs what it writes, and the memory stays where it is.
+TEST(Compile, an_update_of_a_state_is_written_in_place) {
+  if (default_executor().name() != "jit") GTEST_SKIP() << "the reference executor donates nothing";
+  State cache("cache", zeros({64, 8}).eval());
+  auto append = compile([&](Tensor row, Tensor at) {
+    cache.assign(dynamic_update_slice(cache.value(), row, {at, scalar(int64_t{0}, i64)}));
+    return at + int64_t{1};
+  });
+  Tensor at = scalar(int64_t{0}, i64);
+  append(full({1, 8}, 1.0), at);
+  const void* where = cache.value().buffer()->data();
+  for (int64_t k = 1; k < 5; ++k) {
+    append(full({1, 8}, static_cast<double>(k)), scalar(k, i64));
+    EXPECT_EQ(cache.value().buffer()->data(), where);
+  }
+  std::vector<float> rows = cache.value().to_vector<float>();
+  for (size_t k = 1; k < 5; ++k) EXPECT_EQ(rows[k * 8 + 7], static_cast<float>(k));
+  EXPECT_EQ(rows[5 * 8], 0);
+  // Whoever still holds the old value keeps it.
+  Tensor before = cache.value();
+  append(full({1, 8}, 9.0), scalar(int64_t{0}, i64));
+  EXPECT_EQ(before.to_vector<float>()[0], 1);
+  EXPECT_EQ(cache.value().to_vector<float>()[0], 9);
+}
+
 }  // namespace
 }  // namespace tessera

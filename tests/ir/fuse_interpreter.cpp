@@ -416,6 +416,7 @@ Attrs attributes_of(fuse::LibraryOp op) {
     return ScatterAttrs{number("dim"), word("mode") == "set"   ? ScatterMode::set
                                        : word("mode") == "add" ? ScatterMode::add
                                                                : ScatterMode::max};
+  if (op.getName() == "dynamic_update_slice") return NoAttrs{};
   return DimAttrs{number("dim")};
 }
 
@@ -446,7 +447,7 @@ class Interpreted : public Executable {
     ir::lower_to_fuse(*module_);
   }
 
-  std::vector<BufferPtr> run(std::vector<BufferPtr>& arguments) override {
+  std::vector<BufferPtr> run(const Program&, std::vector<BufferPtr>& arguments) override {
     auto function = *module_->getOps<mlir::func::FuncOp>().begin();
     llvm::DenseMap<mlir::Value, Tensor> tensors;
     for (auto [argument, data] : llvm::zip(function.getArguments(), arguments))
@@ -473,7 +474,7 @@ class Interpreted : public Executable {
     return results;
   }
 
-  std::string text(std::string_view) const override {
+  std::string text(const Program&, std::string_view) const override {
     std::string out;
     llvm::raw_string_ostream stream(out);
     module_.get()->print(stream);

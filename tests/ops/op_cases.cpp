@@ -104,6 +104,7 @@ class Builder {
         Tensor x = data(t, shape);
         add(std::string(name(t)) + shape.str(), {x}, f(x));
       }
+      if (!is_float(t) && t != boolean) add(std::string(name(t)) + " extremes", {extremes(t)}, f(extremes(t)));
       Tensor base = data(t, {6, 9, 5});
       add(std::string(name(t)) + " transposed", {base}, f(permute(base, {2, 0, 1})));
       add(std::string(name(t)) + " sliced", {base}, f(slice(base, {Range{1, 6, 2}, Range{2, 8, 3}})));
@@ -118,6 +119,10 @@ class Builder {
         Tensor x = data(t, shape), y = data(t, shape, row_.second);
         add(std::string(name(t)) + shape.str(), {x, y}, f(x, y));
       }
+      if (!is_float(t) && t != boolean && row_.op != Op::Pow) {
+        Tensor e = extremes(t);
+        add(std::string(name(t)) + " extremes", {e}, f(unsqueeze(e, 1), unsqueeze(e, 0)));
+      }
       Tensor x = data(t, {3, 1, 7}), y = data(t, {5, 1}, row_.second);
       add(std::string(name(t)) + " broadcast", {x, y}, f(x, y));
       Tensor a = data(t, {9, 6}), b = data(t, {6, 9}, row_.second);
@@ -128,6 +133,22 @@ class Builder {
       Tensor x = special(f32), y = special(f32);
       add("f32 special", {x, y}, f(unsqueeze(x, 1), unsqueeze(y, 0)), false);
     }
+  }
+
+  // Where signed and unsigned, and narrow and wide integers come apart.
+  static Tensor extremes(DType t) {
+    const int bits = static_cast<int>(8 * size_of(t));
+    const uint64_t top = uint64_t{1} << (bits - 1);
+    std::vector<uint64_t> values{0, 1, 2, 3, 100, top - 1, top, top + 1, 2 * top - 3, 2 * top - 2, 2 * top - 1};
+    auto buffer = std::make_shared<Buffer>(values.size() * size_of(t));
+    for (size_t i = 0; i < values.size(); ++i) {
+      // As the dtype reads these bits.
+      auto value = static_cast<int64_t>(values[i]);
+      if (!is_unsigned(t) && bits < 64 && values[i] >= top)
+        value = static_cast<int64_t>(values[i]) - (int64_t{1} << bits);
+      store_int(buffer->data(), t, static_cast<int64_t>(i), value);
+    }
+    return tensor_from(std::move(buffer), t, {static_cast<int64_t>(values.size())});
   }
 
   std::vector<Case> cases;
@@ -145,10 +166,16 @@ class Builder {
   Draw draw_;
 };
 
+// The second half of a vector before the first.
+Tensor flip_halves(const Tensor& x) {
+  int64_t half = x.size(0) / 2;
+  return concat({slice(x, 0, Range{half, x.size(0)}), slice(x, 0, Range{0, half})}, 0);
+}
+
 std::string label(DType t, const std::string& what) { return std::string(name(t)) + " " + what; }
 
 constexpr DType some_dtypes[] = {f64, f32, bf16, i32, u8, boolean};  // where an op only moves data
-constexpr DType number_dtypes[] = {f64, f32, f16, bf16, i64, i32, u8};
+constexpr DType number_dtypes[] = {f64, f32, f16, bf16, i64, i32, u32, i8, u8};
 constexpr DType float_dtypes[] = {f64, f32, f16, bf16};
 
 void structured(Op op, Builder& b) {
@@ -304,6 +331,13 @@ void structured(Op op, Builder& b) {
         b.add(label(t, "max last"), {x}, max(x, {2}));
         b.add(label(t, "min first"), {x}, min(x, {0}));
         b.add(label(t, "max all"), {x}, max(x));
+        if (!is_float(t)) {
+          Tensor low = b.extremes(t), high = flip_halves(low);
+          b.add(label(t, "extremes"), {low}, max(low));
+          b.add(label(t, "extremes, min"), {low}, min(low));
+          b.add(label(t, "extremes in one body"), {low}, min(maximum(unsqueeze(low, 1), unsqueeze(high, 0)), {1}));
+          b.add(label(t, "extremes, columns"), {low}, max(minimum(unsqueeze(low, 1), unsqueeze(high, 0)), {0}));
+        }
         Tensor small = b.data(t, {4, 3}, {0.5, 1.5});
         b.add(label(t, "prod"), {small}, prod(small, {1}));
         b.add(label(t, "sum of transposed"), {x}, sum(permute(x, {2, 0, 1}), {2}));

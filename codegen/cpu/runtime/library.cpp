@@ -194,6 +194,35 @@ void scatter(const Call& call, int64_t* errors) {
   });
 }
 
+// x with the update over it, from starts that move so that it fits. In place it costs what the update costs.
+void update_slice(const Call& call) {
+  const size_t rank = (call.parameters.size() - library_parameter_count) / 2, size = size_of(call.dtype());
+  const int64_t *extents = call.parameters.data() + library_parameter_count, *part = extents + rank;
+  char* to = static_cast<char*>(call.values[2 + rank]);
+  const char* update = static_cast<const char*>(call.values[1]);
+  int64_t elements = 1, rows = 1, start = 0, stride = 1;
+  std::vector<int64_t> strides(rank);
+  for (size_t d = rank; d-- > 0; stride *= extents[d]) strides[d] = stride;
+  elements = stride;
+  if (call.values[0] != to) std::memcpy(to, call.values[0], static_cast<size_t>(elements) * size);
+  for (size_t d = 0; d < rank; ++d) {
+    int64_t first = load_int(call.values[2 + d], static_cast<DType>(call.at(library_index_dtype)), 0);
+    start += std::clamp<int64_t>(first, 0, extents[d] - part[d]) * strides[d];
+    if (d + 1 < rank) rows *= part[d];
+  }
+  const int64_t length = rank == 0 ? 1 : part[rank - 1];
+  const size_t bytes = static_cast<size_t>(length) * size;
+  call.pool.run(rows, [&](int64_t row, int) {
+    int64_t rest = row, at = start;
+    for (size_t d = rank; d-- > 0;) {
+      if (d + 1 == rank) continue;
+      at += rest % part[d] * strides[d];
+      rest /= part[d];
+    }
+    std::memcpy(to + static_cast<size_t>(at) * size, update + static_cast<size_t>(row) * bytes, bytes);
+  });
+}
+
 }  // namespace
 
 void run_library(std::string_view name, void* const* values, const std::vector<int64_t>& parameters, int64_t* errors,
@@ -204,6 +233,7 @@ void run_library(std::string_view name, void* const* values, const std::vector<i
   if (name == "argmin") return arg_extreme(call, false);
   if (name == "scan") return scan(call);
   if (name == "scatter") return scatter(call, errors);
+  if (name == "dynamic_update_slice") return update_slice(call);
   throw InternalError("no library routine " + std::string(name));
 }
 

@@ -24,6 +24,7 @@ enum LibraryParameter : int {
   library_index_count,
   library_parameter_count,
 };
+// dynamic_update_slice: behind those, the extents of x and then of the update; library_index_dtype is of the starts.
 
 // `values`: operands, then the result. `errors`: two words for the largest and the smallest index outside (scatter).
 void run_library(std::string_view name, void* const* values, const std::vector<int64_t>& parameters, int64_t* errors,
