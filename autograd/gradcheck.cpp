@@ -39,17 +39,18 @@ class Runner {
     std::vector<NodePtr> in, out{loss.node()}, captured;
     for (const Tensor& x : inputs) in.push_back(x.node());
     for (const Tensor& g : gradients) out.push_back(g.node());
-    const Program program = flatten(in, out, /*lift_constants=*/false, &captured);
+    program_ = flatten(in, out, /*lift_constants=*/false, &captured);
     for (const NodePtr& node : captured) captured_.push_back(Tensor(node).buffer());
-    run_ = reference_executor().compile(program);
+    run_ = reference_executor().compile(program_);
   }
 
   std::vector<BufferPtr> operator()(std::vector<BufferPtr> arguments) {
     arguments.insert(arguments.end(), captured_.begin(), captured_.end());
-    return run_->run(arguments);
+    return run_->run(program_, arguments);
   }
 
  private:
+  Program program_;
   std::shared_ptr<Executable> run_;
   std::vector<BufferPtr> captured_;
 };

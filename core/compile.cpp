@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <filesystem>
 
 #include <tessera/core/error.h>
 #include <tessera/core/fault.h>
@@ -87,7 +88,10 @@ struct CompiledFunction::Entry {
 };
 
 CompiledFunction::CompiledFunction(Body body, CompileOptions options, Loc at)
-    : body_(std::move(body)), options_(std::move(options)), at_(at) {}
+    : body_(std::move(body)), options_(std::move(options)), at_(at) {
+  if (options_.name.empty())
+    options_.name = std::filesystem::path(at.file).filename().string() + ":" + std::to_string(at.line);
+}
 
 std::shared_ptr<CompiledFunction::Entry> CompiledFunction::record(const std::vector<Tensor>& arguments) {
   auto entry = std::make_shared<Entry>();
@@ -135,7 +139,7 @@ std::vector<Tensor> CompiledFunction::call(const std::vector<Tensor>& arguments)
   for (State* state : recorded.read) buffers.push_back(Trace::stored(*state).buffer(at_));
   for (const NodePtr& node : recorded.captured) buffers.push_back(node->value);
   DonatedStates donated(recorded, first_state);
-  std::vector<BufferPtr> outputs = entry->executable->run(buffers);
+  std::vector<BufferPtr> outputs = entry->executable->run(recorded.program, buffers);
   donated.spent();
 
   std::vector<Tensor> results;
@@ -151,7 +155,8 @@ std::vector<Tensor> CompiledFunction::call(const std::vector<Tensor>& arguments)
 int64_t CompiledFunction::programs() const { return static_cast<int64_t>(entries_.size()); }
 std::string CompiledFunction::text(std::string_view stage) const {
   if (entries_.empty()) return "";
-  return stage == "tsr" ? entries_.back()->recorded.program.str() : entries_.back()->executable->text(stage);
+  const Program& program = entries_.back()->recorded.program;
+  return stage == "tsr" ? program.str() : entries_.back()->executable->text(program, stage);
 }
 const Program* CompiledFunction::program() const {
   return entries_.empty() ? nullptr : &entries_.back()->recorded.program;

@@ -28,7 +28,7 @@
 namespace tessera {
 
 struct CompileOptions {
-  std::string name = "step";
+  std::string name = {};          // what reports call the program; empty: the place of compile(), as "train.cpp:41"
   std::string precision = "f32";  // policy of the program (D8)
   bool strict = false;            // numerics
 };
@@ -41,7 +41,7 @@ class CompiledFunction {
   std::vector<Tensor> call(const std::vector<Tensor>& arguments);
 
   int64_t programs() const;                        // signatures compiled so far
-  std::string text(std::string_view stage) const;  // of the latest program: "tsr", "fuse", "plan", "explain"
+  std::string text(std::string_view stage) const;  // of the latest program: "tsr", "fuse", "plan", "kernels", "explain"
   const Program* program() const;                  // the latest, null before the first call
 
  private:

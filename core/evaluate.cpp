@@ -57,7 +57,7 @@ void evaluate(const std::vector<NodePtr>& wanted, Loc at) {
   std::shared_ptr<Executable> executable = default_executor().get(program);
   std::vector<BufferPtr> arguments;
   for (const NodePtr& node : captured) arguments.push_back(input_value(*node));
-  std::vector<BufferPtr> results = executable->run(arguments);
+  std::vector<BufferPtr> results = executable->run(program, arguments);
   for (size_t i = 0; i < targets.size(); ++i) {
     targets[i]->value = results[i];
     targets[i]->read_at = at;

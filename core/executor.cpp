@@ -10,7 +10,7 @@
 
 namespace tessera {
 
-std::string Executable::text(std::string_view) const { return ""; }
+std::string Executable::text(const Program&, std::string_view) const { return ""; }
 
 // Least recently used programs leave first, so that a process that meets ever new shapes does not grow for ever.
 struct Executor::Cache {

@@ -13,16 +13,17 @@
 
 namespace tessera {
 
-// One compiled Program. Runs on one thread at a time.
+// One compiled computation. Equal programs share it, wherever they were recorded: so every call says which recording it
+// is for, and errors and texts speak of that one's lines and module paths. Runs on one thread at a time.
 class Executable {
  public:
   virtual ~Executable() = default;
   // Buffers in argument order in, result buffers in result order out. An argument whose use_count is 1 may be donated:
   // its memory becomes a result. Throws ValueError for an index out of range, naming the op's line; then no argument
   // has been written to, so the caller loses nothing.
-  virtual std::vector<BufferPtr> run(std::vector<BufferPtr>& arguments) = 0;
-  // What people read: "tsr", "fuse", "llvm", "plan", "explain". Empty when the executor has no such text.
-  virtual std::string text(std::string_view stage) const;
+  virtual std::vector<BufferPtr> run(const Program& recorded, std::vector<BufferPtr>& arguments) = 0;
+  // What people read: "tsr", "fuse", "llvm", "plan", "kernels", "explain". Empty when the executor has no such text.
+  virtual std::string text(const Program& recorded, std::string_view stage) const;
 };
 
 class Executor {

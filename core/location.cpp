@@ -22,7 +22,7 @@ std::string Loc::str() const { return known() ? std::string(file) + ":" + std::t
 // Ours are the sources, and the same headers seen through an include folder: `…/include/tessera/nn/…`.
 bool is_library_file(const char* file) {
   std::string_view path(file);
-  if (starts_with_folder(path, TESSERA_SOURCE_DIR)) return true;
+  if (starts_with_folder(path, TESSERA_SOURCE_DIR) || starts_with_folder(path, TESSERA_SOURCE_RELATIVE)) return true;
   constexpr std::string_view installed = "include/tessera";
   size_t at = path.rfind(installed);
   return at != std::string_view::npos && starts_with_folder(path, path.substr(0, at + installed.size()));

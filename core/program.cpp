@@ -151,7 +151,8 @@ std::string Program::str() const {
     if (at.known()) out << "  // " << at.str() << (i.scope ? " in " + i.scope->path() : "");
     out << '\n';
   };
-  out << "func.func @" << name << "(\n";
+  // Quoted: a name may be a place in a file.
+  out << "func.func @\"" << name << "\"(\n";
   for (size_t k = 0; k < inputs.size(); ++k) {
     const Instruction& i = instructions[static_cast<size_t>(inputs[k])];
     out << "    %" << inputs[k] << ": " << mlir_type(i) << (k + 1 < inputs.size() ? "," : "");

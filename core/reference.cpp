@@ -57,30 +57,30 @@ void run_op(const reference::Call& call) {
 
 class ReferenceExecutable : public Executable {
  public:
-  explicit ReferenceExecutable(const Program& program) : program_(program), last_use_(program.instructions.size()) {
-    const int count = static_cast<int>(program_.instructions.size());
+  explicit ReferenceExecutable(const Program& program) : last_use_(program.instructions.size()) {
+    const int count = static_cast<int>(program.instructions.size());
     for (int i = 0; i < count; ++i) {
       last_use_[static_cast<size_t>(i)] = i;
-      for (const int input : program_.instructions[static_cast<size_t>(i)].inputs)
+      for (const int input : program.instructions[static_cast<size_t>(i)].inputs)
         last_use_[static_cast<size_t>(input)] = i;
     }
-    for (const int output : program_.outputs) last_use_[static_cast<size_t>(output)] = count;
+    for (const int output : program.outputs) last_use_[static_cast<size_t>(output)] = count;
   }
 
-  std::vector<BufferPtr> run(std::vector<BufferPtr>& arguments) override {
-    check_internal(arguments.size() == program_.inputs.size(), "one buffer per input of the program");
-    std::vector<BufferPtr> values(program_.instructions.size());
-    for (size_t k = 0; k < arguments.size(); ++k) values[static_cast<size_t>(program_.inputs[k])] = arguments[k];
+  std::vector<BufferPtr> run(const Program& program, std::vector<BufferPtr>& arguments) override {
+    check_internal(arguments.size() == program.inputs.size(), "one buffer per input of the program");
+    std::vector<BufferPtr> values(program.instructions.size());
+    for (size_t k = 0; k < arguments.size(); ++k) values[static_cast<size_t>(program.inputs[k])] = arguments[k];
 
     std::vector<const Instruction*> types;
     std::vector<BufferPtr> operands;
     for (size_t i = 0; i < values.size(); ++i) {
-      const Instruction& instruction = program_.instructions[i];
+      const Instruction& instruction = program.instructions[i];
       if (instruction.op == Op::Input) continue;
       types.clear();
       operands.clear();
       for (const int input : instruction.inputs) {
-        types.push_back(&program_.instructions[static_cast<size_t>(input)]);
+        types.push_back(&program.instructions[static_cast<size_t>(input)]);
         operands.push_back(values[static_cast<size_t>(input)]);
       }
       values[i] = run_reference(instruction, types, operands);
@@ -89,15 +89,16 @@ class ReferenceExecutable : public Executable {
     }
 
     std::vector<BufferPtr> results;
-    results.reserve(program_.outputs.size());
-    for (const int output : program_.outputs) results.push_back(values[static_cast<size_t>(output)]);
+    results.reserve(program.outputs.size());
+    for (const int output : program.outputs) results.push_back(values[static_cast<size_t>(output)]);
     return results;
   }
 
-  std::string text(std::string_view stage) const override { return stage == "tsr" ? program_.str() : std::string(); }
+  std::string text(const Program& program, std::string_view stage) const override {
+    return stage == "tsr" ? program.str() : std::string();
+  }
 
  private:
-  Program program_;
   std::vector<int> last_use_;  // of each value: the instruction after which it is freed
 };
 

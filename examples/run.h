@@ -2,7 +2,7 @@
 // What every example trainer shares: flags, the run directory, the progress line, metrics, the loss curve, checkpoints.
 //
 //   RUN/metrics.jsonl   one line per step     RUN/loss.png       the curve, drawn at the end
-//   RUN/step-N/         checkpoints           RUN/program/       the compiled step: tsr, fuse, plan, explain
+//   RUN/step-N/         checkpoints           RUN/program/       the compiled step, for `tessera explain RUN`
 
 #include <chrono>
 #include <cstdint>
@@ -65,12 +65,12 @@ class Run {
   bool terminal_;
 };
 
-// Writes the texts of a compiled step, for reading: RUN/program/{tsr,fuse,plan,explain}.txt.
+// Writes the texts of a compiled step, for reading: RUN/program/{tsr,fuse,plan,kernels,explain}.txt.
 template <class Compiled> void write_program(const Run& run, const Compiled& step);
 void write_text(const std::filesystem::path&, const std::string& text);
 
 template <class Compiled> void write_program(const Run& run, const Compiled& step) {
-  for (const char* stage : {"tsr", "fuse", "plan", "explain"})
+  for (const char* stage : {"tsr", "fuse", "plan", "kernels", "explain"})
     if (std::string text = step.text(stage); !text.empty())
       write_text(run.path("program") / (std::string(stage) + ".txt"), text);
 }

@@ -4,6 +4,7 @@
 
 #include <functional>
 #include <string>
+#include <vector>
 
 #include "mlir/IR/BuiltinOps.h"
 #include "mlir/IR/MLIRContext.h"
@@ -20,8 +21,15 @@ void load_dialects(mlir::MLIRContext& context);
 // `tsr.name = "label"`; results carry `tsr.donor = i : i64` where Program::donor says so.
 mlir::OwningOpRef<mlir::ModuleOp> import_program(mlir::MLIRContext& context, const Program& program);
 
-// Runs the pipeline in place. `on_pass(name, module)` is called after each pass that changed something (dumps).
-// Throws InternalError when a pass fails: a checked Program always lowers.
-void lower_to_fuse(mlir::ModuleOp module, const std::function<void(const std::string&, mlir::ModuleOp)>& on_pass = {});
+// Two instructions of the Program, one reading the other, whose ops ended in different kernels.
+struct MissedFusion {
+  int consumer = -1, producer = -1;
+  std::string reason;
+};
+
+// Runs the pipeline in place and says what was not fused. `on_pass(name, module)` is called after each pass that
+// changed something (dumps). Throws InternalError when a pass fails: a checked Program always lowers.
+std::vector<MissedFusion> lower_to_fuse(mlir::ModuleOp module,
+                                        const std::function<void(const std::string&, mlir::ModuleOp)>& on_pass = {});
 
 }  // namespace tessera::ir

@@ -6,6 +6,7 @@
 #include <tessera/codegen/cpu/code.h>
 #include <tessera/codegen/cpu/contract_epilogue.h>
 #include <tessera/codegen/cpu/contract_launch.h>
+#include <tessera/codegen/cpu/form.h>
 #include <tessera/codegen/cpu/key.h>
 #include <tessera/ir/fuse/Fuse.h>
 

@@ -10,6 +10,7 @@
 #include "mlir/IR/BuiltinTypes.h"
 #include "mlir/IR/Operation.h"
 
+#include <tessera/codegen/cpu/form.h>
 #include <tessera/ir/fuse/Fuse.h>
 
 namespace tessera::codegen {
@@ -106,8 +107,8 @@ std::string body_text(const Form& form) {
 
 std::string row_kernel_key(const Form& form, const Target& target) {
   // The name is part of it: the function in a cached object is called after it.
-  return blake3_hex("rows\n" + form.name + "\n" + library_build_id() + "\n" + target.key() + "\n" + kernel_class(form) + "\n" +
-                    body_text(form));
+  return blake3_hex("rows\n" + form.name + "\n" + library_build_id() + "\n" + target.key() + "\n" + kernel_class(form) +
+                    "\n" + body_text(form));
 }
 
 }  // namespace tessera::codegen

@@ -4,10 +4,11 @@
 #include <string>
 #include <string_view>
 
-#include <tessera/codegen/cpu/form.h>
 #include <tessera/codegen/cpu/target.h>
 
 namespace tessera::codegen {
+
+struct Form;
 
 std::string blake3_hex(std::string_view bytes);
 // Changes whenever the library that compiles changes: its linker build id.

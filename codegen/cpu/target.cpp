@@ -4,9 +4,12 @@
 #include <vector>
 
 #include "llvm/ADT/StringMap.h"
+#include "llvm/Config/llvm-config.h"
 #include "llvm/TargetParser/Host.h"
 
 namespace tessera::codegen {
+
+std::string llvm_version() { return LLVM_VERSION_STRING; }
 
 std::string Target::key() const { return cpu + "/" + std::to_string(lanes) + " " + features; }
 

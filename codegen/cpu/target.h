@@ -15,5 +15,6 @@ struct Target {
 };
 
 const Target& host_target();
+std::string llvm_version();  // "22.1.8"
 
 }  // namespace tessera::codegen

@@ -38,7 +38,7 @@ bool checks_against_reference() {
 
 std::vector<BufferPtr> run_reference_beside(const Program& program, const std::vector<BufferPtr>& arguments) {
   std::vector<BufferPtr> shared = arguments;  // held twice, so that nothing is donated
-  return reference_executor().get(program)->run(shared);
+  return reference_executor().get(program)->run(program, shared);
 }
 
 void compare_with_reference(const Program& program, const std::vector<BufferPtr>& results,

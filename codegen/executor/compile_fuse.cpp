@@ -29,8 +29,11 @@ void load_fuse_dialects(mlir::MLIRContext& context) {
                    mlir::ub::UBDialect, mlir::vector::VectorDialect, fuse::FuseDialect>();
 }
 
-std::unique_ptr<PlanRunner> compile_fuse(mlir::ModuleOp module, std::vector<KernelTexts>* texts) {
+std::unique_ptr<PlanRunner> compile_fuse(mlir::ModuleOp module, std::vector<KernelTexts>* texts,
+                                         const std::string& name, std::vector<PlanMissed> missed) {
   Planned planned = build_plan(module);
+  planned.plan.name = name;
+  planned.plan.missed = std::move(missed);
   std::vector<KernelFunction> functions = get_kernels(*module.getContext(), planned.kernels, texts);
   return std::make_unique<PlanRunner>(std::move(planned.plan), std::move(functions));
 }

@@ -12,6 +12,7 @@
 #include <tessera/codegen/executor/compile_fuse.h>
 #include <tessera/codegen/executor/dump.h>
 #include <tessera/codegen/executor/program_key.h>
+#include <tessera/codegen/plan/explain.h>
 #include <tessera/core/error.h>
 #include <tessera/core/executor.h>
 #include <tessera/core/log.h>
@@ -61,15 +62,18 @@ std::unique_ptr<PlanRunner> compile_program(const Program& program, std::vector<
         dump.write(pass + ".mlir", [&] { return text_of(now); });
       };
     }
-    ir::lower_to_fuse(*module, on_pass);
+    std::vector<PlanMissed> missed;
+    for (ir::MissedFusion& pair : ir::lower_to_fuse(*module, on_pass))
+      missed.push_back({pair.consumer, pair.producer, std::move(pair.reason)});
     std::vector<KernelTexts> dumped;
-    auto runner = compile_fuse(*module, texts ? texts : dump.on() ? &dumped : nullptr);
+    auto runner = compile_fuse(*module, texts ? texts : dump.on() ? &dumped : nullptr, program.name, std::move(missed));
     for (const KernelTexts& kernel : dumped) {
       dump.write(kernel.symbol + ".mlir", [&] { return kernel.emitted; });
       dump.write(kernel.symbol + ".ll", [&] { return kernel.llvm; });
     }
     dump.write("plan.txt", [&] { return runner->plan().str(); });
-    dump.write("explain.txt", [&] { return runner->plan().explain(); });
+    dump.write("kernels.txt", [&] { return kernel_table(runner->plan(), program); });
+    dump.write("explain.txt", [&] { return explain(runner->plan(), program); });
     return runner;
   });
 }
@@ -89,37 +93,36 @@ std::unique_ptr<PlanRunner> warm_start(const std::string& key) {
 
 class JitExecutable : public Executable {
  public:
-  JitExecutable(Program program, std::unique_ptr<PlanRunner> runner)
-      : program_(std::move(program)), runner_(std::move(runner)) {}
+  explicit JitExecutable(std::unique_ptr<PlanRunner> runner) : runner_(std::move(runner)) {}
 
-  std::vector<BufferPtr> run(std::vector<BufferPtr>& arguments) override {
-    if (!checks_against_reference()) return runner_->run(arguments);
-    auto expected = run_reference_beside(program_, arguments);
-    auto results = runner_->run(arguments);
-    compare_with_reference(program_, results, expected);
+  std::vector<BufferPtr> run(const Program& recorded, std::vector<BufferPtr>& arguments) override {
+    if (!checks_against_reference()) return runner_->run(recorded, arguments);
+    auto expected = run_reference_beside(recorded, arguments);
+    auto results = runner_->run(recorded, arguments);
+    compare_with_reference(recorded, results, expected);
     return results;
   }
 
-  std::string text(std::string_view stage) const override {
+  std::string text(const Program& recorded, std::string_view stage) const override {
     if (stage == "plan") return runner_->plan().str();
-    if (stage == "explain") return runner_->plan().explain();
+    if (stage == "kernels") return kernel_table(runner_->plan(), recorded);
+    if (stage == "explain") return explain(runner_->plan(), recorded);
     if (stage == "llvm") {
       std::vector<KernelTexts> texts;
-      compile_program(program_, &texts);
+      compile_program(recorded, &texts);
       std::string all;
       for (const KernelTexts& kernel : texts) all += kernel.llvm + "\n";
       return all;
     }
     if (stage != "tsr" && stage != "fuse") return "";
     return compiler().use([&](mlir::MLIRContext& context) {
-      auto module = ir::import_program(context, program_);
+      auto module = ir::import_program(context, recorded);
       if (stage == "fuse") ir::lower_to_fuse(*module);
       return text_of(*module);
     });
   }
 
  private:
-  Program program_;
   std::unique_ptr<PlanRunner> runner_;
 };
 
@@ -137,9 +140,9 @@ class JitExecutor : public Executor {
       write_cached(key, "plan", runner->plan().to_json());
       log_line("cache", program.name + " compiled: " + key.substr(0, 16));
     }
-    if (log_enabled("fusion")) log_line("fusion", runner->plan().explain());
+    if (log_enabled("fusion")) log_line("fusion", explain(runner->plan(), program));
     if (log_enabled("memory")) log_line("memory", runner->plan().str());
-    return std::make_shared<JitExecutable>(program, std::move(runner));
+    return std::make_shared<JitExecutable>(std::move(runner));
   }
 };
 

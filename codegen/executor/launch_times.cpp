@@ -1,5 +1,6 @@
 #include <tessera/codegen/executor/launch_times.h>
 
+#include <tessera/codegen/plan/explain.h>
 #include <tessera/core/log.h>
 
 namespace tessera::codegen {
@@ -17,12 +18,12 @@ void LaunchTimes::done(size_t launch) {
   last_ = now;
 }
 
-void LaunchTimes::end_run(const Plan& plan) {
+void LaunchTimes::end_run(const Plan& plan, const Program& recorded) {
   ++runs_;
   if ((runs_ & (runs_ - 1)) != 0) return;
   for (double& seconds : seconds_) seconds /= runs_ - printed_;
   log_line("time", "mean of runs " + std::to_string(printed_ + 1) + " to " + std::to_string(runs_) + "\n" +
-                       plan.explain(seconds_));
+                       time_table(plan, recorded, seconds_));
   printed_ = runs_;
   seconds_.assign(seconds_.size(), 0);
 }

@@ -1,5 +1,5 @@
 #pragma once
-// How long each launch of a plan takes: TESSERA_LOG=time prints explain()'s table with measured columns after 1, 2, 4, 8 …
+// How long each launch of a plan takes: TESSERA_LOG=time prints a table of kernels after 1, 2, 4, 8 …
 // runs, each table the mean of the runs since the last one. So the first, which compiles and touches memory for the
 // first time, stands alone, and a long training prints few tables.
 
@@ -7,6 +7,7 @@
 #include <vector>
 
 #include <tessera/codegen/plan/plan.h>
+#include <tessera/core/program.h>
 
 namespace tessera::codegen {
 
@@ -16,7 +17,7 @@ class LaunchTimes {
 
   void begin_run(const Plan& plan);
   void done(size_t launch);  // everything since the last call, or since begin_run(), was this launch
-  void end_run(const Plan& plan);
+  void end_run(const Plan& plan, const Program& recorded);
 
  private:
   using Clock = std::chrono::steady_clock;

@@ -2,9 +2,11 @@
 
 #include <cstring>
 #include <limits>
+#include <string>
 
 #include <tessera/codegen/cpu/runtime/library.h>
 #include <tessera/codegen/cpu/runtime/thread_pool.h>
+#include <tessera/codegen/executor/check_nan.h>
 #include <tessera/core/error.h>
 #include <tessera/core/fault.h>
 
@@ -23,7 +25,7 @@ PlanRunner::PlanRunner(Plan plan, std::vector<KernelFunction> kernels)
   scratch_per_thread_ = (plan_.scratch_bytes + 127) / 128 * 128;
 }
 
-std::vector<BufferPtr> PlanRunner::run(std::vector<BufferPtr>& arguments) {
+std::vector<BufferPtr> PlanRunner::run(const Program& recorded, std::vector<BufferPtr>& arguments) {
   check_internal(arguments.size() == plan_.arguments.size(), "a program runs with another number of arguments");
   ThreadPool& pool = ThreadPool::instance();
   // Kept between runs: the same step runs again and again.
@@ -42,7 +44,7 @@ std::vector<BufferPtr> PlanRunner::run(std::vector<BufferPtr>& arguments) {
       case Place::constant: address = static_cast<char*>(constants_->data()) + value.offset; break;
       case Place::result: {
         int donor = plan_.donor[number];
-        bool ours = donor >= 0 && arguments[static_cast<size_t>(donor)].use_count() == 1;
+        bool ours = donor >= 0 && arguments[static_cast<size_t>(donor)].use_count() == 1 && !checks_for_nan();
         owned[number] =
             ours ? arguments[static_cast<size_t>(donor)] : std::make_shared<Buffer>(static_cast<size_t>(value.bytes));
         address = owned[number]->data();
@@ -51,13 +53,14 @@ std::vector<BufferPtr> PlanRunner::run(std::vector<BufferPtr>& arguments) {
     }
     frame.address.push_back(address);
   }
-  const bool timed = LaunchTimes::wanted();
+  const bool timed = LaunchTimes::wanted(), checked = checks_for_nan();
   if (timed) times_.begin_run(plan_);
   for (size_t k = 0; k < plan_.launches.size(); ++k) {
-    launch(plan_.launches[k], frame);
+    launch(plan_.launches[k], frame, recorded);
     if (timed) times_.done(k);
+    if (checked) check_finite(plan_, plan_.launches[k], frame.address, recorded);
   }
-  if (timed) times_.end_run(plan_);
+  if (timed) times_.end_run(plan_, recorded);
   for (size_t k = 0; k < owned.size(); ++k) {
     int donor = plan_.donor[k];
     if (donor >= 0 && owned[k] == arguments[static_cast<size_t>(donor)]) arguments[static_cast<size_t>(donor)].reset();
@@ -78,7 +81,7 @@ std::vector<BufferPtr> PlanRunner::run(std::vector<BufferPtr>& arguments) {
   return results;
 }
 
-void PlanRunner::launch(const PlanLaunch& launch, Frame& frame) {
+void PlanRunner::launch(const PlanLaunch& launch, Frame& frame, const Program& recorded) {
   frame.list.clear();
   for (int value : launch.values) frame.list.push_back(value < 0 ? nullptr : frame.address[static_cast<size_t>(value)]);
   if (launch.what == PlanLaunch::What::copy) {
@@ -103,18 +106,22 @@ void PlanRunner::launch(const PlanLaunch& launch, Frame& frame) {
       function(list, parameters, task, scratch + thread * scratch_per_thread_);
     });
   }
-  if (!launch.checks.empty()) check(launch, frame.errors.data());
+  if (!launch.checks.empty()) check(launch, frame.errors.data(), recorded);
 }
 
-void PlanRunner::check(const PlanLaunch& launch, const int64_t* words) const {
+void PlanRunner::check(const PlanLaunch& launch, const int64_t* words, const Program& recorded) const {
   for (const PlanCheck& check : launch.checks) {
     int64_t largest = words[check.word], smallest = words[check.word + 1];
     if (largest == std::numeric_limits<int64_t>::min()) continue;
     int64_t index = largest >= check.extent ? largest : smallest;
+    const bool known = check.op >= 0 && check.op < static_cast<int>(recorded.instructions.size());
+    const Instruction unknown, &op = known ? recorded.instructions[static_cast<size_t>(check.op)] : unknown;
     throw ValueError({.code = "T-V040",
-                      .fault = "index " + std::to_string(index) + " is out of range for dim " +
-                               std::to_string(check.dim) + " of extent " + std::to_string(check.extent),
-                      .at = {check.file.c_str(), static_cast<uint32_t>(check.line)},
+                      .fault = (known ? std::string(name(op.op)) + " " : "") + "index " + std::to_string(index) +
+                               " is out of range for dim " + std::to_string(check.dim) + " of extent " +
+                               std::to_string(check.extent),
+                      .at = user_location(op.at, op.scope),
+                      .path = op.scope ? op.scope->path() : std::string(),
                       .hint = "indices go from 0 to the extent less one; negative ones do not count from the end"});
   }
 }

@@ -8,6 +8,7 @@
 #include <tessera/codegen/executor/launch_times.h>
 #include <tessera/codegen/plan/plan.h>
 #include <tessera/core/buffer.h>
+#include <tessera/core/program.h>
 
 namespace tessera::codegen {
 
@@ -17,12 +18,12 @@ class PlanRunner {
 
   const Plan& plan() const { return plan_; }
   // As Executable::run.
-  std::vector<BufferPtr> run(std::vector<BufferPtr>& arguments);
+  std::vector<BufferPtr> run(const Program& recorded, std::vector<BufferPtr>& arguments);
 
  private:
   struct Frame;  // addresses of this run
-  void launch(const PlanLaunch& launch, Frame& frame);
-  void check(const PlanLaunch& launch, const int64_t* words) const;
+  void launch(const PlanLaunch& launch, Frame& frame, const Program& recorded);
+  void check(const PlanLaunch& launch, const int64_t* words, const Program& recorded) const;
 
   Plan plan_;
   std::vector<KernelFunction> kernels_;

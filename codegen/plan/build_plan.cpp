@@ -35,7 +35,6 @@ class Builder {
   }
 
   Planned build() {
-    plan().name = function_.getName().str();
     number_ops();
     share_inits();
     place_interface();
@@ -77,6 +76,17 @@ class Builder {
         if (dies && once) owner_[kernel.getResult(static_cast<unsigned>(k))] = old;
       }
     }
+    for (auto library : function_.getOps<fuse::LibraryOp>()) {
+      if (!writes_over_first(library)) continue;
+      Value old = library.getInputs().front();
+      if (last_use_.lookup(old) == order_.lookup(library) && llvm::count(library.getInputs(), old) == 1 &&
+          isa_and_present<fuse::KernelOp, fuse::LibraryOp>(old.getDefiningOp()))
+        owner_[library.getResult()] = old;
+    }
+  }
+  // Its result is its first operand but for a few elements, and it can work in place.
+  static bool writes_over_first(fuse::LibraryOp op) {
+    return op.getName() == "scatter" || op.getName() == "dynamic_update_slice";
   }
   Value owner(Value value) const {
     for (auto found = owner_.find(value); found != owner_.end(); found = owner_.find(value)) value = found->second;
@@ -131,9 +141,9 @@ class Builder {
   bool may_donate(Value returned, BlockArgument argument) {
     if (bytes_of_type(returned.getType()) != bytes_of_type(argument.getType())) return false;
     Value root = owner(returned);
-    auto kernel = root.getDefiningOp<fuse::KernelOp>();
-    if (!kernel) return false;
-    if (!planted(Fault::donated_too_early) && last_use_.lookup(argument) > order_.lookup(kernel)) return false;
+    Operation* writer = root.getDefiningOp();
+    if (!isa_and_present<fuse::KernelOp, fuse::LibraryOp>(writer)) return false;
+    if (!planted(Fault::donated_too_early) && last_use_.lookup(argument) > order_.lookup(writer)) return false;
     for (Value other : terminator_->getOperands()) {
       if (other == argument) return false;
     }
@@ -141,6 +151,11 @@ class Builder {
     for (size_t k = 0; k < plan().donor.size(); ++k) {
       if (plan().donor[k] == static_cast<int>(argument.getArgNumber())) return false;
     }
+    if (auto library = dyn_cast<fuse::LibraryOp>(writer)) {
+      int64_t reads = llvm::count(library.getInputs(), argument);
+      return reads == 0 || (reads == 1 && writes_over_first(library) && library.getInputs().front() == argument);
+    }
+    auto kernel = cast<fuse::KernelOp>(writer);
     bool is_init = llvm::is_contained(kernel.getInits(), argument);
     bool read = llvm::is_contained(kernel.getInputs(), argument);
     if (!read) return true;
@@ -208,7 +223,7 @@ class Builder {
   }
 
   void launch(PlanLaunch made, Operation& op) {
-    made.lines = user_lines(op);
+    made.ops = origins_of(op);
     if (plan().scratch_bytes < made.scratch) plan().scratch_bytes = made.scratch;
     plan().launches.push_back(std::move(made));
   }
@@ -217,6 +232,7 @@ class Builder {
     PlanLaunch made;
     made.what = PlanLaunch::What::copy;
     made.values = {from, to};
+    made.reads = 1;
     made.bytes = 2 * plan().values[static_cast<size_t>(to)].bytes;
     launch(std::move(made), op);
   }
@@ -226,9 +242,14 @@ class Builder {
     made.what = PlanLaunch::What::library;
     made.library = op.getName().str();
     for (Value input : op.getInputs()) made.values.push_back(id_of(input));
+    made.reads = static_cast<int>(made.values.size());
     made.values.push_back(id_of(op.getResult()));
+    std::vector<int> origins = origins_of(*op);
+    made.writes = {{made.values.back(), origins.empty() ? -1 : origins.back()}};
     made.parameters = library_parameters(op);
-    for (int value : made.values) made.bytes += plan().values[static_cast<size_t>(value)].bytes;
+    const bool in_place = made.values.front() == made.values.back();  // then most of it stays as it is
+    for (int value : made.values)
+      if (!in_place || value != made.values.front()) made.bytes += plan().values[static_cast<size_t>(value)].bytes;
     if (op.getName() == "scatter") {
       made.error_words = 2;
       made.checks = {library_check(op)};
@@ -283,6 +304,7 @@ class Builder {
         workspaces.push_back(temporary(part.workspaces[k], "workspace"));
       }
       made.values = values;
+      if (&part == &parts.back()) note_writes(kernel, made);  // complete when all parts have run
       made.values.insert(made.values.end(), tables.begin(), tables.end());
       made.values.insert(made.values.end(), workspaces.begin(), workspaces.end());
       made.values.push_back(-1);  // error words
@@ -300,6 +322,13 @@ class Builder {
     for (const ErrorSite& site : error_sites(body)) {
       made.error_words = site.first_word + 2 * (static_cast<int>(site.op->getNumOperands()) - 1);
     }
+  }
+
+  static void note_writes(fuse::KernelOp kernel, PlanLaunch& made) {
+    made.reads = static_cast<int>(kernel.getInputs().size());
+    made.writes = writes_of(kernel);
+    for (size_t k = 0; k < made.writes.size(); ++k)
+      made.writes[k].value = made.values[static_cast<size_t>(made.reads) + k];
   }
 
   void measure(fuse::KernelOp kernel, PlanLaunch& made) {
@@ -332,6 +361,7 @@ class Builder {
                                 : rows_reduced      ? "row"
                                                     : "pointwise");
     made.values = values;
+    note_writes(kernel, made);
     made.values.insert(made.values.end(), partials.begin(), partials.end());
     made.values.push_back(-1);
     made.parameters = make_parameters(*form, *stages, cut);
@@ -344,6 +374,7 @@ class Builder {
     for (unsigned k = 0; k < yield->getNumOperands(); ++k) {
       if (column_of(*stages, yield->getOperand(k)) >= 0) made.values[form->in.size() + k] = -1;
     }
+    std::erase_if(made.writes, [&](const PlanWrite& write) { return !llvm::is_contained(made.values, write.value); });
     launch(std::move(made), at);
     for (unsigned k = 0; k < yield->getNumOperands(); ++k) {
       int column = column_of(*stages, yield->getOperand(k));
@@ -370,7 +401,7 @@ class Builder {
     const Column& facts = stages.columns[static_cast<size_t>(column)];
     MLIRContext* context = function_.getContext();
     OpBuilder b(context);
-    Location loc = UnknownLoc::get(context);
+    Location loc = facts.reduce->getLoc();
     result_.extra.push_back(ModuleOp::create(loc));
     b.setInsertionPointToEnd(result_.extra.back()->getBody());
     Type element = facts.reduce->getResult(0).getType();

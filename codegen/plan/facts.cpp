@@ -1,7 +1,6 @@
 #include <tessera/codegen/plan/facts.h>
 
 #include <algorithm>
-#include <functional>
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 
@@ -10,6 +9,7 @@
 #include <tessera/core/dtype.h>
 #include <tessera/core/error.h>
 #include <tessera/ir/fuse/Fuse.h>
+#include <tessera/ir/import/origin.h>
 
 namespace tessera::codegen {
 
@@ -17,14 +17,11 @@ using namespace mlir;
 
 namespace {
 
-// Every file and line in a location, outermost first.
-void each_place(Location location, const std::function<void(FileLineColLoc)>& visit) {
-  if (auto place = dyn_cast<FileLineColLoc>(location)) return visit(place);
-  if (auto name = dyn_cast<NameLoc>(location)) return each_place(name.getChildLoc(), visit);
-  if (auto call = dyn_cast<CallSiteLoc>(location)) return each_place(call.getCallee(), visit);
-  if (auto fused = dyn_cast<FusedLoc>(location)) {
-    for (Location part : fused.getLocations()) each_place(part, visit);
-  }
+// The instruction behind one op; the last of several that became one.
+int origin_of(Location location) {
+  std::vector<int> origins;
+  ir::add_origins(location, origins);
+  return origins.empty() ? -1 : origins.back();
 }
 
 DType dtype_of_type(Type type) {
@@ -57,15 +54,23 @@ int64_t attribute(fuse::LibraryOp op, llvm::StringRef name, llvm::ArrayRef<llvm:
 
 }  // namespace
 
-std::vector<std::string> user_lines(Operation& op) {
-  std::vector<std::string> lines;
-  auto add = [&](FileLineColLoc place) {
-    std::string line = place.getFilename().str() + ":" + std::to_string(place.getLine());
-    if (std::find(lines.begin(), lines.end(), line) == lines.end()) lines.push_back(line);
-  };
-  each_place(op.getLoc(), add);
-  op.walk([&](Operation* inside) { each_place(inside->getLoc(), add); });
-  return lines;
+std::vector<int> origins_of(Operation& op) {
+  std::vector<int> origins;
+  ir::add_origins(op.getLoc(), origins);
+  op.walk([&](Operation* inside) { ir::add_origins(inside->getLoc(), origins); });
+  std::sort(origins.begin(), origins.end());
+  return origins;
+}
+
+std::vector<PlanWrite> writes_of(fuse::KernelOp kernel) {
+  Block& body = kernel.getBody().front();
+  bool infinite = llvm::any_of(body.getOps<arith::ConstantOp>(), [](arith::ConstantOp constant) {
+    auto number = dyn_cast<FloatAttr>(constant.getValue());
+    return number && number.getValue().isInfinity();
+  });
+  std::vector<PlanWrite> writes;
+  for (Value value : body.getTerminator()->getOperands()) writes.push_back({-1, origin_of(value.getLoc()), infinite});
+  return writes;
 }
 
 std::vector<PlanCheck> index_checks(Block& body) {
@@ -78,10 +83,7 @@ std::vector<PlanCheck> index_checks(Block& body) {
       check.word = site.first_word + 2 * d;
       check.extent = shape[static_cast<size_t>(d)];
       check.dim = d;
-      each_place(load.getLoc(), [&](FileLineColLoc place) {
-        check.file = place.getFilename().str();
-        check.line = static_cast<int>(place.getLine());
-      });
+      check.op = origin_of(load.getLoc());
       checks.push_back(check);
     }
   }
@@ -92,10 +94,7 @@ PlanCheck library_check(fuse::LibraryOp op) {
   PlanCheck check;
   check.dim = static_cast<int>(attribute(op, "dim"));
   check.extent = cast<RankedTensorType>(op.getInputs()[0].getType()).getShape()[static_cast<size_t>(check.dim)];
-  each_place(op.getLoc(), [&](FileLineColLoc place) {
-    check.file = place.getFilename().str();
-    check.line = static_cast<int>(place.getLine());
-  });
+  check.op = origin_of(op.getLoc());
   return check;
 }
 
@@ -121,6 +120,14 @@ std::vector<int64_t> library_parameters(fuse::LibraryOp op) {
     parameters[library_option] = attribute(op, "mode", {"set", "add", "max"});
     parameters[library_index_dtype] = static_cast<int64_t>(dtype_of_type(indices.getElementType()));
     parameters[library_index_count] = indices.getNumElements();
+  }
+  if (op.getName() == "dynamic_update_slice") {
+    if (op.getInputs().size() > 2)
+      parameters[library_index_dtype] =
+          static_cast<int64_t>(dtype_of_type(cast<RankedTensorType>(op.getInputs()[2].getType()).getElementType()));
+    for (unsigned k : {0u, 1u})
+      for (int64_t extent : cast<RankedTensorType>(op.getInputs()[k].getType()).getShape())
+        parameters.push_back(extent);
   }
   return parameters;
 }

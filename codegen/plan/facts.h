@@ -16,10 +16,11 @@ class LibraryOp;
 
 namespace tessera::codegen {
 
-std::vector<std::string> user_lines(mlir::Operation& op);     // "model.cpp:41", no duplicates
+std::vector<int> origins_of(mlir::Operation& op);             // instructions behind it and what it holds, sorted
 std::vector<PlanCheck> index_checks(mlir::Block& body);       // of its fuse.load_at ops
 PlanCheck library_check(fuse::LibraryOp op);                  // of a scatter's indices
 std::vector<int64_t> library_parameters(fuse::LibraryOp op);  // as runtime/library.h wants them
+std::vector<PlanWrite> writes_of(fuse::KernelOp kernel);      // one per result; without the values
 int64_t flops_of(fuse::KernelOp kernel);
 std::string dense_bytes(mlir::DenseElementsAttr attr);  // as elements lie in memory; bool is a byte
 

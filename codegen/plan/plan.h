@@ -1,6 +1,8 @@
 #pragma once
 // Plan: how one program runs. The order of launches, where every value lies, what each launch gets. A plain struct: it
 // prints itself for people and writes and reads itself as JSON, so that a warm start runs no MLIR.
+//
+// Ops are named by the number of their instruction in the Program, never by a line: equal programs share a plan.
 
 #include <cstdint>
 #include <string>
@@ -24,13 +26,24 @@ struct PlanKernel {
   std::string kind;  // "pointwise", "row", "column", "contract"
 };
 
-// A place in user code where a run can fail: an index outside of its dim.
+// Where a run can fail: an index outside of its dim.
 struct PlanCheck {
   int word = 0;  // in the launch's error words: largest, then smallest index outside
   int64_t extent = 0;
   int dim = 0;
-  std::string file;
-  int line = 0;
+  int op = -1;
+};
+
+struct PlanWrite {
+  int value = 0;
+  int op = -1;                    // what it holds the result of
+  bool infinite_by_text = false;  // the kernel holds an infinite constant: an infinity may be meant
+};
+
+// Two ops, one reading the other, that share no kernel.
+struct PlanMissed {
+  int consumer = -1, producer = -1;
+  std::string reason;
 };
 
 struct PlanLaunch {
@@ -39,31 +52,31 @@ struct PlanLaunch {
   int kernel = -1;          // of `kernels`
   std::string library;      // "argsort", …
   std::vector<int> values;  // arguments; −1: none
+  int reads = 0;            // the first so many of them are inputs
+  std::vector<PlanWrite> writes;
   std::vector<int64_t> parameters;
   int64_t tasks = 0;
   int64_t scratch = 0;  // bytes per thread
   std::vector<PlanCheck> checks;
   int error_words = 0;
   // For reports.
-  std::vector<std::string> lines;  // user code
+  std::vector<int> ops;
   int64_t bytes = 0, flops = 0;
 };
 
 struct Plan {
-  std::string name;
+  std::string name;  // of the program that it was first made for; equal ones share it
   std::vector<PlanValue> values;
   std::vector<int> arguments, results;  // values
   // donor[k] = i: result k may lie in argument i's buffer, if nobody else holds it; −1: none.
   std::vector<int> donor;
   std::vector<PlanKernel> kernels;
   std::vector<PlanLaunch> launches;
+  std::vector<PlanMissed> missed;
   std::string constants;  // bytes of all constants
   int64_t arena_bytes = 0, peak_bytes = 0, scratch_bytes = 0;
 
-  std::string str() const;  // a table of launches and one of values
-  // One line per kernel. With the measured seconds of each launch: those that take longest first, and what bytes and
-  // flops come to per second.
-  std::string explain(const std::vector<double>& seconds = {}) const;
+  std::string str() const;  // a table of launches and one of values; for what they mean see explain.h
   std::string to_json() const;
   static Plan from_json(const std::string& text);  // throws InternalError
 };

@@ -10,9 +10,11 @@ using nlohmann::json;
 // Members by name, once, for both directions.
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(PlanValue, place, number, bytes, offset, type, first, last)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(PlanKernel, key, symbol, name, kind)
-NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(PlanCheck, word, extent, dim, file, line)
-NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(PlanLaunch, what, kernel, library, values, parameters, tasks, scratch, checks,
-                                   error_words, lines, bytes, flops)
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(PlanCheck, word, extent, dim, op)
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(PlanWrite, value, op, infinite_by_text)
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(PlanMissed, consumer, producer, reason)
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(PlanLaunch, what, kernel, library, values, reads, writes, parameters, tasks, scratch,
+                                   checks, error_words, ops, bytes, flops)
 
 namespace {
 
@@ -40,6 +42,7 @@ std::string Plan::to_json() const {
               {"donor", donor},
               {"kernels", kernels},
               {"launches", launches},
+              {"missed", missed},
               {"constants", to_hex(constants)},
               {"arena_bytes", arena_bytes},
               {"peak_bytes", peak_bytes},
@@ -58,6 +61,7 @@ Plan Plan::from_json(const std::string& text) {
     all.at("donor").get_to(plan.donor);
     all.at("kernels").get_to(plan.kernels);
     all.at("launches").get_to(plan.launches);
+    all.at("missed").get_to(plan.missed);
     plan.constants = from_hex(all.at("constants").get<std::string>());
     all.at("arena_bytes").get_to(plan.arena_bytes);
     all.at("peak_bytes").get_to(plan.peak_bytes);

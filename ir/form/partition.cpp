@@ -5,7 +5,6 @@
 #include "llvm/ADT/DenseMap.h"
 #include "llvm/ADT/STLExtras.h"
 #include "mlir/IR/BuiltinOps.h"
-#include "mlir/IR/Remarks.h"
 
 #include <tessera/ir/tsr/Tsr.h>
 
@@ -41,6 +40,24 @@ class Partition {
       if (llvm::isa<tsr::ContractOp>(ops_[static_cast<size_t>(op)])) join_epilogue(op);
     for (int op = 0; op < size(); ++op) join_operands(op);
     for (int op = 0; op < size(); ++op) join_siblings(op);
+  }
+
+  // What is apart in the end has been tried: parts only grow, and every op has met each of its producers.
+  std::vector<Apart> apart() const {
+    std::vector<Apart> out;
+    llvm::DenseSet<std::pair<int, int>> seen;
+    for (int op = 0; op < size(); ++op)
+      for (int from : producers(op)) {
+        const std::pair<int, int> parts(part_of_[static_cast<size_t>(from)], part_of_[static_cast<size_t>(op)]);
+        if (parts.first == parts.second || !seen.insert(parts).second) continue;
+        Operation *consumer = ops_[static_cast<size_t>(op)], *producer = ops_[static_cast<size_t>(from)];
+        if (llvm::isa<tsr::BarrierOp>(consumer) || llvm::isa<tsr::BarrierOp>(producer)) continue;  // apart on purpose
+        std::string reason = reasons_.lookup({op, from});
+        for (Operation* alone : {consumer, producer})
+          if (stands_alone(alone)) reason = alone->getName().stripDialect().str() + " is a routine of its own";
+        out.push_back({consumer, producer, reason});
+      }
+    return out;
   }
 
   // Depth first over producers, so that a group comes right after the last one that it needs.
@@ -237,14 +254,7 @@ class Partition {
     return true;
   }
 
-  void missed(int consumer, int producer, const std::string& why) {
-    Operation* op = ops_[static_cast<size_t>(consumer)];
-    Operation* other = ops_[static_cast<size_t>(producer)];
-    mlir::remark::missed(op->getLoc(), mlir::remark::RemarkOpts::name("separate-kernels").category("fusion"))
-        << mlir::remark::add("{0} does not join {1}", op->getName().getStringRef().str(),
-                             other->getName().getStringRef().str())
-        << mlir::remark::reason("{0}", why);
-  }
+  void missed(int consumer, int producer, const std::string& why) { reasons_[{consumer, producer}] = why; }
 
   mlir::Block& block_;
   FreeOps& free_;
@@ -254,16 +264,19 @@ class Partition {
   std::vector<int> part_of_;
   std::vector<Part> parts_;
   std::vector<char> feeds_reduction_;
+  llvm::DenseMap<std::pair<int, int>, std::string> reasons_;  // why a consumer did not join a producer
 };
 
 }  // namespace
 
-std::vector<Group> partition(mlir::Block& block, FreeOps& free, bool fuse) {
+Partitioned partition(mlir::Block& block, FreeOps& free, bool fuse) {
   for (;;) {
     Partition attempt(block, free);
     if (!attempt.collect()) continue;
-    if (fuse) attempt.join();
-    return attempt.in_order();
+    if (!fuse) return {attempt.in_order(), {}};
+    attempt.join();
+    std::vector<Apart> apart = attempt.apart();
+    return {attempt.in_order(), std::move(apart)};
   }
 }
 

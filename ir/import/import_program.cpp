@@ -7,6 +7,7 @@
 
 #include <tessera/core/error.h>
 #include <tessera/ir/compile_ir.h>
+#include <tessera/ir/import/origin.h>
 #include <tessera/ir/tsr/Einsum.h>
 #include <tessera/ir/tsr/Tsr.h>
 
@@ -63,12 +64,13 @@ struct AttributeList {
   }
 };
 
-// "layers.0.mlp"("model.cpp":57:0): what errors of a run and remarks show.
-mlir::Location location(mlir::Builder& b, const Instruction& i) {
+// fused<17>["layers.0.mlp"("model.cpp":57:0)]: the origin, and around it what a person reads in a dump.
+mlir::Location location(mlir::Builder& b, const Instruction& i, size_t number) {
   const Loc at = user_location(i.at, i.scope);
   const std::string path = i.scope ? i.scope->path() : std::string();
   mlir::Location place = mlir::FileLineColLoc::get(b.getStringAttr(at.file), at.line, 0);
-  return mlir::NameLoc::get(b.getStringAttr(path.empty() ? name(i.op) : std::string_view(path)), place);
+  auto named = mlir::NameLoc::get(b.getStringAttr(path.empty() ? name(i.op) : std::string_view(path)), place);
+  return with_origin(named, static_cast<int>(number));
 }
 
 }  // namespace
@@ -94,7 +96,7 @@ mlir::OwningOpRef<mlir::ModuleOp> import_program(mlir::MLIRContext& context, con
   }
   for (auto [v, instruction] : llvm::enumerate(program.instructions)) {
     if (instruction.op == Op::Input) continue;
-    mlir::OperationState state(location(b, instruction), "tsr." + std::string(name(instruction.op)));
+    mlir::OperationState state(location(b, instruction, v), "tsr." + std::string(name(instruction.op)));
     for (int operand : instruction.inputs) state.operands.push_back(values[static_cast<size_t>(operand)]);
     state.types.push_back(tensor_type(b, instruction));
     AttributeList attributes{b};

@@ -30,17 +30,28 @@ class FormKernelsPass : public impl::FormKernelsBase<FormKernelsPass> {
     mlir::Block& block = getOperation().getBody().front();
     erase_dead(block);
     FreeOps free(block);
-    const std::vector<Group> groups = partition(block, free, fuse);
+    const Partitioned parts = partition(block, free, fuse);
+    for (const Apart& apart : parts.apart) report(apart);
 
     mlir::OpBuilder b(block.getTerminator());
     mlir::IRMapping memory;
     for (mlir::BlockArgument argument : block.getArguments()) memory.map(argument, argument);
     Begun begun;
-    for (const Group& group : groups) lower(b, group, free, memory, begun);
+    for (const Group& group : parts.groups) lower(b, group, free, memory, begun);
 
     mlir::Operation* terminator = block.getTerminator();
     for (mlir::OpOperand& operand : terminator->getOpOperands()) operand.set(memory.lookup(operand.get()));
     erase_dead(block);
+  }
+
+  static void report(const Apart& apart) {
+    auto remark = mlir::remark::missed(apart.consumer->getLoc(),
+                                       mlir::remark::RemarkOpts::name("separate-kernels").category("fusion"));
+    if (!remark) return;
+    remark << mlir::remark::add("{0} does not join {1}", apart.consumer->getName().getStringRef().str(),
+                                apart.producer->getName().getStringRef().str())
+           << mlir::remark::reason("{0}", apart.reason)
+           << mlir::remark::detail::Remark::Arg("Producer", mlir::Attribute(apart.producer->getLoc()));
   }
 
   static void place_in(tsr::ConcatOp concat, Root& root, const KernelWriter& kernel, mlir::OpBuilder& b, Begun& begun) {

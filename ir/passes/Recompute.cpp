@@ -23,7 +23,7 @@ class RecomputePass : public impl::RecomputeBase<RecomputePass> {
   void runOnOperation() override {
     mlir::Block& block = getOperation().getBody().front();
     FreeOps free(block);
-    const std::vector<Group> groups = partition(block, free, /*fuse=*/true);
+    const std::vector<Group> groups = partition(block, free, /*fuse=*/true).groups;
     llvm::DenseMap<Operation*, const Group*> group_of;
     llvm::DenseSet<Value> stored;
     for (const Group& group : groups) {

@@ -39,7 +39,10 @@ struct FuseProgram {
     EXPECT_TRUE(module) << text;
     if (module) runner = compile_fuse(*module, &texts);
   }
-  std::vector<BufferPtr> run(std::vector<BufferPtr> arguments) { return runner->run(arguments); }
+  // `recorded`: what the origins in the text refer to.
+  std::vector<BufferPtr> run(std::vector<BufferPtr> arguments, const Program& recorded = {}) {
+    return runner->run(recorded, arguments);
+  }
 
   mlir::MLIRContext context{mlir::MLIRContext::Threading::DISABLED};
   mlir::OwningOpRef<mlir::ModuleOp> module;

@@ -233,7 +233,7 @@ TEST(Rows, IndicesOutsideAreReported) {
       ^bb0(%table: tensor<5x20xf32>, %k: i64):
         %row = arith.index_cast %k : i64 to index
         %column = fuse.index affine_map<(d0, d1) -> (d1)>
-        %v = fuse.load_at %table[%row, %column] : tensor<5x20xf32> loc("model.cpp":41:0)
+        %v = fuse.load_at %table[%row, %column] : tensor<5x20xf32> loc(fused<1 : i64>["somewhere"])
         fuse.yield %v : f32
       } -> tensor<3x20xf32>
       return %y : tensor<3x20xf32>
@@ -246,11 +246,17 @@ TEST(Rows, IndicesOutsideAreReported) {
     EXPECT_EQ(y[40 + j], table[40 + j]);
   }
   try {
-    program.run({buffer(table), buffer(std::vector<int64_t>{4, 5, 2})});
+    Program recorded;
+    recorded.instructions.resize(2);
+    recorded.instructions[1].op = Op::Gather;
+    recorded.instructions[1].at = {"model.cpp", 41};
+    recorded.instructions[1].scope = std::make_shared<Scope>(Scope{"embed", {}, nullptr});
+    program.run({buffer(table), buffer(std::vector<int64_t>{4, 5, 2})}, recorded);
     FAIL() << "no error";
   } catch (const ValueError& error) {
-    EXPECT_EQ(error.text().fault, "index 5 is out of range for dim 0 of extent 5");
+    EXPECT_EQ(error.text().fault, "gather index 5 is out of range for dim 0 of extent 5");
     EXPECT_EQ(error.text().at.line, 41u);
+    EXPECT_EQ(error.text().path, "embed");
   }
 }
 

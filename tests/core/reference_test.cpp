@@ -185,11 +185,12 @@ Program sum_and_square() {  // (x, y) → x + y, x, (x + y)², x + y
 }
 
 TEST(ReferenceExecutor, RunsAProgram) {
-  const std::shared_ptr<Executable> executable = make_reference_executor()->compile(sum_and_square());
+  const Program program = sum_and_square();
+  const std::shared_ptr<Executable> executable = make_reference_executor()->compile(program);
   const Host x = host(f32, {2}, {1, 2}), y = host(f32, {2}, {3, 4});
   std::vector<BufferPtr> arguments = {x.buffer, y.buffer};
   for (int repeat = 0; repeat < 2; ++repeat) {
-    const std::vector<BufferPtr> results = executable->run(arguments);
+    const std::vector<BufferPtr> results = executable->run(program, arguments);
     ASSERT_EQ(results.size(), 4u);
     EXPECT_EQ(load_double(results[0]->data(), f32, 1), 6);
     EXPECT_EQ(load_double(results[2]->data(), f32, 1), 36);
@@ -199,10 +200,11 @@ TEST(ReferenceExecutor, RunsAProgram) {
 }
 
 TEST(ReferenceExecutor, KeepsNothingAfterARun) {
-  const std::shared_ptr<Executable> executable = make_reference_executor()->compile(sum_and_square());
+  const Program program = sum_and_square();
+  const std::shared_ptr<Executable> executable = make_reference_executor()->compile(program);
   const Host x = host(f32, {2}, {1, 2}), y = host(f32, {2}, {3, 4});
   std::vector<BufferPtr> arguments = {x.buffer, y.buffer};
-  const std::vector<BufferPtr> results = executable->run(arguments);
+  const std::vector<BufferPtr> results = executable->run(program, arguments);
   EXPECT_EQ(y.buffer.use_count(), 2);  // here and in `arguments`
   EXPECT_EQ(results[2].use_count(), 1);
 }
@@ -210,8 +212,8 @@ TEST(ReferenceExecutor, KeepsNothingAfterARun) {
 TEST(ReferenceExecutor, ShowsTheProgram) {
   const Program program = sum_and_square();
   const std::shared_ptr<Executable> executable = make_reference_executor()->compile(program);
-  EXPECT_EQ(executable->text("tsr"), program.str());
-  EXPECT_EQ(executable->text("plan"), "");
+  EXPECT_EQ(executable->text(program, "tsr"), program.str());
+  EXPECT_EQ(executable->text(program, "plan"), "");
 }
 
 TEST(ReferenceExecutor, AnErrorLeavesTheArguments) {
@@ -225,7 +227,7 @@ TEST(ReferenceExecutor, AnErrorLeavesTheArguments) {
   program.outputs = {2};
   program.donor = {-1};
   std::vector<BufferPtr> arguments = {host(f32, {2}, {1, 2}).buffer, host(i32, {}, {2}).buffer};
-  EXPECT_THROW(make_reference_executor()->compile(program)->run(arguments), ValueError);
+  EXPECT_THROW(make_reference_executor()->compile(program)->run(program, arguments), ValueError);
   ASSERT_TRUE(arguments[0]);
   EXPECT_EQ(load_double(arguments[0]->data(), f32, 1), 2);
 }
