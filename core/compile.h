@@ -16,21 +16,23 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <tuple>
 #include <type_traits>
 #include <utility>
 #include <vector>
 
-#include <tessera/core/executor.h>
 #include <tessera/core/ops.h>
-#include <tessera/core/trace.h>
 
 namespace tessera {
+
+struct Program;
 
 struct CompileOptions {
   std::string name = {};          // what reports call the program; empty: the place of compile(), as "train.cpp:41"
   std::string precision = "f32";  // policy of the program (D8)
-  bool strict = false;            // numerics
+  // Every op rounds to its dtype, as if it ran alone. Otherwise what is narrower than f32 stays f32 inside a kernel.
+  bool strict = false;
 };
 
 // The untyped half: lives behind every Compiled<F>.

@@ -95,6 +95,4 @@ std::string promotion_table() {
   return out.str();
 }
 
-std::ostream& operator<<(std::ostream& out, DType t) { return out << name(t); }
-
 }  // namespace tessera

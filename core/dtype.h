@@ -3,7 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <ostream>
+#include <iosfwd>
 #include <string>
 #include <string_view>
 
@@ -32,7 +32,7 @@ bool is_storage_only(DType);
 DType promote(DType, DType);
 std::string promotion_table();
 
-std::ostream& operator<<(std::ostream&, DType);
+inline std::ostream& operator<<(std::ostream& out, DType t) { return out << std::string(name(t)); }
 
 // C++ type of an element in host memory. f16, bf16 and f8 are read and written as float through convert.h.
 template <class T> struct dtype_of;

@@ -45,14 +45,13 @@ struct Writer {
 
 }  // namespace
 
-std::ostream& operator<<(std::ostream& out, const Tensor& tensor) {
-  if (!tensor.valid()) return out << "Tensor()";
+std::string str(const Tensor& tensor) {
+  if (!tensor.valid()) return "Tensor()";
   BufferPtr buffer = tensor.buffer();
   std::ostringstream text;
   Writer{text, tensor, buffer->data(), tensor.numel() > full_limit, row_major_strides(tensor.shape())}.dim(0, 0);
-  out << text.str();
-  if (tensor.rank() > 0) out << " " << name(tensor.dtype()) << tensor.shape();
-  return out;
+  if (tensor.rank() > 0) text << " " << name(tensor.dtype()) << tensor.shape().str();
+  return text.str();
 }
 
 }  // namespace tessera

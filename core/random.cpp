@@ -2,15 +2,21 @@
 
 #include <cmath>
 #include <numbers>
+#include <unordered_map>
 
 #include <tessera/core/error.h>
 #include <tessera/core/hash.h>
 #include <tessera/core/trace.h>
 
 namespace tessera {
-namespace {
 
 // Draws recorded so far, by module path.
+struct RandomPoint::Calls {
+  std::unordered_map<std::string, uint64_t> by_path;
+};
+
+namespace {
+
 thread_local std::unordered_map<std::string, uint64_t> calls_of_thread;
 
 Tensor draw(RandomKind kind, DType dtype, Shape shape, Loc at) {
@@ -64,12 +70,13 @@ void seed(uint64_t value, Loc at) {
 RandomPoint RandomPoint::capture() {
   RandomPoint point;
   point.scope_ = current_scope();
-  point.calls_ = calls_of_thread;
+  point.calls_ = std::make_shared<const Calls>(Calls{calls_of_thread});
   return point;
 }
 void RandomPoint::restore() const {
   exchange_scope(scope_);
-  calls_of_thread = calls_;
+  if (calls_) calls_of_thread = calls_->by_path;
+  else calls_of_thread.clear();
 }
 void restart_random_calls() { calls_of_thread.clear(); }
 

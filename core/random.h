@@ -6,9 +6,9 @@
 
 #include <array>
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <string_view>
-#include <unordered_map>
 
 #include <tessera/core/ops.h>
 #include <tessera/core/state.h>
@@ -36,8 +36,9 @@ class RandomPoint {  // module scope and call counters at one moment of a record
   void restore() const;
 
  private:
+  struct Calls;
   ScopePtr scope_;
-  std::unordered_map<std::string, uint64_t> calls_;
+  std::shared_ptr<const Calls> calls_;
 };
 void restart_random_calls();  // number the draws of this thread from zero again: what a recording begins with
 

@@ -37,6 +37,4 @@ std::optional<Shape> broadcast(const Shape& a, const Shape& b) {
   return Shape(std::move(out));
 }
 
-std::ostream& operator<<(std::ostream& out, const Shape& shape) { return out << shape.str(); }
-
 }  // namespace tessera

@@ -9,8 +9,8 @@
 
 #include <cstdint>
 #include <initializer_list>
+#include <iosfwd>
 #include <optional>
-#include <ostream>
 #include <string>
 #include <vector>
 
@@ -40,6 +40,6 @@ class Shape {
 
 Dims row_major_strides(const Shape&);                        // in elements
 std::optional<Shape> broadcast(const Shape&, const Shape&);  // nullopt when they do not meet
-std::ostream& operator<<(std::ostream&, const Shape&);
+inline std::ostream& operator<<(std::ostream& out, const Shape& shape) { return out << shape.str(); }
 
 }  // namespace tessera

@@ -7,8 +7,9 @@
 
 #include <concepts>
 #include <cstring>
-#include <ostream>
+#include <iosfwd>
 #include <span>
+#include <string>
 #include <type_traits>
 #include <utility>
 #include <vector>
@@ -47,7 +48,10 @@ class Tensor {
 };
 
 void eval(std::span<const Tensor> tensors, Loc at = Loc::here());  // several in one program
-std::ostream& operator<<(std::ostream&, const Tensor&);            // reads, prints at most a few hundred elements
+// The values, at most a few hundred of them. Streams are fed on the caller's side: a program and the library may each
+// have a standard library of their own.
+std::string str(const Tensor&);
+inline std::ostream& operator<<(std::ostream& out, const Tensor& tensor) { return out << str(tensor); }
 
 // An argument of an op: a tensor, a State, or a number, with the caller's line. Numbers are weak (D18): they take the
 // dtype of the tensor they meet; a float that meets an integer tensor makes both f32.

@@ -10,8 +10,8 @@
 // Built-in layers take (parent, name, options); a parent of nullptr makes a root of that name. User modules know nothing
 // of parents: nest them with Sub or List (containers.h). Modules are pinned: parents keep raw pointers to children.
 
+#include <iosfwd>
 #include <memory>
-#include <ostream>
 #include <string>
 #include <type_traits>
 #include <typeinfo>
@@ -71,7 +71,8 @@ class ModuleBase {
   std::vector<Buffer*> buffers_;
 };
 
-std::ostream& operator<<(std::ostream&, const ModuleBase&);  // the tree: types, sizes, counts
+std::string str(const ModuleBase&);  // the tree: types, sizes, counts
+inline std::ostream& operator<<(std::ostream& out, const ModuleBase& module) { return out << str(module); }
 
 // Assigns every Param and Buffer of `from` to its namesake; ValueError when the two do not have the same names.
 void copy_states(const ModuleBase& from, ModuleBase& to);

@@ -78,7 +78,8 @@ std::string padded(std::string text, size_t columns) {
   return have < columns ? text + std::string(columns - have, ' ') : text;
 }
 
-std::ostream& operator<<(std::ostream& out, const ModuleBase& module) {
+std::string str(const ModuleBase& module) {
+  std::string out;
   std::vector<TreeRow> rows = tree_rows(module);
   size_t label = 0, what = 0;
   for (const TreeRow& row : rows) {
@@ -86,10 +87,10 @@ std::ostream& operator<<(std::ostream& out, const ModuleBase& module) {
     what = std::max(what, columns_of(row.what));
   }
   for (const TreeRow& row : rows) {
-    out << padded(row.label, label + 2);
-    if (row.parameters > 0) out << padded(row.what, what + 2) << short_count(static_cast<double>(row.parameters));
-    else out << row.what;
-    out << '\n';
+    out += padded(row.label, label + 2);
+    if (row.parameters > 0) out += padded(row.what, what + 2) + short_count(static_cast<double>(row.parameters));
+    else out += row.what;
+    out += '\n';
   }
   return out;
 }

@@ -39,12 +39,12 @@ std::string read_file(const std::string& path) {
   return std::move(content).str();
 }
 
-void write_file(const std::string& path, const std::function<void(std::ostream&)>& write) {
+void write_file(const std::string& path, const std::function<void(const Append&)>& write) {
   const std::string temporary = path + ".tmp" + std::to_string(getpid());
   try {
     std::ofstream file(temporary, std::ios::binary | std::ios::trunc);
     if (!file) fail(temporary, std::strerror(errno));
-    write(file);
+    write([&](std::string_view bytes) { file.write(bytes.data(), static_cast<std::streamsize>(bytes.size())); });
     file.close();
     if (!file) fail(temporary, "could not be written: is the disk full?");
     sync(temporary, O_RDONLY);
@@ -60,7 +60,7 @@ void write_file(const std::string& path, const std::function<void(std::ostream&)
   sync_folder(folder.empty() ? "." : folder);
 }
 void write_file(const std::string& path, std::string_view content) {
-  write_file(path, [&](std::ostream& out) { out << content; });
+  write_file(path, [&](const Append& append) { append(content); });
 }
 
 void sync_folder(const std::string& folder) { sync(folder, O_RDONLY | O_DIRECTORY); }

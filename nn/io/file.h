@@ -3,7 +3,6 @@
 
 #include <cstdint>
 #include <functional>
-#include <ostream>
 #include <string>
 #include <string_view>
 
@@ -14,7 +13,8 @@ namespace tessera::io {
 
 std::string read_file(const std::string& path);
 // Runs `write` on a temporary neighbour, syncs it to the disk and renames it over `path`.
-void write_file(const std::string& path, const std::function<void(std::ostream&)>& write);
+using Append = std::function<void(std::string_view)>;
+void write_file(const std::string& path, const std::function<void(const Append&)>& write);
 void write_file(const std::string& path, std::string_view content);
 
 // Makes a rename in `folder` durable.

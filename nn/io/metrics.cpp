@@ -27,7 +27,7 @@ template <class F> void each_line(const std::string& path, const F& visit) {
 
 }  // namespace
 
-Metrics::Metrics(std::string path, int64_t resume_at) : path_(std::move(path)) {
+Metrics::Metrics(std::string path, int64_t resume_at) : path_(std::move(path)), file_(nullptr, std::fclose) {
   std::string kept;
   if (resume_at > 0 && std::filesystem::exists(path_))
     each_line(path_, [&](const std::string& line, const Json& json) {
@@ -36,11 +36,9 @@ Metrics::Metrics(std::string path, int64_t resume_at) : path_(std::move(path)) {
   if (auto folder = std::filesystem::path(path_).parent_path(); !folder.empty())
     std::filesystem::create_directories(folder);
   write_file(path_, kept);
-  file_.open(path_, std::ios::app);
+  file_.reset(std::fopen(path_.c_str(), "a"));
   if (!file_) fail(path_, "cannot be written");
 }
-
-Metrics::~Metrics() = default;
 
 void Metrics::write(int64_t step, const std::vector<std::pair<std::string_view, double>>& values) {
   nlohmann::ordered_json json{{"step", step}};
@@ -48,8 +46,9 @@ void Metrics::write(int64_t step, const std::vector<std::pair<std::string_view, 
     if (std::isfinite(value)) json[std::string(name)] = value;
     else json[std::string(name)] = nullptr;
   }
-  file_ << json.dump() << '\n' << std::flush;
-  if (!file_) fail(path_, "could not be written: is the disk full?");
+  const std::string line = json.dump() + '\n';
+  if (std::fwrite(line.data(), 1, line.size(), file_.get()) != line.size() || std::fflush(file_.get()) != 0)
+    fail(path_, "could not be written: is the disk full?");
 }
 
 Curve read_metric(const std::string& path, const std::string& key) {

@@ -36,11 +36,12 @@ void write_png(const std::string& path, const Image& image) {
   if (image.width < 1 || image.height < 1 || (image.channels != 1 && image.channels != 3) ||
       image.pixels.size() != size * static_cast<size_t>(image.channels))
     throw ValueError({.code = "T-V133", .fault = "the picture's size, channels and pixels do not agree"});
-  write_file(path, [&](std::ostream& out) {
-    auto append = [](void* stream, void* data, int count) {
-      static_cast<std::ostream*>(stream)->write(static_cast<const char*>(data), count);
+  write_file(path, [&](const Append& append) {
+    auto piece = [](void* to, void* data, int count) {
+      (*static_cast<const Append*>(to))({static_cast<const char*>(data), static_cast<size_t>(count)});
     };
-    if (!stbi_write_png_to_func(append, &out, image.width, image.height, image.channels, image.pixels.data(), 0))
+    if (!stbi_write_png_to_func(piece, const_cast<Append*>(&append), image.width, image.height, image.channels,
+                                image.pixels.data(), 0))
       fail(path, "the picture could not be compressed");
   });
 }

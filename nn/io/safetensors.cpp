@@ -179,14 +179,13 @@ void save_safetensors(const std::string& path, const std::vector<std::pair<std::
   std::string text = header.dump();
   text.resize((text.size() + alignment - 1) / alignment * alignment, ' ');
 
-  write_file(path, [&](std::ostream& out) {
+  write_file(path, [&](const Append& append) {
     uint64_t size = text.size();
-    out.write(reinterpret_cast<const char*>(&size), sizeof size);
-    out << text;
+    append({reinterpret_cast<const char*>(&size), sizeof size});
+    append(text);
     for (auto& [name, value] : tensors) {
       BufferPtr buffer = value.buffer();
-      out.write(static_cast<const char*>(buffer->data()),
-                static_cast<std::streamsize>(static_cast<uint64_t>(value.numel()) * size_of(value.dtype())));
+      append({static_cast<const char*>(buffer->data()), static_cast<size_t>(value.numel()) * size_of(value.dtype())});
     }
   });
 }

@@ -26,9 +26,9 @@ std::string listed(const std::vector<std::string>& names) {
 
 }  // namespace
 
-std::ostream& operator<<(std::ostream& out, const LoadReport& report) {
-  return out << "loaded " << report.loaded << ", cast " << report.cast.size() << ", missing " << listed(report.missing)
-             << ", unexpected " << listed(report.unexpected);
+std::string str(const LoadReport& report) {
+  return "loaded " + std::to_string(report.loaded) + ", cast " + std::to_string(report.cast.size()) + ", missing " +
+         listed(report.missing) + ", unexpected " + listed(report.unexpected);
 }
 
 NamedStates saved_states(const nn::ModuleBase& model) {

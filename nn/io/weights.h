@@ -2,7 +2,7 @@
 // A module's Params and saved Buffers to and from a safetensors file, under their dotted names.
 
 #include <functional>
-#include <ostream>
+#include <iosfwd>
 #include <string>
 #include <vector>
 
@@ -20,7 +20,8 @@ struct LoadReport {
   int64_t loaded = 0;
   std::vector<std::string> cast, missing, unexpected;
 };
-std::ostream& operator<<(std::ostream&, const LoadReport&);  // "loaded 147, cast 146, missing 0, unexpected 1 (…)"
+std::string str(const LoadReport&);  // "loaded 147, cast 146, missing 0, unexpected 1 (…)"
+inline std::ostream& operator<<(std::ostream& out, const LoadReport& report) { return out << str(report); }
 
 void save(const nn::ModuleBase& model, const std::string& path);
 // Values are cast to the dtype of the State they enter. Nothing is assigned unless everything fits: a tensor of

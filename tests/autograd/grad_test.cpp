@@ -7,6 +7,7 @@
 #include <gtest/gtest.h>
 #include <tessera/autograd/gradcheck.h>
 #include <tessera/core/compile.h>
+#include <tessera/core/state.h>
 
 namespace tessera {
 namespace {

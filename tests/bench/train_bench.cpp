@@ -11,6 +11,7 @@
 
 #include <tessera/autograd/grad.h>
 #include <tessera/core/compile.h>
+#include <tessera/core/program.h>
 #include <tessera/core/random.h>
 #include <tessera/nn/losses.h>
 #include <tessera/nn/models/gpt.h>
