@@ -5,8 +5,10 @@
 #include <filesystem>
 
 #include <tessera/core/error.h>
+#include <tessera/core/executor.h>
 #include <tessera/core/fault.h>
 #include <tessera/core/log.h>
+#include <tessera/core/trace.h>
 
 namespace tessera {
 namespace {

@@ -30,7 +30,7 @@ struct Program {
   // write output k into argument i's buffer if it holds the only reference.
   std::vector<int> donor;
   std::string precision = "f32";  // policy (D8)
-  bool strict = false;            // numerics: strict or fast (D18)
+  bool strict = false;            // every op rounds to its dtype, also inside a kernel (D18)
 
   // Identity of the computation: ops, attributes, shapes, dtypes, wiring, policy. No names, no locations.
   uint64_t hash() const;

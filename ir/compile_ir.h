@@ -18,7 +18,8 @@ namespace tessera::ir {
 void load_dialects(mlir::MLIRContext& context);
 
 // One function `@program`, arguments and results in the order of the Program. Argument i carries
-// `tsr.name = "label"`; results carry `tsr.donor = i : i64` where Program::donor says so.
+// `tsr.name = "label"`; results carry `tsr.donor = i : i64` where Program::donor says so, the
+// function `tsr.strict` where every op shall round.
 mlir::OwningOpRef<mlir::ModuleOp> import_program(mlir::MLIRContext& context, const Program& program);
 
 // Two instructions of the Program, one reading the other, whose ops ended in different kernels.

@@ -47,7 +47,11 @@ Location location(mlir::MLIRContext* context, ArrayRef<Operation*> members) {
 }  // namespace
 
 KernelWriter::KernelWriter(mlir::OpBuilder& b, const FreeOps& free, const mlir::IRMapping& memory, const Space& space)
-    : b_(b), free_(free), memory_(memory), space_(space) {}
+    : b_(b),
+      free_(free),
+      memory_(memory),
+      space_(space),
+      strict_(b.getInsertionBlock()->getParentOp()->hasAttr("tsr.strict")) {}
 
 // ---- coordinates ----
 
@@ -182,9 +186,16 @@ Value KernelWriter::emit(Value value, const Coordinates& at) {
   llvm::SmallVector<int64_t, 16> key;
   for (const Coordinate& c : at) c.index.append_key(key);
   auto [it, is_new] = emitted_.try_emplace({value.getAsOpaquePointer(), std::vector<int64_t>(key.begin(), key.end())});
-  if (is_new)
-    it->second = in_memory(value) ? tsr::widen(b_, value.getLoc(), load(value, offset(at, tsr::shape_of(value))))
-                                  : compute(value.getDefiningOp(), at);
+  if (!is_new) return it->second;
+  // `it` stays valid: nothing is erased from a map.
+  if (in_memory(value)) {
+    it->second = tsr::widen(b_, value.getLoc(), load(value, offset(at, tsr::shape_of(value))));
+  } else {
+    Value x = compute(value.getDefiningOp(), at);
+    if (strict_ && !is_view(value.getDefiningOp()))
+      x = tsr::widen(b_, value.getLoc(), tsr::narrow(b_, value.getLoc(), x, tsr::element_of(value)));
+    it->second = x;
+  }
   return it->second;
 }
 

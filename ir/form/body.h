@@ -71,6 +71,7 @@ class KernelWriter {
   const FreeOps& free_;
   const mlir::IRMapping& memory_;
   const Space& space_;
+  bool strict_;  // every op rounds to its dtype, not only what is stored
   llvm::DenseSet<mlir::Operation*> members_;
   mlir::Block* block_ = nullptr;
   llvm::SmallVector<mlir::Value, 8> inputs_;

@@ -85,6 +85,7 @@ mlir::OwningOpRef<mlir::ModuleOp> import_program(mlir::MLIRContext& context, con
   mlir::OwningOpRef<mlir::ModuleOp> module = mlir::ModuleOp::create(b.getUnknownLoc());
   b.setInsertionPointToEnd(module->getBody());
   auto function = mlir::func::FuncOp::create(b, b.getUnknownLoc(), "program", b.getFunctionType(arguments, results));
+  if (program.strict) function->setAttr("tsr.strict", b.getUnitAttr());
   mlir::Block* body = function.addEntryBlock();
   b.setInsertionPointToEnd(body);
 

@@ -7,6 +7,7 @@
 
 #include <tessera/core/compile.h>
 #include <tessera/core/error.h>
+#include <tessera/core/executor.h>
 #include <tessera/core/random.h>
 
 namespace tessera {
@@ -225,6 +226,28 @@ TEST(Compile, an_update_of_a_state_is_written_in_place) {
   append(full({1, 8}, 9.0), scalar(int64_t{0}, i64));
   EXPECT_EQ(before.to_vector<float>()[0], 1);
   EXPECT_EQ(cache.value().to_vector<float>()[0], 9);
+}
+
+// bf16 has eight bits: 256 + 1 rounds to 256, so what is left after the subtraction is 0 or, unrounded, 1.
+TEST(Compile, strict_rounds_every_op_to_its_dtype) {
+  auto f = [](Tensor a, Tensor b) { return (a + b) - a; };
+  Tensor a = full({4}, 256.0, bf16), b = full({4}, 1.0, bf16);
+  EXPECT_THAT(compile(f, {.strict = true})(a, b).to_vector<float>(), ElementsAre(0, 0, 0, 0));
+  if (default_executor().name() == "reference") return;  // op by op in any case
+  EXPECT_THAT(compile(f)(a, b).to_vector<float>(), ElementsAre(1, 1, 1, 1));
+}
+
+TEST(Compile, strict_gives_the_bits_of_single_ops) {
+  auto f = [](Tensor x, Tensor y) { return (x * y + x) * 0.3 - y * x; };
+  for (DType t : {bf16, f16}) {
+    Tensor x = cast(iota({33}, 0, f32) * 0.37 - 5.0, t).eval(), y = cast(iota({33}, 0, f32) * 0.11 + 0.5, t).eval();
+    std::vector<float> wanted;
+    {
+      UseExecutor reference(reference_executor());
+      wanted = f(x, y).to_vector<float>();
+    }
+    EXPECT_EQ(compile(f, {.strict = true})(x, y).to_vector<float>(), wanted) << name(t);
+  }
 }
 
 }  // namespace
