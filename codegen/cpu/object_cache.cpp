@@ -98,7 +98,7 @@ std::string cache_directory() {
   return home && *home ? std::string(home) + "/.cache/tessera" : "";
 }
 
-std::optional<std::string> read_cached(const std::string& key, std::string_view kind) {
+std::optional<std::string> peek_cached(const std::string& key, std::string_view kind) {
   std::string directory = cache_directory();
   if (directory.empty() || !is_usable(directory)) return std::nullopt;
   auto path = path_of(directory, key, kind);
@@ -115,14 +115,17 @@ std::optional<std::string> read_cached(const std::string& key, std::string_view 
   }
   if (at != std::string::npos) {
     std::string payload = text.substr(at);
-    if (text.compare(0, at, header(key, payload)) == 0) {
-      utimensat(AT_FDCWD, path.c_str(), nullptr, 0);  // used now
-      return payload;
-    }
+    if (text.compare(0, at, header(key, payload)) == 0) return payload;
   }
   std::error_code ignored;
   std::filesystem::remove(path, ignored);
   return std::nullopt;
+}
+
+std::optional<std::string> read_cached(const std::string& key, std::string_view kind) {
+  auto payload = peek_cached(key, kind);
+  if (payload) utimensat(AT_FDCWD, path_of(cache_directory(), key, kind).c_str(), nullptr, 0);  // used now
+  return payload;
 }
 
 void write_cached(const std::string& key, std::string_view kind, std::string_view payload) {

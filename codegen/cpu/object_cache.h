@@ -19,6 +19,7 @@
 namespace tessera::codegen {
 
 std::optional<std::string> read_cached(const std::string& key, std::string_view kind);
+std::optional<std::string> peek_cached(const std::string& key, std::string_view kind);  // the same, but no use of it
 void write_cached(const std::string& key, std::string_view kind, std::string_view payload);
 std::string cache_directory();  // "" when off
 // Why the directory is not used: what is read there is run as code, so it must be ours alone. "" when it is fine.

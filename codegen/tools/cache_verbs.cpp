@@ -31,7 +31,7 @@ struct Row {
 
 // Nothing for a plan that is damaged or of another version: the next run that wants it builds it again.
 bool read_row(const CachedFile& file, const std::map<std::string, int64_t>& objects, Row& row) {
-  auto text = read_cached(file.key, "plan");
+  auto text = peek_cached(file.key, "plan");
   if (!text) return false;
   try {
     Plan plan = Plan::from_json(*text);
@@ -68,10 +68,15 @@ void cache_list() {
   }
   fmt::print("{}: {} of {}, {} files\n", where, size_text(total), size_text(cache_limit), files.size());
   std::vector<Row> rows;
-  for (const CachedFile& file : files)
-    if (Row row; file.kind == "plan" && read_row(file, objects, row)) rows.push_back(row);
+  int foreign = 0;
+  for (const CachedFile& file : files) {
+    if (file.kind != "plan") continue;
+    if (Row row; read_row(file, objects, row)) rows.push_back(row);
+    else ++foreign;
+  }
+  if (foreign > 0) fmt::print("{} programs of other versions leave when room is needed\n", foreign);
   if (rows.empty()) return;
-  // By name, the one used last first; kernels that programs share count for each of them.
+  // The one used last first; kernels that programs share count for each of them.
   std::sort(rows.begin(), rows.end(), [](const Row& a, const Row& b) { return a.used > b.used; });
   const int64_t now =
       std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::system_clock::now().time_since_epoch()).count();
