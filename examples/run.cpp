@@ -1,8 +1,10 @@
 #include "examples/run.h"
 
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include <cmath>
+#include <csignal>
 #include <cstdio>
 #include <cstdlib>
 #include <fstream>
@@ -29,22 +31,56 @@ std::string rate(double per_second) {
   return per_second >= 10e3 ? fmt::format("{:.1f}k", per_second / 1e3) : fmt::format("{:.0f}", per_second);
 }
 
+volatile std::sig_atomic_t interrupted = 0;
+
+// The first Ctrl-C asks the loop to end; a second one ends the process at once.
+void on_interrupt(int) {
+  interrupted = 1;
+  std::signal(SIGINT, SIG_DFL);
+}
+
+size_t terminal_columns() {
+  winsize size{};
+  return ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0 ? size.ws_col : 80;
+}
+
+[[noreturn]] void fail(const std::string& path, const std::string& reason, const std::string& hint = {}) {
+  throw FileError({.code = "T-F021", .fault = path + ": " + reason, .hint = hint});
+}
+
+// CLI11's own message names the largest double there is.
+std::string at_least(const std::string& text, bool zero_is_fine) {
+  double value = 0;
+  if (!CLI::detail::lexical_cast(text, value)) return "'" + text + "' is no number";
+  if (value > 0 || (zero_is_fine && value == 0)) return "";
+  return text + (zero_is_fine ? " is below 0" : " is not above 0");
+}
+
 }  // namespace
+
+const CLI::Validator positive([](const std::string& text) { return at_least(text, false); }, "ABOVE 0");
+const CLI::Validator not_negative([](const std::string& text) { return at_least(text, true); }, "0 OR MORE");
+
+bool stop_wanted() { return interrupted != 0; }
 
 void add_flags(CLI::App& app, RunFlags& flags) {
   app.option_defaults()->always_capture_default();
   app.add_option("--device", flags.device, "cpu");
-  app.add_option("--steps", flags.steps, "training steps")->check(CLI::PositiveNumber);
+  app.add_option("--steps", flags.steps, "training steps")->check(positive);
   app.add_option("--seed", flags.seed, "of the first weights, the order of the data and every draw");
   app.add_flag("--resume", flags.resume, "go on from the latest checkpoint in --out");
   app.add_option("--out", flags.out, "directory of the run");
-  app.add_option("--threads", flags.threads, "0: all cores")->check(CLI::NonNegativeNumber);
+  app.add_option("--threads", flags.threads, "0: all cores")->check(not_negative);
   app.add_option("--save-every", flags.save_every, "steps between checkpoints; 0: only at the end")
-      ->check(CLI::NonNegativeNumber);
+      ->check(not_negative);
 }
 
 int run_main(CLI::App& app, const RunFlags& flags, int argc, char** argv, const std::function<void()>& body) {
-  CLI11_PARSE(app, argc, argv);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    return app.exit(error) == 0 ? 0 : 2;
+  }
   try {
     if (flags.device != "cpu")
       throw DeviceError({.code = "T-X002",
@@ -53,8 +89,12 @@ int run_main(CLI::App& app, const RunFlags& flags, int argc, char** argv, const 
     // Before anything is computed: the pool of threads is made once.
     if (flags.threads > 0) setenv("TESSERA_THREADS", std::to_string(flags.threads).c_str(), /*overwrite=*/1);
     seed(flags.seed);
+    std::signal(SIGINT, on_interrupt);
     body();
     return 0;
+  } catch (const Stopped&) {
+    fmt::print("stopped; the same command with --resume goes on from here\n");
+    return 130;
   } catch (const std::exception& e) {
     std::fprintf(stderr, "%s\n", e.what());
     return 1;
@@ -62,20 +102,41 @@ int run_main(CLI::App& app, const RunFlags& flags, int argc, char** argv, const 
 }
 
 void write_text(const std::filesystem::path& path, const std::string& text) {
-  std::filesystem::create_directories(path.parent_path());
-  std::ofstream(path) << text;
+  std::error_code error;
+  std::filesystem::create_directories(path.parent_path(), error);
+  std::ofstream file(path, std::ios::binary);
+  file << text << std::flush;
+  if (!file) fail(path.string(), "cannot be written");
 }
 
 Run::Run(RunFlags flags, io::Run parts, std::string unit)
     : flags_(std::move(flags)), parts_(std::move(parts)), unit_(std::move(unit)), terminal_(isatty(STDOUT_FILENO)) {
-  std::filesystem::create_directories(flags_.out);
+  std::error_code error;
+  std::filesystem::create_directories(flags_.out, error);
+  if (error) fail(flags_.out, error.message(), "--out names the directory of the run");
+  if (access(flags_.out.c_str(), W_OK) != 0) fail(flags_.out, "may not be written", "--out names another directory");
   if (flags_.resume) {
     if (auto found = io::load_checkpoint(flags_.out, parts_)) resumed_ = *found;
-    else throw FileError({.code = "T-F020", .fault = "--resume: no checkpoint in " + flags_.out});
+    else fail(flags_.out, "--resume finds no checkpoint here", "without --resume the run begins anew");
     fmt::print("resumed at step {}\n", resumed_.step);
+    if (resumed_.step >= flags_.steps) fmt::print("all {} steps are done: --steps sets more\n", flags_.steps);
+  } else if (std::filesystem::exists(path("latest"))) {
+    fmt::print("{} holds an earlier run, which this one replaces; --resume would go on with it\n", flags_.out);
   }
   metrics_ = std::make_unique<io::Metrics>(path("metrics.jsonl").string(), resumed_.step);
   start_ = shown_ = Clock::now();
+}
+
+Run::~Run() {
+  if (line_is_open_) fmt::print("\n");
+}
+
+// On a terminal the line replaces the one before, cut to its width: a longer one would wrap and stay.
+void Run::say(const std::string& line, bool last) {
+  if (terminal_) fmt::print("\r\033[K{}{}", line.substr(0, terminal_columns() - 1), last ? "\n" : "");
+  else fmt::print("{}\n", line);
+  line_is_open_ = terminal_ && !last;
+  std::fflush(stdout);
 }
 
 void Run::log(int64_t step, const Tensor& loss, double lr, double units_per_step, const data::LoaderState& data) {
@@ -110,13 +171,13 @@ void Run::show(int64_t step, double loss, double lr) {
   auto done = static_cast<double>(step + 1 - resumed_.step), left = static_cast<double>(flags_.steps - step - 1);
   std::string line = fmt::format("step {}/{} | loss {:.4f} | {} {}/s | lr {:.2g} | eta {}", step + 1, flags_.steps,
                                  smooth_, rate(units_ / elapsed), unit_, lr, duration(elapsed / done * left));
-  if (terminal_) fmt::print("\r\033[K{}{}", line, last ? "\n" : "");
-  else fmt::print("{}\n", line);
-  std::fflush(stdout);
+  say(line, last);
 }
 
 void Run::finish(int64_t steps, const data::LoaderState& data) {
   write_pending();
+  if (line_is_open_) fmt::print("\n");  // the line stays
+  line_is_open_ = false;
   io::save_checkpoint(flags_.out, steps, parts_, data);
   io::Curve curve = io::read_metric(path("metrics.jsonl").string(), "loss");
   io::write_png(path("loss.png").string(), io::line_chart({.title = "training loss",

@@ -7,6 +7,8 @@
 #include <chrono>
 #include <cstdint>
 #include <filesystem>
+#include <functional>
+#include <memory>
 #include <string>
 
 #include <CLI/CLI.hpp>
@@ -14,6 +16,7 @@
 #include <tessera/core/tensor.h>
 #include <tessera/nn/io/checkpoint.h>
 #include <tessera/nn/io/metrics.h>
+#include <tessera/nn/optim/schedule.h>
 
 namespace tessera::examples {
 
@@ -30,22 +33,31 @@ struct RunFlags {
 // Adds the shared flags to a command line; `flags` holds the defaults.
 void add_flags(CLI::App&, RunFlags& flags);
 
+// Checks of numbers on the command line, with a message that a person can read.
+extern const CLI::Validator positive, not_negative;
+
 class Run {
  public:
   // Prepares the directory and resumes if asked to. `parts` is what a checkpoint holds.
   Run(RunFlags flags, io::Run parts, std::string unit);
 
+  ~Run();
+
   // The position to begin at: 0, or where --resume found the run.
   int64_t first_step() const { return resumed_.step; }
-  const data::LoaderState& data_position() const { return resumed_.data; }
   const RunFlags& flags() const { return flags_; }
   std::filesystem::path path(const std::string& file) const { return std::filesystem::path(flags_.out) / file; }
 
+  // Trains from where the run stands to its last step: `call(batch, learning rate)` runs the compiled `step` and returns
+  // the loss. Writes program/, metrics, checkpoints and the curve. Throws Stopped after Ctrl-C, when all is saved.
+  template <class Loader, class Compiled, class Call>
+  void train(Loader& loader, const optim::Schedule& schedule, double units_per_step, const Compiled& step, Call call);
+
+ private:
   // After each step. The loss is read one step late, so that the host never waits for the newest value.
   void log(int64_t step, const Tensor& loss, double lr, double units_per_step, const data::LoaderState& data);
   void finish(int64_t steps, const data::LoaderState& data);
-
- private:
+  void say(const std::string& line, bool last);
   void write_pending();
   void show(int64_t step, double loss, double lr);
 
@@ -62,20 +74,36 @@ class Run {
   Pending pending_;
   std::chrono::steady_clock::time_point start_, shown_;
   double units_ = 0, smooth_ = 0;
-  bool terminal_;
+  bool terminal_, line_is_open_ = false;
 };
 
-// Writes the texts of a compiled step, for reading: RUN/program/{tsr,fuse,plan,kernels,explain}.txt.
-template <class Compiled> void write_program(const Run& run, const Compiled& step);
-void write_text(const std::filesystem::path&, const std::string& text);
+void write_text(const std::filesystem::path&, const std::string& text);  // FileError when it cannot
 
-template <class Compiled> void write_program(const Run& run, const Compiled& step) {
-  for (const char* stage : {"tsr", "fuse", "plan", "kernels", "explain"})
-    if (std::string text = step.text(stage); !text.empty())
-      write_text(run.path("program") / (std::string(stage) + ".txt"), text);
+// Ctrl-C: the step that runs is finished and the run saved, then this leaves train().
+struct Stopped {};
+bool stop_wanted();
+
+template <class Loader, class Compiled, class Call>
+void Run::train(Loader& loader, const optim::Schedule& schedule, double units_per_step, const Compiled& step,
+                Call call) {
+  loader.restore(resumed_.data);
+  int64_t t = first_step();
+  if (t < flags_.steps) say("compiling the step", /*last=*/!terminal_);
+  for (; t < flags_.steps && !stop_wanted(); ++t) {
+    auto batch = loader.next();
+    Tensor loss = call(batch, schedule(t));
+    if (t == first_step())
+      for (const char* stage : {"tsr", "fuse", "plan", "kernels", "explain"})
+        if (std::string text = step.text(stage); !text.empty())
+          write_text(path("program") / (std::string(stage) + ".txt"), text);
+    log(t, loss, schedule(t), units_per_step, loader.state());
+  }
+  finish(t, loader.state());
+  if (t < flags_.steps) throw Stopped();
 }
 
 // Parses, applies device, threads and seed, runs `body`, and turns an exception into one clear message and exit code 1.
+// Others: 2 for a flag that is wrong, 130 after Ctrl-C.
 int run_main(CLI::App& app, const RunFlags& flags, int argc, char** argv, const std::function<void()>& body);
 
 }  // namespace tessera::examples

@@ -118,11 +118,9 @@ void train(const Flags& flags) {
   nn::Unet model;
   optim::AdamW opt(model.parameters(), {.weight_decay = 0.0});
   optim::Ema average(model.parameters(), 0.995);
-  examples::Run run(flags.run, {.model = &model, .optimizer = &opt, .states = average.states()}, "images");
-
   data::ImageSet training = data::fashion_mnist(data::Split::train, flags.data);
   data::Loader loader(training, {.batch = flags.batch, .seed = flags.run.seed, .drop_last = true});
-  loader.restore(run.data_position());
+  examples::Run run(flags.run, {.model = &model, .optimizer = &opt, .states = average.states()}, "images");
   std::vector<float> untrained;
   if (run.first_step() == 0 && flags.samples > 0) untrained = draw_samples(model, flags.samples, flags.walk);
 
@@ -140,12 +138,8 @@ void train(const Flags& flags) {
   auto schedule = optim::cosine(
       {.peak = flags.lr, .warmup = std::min<int64_t>(100, flags.run.steps / 10), .total = flags.run.steps + 1});
   fmt::print("{} parameters, {} pictures, batch {}\n", model.parameter_count(), training.size(), flags.batch);
-  for (int64_t i = run.first_step(); i < flags.run.steps; ++i) {
-    Tensor loss = step(loader.next().images, schedule(i));
-    if (i == run.first_step()) examples::write_program(run, step);
-    run.log(i, loss, schedule(i), static_cast<double>(flags.batch), loader.state());
-  }
-  run.finish(flags.run.steps, loader.state());
+  run.train(loader, schedule, static_cast<double>(flags.batch), step,
+            [&](const data::ImageBatch& batch, double lr) { return step(batch.images, lr); });
 
   if (flags.samples == 0) return;
   auto averaged = average.use();
@@ -165,9 +159,13 @@ int main(int argc, char** argv) {
   examples::add_flags(app, flags.run);
   app.add_option("--data", flags.data, "folder with the IDX files (Debian dataset-fashion-mnist)");
   app.add_option("--vit", flags.vit, "run directory of train_vit: the judge of the samples");
-  app.add_option("--batch", flags.batch, "pictures per step")->check(CLI::PositiveNumber);
-  app.add_option("--lr", flags.lr, "peak learning rate")->check(CLI::PositiveNumber);
-  app.add_option("--samples", flags.samples, "pictures to draw, a multiple of 64")->check(CLI::NonNegativeNumber);
-  app.add_option("--walk", flags.walk, "steps from noise to picture")->check(CLI::PositiveNumber);
+  app.add_option("--batch", flags.batch, "pictures per step")->check(examples::positive);
+  app.add_option("--lr", flags.lr, "peak learning rate")->check(examples::positive);
+  app.add_option("--samples", flags.samples, "pictures to draw, a multiple of 64")
+      ->check(examples::not_negative)
+      ->check([](const std::string& text) {
+        return std::atoll(text.c_str()) % sample_batch == 0 ? "" : text + " is no multiple of 64";
+      });
+  app.add_option("--walk", flags.walk, "steps from noise to picture")->check(examples::positive);
   return examples::run_main(app, flags.run, argc, argv, [&] { train(flags); });
 }

@@ -70,13 +70,22 @@ std::string continue_text(nn::Gpt& model, std::string text, int64_t count, doubl
 void train(const Flags& flags) {
   nn::Gpt model;
   optim::AdamW opt(model.parameters(), {.beta2 = 0.95, .weight_decay = 0.1});
-  examples::Run run(flags.run, {.model = &model, .optimizer = &opt}, "bytes");
 
+  // All data first: a text that is too short must not be found out after the training.
   auto [training, validation] = data::split(flags.text.empty() ? data::king_james() : data::read_text(flags.text), 0.9);
+  const size_t least = static_cast<size_t>(model.options.context) + 1;
+  if (training.size() < least || validation.size() < least)
+    throw ValueError(
+        {.code = "T-V144",
+         .fault = fmt::format("{} is too short: nine tenths are for training, one for testing, and a window is "
+                              "{} bytes",
+                              flags.text, least),
+         .hint = fmt::format("give at least {} bytes", 11 * least)});
   // Windows overlap by half, so that every byte is seen with context on its left.
   data::TextSet set(training, model.options.context, model.options.context / 2);
+  data::TextSet held_out(validation, model.options.context);
   data::Loader loader(set, {.batch = flags.batch, .seed = flags.run.seed, .drop_last = true});
-  loader.restore(run.data_position());
+  examples::Run run(flags.run, {.model = &model, .optimizer = &opt}, "bytes");
 
   auto step = compile(
       [&](Tensor x, Tensor y, Tensor lr) {
@@ -92,15 +101,10 @@ void train(const Flags& flags) {
                                  .floor = flags.lr / 10});
   fmt::print("{} parameters, {} bytes of text, batch {}×{}\n", model.parameter_count(), training.size(), flags.batch,
              model.options.context);
-  for (int64_t t = run.first_step(); t < flags.run.steps; ++t) {
-    auto [x, y] = loader.next();
-    Tensor loss = step(x, y, schedule(t));
-    if (t == run.first_step()) examples::write_program(run, step);
-    run.log(t, loss, schedule(t), static_cast<double>(flags.batch * model.options.context), loader.state());
-  }
-  run.finish(flags.run.steps, loader.state());
+  run.train(loader, schedule, static_cast<double>(flags.batch * model.options.context), step,
+            [&](const data::TextBatch& batch, double lr) { return step(batch.tokens, batch.targets, lr); });
 
-  double bits = bits_per_byte(model, data::TextSet(validation, model.options.context), flags.batch);
+  double bits = bits_per_byte(model, held_out, std::min(flags.batch, held_out.size()));
   fmt::print("last tenth of the text: {:.3f} bits per byte (xz -9 of it: {})\n\n", bits, xz_bits_per_byte(validation));
   std::string sample = continue_text(model, flags.prompt, flags.sample, 0.8);
   examples::write_text(run.path("sample.txt"), sample);
@@ -114,9 +118,9 @@ int main(int argc, char** argv) {
   Flags flags;
   examples::add_flags(app, flags.run);
   app.add_option("--text", flags.text, "a UTF-8 file; default: the King James Bible (Debian bible-kjv-text)");
-  app.add_option("--batch", flags.batch, "windows per step")->check(CLI::PositiveNumber);
-  app.add_option("--lr", flags.lr, "peak learning rate")->check(CLI::PositiveNumber);
+  app.add_option("--batch", flags.batch, "windows per step")->check(examples::positive);
+  app.add_option("--lr", flags.lr, "peak learning rate")->check(examples::positive);
   app.add_option("--prompt", flags.prompt, "what the sample continues");
-  app.add_option("--sample", flags.sample, "bytes to sample")->check(CLI::NonNegativeNumber);
+  app.add_option("--sample", flags.sample, "bytes to sample")->check(examples::not_negative);
   return examples::run_main(app, flags.run, argc, argv, [&] { train(flags); });
 }

@@ -31,12 +31,10 @@ double accuracy(nn::Vit& model, const data::ImageSet& set, int64_t batch) {
 void train(const Flags& flags) {
   nn::Vit model;
   optim::AdamW opt(model.parameters(), {.weight_decay = 0.05});
-  examples::Run run(flags.run, {.model = &model, .optimizer = &opt}, "images");
-
   data::ImageSet training = data::fashion_mnist(data::Split::train, flags.data);
   data::ImageSet test = data::fashion_mnist(data::Split::test, flags.data);
   data::Loader loader(training, {.batch = flags.batch, .seed = flags.run.seed, .drop_last = true});
-  loader.restore(run.data_position());
+  examples::Run run(flags.run, {.model = &model, .optimizer = &opt}, "images");
 
   auto step = compile(
       [&](Tensor images, Tensor labels, Tensor lr) {
@@ -49,13 +47,8 @@ void train(const Flags& flags) {
   auto schedule = optim::cosine(
       {.peak = flags.lr, .warmup = std::min<int64_t>(200, flags.run.steps / 10), .total = flags.run.steps + 1});
   fmt::print("{} parameters, {} pictures, batch {}\n", model.parameter_count(), training.size(), flags.batch);
-  for (int64_t t = run.first_step(); t < flags.run.steps; ++t) {
-    auto [images, labels] = loader.next();
-    Tensor loss = step(images, labels, schedule(t));
-    if (t == run.first_step()) examples::write_program(run, step);
-    run.log(t, loss, schedule(t), static_cast<double>(flags.batch), loader.state());
-  }
-  run.finish(flags.run.steps, loader.state());
+  run.train(loader, schedule, static_cast<double>(flags.batch), step,
+            [&](const data::ImageBatch& batch, double lr) { return step(batch.images, batch.labels, lr); });
   fmt::print("test accuracy: {:.2f} %\n", 100 * accuracy(model, test, flags.batch));
 }
 
@@ -66,7 +59,7 @@ int main(int argc, char** argv) {
   Flags flags;
   examples::add_flags(app, flags.run);
   app.add_option("--data", flags.data, "folder with the IDX files (Debian dataset-fashion-mnist)");
-  app.add_option("--batch", flags.batch, "pictures per step")->check(CLI::PositiveNumber);
-  app.add_option("--lr", flags.lr, "peak learning rate")->check(CLI::PositiveNumber);
+  app.add_option("--batch", flags.batch, "pictures per step")->check(examples::positive);
+  app.add_option("--lr", flags.lr, "peak learning rate")->check(examples::positive);
   return examples::run_main(app, flags.run, argc, argv, [&] { train(flags); });
 }

@@ -33,9 +33,43 @@ TextBatch TextSet::batch(std::span<const int64_t> indices) const {
   return {tensor(tokens, shape), tensor(targets, shape)};
 }
 
+namespace {
+
+// Where UTF-8 (RFC 3629) ends: the text's size when all of it is. A zero byte is no text either.
+size_t first_fault(const std::string& text) {
+  auto byte = [&](size_t i) { return i < text.size() ? static_cast<unsigned char>(text[i]) : 0u; };
+  for (size_t i = 0; i < text.size();) {
+    const unsigned lead = byte(i);
+    size_t more = lead < 0x80 ? 0 : lead >= 0xC2 && lead < 0xE0 ? 1 : lead >= 0xE0 && lead < 0xF0 ? 2 : 3;
+    if (lead == 0 || (lead >= 0x80 && lead < 0xC2) || lead > 0xF4) return i;
+    for (size_t k = 1; k <= more; ++k)
+      if ((byte(i + k) & 0xC0) != 0x80) return i;
+    const unsigned second = byte(i + 1);  // no longer form than needed, no surrogate, nothing above U+10FFFF
+    if ((lead == 0xE0 && second < 0xA0) || (lead == 0xED && second > 0x9F) || (lead == 0xF0 && second < 0x90) ||
+        (lead == 0xF4 && second > 0x8F))
+      return i;
+    i += more + 1;
+  }
+  return text.size();
+}
+
+// The text ends before the character at `at` does.
+bool is_cut_off(const std::string& text, size_t at) {
+  const auto lead = static_cast<unsigned char>(text[at]);
+  const size_t needs = lead >= 0xF0 ? 4 : lead >= 0xE0 ? 3 : lead >= 0xC2 ? 2 : 1;
+  for (size_t k = at + 1; k < text.size(); ++k)
+    if ((static_cast<unsigned char>(text[k]) & 0xC0) != 0x80) return false;
+  return text.size() - at < needs;
+}
+
+}  // namespace
+
 std::string read_text(const std::string& path) {
   std::string text = io::read_file(path);
   if (text.empty()) io::fail(path, "is empty");
+  if (size_t at = first_fault(text); at < text.size())
+    io::fail(path, "is not UTF-8 text: see byte " + std::to_string(at),
+             is_cut_off(text, at) ? "it is cut off within a character" : "convert it first, with iconv");
   return text;
 }
 

@@ -29,7 +29,8 @@ class TextSet {
   int64_t context_, stride_;
 };
 
-std::string read_text(const std::string& path);  // FileError when it is missing or empty
+// FileError when it is missing, empty or no UTF-8, as a text cut within a character or a file that is no text at all.
+std::string read_text(const std::string& path);
 // The King James Bible, one verse a line, 4.4 MB: printed by Debian's bible-kjv. FileError when it is not installed.
 std::string king_james();
 // The first part of the text for training, the rest for validation, cut after a line.

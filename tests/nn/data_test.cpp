@@ -8,6 +8,7 @@
 #include <tessera/nn/data/images.h>
 #include <tessera/nn/data/loader.h>
 #include <tessera/nn/data/text.h>
+#include <tessera/nn/io/file.h>
 
 #include "tests/nn/near.h"
 #include "tests/nn/temporary_folder.h"
@@ -18,6 +19,7 @@ namespace {
 using tessera::testing::expect_near;
 using tessera::testing::TemporaryFolder;
 using ::testing::ElementsAre;
+using ::testing::HasSubstr;
 
 struct Numbers {
   int64_t count;
@@ -157,6 +159,32 @@ TEST(KingJames, IsWholeWhenItsPackageIsThere) {
   std::string text = king_james();
   EXPECT_EQ(std::ranges::count(text, '\n'), 31102);
   EXPECT_TRUE(text.starts_with("Ge1:1 In the beginning"));
+}
+
+TEST(Text, RefusesWhatIsNoText) {
+  TemporaryFolder folder;
+  auto reason = [&](const std::string& content) {
+    const std::string path = folder / "text.txt";
+    io::write_file(path, content);
+    try {
+      read_text(path);
+    } catch (const FileError& error) {
+      return std::string(error.what());
+    }
+    return std::string("no error");
+  };
+  EXPECT_EQ(reason("plain\n"), "no error");
+  EXPECT_EQ(reason("caf\xC3\xA9 \xE2\x82\xAC \xF0\x9F\x99\x82\n"), "no error");  // two, three and four bytes
+  EXPECT_THAT(reason(""), HasSubstr("is empty"));
+  EXPECT_THAT(reason("caf\xE9 au lait"), HasSubstr("is not UTF-8 text: see byte 3"));      // Latin-1
+  EXPECT_THAT(reason("a euro: \xE2\x82"), HasSubstr("it is cut off within a character"));  // truncated
+  EXPECT_THAT(reason(std::string("\x7F"
+                                 "ELF\0\1",
+                                 6)),
+              HasSubstr("is not UTF-8 text: see byte 4"));           // a program
+  EXPECT_THAT(reason("\xC0\xAF"), HasSubstr("see byte 0"));          // longer than needed
+  EXPECT_THAT(reason("ab\xED\xA0\x80"), HasSubstr("see byte 2"));    // a surrogate
+  EXPECT_THAT(reason("\xF4\x90\x80\x80"), HasSubstr("see byte 0"));  // above U+10FFFF
 }
 
 }  // namespace
