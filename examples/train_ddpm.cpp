@@ -164,7 +164,9 @@ int main(int argc, char** argv) {
   app.add_option("--samples", flags.samples, "pictures to draw, a multiple of 64")
       ->check(examples::not_negative)
       ->check([](const std::string& text) {
-        return std::atoll(text.c_str()) % sample_batch == 0 ? "" : text + " is no multiple of 64";
+        int64_t count = 0;
+        bool whole = CLI::detail::lexical_cast(text, count) && count % sample_batch == 0;
+        return whole ? std::string() : text + " is no multiple of 64";
       });
   app.add_option("--walk", flags.walk, "steps from noise to picture")->check(examples::positive);
   return examples::run_main(app, flags.run, argc, argv, [&] { train(flags); });

@@ -99,7 +99,7 @@ std::vector<std::string> guests(const Program& recorded, const PlanLaunch& launc
 std::string header(const Plan& plan, const Program& recorded) {
   int64_t bytes = 0, flops = 0;
   for (const PlanLaunch& launch : plan.launches) bytes += launch.bytes, flops += launch.flops;
-  return fmt::format("{}: {} launches of {} kernels, {} moved, {} computed; arena {}, peak live {}\n", recorded.name,
+  return fmt::format("{}: {} launches of {} kernels, {} moved, {} computed; arena {}, live {}\n", recorded.name,
                      plan.launches.size(), plan.kernels.size(), bytes_text(bytes), flops ? flops_text(flops) : "0 F",
                      bytes_text(plan.arena_bytes), bytes_text(plan.peak_bytes));
 }
@@ -114,6 +114,13 @@ struct Section {
   std::vector<std::string> lines, modules;  // modules: the layers behind a '*'
   std::vector<Row> rows;
 };
+
+// What is wider than a terminal goes on behind the colon, on a line of its own.
+std::string wrapped(std::string line) {
+  constexpr size_t columns = 100;
+  size_t colon = line.find(": ");
+  return line.size() > columns && colon != std::string::npos ? line.replace(colon, 2, ":\n           ") : line;
+}
 
 // By module, with equal layers on one line.
 std::string missed_text(const Plan& plan, const Program& recorded) {
@@ -140,7 +147,8 @@ std::string missed_text(const Plan& plan, const Program& recorded) {
   for (const std::string& title : order) {
     const Module& module = modules[title];
     out += fmt::format("\n  {}  {}\n", title.empty() ? "(no module)" : title, join(module.lines, 2));
-    for (const std::string& text : module.texts) out += fmt::format("  {:>4} × {}\n", module.counts.at(text), text);
+    for (const std::string& text : module.texts)
+      out += wrapped(fmt::format("  {:>4} × {}\n", module.counts.at(text), text));
   }
   return out;
 }

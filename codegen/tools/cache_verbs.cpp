@@ -23,9 +23,11 @@ std::string directory() {
   return found;
 }
 
+// Programs of one name: signatures and versions of a model, or all one-off expressions.
 struct Row {
   std::string name;
-  size_t launches = 0, kernels = 0;
+  int programs = 1;
+  size_t launches = 0;  // of the longest
   int64_t bytes = 0, used = 0;
 };
 
@@ -35,7 +37,7 @@ bool read_row(const CachedFile& file, const std::map<std::string, int64_t>& obje
   if (!text) return false;
   try {
     Plan plan = Plan::from_json(*text);
-    row = {plan.name, plan.launches.size(), plan.kernels.size(), file.bytes, file.used};
+    row = {plan.name, 1, plan.launches.size(), file.bytes, file.used};
     for (const PlanKernel& kernel : plan.kernels)
       if (auto found = objects.find(kernel.key); found != objects.end()) row.bytes += found->second;
     return true;
@@ -71,8 +73,20 @@ void cache_list() {
   int foreign = 0;
   for (const CachedFile& file : files) {
     if (file.kind != "plan") continue;
-    if (Row row; read_row(file, objects, row)) rows.push_back(row);
-    else ++foreign;
+    Row row;
+    if (!read_row(file, objects, row)) {
+      ++foreign;
+      continue;
+    }
+    auto same = std::find_if(rows.begin(), rows.end(), [&](const Row& r) { return r.name == row.name; });
+    if (same == rows.end()) {
+      rows.push_back(row);
+      continue;
+    }
+    ++same->programs;
+    same->launches = std::max(same->launches, row.launches);
+    same->bytes += row.bytes;
+    same->used = std::max(same->used, row.used);
   }
   if (foreign > 0) fmt::print("{} programs of other versions leave when room is needed\n", foreign);
   if (rows.empty()) return;
@@ -80,9 +94,9 @@ void cache_list() {
   std::sort(rows.begin(), rows.end(), [](const Row& a, const Row& b) { return a.used > b.used; });
   const int64_t now =
       std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::system_clock::now().time_since_epoch()).count();
-  fmt::print("\n{:<40} {:>9} {:>9} {:>10}  {}\n", "program", "launches", "kernels", "size", "used");
+  fmt::print("\n{:<40} {:>9} {:>9} {:>10}  {}\n", "name", "programs", "launches", "size", "used");
   for (const Row& row : rows)
-    fmt::print("{:<40} {:>9} {:>9} {:>10}  {} ago\n", row.name.substr(0, 40), row.launches, row.kernels,
+    fmt::print("{:<40} {:>9} {:>9} {:>10}  {} ago\n", row.name.substr(0, 40), row.programs, row.launches,
                size_text(row.bytes), age_text((now - row.used) / 1'000'000'000));
 }
 

@@ -12,7 +12,7 @@ int main(int argc, char** argv) {
   using namespace tessera::tools;
   CLI::App app("Looks at this machine, at compiled programs and at the cache.");
   app.set_version_flag("--version", "tessera " TESSERA_VERSION);
-  app.require_subcommand(1);
+  app.require_subcommand(0, 1);
   app.failure_message(CLI::FailureMessage::simple);
   std::string run, stage = "fuse", name, module;
   int status = 0;
@@ -48,6 +48,10 @@ int main(int argc, char** argv) {
 
   try {
     app.parse(argc, argv);
+    if (app.get_subcommands().empty()) {
+      std::fputs(app.help().c_str(), stderr);
+      return 2;
+    }
   } catch (const CLI::ParseError& error) {
     const int code = app.exit(error);
     return code == 0 ? 0 : 2;
