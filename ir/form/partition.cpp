@@ -1,11 +1,14 @@
 #include <tessera/ir/form/partition.h>
 
 #include <algorithm>
+#include <set>
 
 #include "llvm/ADT/DenseMap.h"
 #include "llvm/ADT/STLExtras.h"
+#include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/IR/BuiltinOps.h"
 
+#include <tessera/ir/form/order.h>
 #include <tessera/ir/tsr/Tsr.h>
 
 namespace tessera::ir {
@@ -60,27 +63,12 @@ class Partition {
     return out;
   }
 
-  // Depth first over producers, so that a group comes right after the last one that it needs.
   std::vector<Group> in_order() {
+    const std::vector<int> parts = depth_first();
     std::vector<Group> out;
-    std::vector<char> done(parts_.size(), 0);
-    for (int op = 0; op < size(); ++op) {
-      llvm::SmallVector<std::pair<int, bool>, 16> stack = {{part_of_[static_cast<size_t>(op)], false}};
-      while (!stack.empty()) {
-        auto [current, expanded] = stack.pop_back_val();
-        if (done[static_cast<size_t>(current)]) continue;
-        Part& own = parts_[static_cast<size_t>(current)];
-        if (expanded) {
-          done[static_cast<size_t>(current)] = 1;
-          out.push_back({operations(own.ops), std::move(own.space)});
-          continue;
-        }
-        stack.emplace_back(current, true);
-        for (int i : own.ops)
-          for (int from : producers(i))
-            if (int next = part_of_[static_cast<size_t>(from)]; next != current && !done[static_cast<size_t>(next)])
-              stack.emplace_back(next, false);
-      }
+    for (int k : order_early(order_items(parts))) {
+      Part& part = parts_[static_cast<size_t>(parts[static_cast<size_t>(k)])];
+      out.push_back({operations(part.ops), std::move(part.space)});
     }
     return out;
   }
@@ -128,6 +116,94 @@ class Partition {
       if (free_.is_free(from)) find_producers(from, out);
       else if (int i = index_.lookup(from); !llvm::is_contained(out, i)) out.push_back(i);
     }
+  }
+
+  // Depth first over producers, so that a part comes right after the last one that it needs.
+  std::vector<int> depth_first() {
+    std::vector<int> out;
+    std::vector<char> done(parts_.size(), 0);
+    for (int op = 0; op < size(); ++op) {
+      llvm::SmallVector<std::pair<int, bool>, 16> stack = {{part_of_[static_cast<size_t>(op)], false}};
+      while (!stack.empty()) {
+        auto [current, expanded] = stack.pop_back_val();
+        if (done[static_cast<size_t>(current)]) continue;
+        if (expanded) {
+          done[static_cast<size_t>(current)] = 1;
+          out.push_back(current);
+          continue;
+        }
+        stack.emplace_back(current, true);
+        for (int i : parts_[static_cast<size_t>(current)].ops)
+          for (int from : producers(i))
+            if (int next = part_of_[static_cast<size_t>(from)]; next != current && !done[static_cast<size_t>(next)])
+              stack.emplace_back(next, false);
+      }
+    }
+    return out;
+  }
+
+  // What each of `parts`, which are in an order that works, reads, allocates and must wait for.
+  std::vector<OrderItem> order_items(const std::vector<int>& parts) const {
+    llvm::DenseMap<int, int> number;  // part → item
+    for (auto [k, part] : llvm::enumerate(parts)) number[part] = static_cast<int>(k);
+    std::vector<OrderItem> items(parts.size());
+    llvm::DenseMap<Value, llvm::SmallVector<int, 4>> readers;  // of arguments
+    for (auto [k, part] : llvm::enumerate(parts)) {
+      const Part& own = parts_[static_cast<size_t>(part)];
+      llvm::DenseSet<Value> read;
+      for (int op : own.ops) find_read(ops_[static_cast<size_t>(op)], read);
+      std::set<int> needs;
+      for (Value value : read) {
+        Operation* from = value.getDefiningOp();
+        if (!from) readers[value].push_back(static_cast<int>(k));
+        const int before = from ? number.lookup(part_of_[static_cast<size_t>(index_.lookup(from))]) : -1;
+        if (before == static_cast<int>(k)) continue;
+        items[k].read += bytes_of(value);
+        if (from) needs.insert(before);
+      }
+      items[k].needs.assign(needs.begin(), needs.end());
+      for (Value output : own.alone ? llvm::SmallVector<Value, 4>{ops_[static_cast<size_t>(own.ops[0])]->getResult(0)}
+                                    : own.space.outputs)
+        items[k].allocated += allocates(output) ? bytes_of(output) : 0;
+    }
+    add_donations(number, readers, items);
+    return items;
+  }
+
+  // What replaces an argument runs after all that read the old value, else it would need memory of its own.
+  void add_donations(const llvm::DenseMap<int, int>& number,
+                     const llvm::DenseMap<Value, llvm::SmallVector<int, 4>>& readers,
+                     std::vector<OrderItem>& items) const {
+    auto function = llvm::cast<mlir::func::FuncOp>(block_.getParentOp());
+    for (auto [k, result] : llvm::enumerate(block_.getTerminator()->getOperands())) {
+      auto donor = function.getResultAttrOfType<mlir::IntegerAttr>(static_cast<unsigned>(k), "tsr.donor");
+      Operation* writer = result.getDefiningOp();
+      if (!donor || !writer || !index_.contains(writer)) continue;
+      const int item = number.lookup(part_of_[static_cast<size_t>(index_.lookup(writer))]);
+      auto found = readers.find(block_.getArgument(static_cast<unsigned>(donor.getInt())));
+      if (found == readers.end()) continue;
+      std::vector<int>& needs = items[static_cast<size_t>(item)].needs;
+      for (int reader : found->second)
+        if (reader < item && !llvm::is_contained(needs, reader)) needs.push_back(reader);
+    }
+  }
+
+  // Values in memory that `op` reads, through free ones.
+  void find_read(Operation* op, llvm::DenseSet<Value>& out) const {
+    for (Value operand : op->getOperands()) {
+      Operation* from = operand.getDefiningOp();
+      if (from && free_.is_free(from)) find_read(from, out);
+      else out.insert(operand);
+    }
+  }
+
+  static int64_t bytes_of(Value value) {
+    return tsr::type_of(value).getNumElements() * std::max(1u, tsr::element_of(value).getIntOrFloatBitWidth() / 8);
+  }
+  // Results of the program have memory in any order, and a barrier is another name.
+  static bool allocates(Value value) {
+    return !llvm::isa<tsr::BarrierOp>(value.getDefiningOp()) &&
+           llvm::any_of(value.getUsers(), [](Operation* user) { return !llvm::isa<mlir::func::ReturnOp>(user); });
   }
 
   void join_operands(int op) {

@@ -139,3 +139,31 @@ func.func @part_of_the_row(%x: tensor<4x3x5xf32>) -> (tensor<4x3x5xf32>, tensor<
   %4 = tsr.reduce "sum" %3 dims [2] : (tensor<4x3x5xf32>) -> tensor<4x3xf32>
   return %2, %4 : tensor<4x3x5xf32>, tensor<4x3xf32>
 }
+
+// What makes a small result of large ones comes as soon as these are there, so that their memory is free again.
+// CHECK-LABEL: @small_results_come_early
+// CHECK: %[[A:.*]] = fuse.kernel "contract" dims [512, 8, 8]
+// CHECK: fuse.kernel "contract" dims [8, 8, 512] outer 2 ins(%[[A]],
+// CHECK: %[[B:.*]] = fuse.kernel "contract" dims [512, 8, 8] outer 2 ins(%[[A]],
+// CHECK: fuse.kernel "contract" dims [512, 8, 8] outer 2 ins(%[[B]],
+func.func @small_results_come_early(%x: tensor<512x8xf32>, %w: tensor<8x8xf32>) -> (tensor<512x8xf32>, tensor<8x8xf32>) {
+  %0 = tsr.contract "mk,kn->mn" %x, %w windows [] : (tensor<512x8xf32>, tensor<8x8xf32>) -> tensor<512x8xf32>
+  %1 = tsr.contract "mk,kn->mn" %0, %w windows [] : (tensor<512x8xf32>, tensor<8x8xf32>) -> tensor<512x8xf32>
+  %2 = tsr.contract "mk,kn->mn" %1, %w windows [] : (tensor<512x8xf32>, tensor<8x8xf32>) -> tensor<512x8xf32>
+  %3 = tsr.contract "mk,mn->kn" %0, %x windows [] : (tensor<512x8xf32>, tensor<512x8xf32>) -> tensor<8x8xf32>
+  return %2, %3 : tensor<512x8xf32>, tensor<8x8xf32>
+}
+
+// The same, but the small one replaces an argument, in whose memory it can lie once all have read that.
+// CHECK-LABEL: @new_values_wait_for_readers
+// CHECK: %[[A:.*]] = fuse.kernel "contract" dims [512, 8, 8]
+// CHECK: %[[B:.*]] = fuse.kernel "contract" dims [512, 8, 8] outer 2 ins(%[[A]],
+// CHECK: fuse.kernel "contract" dims [512, 8, 8] outer 2 ins(%[[B]],
+// CHECK: fuse.kernel "contract" dims [8, 8, 512] outer 2 ins(%[[A]],
+func.func @new_values_wait_for_readers(%x: tensor<512x8xf32>, %w: tensor<8x8xf32>) -> (tensor<512x8xf32>, tensor<8x8xf32> {tsr.donor = 1 : i64}) {
+  %0 = tsr.contract "mk,kn->mn" %x, %w windows [] : (tensor<512x8xf32>, tensor<8x8xf32>) -> tensor<512x8xf32>
+  %1 = tsr.contract "mk,kn->mn" %0, %w windows [] : (tensor<512x8xf32>, tensor<8x8xf32>) -> tensor<512x8xf32>
+  %2 = tsr.contract "mk,kn->mn" %1, %w windows [] : (tensor<512x8xf32>, tensor<8x8xf32>) -> tensor<512x8xf32>
+  %3 = tsr.contract "mk,mn->kn" %0, %x windows [] : (tensor<512x8xf32>, tensor<512x8xf32>) -> tensor<8x8xf32>
+  return %2, %3 : tensor<512x8xf32>, tensor<8x8xf32>
+}
