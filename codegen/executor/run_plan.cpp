@@ -1,5 +1,6 @@
 #include <tessera/codegen/executor/run_plan.h>
 
+#include <algorithm>
 #include <cstring>
 #include <limits>
 #include <string>
@@ -55,10 +56,12 @@ std::vector<BufferPtr> PlanRunner::run(const Program& recorded, std::vector<Buff
   }
   const bool timed = LaunchTimes::wanted(), checked = checks_for_nan();
   if (timed) times_.begin_run(plan_);
-  for (size_t k = 0; k < plan_.launches.size(); ++k) {
-    launch(plan_.launches[k], frame, recorded);
-    if (timed) times_.done(k);
-    if (checked) check_finite(plan_, plan_.launches[k], frame.address, recorded);
+  for (size_t begin = 0, end; begin < plan_.launches.size(); begin = end) {
+    for (end = begin + 1; end < plan_.launches.size() && plan_.launches[end].joins;) ++end;
+    if (end == begin + 1) launch(plan_.launches[begin], frame, recorded);
+    else launch_together(begin, end, frame);
+    if (timed) times_.done(begin);  // all of the same kernel
+    for (size_t k = begin; checked && k < end; ++k) check_finite(plan_, plan_.launches[k], frame.address, recorded);
   }
   if (timed) times_.end_run(plan_, recorded);
   for (size_t k = 0; k < owned.size(); ++k) {
@@ -107,6 +110,26 @@ void PlanRunner::launch(const PlanLaunch& launch, Frame& frame, const Program& r
     });
   }
   if (!launch.checks.empty()) check(launch, frame.errors.data(), recorded);
+}
+
+void PlanRunner::launch_together(size_t begin, size_t end, Frame& frame) {
+  frame.list.clear();
+  std::vector<size_t> first_value;
+  std::vector<int64_t> first_task{0};
+  for (size_t k = begin; k < end; ++k) {
+    const PlanLaunch& one = plan_.launches[k];
+    first_value.push_back(frame.list.size());
+    first_task.push_back(first_task.back() + one.tasks);
+    for (int value : one.values) frame.list.push_back(value < 0 ? nullptr : frame.address[static_cast<size_t>(value)]);
+  }
+  KernelFunction function = kernels_[static_cast<size_t>(plan_.launches[begin].kernel)];
+  char* scratch = static_cast<char*>(scratch_->data());
+  ThreadPool::instance().run(first_task.back(), [&](int64_t task, int thread) {
+    auto after = std::upper_bound(first_task.begin(), first_task.end(), task);
+    const auto k = static_cast<size_t>(after - first_task.begin()) - 1;
+    function(frame.list.data() + first_value[k], plan_.launches[begin + k].parameters.data(), task - first_task[k],
+             scratch + thread * scratch_per_thread_);
+  });
 }
 
 void PlanRunner::check(const PlanLaunch& launch, const int64_t* words, const Program& recorded) const {

@@ -23,6 +23,7 @@ class PlanRunner {
  private:
   struct Frame;  // addresses of this run
   void launch(const PlanLaunch& launch, Frame& frame, const Program& recorded);
+  void launch_together(size_t begin, size_t end, Frame& frame);  // joined launches of one kernel
   void check(const PlanLaunch& launch, const int64_t* words, const Program& recorded) const;
 
   Plan plan_;

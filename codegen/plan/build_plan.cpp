@@ -15,6 +15,7 @@
 #include <tessera/codegen/cpu/rows.h>
 #include <tessera/codegen/plan/arena.h>
 #include <tessera/codegen/plan/facts.h>
+#include <tessera/codegen/plan/group_launches.h>
 #include <tessera/core/error.h>
 #include <tessera/core/fault.h>
 #include <tessera/ir/fuse/Fuse.h>
@@ -39,6 +40,7 @@ class Builder {
     share_inits();
     place_interface();
     for (Operation& op : function_.getBody().front()) visit(op);
+    group_launches(plan());
     keep_arguments_until_checked();
     place_arena();
     return std::move(result_);
@@ -461,13 +463,17 @@ class Builder {
   void place_arena() {
     auto& values = plan().values;
     std::vector<bool> seen(values.size(), false);
-    for (size_t k = 0; k < plan().launches.size(); ++k) {
-      for (int value : plan().launches[k].values) {
-        if (value < 0) continue;
-        PlanValue& facts = values[static_cast<size_t>(value)];
-        if (!seen[static_cast<size_t>(value)]) facts.first = static_cast<int>(k);
-        seen[static_cast<size_t>(value)] = true;
-        facts.last = static_cast<int>(k);
+    const auto& launches = plan().launches;
+    for (size_t begin = 0, end; begin < launches.size(); begin = end) {
+      for (end = begin + 1; end < launches.size() && launches[end].joins;) ++end;
+      for (size_t k = begin; k < end; ++k) {
+        for (int value : launches[k].values) {
+          if (value < 0) continue;
+          PlanValue& facts = values[static_cast<size_t>(value)];
+          if (!seen[static_cast<size_t>(value)]) facts.first = static_cast<int>(begin);
+          seen[static_cast<size_t>(value)] = true;
+          facts.last = static_cast<int>(end) - 1;
+        }
       }
     }
     std::vector<Interval> intervals;

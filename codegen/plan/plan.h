@@ -55,6 +55,7 @@ struct PlanLaunch {
   int reads = 0;            // the first so many of them are inputs
   std::vector<PlanWrite> writes;
   std::vector<int64_t> parameters;
+  bool joins = false;  // runs at the same time as the one before it: neither touches what the other writes
   int64_t tasks = 0;
   int64_t scratch = 0;  // bytes per thread
   std::vector<PlanCheck> checks;

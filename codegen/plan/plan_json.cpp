@@ -13,8 +13,8 @@ NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(PlanKernel, key, symbol, name, kind)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(PlanCheck, word, extent, dim, op)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(PlanWrite, value, op, infinite_by_text)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(PlanMissed, consumer, producer, reason)
-NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(PlanLaunch, what, kernel, library, values, reads, writes, parameters, tasks, scratch,
-                                   checks, error_words, ops, bytes, flops)
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(PlanLaunch, what, kernel, library, values, reads, writes, parameters, joins, tasks,
+                                   scratch, checks, error_words, ops, bytes, flops)
 
 namespace {
 

@@ -35,7 +35,8 @@ std::string Plan::str() const {
     for (int value : launch.values) {
       if (value >= 0) list.push_back("v" + std::to_string(value));
     }
-    text += fmt::format("  {:3}  {} ({}) tasks {}\n", k, what, join(list, ", "), launch.tasks);
+    text +=
+        fmt::format("  {:3}{} {} ({}) tasks {}\n", k, launch.joins ? "+" : " ", what, join(list, ", "), launch.tasks);
   }
   for (size_t k = 0; k < values.size(); ++k) {
     text += fmt::format("  v{}  {}  {} B  {}\n", k, values[k].type, values[k].bytes, place_of(values[k]));

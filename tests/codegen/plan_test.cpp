@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include <tessera/codegen/plan/arena.h>
+#include <tessera/codegen/plan/group_launches.h>
 #include <tessera/codegen/plan/plan.h>
 #include <tessera/core/error.h>
 
@@ -44,6 +45,52 @@ TEST(Arena, PacksAChainAsTightAsItsPeak) {
   EXPECT_LE(static_cast<double>(total), 1.05 * static_cast<double>(peak_live(intervals)));
 }
 
+// A plan of launches that each read one value and write one; kernel 0 is an optimizer's, kernel 1 another.
+struct Launched {
+  int kernel, read, written;
+};
+Plan plan_of(const std::vector<Launched>& list, int64_t bytes = 64) {
+  Plan plan;
+  plan.kernels = {{"a", "adam", "adam", "pointwise"}, {"b", "other", "other", "row"}};
+  for (int k = 0; k < 12; ++k) plan.values.push_back({.bytes = bytes});
+  for (const Launched& one : list) {
+    PlanLaunch launch;
+    launch.kernel = one.kernel, launch.values = {one.read, one.written}, launch.reads = 1, launch.tasks = one.written;
+    plan.launches.push_back(launch);
+  }
+  return plan;
+}
+// What each launch writes, in order; those that join the one before it with a minus.
+std::vector<int> order_of(Plan plan) {
+  group_launches(plan);
+  std::vector<int> order;
+  for (const PlanLaunch& launch : plan.launches) order.push_back(launch.joins ? -launch.values[1] : launch.values[1]);
+  return order;
+}
+
+TEST(GroupLaunches, MovesThoseOfOneKernelTogether) {
+  EXPECT_EQ(order_of(plan_of({{0, 0, 1}, {1, 0, 2}, {0, 0, 3}, {1, 2, 4}, {0, 0, 5}})),
+            (std::vector<int>{2, 4, 1, -3, -5}));
+}
+
+TEST(GroupLaunches, StopsAtWhatReadsOrWritesTheSame) {
+  using Order = std::vector<int>;
+  EXPECT_EQ(order_of(plan_of({{0, 0, 1}, {1, 1, 2}, {0, 0, 3}})), (Order{1, 2, 3})) << "its result is read";
+  EXPECT_EQ(order_of(plan_of({{0, 0, 1}, {1, 2, 0}, {0, 3, 4}})), (Order{1, 0, 4})) << "what it reads is replaced";
+  EXPECT_EQ(order_of(plan_of({{0, 0, 1}, {0, 1, 2}, {0, 0, 3}})), (Order{1, 2, -3})) << "the second needs the first";
+  EXPECT_EQ(order_of(plan_of({{0, 0, 1}, {0, 0, 2}}, 1 << 20)), (Order{1, 2})) << "large ones run alone";
+}
+
+TEST(GroupLaunches, KnowsAnArgumentsBuffer) {
+  Plan plan = plan_of({{0, 0, 1}, {1, 2, 3}, {0, 4, 5}});
+  plan.values[0].place = Place::argument;
+  plan.values[3].place = Place::result;  // in the buffer that the first launch reads
+  plan.arguments = {0}, plan.results = {3}, plan.donor = {0};
+  EXPECT_EQ(order_of(plan), (std::vector<int>{1, 3, 5}));
+  plan.donor = {-1};
+  EXPECT_EQ(order_of(plan), (std::vector<int>{3, 1, -5}));
+}
+
 TEST(Plan, ReadsItselfBack) {
   Plan plan;
   plan.name = "step";
@@ -58,6 +105,7 @@ TEST(Plan, ReadsItselfBack) {
   launch.values = {0, 1, -1};
   launch.parameters = {1, 2, -3};
   launch.tasks = 1;
+  launch.joins = true;
   launch.reads = 1;
   launch.writes = {{1, 1, false}};
   launch.checks = {{0, 5, 1, 1}};

@@ -1,0 +1,76 @@
+#include <tessera/codegen/plan/group_launches.h>
+
+#include <algorithm>
+
+namespace tessera::codegen {
+namespace {
+
+constexpr int64_t most_bytes = 256 * 1024;  // of one launch: more keeps all threads busy by itself, and memory alive
+
+struct Access {
+  std::vector<int> reads, writes;  // storage, sorted
+};
+
+bool meet(const std::vector<int>& a, const std::vector<int>& b) {
+  for (auto x = a.begin(), y = b.begin(); x != a.end() && y != b.end();) {
+    if (*x == *y) return true;
+    *x < *y ? ++x : ++y;
+  }
+  return false;
+}
+
+bool independent(const Access& a, const Access& b) {
+  return !meet(a.writes, b.writes) && !meet(a.writes, b.reads) && !meet(a.reads, b.writes);
+}
+
+// A result that may lie in an argument's buffer is that argument's storage.
+Access access_of(const Plan& plan, const PlanLaunch& launch) {
+  Access access;
+  for (size_t k = 0; k < launch.values.size(); ++k) {
+    int value = launch.values[k];
+    if (value < 0) continue;
+    const PlanValue& facts = plan.values[static_cast<size_t>(value)];
+    int donor = facts.place == Place::result ? plan.donor[static_cast<size_t>(facts.number)] : -1;
+    if (donor >= 0) value = plan.arguments[static_cast<size_t>(donor)];
+    (static_cast<int>(k) < launch.reads ? access.reads : access.writes).push_back(value);
+  }
+  std::sort(access.reads.begin(), access.reads.end());
+  std::sort(access.writes.begin(), access.writes.end());
+  return access;
+}
+
+bool is_small(const Plan& plan, const PlanLaunch& launch) {
+  if (launch.what != PlanLaunch::What::kernel || launch.error_words > 0) return false;
+  const std::string& kind = plan.kernels[static_cast<size_t>(launch.kernel)].kind;
+  int64_t bytes = 0;
+  for (int value : launch.values) bytes += value < 0 ? 0 : plan.values[static_cast<size_t>(value)].bytes;
+  return (kind == "pointwise" || kind == "row") && bytes <= most_bytes;
+}
+
+}  // namespace
+
+void group_launches(Plan& plan) {
+  std::vector<PlanLaunch>& launches = plan.launches;
+  std::vector<Access> accesses;
+  for (const PlanLaunch& launch : launches) accesses.push_back(access_of(plan, launch));
+  // From the last: those that follow have found their places, so that a whole group moves on as it grows.
+  for (size_t k = launches.size(); k-- > 0;) {
+    if (!is_small(plan, launches[k])) continue;
+    size_t partner = k + 1;
+    while (partner < launches.size() && launches[partner].kernel != launches[k].kernel &&
+           independent(accesses[k], accesses[partner]))
+      ++partner;
+    if (partner == launches.size() || launches[partner].kernel != launches[k].kernel) continue;
+    bool free = is_small(plan, launches[partner]);
+    size_t last = partner;  // of the partner's group
+    while (last + 1 < launches.size() && launches[last + 1].joins) ++last;
+    for (size_t other = partner; other <= last; ++other) free &= independent(accesses[k], accesses[other]);
+    if (!free) continue;
+    launches[partner].joins = true;
+    auto to = static_cast<std::ptrdiff_t>(partner), from = static_cast<std::ptrdiff_t>(k);
+    std::rotate(launches.begin() + from, launches.begin() + from + 1, launches.begin() + to);
+    std::rotate(accesses.begin() + from, accesses.begin() + from + 1, accesses.begin() + to);
+  }
+}
+
+}  // namespace tessera::codegen

@@ -1,0 +1,13 @@
+#pragma once
+// Small launches of one kernel run together, in one parallel region: the optimizer's step for every bias and norm, the
+// last sums of column reductions. Alone each of them would wake all threads for a few microseconds of work.
+
+#include <tessera/codegen/plan/plan.h>
+
+namespace tessera::codegen {
+
+// Moves such launches next to each other, as late as what reads them allows, and marks them as joined. Before values
+// are placed in the arena, because those of joined launches live together.
+void group_launches(Plan& plan);
+
+}  // namespace tessera::codegen
