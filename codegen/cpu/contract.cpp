@@ -27,26 +27,27 @@ std::string widening_text(const ContractOperand& operand) {
   return text;
 }
 
-KernelRequest part(const char* kind, const std::string& what, const Target& target) {
+std::string without_suffix(const std::string& symbol) { return symbol.substr(0, symbol.rfind('_')); }
+
+}  // namespace
+
+KernelRequest shared_request(const std::string& kind, const std::string& what, const Target& target) {
   KernelRequest result;
-  std::string text = std::string("contract ") + kind + "\n" + library_build_id() + "\n" + target.key() + "\n" + what;
+  std::string text = kind + "\n" + library_build_id() + "\n" + target.key() + "\n" + what;
   result.key = blake3_hex(text);
-  result.symbol = std::string("contract_") + kind + "_" + result.key.substr(0, 24);
+  result.symbol = kind + "_" + result.key.substr(0, 24);
   return result;
 }
 
-KernelRequest pack_part(const ContractOperand& operand, mlir::Type sum, int r, int lanes, const Target& target) {
-  KernelRequest result = part("pack", widening_text(operand) + " " + text_of(sum) + " " + std::to_string(r), target);
+KernelRequest pack_request(const ContractOperand& operand, mlir::Type sum, int r, int lanes, const Target& target) {
+  KernelRequest result =
+      shared_request("contract_pack", widening_text(operand) + " " + text_of(sum) + " " + std::to_string(r), target);
   auto emit = [symbol = result.symbol, storage = operand.storage, widening = operand.widening, sum, r,
                lanes](mlir::ModuleOp module) { emit_pack(module, symbol, {storage, widening, sum}, r, lanes); };
   result.emit = emit;
   result.symbol += "_copy";
   return result;
 }
-
-std::string without_suffix(const std::string& symbol) { return symbol.substr(0, symbol.rfind('_')); }
-
-}  // namespace
 
 std::vector<ContractLaunch> lower_contract(fuse::KernelOp kernel, const Target& target) {
   mlir::Type sum;
@@ -56,18 +57,18 @@ std::vector<ContractLaunch> lower_contract(fuse::KernelOp kernel, const Target& 
   RegisterTile tile = register_tile(target, sum);
   auto form = std::make_shared<ContractForm>(make_contract_form(kernel, tile.mr, tile.nr));
 
-  KernelRequest micro = part("tile", text_of(sum), target);
-  KernelRequest pack_a = pack_part(form->a, sum, tile.mr, tile.lanes, target);
-  KernelRequest pack_b = pack_part(form->b, sum, tile.nr, tile.lanes, target);
+  KernelRequest micro = shared_request("contract_tile", text_of(sum), target);
+  KernelRequest pack_a = pack_request(form->a, sum, tile.mr, tile.lanes, target);
+  KernelRequest pack_b = pack_request(form->b, sum, tile.nr, tile.lanes, target);
   SharedSymbols shared{micro.symbol, without_suffix(pack_a.symbol), without_suffix(pack_b.symbol)};
   micro.emit = [symbol = micro.symbol, sum, tile](mlir::ModuleOp module) { emit_tile(module, symbol, sum, tile); };
   micro.symbol += "_packed";
   Form body;
   body.body = form->body;
-  KernelRequest whole =
-      part("kernel",
-           shared.tile + " " + shared.pack_a + " " + shared.pack_b + "\n" + form->classes() + "\n" + body_text(body),
-           target);
+  KernelRequest whole = shared_request(
+      "contract_kernel",
+      shared.tile + " " + shared.pack_a + " " + shared.pack_b + "\n" + form->classes() + "\n" + body_text(body),
+      target);
   whole.emit = [symbol = whole.symbol, form, shared, tile](mlir::ModuleOp module) {
     emit_contract_kernel(module, symbol, *form, shared, tile);
   };

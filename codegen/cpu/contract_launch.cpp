@@ -26,13 +26,6 @@ double average_run(const Table& table, int64_t longest) {
   return static_cast<double>(table.size()) / static_cast<double>(std::max<int64_t>(1, pieces));
 }
 
-PackMode pack_mode(const ContractOperand& operand, int r) {
-  double along_rows = average_run(operand.rows, r >= 16 ? 16 : 8), along_k = average_run(operand.k, 8);
-  if (along_rows >= std::min(r, 6) || (along_rows >= along_k && along_rows >= 4)) return PackMode::copy;
-  if (along_k >= 3) return PackMode::transpose;
-  return along_rows >= 3 ? PackMode::copy : PackMode::gather;
-}
-
 bool steady(const Table& k) {
   for (size_t i = 2; i < k.size(); ++i) {
     if (k[i] - k[i - 1] != k[1] - k[0]) return false;
@@ -136,6 +129,13 @@ bool streams(const ContractForm& form, const ContractHead& h) {
 }
 
 }  // namespace
+
+PackMode pack_mode(const ContractOperand& operand, int r) {
+  double along_rows = average_run(operand.rows, r >= 16 ? 16 : 8), along_k = average_run(operand.k, 8);
+  if (along_rows >= std::min(r, 6) || (along_rows >= along_k && along_rows >= 4)) return PackMode::copy;
+  if (along_k >= 3) return PackMode::transpose;
+  return along_rows >= 3 ? PackMode::copy : PackMode::gather;
+}
 
 ContractPasses make_contract_passes(const ContractForm& form, RegisterTile tile) {
   ContractPasses passes;

@@ -5,7 +5,9 @@
 #include <vector>
 
 #include <tessera/codegen/cpu/contract_form.h>
+#include <tessera/codegen/cpu/contract_run.h>
 #include <tessera/codegen/cpu/contract_tile.h>
+#include <tessera/codegen/cpu/kernels.h>
 
 namespace tessera::codegen {
 
@@ -18,5 +20,13 @@ struct ContractPasses {
 ContractPasses make_contract_passes(const ContractForm& form, RegisterTile tile);
 // The parameters of pass `pass`.
 std::vector<int64_t> parameters_of(const ContractPasses& passes, size_t pass);
+
+// How panels of `r` rows are best made.
+PackMode pack_mode(const ContractOperand& operand, int r);
+
+// Code by what it depends on; `kind` begins its symbol. Its emission is left to the caller.
+KernelRequest shared_request(const std::string& kind, const std::string& what, const Target& target);
+// The packing of an operand into panels of `r` rows; its symbol is that of PackCode's first function.
+KernelRequest pack_request(const ContractOperand& operand, mlir::Type sum, int r, int lanes, const Target& target);
 
 }  // namespace tessera::codegen

@@ -231,7 +231,7 @@ void choose_vector_dim(Form& form, int lanes) {
 
 }  // namespace
 
-Form make_form(fuse::KernelOp kernel, int lanes) {
+Form read_form(fuse::KernelOp kernel) {
   Form form;
   form.body = &kernel.getBody().front();
   form.name = kernel.getName().str();
@@ -257,6 +257,11 @@ Form make_form(fuse::KernelOp kernel, int lanes) {
     form.over.push_back(over);
     form.column.push_back(false);
   }
+  return form;
+}
+
+Form make_form(fuse::KernelOp kernel, int lanes) {
+  Form form = read_form(kernel);
   // Without row reductions nothing has to stay together: pointwise kernels are all rows.
   if (form.over.empty()) form.rows = form.dims();
   // Reductions over the same inner dims: every other dim may as well be a row, and rows are what tasks are made of.

@@ -61,6 +61,8 @@ struct Form {
   int64_t row_count() const;
 };
 
+// As the kernel stands: every dim is one of the form, none is walked by vectors yet.
+Form read_form(fuse::KernelOp kernel);
 // Reads and simplifies. `lanes`: vector width of the target.
 Form make_form(fuse::KernelOp kernel, int lanes);
 

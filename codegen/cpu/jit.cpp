@@ -9,7 +9,7 @@
 #include "llvm/Support/MemoryBuffer.h"
 #include "llvm/Support/TargetSelect.h"
 
-#include <tessera/codegen/cpu/contract_run.h>
+#include <tessera/codegen/cpu/cascade_run.h>
 #include <tessera/codegen/executor/failure.h>
 
 namespace tessera::codegen {
@@ -35,9 +35,13 @@ Jit::Jit() : state_(std::make_unique<State>()) {
   if (!built) throw_llvm_failure("create the JIT", built.takeError());
   state_->lljit = std::move(*built);
   // Drivers of ours that kernels call: by address, since the portable library exports no such names.
-  auto driver = llvm::orc::ExecutorSymbolDef(llvm::orc::ExecutorAddr::fromPtr(&tessera_contract_task),
-                                             llvm::JITSymbolFlags::Exported | llvm::JITSymbolFlags::Callable);
-  llvm::orc::SymbolMap drivers{{state_->lljit->mangleAndIntern("tessera_contract_task"), driver}};
+  llvm::orc::SymbolMap drivers;
+  auto add_driver = [&](const char* name, auto* function) {
+    drivers[state_->lljit->mangleAndIntern(name)] = llvm::orc::ExecutorSymbolDef(
+        llvm::orc::ExecutorAddr::fromPtr(function), llvm::JITSymbolFlags::Exported | llvm::JITSymbolFlags::Callable);
+  };
+  add_driver("tessera_contract_task", &tessera_contract_task);
+  add_driver("tessera_cascade_task", &tessera_cascade_task);
   if (auto error = state_->lljit->getMainJITDylib().define(llvm::orc::absoluteSymbols(drivers))) {
     throw_llvm_failure("define the drivers of kernels", std::move(error));
   }

@@ -10,6 +10,7 @@
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/IR/BuiltinOps.h"
 
+#include <tessera/codegen/cpu/cascade.h>
 #include <tessera/codegen/cpu/contract.h>
 #include <tessera/codegen/cpu/key.h>
 #include <tessera/codegen/cpu/rows.h>
@@ -213,6 +214,7 @@ class Builder {
 
   void visit(Operation& op) {
     if (auto kernel = dyn_cast<fuse::KernelOp>(op)) return visit_kernel(kernel);
+    if (auto cascade = dyn_cast<fuse::CascadeOp>(op)) return visit_cascade(cascade);
     if (auto library = dyn_cast<fuse::LibraryOp>(op)) return visit_library(library);
     if (auto literal = dyn_cast<arith::ConstantOp>(op)) return visit_constant(literal);
     if (isa<tensor::EmptyOp, func::ReturnOp>(op)) return;
@@ -298,15 +300,13 @@ class Builder {
       for (KernelRequest& shared : part.shared) kernel_number(std::move(shared), kernel.getName().str(), "routine");
       made.kernel = kernel_number(std::move(part.kernel), kernel.getName().str(), "contract");
       for (size_t k = tables.size(); k < part.tables.size(); ++k) {
-        const auto& table = part.tables[k];
-        std::string_view bytes(reinterpret_cast<const char*>(table.data()), table.size() * sizeof(int64_t));
-        tables.push_back(constant(bytes, "table"));
+        tables.push_back(constant(bytes_of_table(part.tables[k]), "table"));
       }
       for (size_t k = workspaces.size(); k < part.workspaces.size(); ++k) {
         workspaces.push_back(temporary(part.workspaces[k], "workspace"));
       }
       made.values = values;
-      if (&part == &parts.back()) note_writes(kernel, made);  // complete when all parts have run
+      if (&part == &parts.back()) note_writes(kernel.getBody().front(), made);  // complete when all parts have run
       made.values.insert(made.values.end(), tables.begin(), tables.end());
       made.values.insert(made.values.end(), workspaces.begin(), workspaces.end());
       made.values.push_back(-1);  // error words
@@ -314,29 +314,57 @@ class Builder {
       made.tasks = part.tasks;
       made.scratch = part.scratch;
       add_checks(kernel.getBody().front(), made);
-      if (&part == &parts.front()) measure(kernel, made);
+      if (&part == &parts.front()) measure(kernel.getInputs(), kernel.getResults(), flops_of(kernel), made);
       launch(std::move(made), *kernel);
     }
   }
 
+  void visit_cascade(fuse::CascadeOp cascade) {
+    CascadeLaunch lowered = lower_cascade(cascade, host_target());
+    const std::string name = cascade.getName().str();
+    PlanLaunch made;
+    for (Block* body : lowered.bodies) add_checks(*body, made);
+    for (KernelRequest& shared : lowered.shared) kernel_number(std::move(shared), name, "routine");
+    made.kernel = kernel_number(std::move(lowered.kernel), name, "cascade");
+    for (Value input : cascade.getInputs()) made.values.push_back(id_of(input));
+    for (Value result : cascade.getResults()) made.values.push_back(id_of(result));
+    made.values.push_back(constant(bytes_of_table(lowered.table), "table"));
+    made.values.push_back(-1);  // error words
+    made.parameters = std::move(lowered.parameters);
+    made.tasks = lowered.tasks;
+    made.scratch = lowered.scratch;
+    note_writes(cascade.getBody().front(), made);
+    measure(cascade.getInputs(), cascade.getResults(), flops_of(cascade), made);
+    launch(std::move(made), *cascade);
+  }
+
+  static std::string_view bytes_of_table(const std::vector<int64_t>& table) {
+    return {reinterpret_cast<const char*>(table.data()), table.size() * sizeof(int64_t)};
+  }
+
+  // Words of a body's sites, behind those that are there.
   static void add_checks(Block& body, PlanLaunch& made) {
-    made.checks = index_checks(body);
+    const int first = made.error_words;
+    for (PlanCheck& check : index_checks(body)) {
+      check.word += first;
+      made.checks.push_back(std::move(check));
+    }
     for (const ErrorSite& site : error_sites(body)) {
-      made.error_words = site.first_word + 2 * (static_cast<int>(site.op->getNumOperands()) - 1);
+      made.error_words = first + site.first_word + 2 * (static_cast<int>(site.op->getNumOperands()) - 1);
     }
   }
 
-  static void note_writes(fuse::KernelOp kernel, PlanLaunch& made) {
-    made.reads = static_cast<int>(kernel.getInputs().size());
-    made.writes = writes_of(kernel);
+  static void note_writes(Block& body, PlanLaunch& made) {
+    made.reads = static_cast<int>(body.getNumArguments());
+    made.writes = writes_of(body);
     for (size_t k = 0; k < made.writes.size(); ++k)
       made.writes[k].value = made.values[static_cast<size_t>(made.reads) + k];
   }
 
-  void measure(fuse::KernelOp kernel, PlanLaunch& made) {
-    for (Value input : kernel.getInputs()) made.bytes += bytes_of_type(input.getType());
-    for (Value result : kernel.getResults()) made.bytes += bytes_of_type(result.getType());
-    made.flops = flops_of(kernel);
+  static void measure(ValueRange inputs, ValueRange results, int64_t flops, PlanLaunch& made) {
+    for (Value input : inputs) made.bytes += bytes_of_type(input.getType());
+    for (Value result : results) made.bytes += bytes_of_type(result.getType());
+    made.flops = flops;
   }
 
   void launch_rows(fuse::KernelOp kernel, std::vector<int> values, Operation& at, const std::string& kind) {
@@ -363,14 +391,14 @@ class Builder {
                                 : rows_reduced      ? "row"
                                                     : "pointwise");
     made.values = values;
-    note_writes(kernel, made);
+    note_writes(kernel.getBody().front(), made);
     made.values.insert(made.values.end(), partials.begin(), partials.end());
     made.values.push_back(-1);
     made.parameters = make_parameters(*form, *stages, cut);
     made.tasks = cut.tasks;
     made.scratch = cut.scratch_bytes;
     add_checks(*form->body, made);
-    measure(kernel, made);
+    measure(kernel.getInputs(), kernel.getResults(), flops_of(kernel), made);
     // Results of column reductions come from the launches below.
     Operation* yield = form->body->getTerminator();
     for (unsigned k = 0; k < yield->getNumOperands(); ++k) {

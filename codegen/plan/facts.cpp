@@ -9,6 +9,7 @@
 #include <tessera/core/dtype.h>
 #include <tessera/core/error.h>
 #include <tessera/ir/fuse/Fuse.h>
+#include <tessera/ir/fuse/body_dims.h>
 #include <tessera/ir/import/origin.h>
 
 namespace tessera::codegen {
@@ -62,8 +63,7 @@ std::vector<int> origins_of(Operation& op) {
   return origins;
 }
 
-std::vector<PlanWrite> writes_of(fuse::KernelOp kernel) {
-  Block& body = kernel.getBody().front();
+std::vector<PlanWrite> writes_of(Block& body) {
   bool infinite = llvm::any_of(body.getOps<arith::ConstantOp>(), [](arith::ConstantOp constant) {
     auto number = dyn_cast<FloatAttr>(constant.getValue());
     return number && number.getValue().isInfinity();
@@ -139,6 +139,25 @@ int64_t flops_of(fuse::KernelOp kernel) {
     if (isa<fuse::ContractOp>(op)) flops += 2 * points;
     else if (isa<fuse::ReduceOp>(op)) flops += points;
     else if (isa<FloatType>(op.getResult(0).getType()) && !isa<arith::ConstantOp, fuse::LoadAtOp>(op)) flops += points;
+  }
+  return flops;
+}
+
+int64_t flops_of(fuse::CascadeOp cascade) {
+  Block& body = cascade.getBody().front();
+  const fuse::BodyDims dims(body, cascade.getInMaps());
+  auto points = [&](fuse::DimBits set) {
+    int64_t count = 1;
+    for (auto [d, extent] : llvm::enumerate(cascade.getDims())) count *= (set >> d & 1) != 0 ? extent : 1;
+    return count;
+  };
+  int64_t flops = 0;
+  for (Operation& op : body.without_terminator()) {
+    if (op.getNumResults() == 0 || !isa<FloatType>(op.getResult(0).getType())) continue;
+    fuse::DimBits set = dims.of(op.getResult(0));
+    for (Value operand : op.getOperands()) set |= dims.of(operand);
+    if (isa<fuse::ContractOp>(op)) flops += 2 * points(set);
+    else if (!isa<arith::ConstantOp, fuse::LoadAtOp>(op)) flops += points(set);
   }
   return flops;
 }

@@ -10,6 +10,7 @@
 #include <tessera/codegen/plan/plan.h>
 
 namespace tessera::fuse {
+class CascadeOp;
 class KernelOp;
 class LibraryOp;
 }  // namespace tessera::fuse
@@ -20,8 +21,9 @@ std::vector<int> origins_of(mlir::Operation& op);             // instructions be
 std::vector<PlanCheck> index_checks(mlir::Block& body);       // of its fuse.load_at ops
 PlanCheck library_check(fuse::LibraryOp op);                  // of a scatter's indices
 std::vector<int64_t> library_parameters(fuse::LibraryOp op);  // as runtime/library.h wants them
-std::vector<PlanWrite> writes_of(fuse::KernelOp kernel);      // one per result; without the values
+std::vector<PlanWrite> writes_of(mlir::Block& body);          // one per result; without the values
 int64_t flops_of(fuse::KernelOp kernel);
+int64_t flops_of(fuse::CascadeOp cascade);              // of the whole plane: what masks leave out is counted
 std::string dense_bytes(mlir::DenseElementsAttr attr);  // as elements lie in memory; bool is a byte
 
 }  // namespace tessera::codegen

@@ -4,12 +4,10 @@
 #include <benchmark/benchmark.h>
 
 #include <algorithm>
-#include <chrono>
-#include <cstdlib>
 
 #include <tessera/core/buffer.h>
 
-#include "tests/bench/fma_peak.h"
+#include "tests/bench/measure.h"
 #include "tests/codegen/contract_program.h"
 
 namespace tessera {
@@ -19,15 +17,9 @@ using test::ContractProgram;
 using test::ContractSpec;
 using Strides = std::vector<int64_t>;
 
-int threads() {
-  const char* value = std::getenv("TESSERA_THREADS");
-  return value ? std::atoi(value) : 1;
-}
-
-double seconds() {
-  if (threads() == 1) return bench::thread_seconds();
-  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
-}
+using bench::peak_now;
+using bench::seconds;
+using bench::threads;
 
 void contract(benchmark::State& state, const ContractSpec& spec) {
   ContractProgram program(spec);
@@ -43,16 +35,13 @@ void contract(benchmark::State& state, const ContractSpec& spec) {
   for (const test::Walk& walk : spec.ins) add(walk);
   for (const test::Walk& walk : spec.outs) add(walk);
   program.run(operands, threads());
-  auto measure_peak = [] {
-    return threads() == 1 ? bench::fma_peak_gflops_of_thread() : bench::fma_peak_gflops(threads());
-  };
-  double peak = measure_peak(), best = 1e9;
+  double peak = peak_now(), best = 1e9;
   for (auto _ : state) {
     double start = seconds();
     program.run(operands, threads());
     best = std::min(best, seconds() - start);
   }
-  peak = std::max(peak, measure_peak());
+  peak = std::max(peak, peak_now());
   double flops = 2;
   for (int64_t extent : spec.dims) flops *= static_cast<double>(extent);
   state.counters["best_ms"] = best * 1e3;

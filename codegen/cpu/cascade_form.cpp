@@ -1,0 +1,230 @@
+#include <tessera/codegen/cpu/cascade_form.h>
+
+#include <algorithm>
+#include <functional>
+
+#include "llvm/ADT/DenseMap.h"
+
+#include <tessera/core/error.h>
+#include <tessera/ir/fuse/Fuse.h>
+#include <tessera/ir/fuse/body_dims.h>
+
+namespace tessera::codegen {
+namespace {
+
+using Dims = std::vector<int64_t>;
+
+int64_t evaluate(mlir::AffineExpr expr, llvm::ArrayRef<int64_t> point) {
+  if (auto constant = mlir::dyn_cast<mlir::AffineConstantExpr>(expr)) return constant.getValue();
+  if (auto dim = mlir::dyn_cast<mlir::AffineDimExpr>(expr)) return point[dim.getPosition()];
+  auto binary = mlir::cast<mlir::AffineBinaryOpExpr>(expr);
+  const int64_t x = evaluate(binary.getLHS(), point), y = evaluate(binary.getRHS(), point);
+  switch (expr.getKind()) {
+    case mlir::AffineExprKind::Add: return x + y;
+    case mlir::AffineExprKind::Mul: return x * y;
+    case mlir::AffineExprKind::FloorDiv: return x / y;  // indices are never negative
+    case mlir::AffineExprKind::Mod: return x % y;
+    default: return (x + y - 1) / y;
+  }
+}
+
+// The element offsets of one operand, dims by dims.
+class OffsetTables {
+ public:
+  OffsetTables(mlir::AffineMap map, const Dims& extents) : terms_(map), extents_(extents) {}
+
+  // The part of the offset that comes from `dims`, at every point of them in row-major order.
+  Table over(const Dims& dims, int64_t start) {
+    Table table;
+    Dims point(extents_.size(), 0);
+    uint32_t set = fuse::dim_bits(dims);
+    std::function<void(size_t)> walk = [&](size_t depth) {
+      if (depth == dims.size()) {
+        table.push_back(start + at(point, dims, set));
+        return;
+      }
+      auto d = static_cast<size_t>(dims[depth]);
+      for (point[d] = 0; point[d] < extents_[d]; ++point[d]) walk(depth + 1);
+      point[d] = 0;
+    };
+    walk(0);
+    for (size_t k = 0; k < terms_.rest.size(); ++k) {
+      if ((dims_of_term(k) & ~set) == 0) placed_ |= uint64_t{1} << k;
+    }
+    return table;
+  }
+
+  // Has every term that is not linear found its dims?
+  bool complete() const { return placed_ == (uint64_t{1} << terms_.rest.size()) - 1; }
+  int64_t constant() const { return terms_.constant; }
+
+ private:
+  fuse::DimBits dims_of_term(size_t k) const {
+    return fuse::dims_of(mlir::AffineMap::get(static_cast<unsigned>(extents_.size()), 0, terms_.rest[k].second));
+  }
+
+  int64_t at(llvm::ArrayRef<int64_t> point, const Dims& dims, uint32_t set) const {
+    int64_t sum = 0;
+    for (int64_t d : dims) sum += terms_.stride[static_cast<size_t>(d)] * point[static_cast<size_t>(d)];
+    for (size_t k = 0; k < terms_.rest.size(); ++k) {
+      if ((dims_of_term(k) & ~set) == 0) sum += terms_.rest[k].first * evaluate(terms_.rest[k].second, point);
+    }
+    return sum;
+  }
+
+  AffineTerms terms_;
+  const Dims& extents_;
+  uint64_t placed_ = 0;
+};
+
+class Reader {
+ public:
+  explicit Reader(fuse::CascadeOp cascade) : cascade_(cascade), dims_(cascade.getBody().front(), cascade.getInMaps()) {}
+
+  CascadeForm read() {
+    read_dims();
+    for (mlir::Operation& op : *form_.body) {
+      if (auto contract = mlir::dyn_cast<fuse::ContractOp>(op)) read_contraction(contract);
+      if (mlir::isa<fuse::ReduceOp>(op)) form_.statistics.push_back({&op, repairs_of(&op)});
+    }
+    for (mlir::Value value : form_.body->getTerminator()->getOperands()) {
+      form_.of_plane.push_back((dims_.of(value) & stream_) != 0);
+    }
+    return std::move(form_);
+  }
+
+ private:
+  void read_dims() {
+    form_.op = cascade_;
+    form_.body = &cascade_.getBody().front();
+    form_.name = cascade_.getName().str();
+    form_.dims.assign(cascade_.getDims().begin(), cascade_.getDims().end());
+    form_.row_dim = cascade_.row_dim();
+    form_.first_rest = cascade_.first_rest_dim();
+    form_.column_dim = form_.first_rest - 1;
+    for (int64_t d = 0; d < form_.first_rest; ++d) {
+      if (d < form_.row_dim) batch_dims_.push_back(d);
+      else if (d > form_.row_dim && d < form_.column_dim) outer_dims_.push_back(d);
+      if (d > form_.row_dim) stream_ |= fuse::DimBits{1} << d;
+    }
+    form_.batch = points(batch_dims_), form_.outer = points(outer_dims_);
+    form_.rows = form_.dims[static_cast<size_t>(form_.row_dim)];
+    form_.columns = form_.dims[static_cast<size_t>(form_.column_dim)];
+    for (mlir::AffineMap map : cascade_.getInMaps().getAsValueRange<mlir::AffineMapAttr>())
+      form_.in_maps.push_back(map);
+    for (mlir::AffineMap map : cascade_.getOutMaps().getAsValueRange<mlir::AffineMapAttr>()) {
+      form_.out_maps.push_back(map);
+    }
+  }
+
+  int64_t points(const Dims& dims) const {
+    int64_t count = 1;
+    for (int64_t d : dims) count *= form_.dims[static_cast<size_t>(d)];
+    return count;
+  }
+
+  std::vector<mlir::Operation*> repairs_of(mlir::Operation* op) {
+    std::vector<mlir::Operation*> repairs;
+    for (mlir::Operation& other : *form_.body) {
+      auto repair = mlir::dyn_cast<fuse::RepairOp>(other);
+      if (repair && repair.getAccumulated().getDefiningOp() == op) repairs.push_back(&other);
+    }
+    return repairs;
+  }
+
+  void read_contraction(fuse::ContractOp contract) {
+    if (fuse::dim_bits(contract.getOver()) != stream_) {
+      const Dims depth(contract.getOver().begin(), contract.getOver().end());
+      const bool straight = (dims_.of(contract.getLhs()) & stream_) == 0;
+      form_.scores.push_back({contract, operand(straight ? contract.getLhs() : contract.getRhs(), form_.row_dim, depth),
+                              operand(straight ? contract.getRhs() : contract.getLhs(), form_.column_dim, depth),
+                              points(depth)});
+      return;
+    }
+    CascadeAccumulation made;
+    made.contract = contract;
+    made.plane = contract.getLhs();
+    for (auto d = static_cast<size_t>(form_.first_rest); d < form_.dims.size(); ++d) {
+      if ((dims_.of(contract.getRhs()) >> d & 1) != 0) made.dims.push_back(static_cast<int64_t>(d));
+    }
+    made.columns = points(made.dims);
+    made.stream = operand(contract.getRhs(), form_.column_dim, made.dims);
+    std::swap(made.stream.rows, made.stream.k);  // panels of the result's columns, summed along the stream
+    made.repairs = repairs_of(contract);
+    form_.accumulations.push_back(std::move(made));
+  }
+
+  // `row`: the dim that its rows are; `depth`: what is left.
+  CascadeOperand operand(mlir::Value value, int64_t row, const Dims& depth) {
+    CascadeOperand result;
+    while (mlir::Operation* op = value.getDefiningOp()) {
+      result.widening.insert(result.widening.begin(), op);
+      value = op->getOperand(0);
+    }
+    result.argument = static_cast<int>(mlir::cast<mlir::BlockArgument>(value).getArgNumber());
+    result.storage = value.getType();
+    OffsetTables tables(form_.in_maps[static_cast<size_t>(result.argument)], form_.dims);
+    result.batch = tables.over(batch_dims_, tables.constant());
+    result.outer = row == form_.row_dim ? Table{0} : tables.over(outer_dims_, 0);
+    result.rows = tables.over({row}, 0);
+    result.k = tables.over(depth, 0);
+    if (!tables.complete()) {
+      std::string text;
+      llvm::raw_string_ostream(text) << form_.in_maps[static_cast<size_t>(result.argument)];
+      throw InternalError("an operand of a cascade mixes dims of different parts in one term: " + text);
+    }
+    return result;
+  }
+
+  fuse::CascadeOp cascade_;
+  fuse::BodyDims dims_;
+  CascadeForm form_;
+  Dims batch_dims_, outer_dims_;
+  fuse::DimBits stream_ = 0;
+};
+
+void add_terms(mlir::AffineExpr expr, int64_t factor, AffineTerms& terms) {
+  if (auto constant = mlir::dyn_cast<mlir::AffineConstantExpr>(expr)) {
+    terms.constant += factor * constant.getValue();
+    return;
+  }
+  if (auto dim = mlir::dyn_cast<mlir::AffineDimExpr>(expr)) {
+    terms.stride[dim.getPosition()] += factor;
+    return;
+  }
+  auto binary = mlir::cast<mlir::AffineBinaryOpExpr>(expr);
+  if (expr.getKind() == mlir::AffineExprKind::Add) {
+    add_terms(binary.getLHS(), factor, terms);
+    add_terms(binary.getRHS(), factor, terms);
+    return;
+  }
+  auto by = mlir::dyn_cast<mlir::AffineConstantExpr>(binary.getRHS());
+  if (by && expr.getKind() == mlir::AffineExprKind::Mul)
+    return add_terms(binary.getLHS(), factor * by.getValue(), terms);
+  terms.rest.emplace_back(factor, expr);
+}
+
+template <class List, class Member> int64_t find_op(const List& list, Member member, mlir::Operation* op) {
+  for (size_t k = 0; k < list.size(); ++k) {
+    if (list[k].*member == op) return static_cast<int64_t>(k);
+  }
+  return -1;
+}
+
+}  // namespace
+
+AffineTerms::AffineTerms(mlir::AffineMap map) : stride(map.getNumDims(), 0) {
+  if (map.getNumResults() > 0) add_terms(map.getResult(0), 1, *this);
+}
+
+int64_t CascadeForm::score_of(mlir::Operation* found) const { return find_op(scores, &CascadeScore::contract, found); }
+int64_t CascadeForm::statistic_of(mlir::Operation* found) const {
+  return find_op(statistics, &CascadeStatistic::reduce, found);
+}
+int64_t CascadeForm::accumulation_of(mlir::Operation* found) const {
+  return find_op(accumulations, &CascadeAccumulation::contract, found);
+}
+
+CascadeForm read_cascade(fuse::CascadeOp cascade) { return Reader(cascade).read(); }
+
+}  // namespace tessera::codegen

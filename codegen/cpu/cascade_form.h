@@ -1,0 +1,80 @@
+#pragma once
+// A fuse.cascade read as products around a plane: what is multiplied, where its operands lie, what repairs what.
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "mlir/IR/AffineMap.h"
+#include "mlir/IR/Block.h"
+#include "mlir/IR/Operation.h"
+
+#include <tessera/codegen/cpu/contract_form.h>
+
+namespace tessera::fuse {
+class CascadeOp;
+}
+
+namespace tessera::codegen {
+
+// Its element for (batch, outer stream point, row, k) lies at batch[b] + outer[o] + rows[r] + k[k]. What a *row* is
+// depends on the operand: see below.
+struct CascadeOperand : ContractOperand {
+  Table outer;
+};
+
+struct CascadeScore {
+  mlir::Operation* contract = nullptr;
+  CascadeOperand row;     // rows of the plane by depth
+  CascadeOperand stream;  // columns of the plane by depth
+  int64_t depth = 1;
+};
+
+struct CascadeStatistic {
+  mlir::Operation* reduce = nullptr;
+  std::vector<mlir::Operation*> repairs;
+};
+
+struct CascadeAccumulation {
+  mlir::Operation* contract = nullptr;
+  mlir::Value plane;          // the left operand
+  CascadeOperand stream;      // columns of the result by columns of the plane
+  std::vector<int64_t> dims;  // that the result has beside batch and row
+  int64_t columns = 1;
+  std::vector<mlir::Operation*> repairs;
+};
+
+struct CascadeForm {
+  mlir::Operation* op = nullptr;
+  mlir::Block* body = nullptr;
+  std::string name;
+  std::vector<int64_t> dims;            // extents of all dims
+  int64_t row_dim = 0, column_dim = 0;  // the column dim is the last stream dim
+  int64_t first_rest = 0;
+  int64_t batch = 1, rows = 1, outer = 1, columns = 1;  // points of the batch dims; of the stream dims but the last
+  std::vector<CascadeScore> scores;
+  std::vector<CascadeStatistic> statistics;
+  std::vector<CascadeAccumulation> accumulations;
+  std::vector<mlir::AffineMap> in_maps, out_maps;
+  std::vector<bool> of_plane;  // per result: written block by block
+
+  std::vector<int64_t> batch_extents() const { return {dims.begin(), dims.begin() + row_dim}; }
+  std::vector<int64_t> outer_extents() const { return {dims.begin() + row_dim + 1, dims.begin() + column_dim}; }
+  int64_t score_of(mlir::Operation* op) const;  // number, or −1
+  int64_t statistic_of(mlir::Operation* op) const;
+  int64_t accumulation_of(mlir::Operation* op) const;
+};
+
+// Throws InternalError for what the op's constraints let pass and no single stream can compute.
+CascadeForm read_cascade(fuse::CascadeOp cascade);
+
+// An expression as a sum: constant + Σ stride[d] · d + what is not linear.
+struct AffineTerms {
+  explicit AffineTerms(mlir::AffineMap map);
+
+  int64_t constant = 0;
+  std::vector<int64_t> stride;
+  std::vector<std::pair<int64_t, mlir::AffineExpr>> rest;  // factor and floordiv, mod or ceildiv
+};
+
+}  // namespace tessera::codegen

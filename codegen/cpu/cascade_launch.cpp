@@ -1,0 +1,295 @@
+#include <tessera/codegen/cpu/cascade_launch.h>
+
+#include <algorithm>
+#include <cstring>
+#include <map>
+
+#include "llvm/ADT/APFloat.h"
+
+#include <tessera/codegen/cpu/cascade_run.h>
+#include <tessera/codegen/cpu/code.h>
+#include <tessera/codegen/cpu/contract_launch.h>
+#include <tessera/codegen/cpu/launch.h>
+#include <tessera/ir/fuse/Fuse.h>
+
+namespace tessera::codegen {
+namespace {
+
+using Where = PieceOperand::Where;
+
+int64_t count(int64_t value, int64_t step) { return (value + step - 1) / step; }
+int64_t up(int64_t value, int64_t step) { return count(value, step) * step; }
+// The length of equal pieces, multiples of `step`, of which none is longer than `most`.
+int64_t balanced(int64_t size, int64_t most, int64_t step) {
+  return std::max(step, up(count(size, count(size, most)), step));
+}
+
+int64_t bytes_of_value(mlir::Type type) { return type.isIndex() ? 8 : bytes_of(type); }
+
+// The bits of the neutral element of a statistic, in the low bytes.
+int64_t neutral_bits(mlir::Operation* op) {
+  auto kind = mlir::cast<fuse::ReduceOp>(op).getKind();
+  mlir::Type type = op->getResult(0).getType();
+  if (auto real = mlir::dyn_cast<mlir::FloatType>(type)) {
+    const auto& semantics = real.getFloatSemantics();
+    llvm::APFloat value = llvm::APFloat::getZero(semantics);
+    if (kind == fuse::ReduceKind::prod) value = llvm::APFloat::getOne(semantics);
+    if (kind == fuse::ReduceKind::max) value = llvm::APFloat::getInf(semantics, /*Negative=*/true);
+    if (kind == fuse::ReduceKind::min) value = llvm::APFloat::getInf(semantics);
+    return static_cast<int64_t>(value.bitcastToAPInt().getZExtValue());
+  }
+  const unsigned width = type.getIntOrFloatBitWidth();
+  if (kind == fuse::ReduceKind::sum) return 0;
+  if (kind == fuse::ReduceKind::prod || width == 1) return kind == fuse::ReduceKind::max ? 0 : 1;
+  const auto value =
+      kind == fuse::ReduceKind::max ? llvm::APInt::getSignedMinValue(width) : llvm::APInt::getSignedMaxValue(width);
+  return static_cast<int64_t>(value.getZExtValue());
+}
+
+// Parameters, table and scratch as they are laid out.
+class Numbers {
+ public:
+  Numbers(const CascadeForm& form, const CascadePieces& pieces, const CascadeSizes& sizes, const Target& target)
+      : form_(form), pieces_(pieces), sizes_(sizes), target_(target), code_(form) {}
+
+  CascadeNumbers make() {
+    CascadeHead h{};
+    h.batch = form_.batch, h.rows = form_.rows, h.outer = form_.outer, h.columns = form_.columns;
+    h.group = sizes_.group, h.groups = count(form_.rows, sizes_.group);
+    h.tile = sizes_.tile, h.block = sizes_.block, h.line = sizes_.line;
+    words_.resize(static_cast<size_t>(cascade_head_words));
+    h.batch_dims = static_cast<int64_t>(form_.batch_extents().size());
+    h.outer_dims = static_cast<int64_t>(form_.outer_extents().size());
+    h.extents = add(form_.batch_extents());
+    add(form_.outer_extents());
+    place_tiles();
+    h.score_count = static_cast<int64_t>(form_.scores.size()), h.scores = place_scores();
+    h.sums_count = static_cast<int64_t>(form_.accumulations.size()), h.sums = place_sums();
+    h.statistic_count = static_cast<int64_t>(form_.statistics.size()), h.statistics = place_statistics();
+    h.piece_count = 1 + static_cast<int64_t>(pieces_.finish.size()), h.pieces = place_pieces();
+    h.table_argument = static_cast<int64_t>(form_.in_maps.size() + form_.out_maps.size());
+    h.errors_argument = h.table_argument + 1;
+    std::memcpy(words_.data(), &h, sizeof h);
+    return {std::move(words_), std::move(table_), h.batch * h.groups, scratch_};
+  }
+
+ private:
+  int64_t add(const std::vector<int64_t>& list) {
+    const auto place = static_cast<int64_t>(words_.size());
+    words_.insert(words_.end(), list.begin(), list.end());
+    return place;
+  }
+  template <class Words> int64_t add_all(const std::vector<Words>& list) {
+    const auto place = static_cast<int64_t>(words_.size());
+    words_.resize(words_.size() + list.size() * sizeof(Words) / sizeof(int64_t));
+    if (!list.empty()) std::memcpy(words_.data() + place, list.data(), list.size() * sizeof(Words));
+    return place;
+  }
+  int64_t reserve(int64_t bytes) {
+    const int64_t offset = scratch_;
+    scratch_ += up(bytes, 64);
+    return offset;
+  }
+  int64_t table(const Table& values) {
+    auto [found, fresh] = known_.try_emplace(values, static_cast<int64_t>(table_.size()));
+    if (fresh) table_.insert(table_.end(), values.begin(), values.end());
+    return found->second;
+  }
+
+  // Tiles of scores; a plane takes the place of a score where its piece lets it.
+  void place_tiles() {
+    const auto& tile = pieces_.tile;
+    const int64_t rows = sizes_.tile;
+    for (const CascadeScore& score : form_.scores) {
+      scores_.push_back(reserve(rows * sizes_.line * bytes_of_value(score.contract->getResult(0).getType())));
+    }
+    std::vector<bool> taken(scores_.size(), false);
+    for (size_t k = 0; k < tile.out.size(); ++k) {
+      if (tile.out[k].where != Where::plane) continue;
+      int64_t place = -1;
+      for (size_t i = 0; i < tile.in.size() && place < 0; ++i) {
+        if (tile.in[i].where != Where::score || taken[static_cast<size_t>(tile.in[i].number)]) continue;
+        if (type_in(tile, i) != type_out(tile, k)) continue;
+        if (!may_share(tile.form, tile.stages, static_cast<int>(i), static_cast<int>(k))) continue;
+        taken[static_cast<size_t>(tile.in[i].number)] = true;
+        place = scores_[static_cast<size_t>(tile.in[i].number)];
+      }
+      planes_.push_back(place >= 0 ? place : reserve(rows * sizes_.line * bytes_of_value(type_out(tile, k))));
+    }
+    for (size_t k = 0; k < tile.out.size(); ++k) {
+      if (tile.out[k].where == Where::factor) factors_.push_back(reserve(rows * bytes_of_value(type_out(tile, k))));
+    }
+  }
+
+  static mlir::Type type_in(const CascadePiece& piece, size_t k) {
+    return piece.form.body->getArgument(static_cast<unsigned>(k)).getType();
+  }
+  static mlir::Type type_out(const CascadePiece& piece, size_t k) {
+    return piece.form.body->getTerminator()->getOperand(static_cast<unsigned>(k)).getType();
+  }
+
+  // `rows`: of its panels at a time, `depth`: of each.
+  CascadeSide side(const CascadeOperand& operand, int64_t r, int64_t rows, int64_t depth, int64_t sum_bytes,
+                   int64_t code) {
+    CascadeSide side{};
+    side.argument = operand.argument, side.bytes = bytes_of(operand.storage);
+    side.mode = static_cast<int64_t>(pack_mode(operand, static_cast<int>(r)));
+    side.batch = table(operand.batch), side.outer = table(operand.outer);
+    side.row = table(operand.rows), side.row_run = table(runs_of(operand.rows));
+    side.k = table(operand.k), side.k_run = table(runs_of(operand.k));
+    const int64_t slack = 8 * r * sum_bytes + 64;
+    side.panels = reserve(up(rows, r) * depth * sum_bytes + slack);
+    side.r = r, side.code = code;
+    return side;
+  }
+
+  int64_t place_scores() {
+    std::vector<CascadeScoreWords> all;
+    int64_t code = 0;
+    for (const CascadeScore& score : form_.scores) {
+      mlir::Type sum = score.contract->getResult(0).getType();
+      const RegisterTile tile = register_tile(target_, sum);
+      CascadeScoreWords one{};
+      one.depth = score.depth, one.bytes = bytes_of(sum);
+      one.a = side(score.row, tile.mr, sizes_.group, score.depth, one.bytes, code);
+      one.b = side(score.stream, tile.nr, sizes_.block, score.depth, one.bytes, code + 4);
+      one.tile = scores_[all.size()];
+      one.code = code + 8;
+      code += 9;
+      all.push_back(one);
+    }
+    return add_all(all);
+  }
+
+  int64_t place_sums() {
+    std::vector<CascadeSumsWords> all;
+    int64_t code = code_.sums;
+    for (const CascadeAccumulation& sums : form_.accumulations) {
+      const size_t k = all.size();
+      mlir::Type sum = sums.contract->getResult(0).getType();
+      const RegisterTile tile = register_tile(target_, sum);
+      CascadeSumsWords one{};
+      one.columns = sums.columns, one.line = sizes_.sums_lines[k], one.bytes = bytes_of(sum);
+      one.b = side(sums.stream, tile.nr, sums.columns, sizes_.block, one.bytes, code);
+      one.plane = planes_[static_cast<size_t>(pieces_.plane_of[k])];
+      one.sums = reserve(up(sizes_.group, tile.mr) * one.line * one.bytes);
+      one.factors = pieces_.factor_of[k] < 0 ? -1 : factors_[static_cast<size_t>(pieces_.factor_of[k])];
+      one.mr = tile.mr, one.code = code + 4;
+      code += 5;
+      sums_.push_back(one.sums);
+      all.push_back(one);
+    }
+    return add_all(all);
+  }
+
+  int64_t place_statistics() {
+    std::vector<CascadeStatisticWords> all;
+    for (const CascadeStatistic& statistic : form_.statistics) {
+      const int64_t bytes = bytes_of_value(statistic.reduce->getResult(0).getType());
+      all.push_back({reserve(sizes_.group * bytes), bytes, neutral_bits(statistic.reduce)});
+      statistics_.push_back(all.back().offset);
+    }
+    return add_all(all);
+  }
+
+  CascadeOperandWords operand(const PieceOperand& of) const {
+    const auto k = static_cast<size_t>(of.number);
+    switch (of.where) {
+      case Where::argument: return {0, of.number};
+      case Where::score: return {1, scores_[k]};
+      case Where::plane: return {1, planes_[k]};
+      case Where::statistic: return {1, statistics_[k]};
+      case Where::factor: return {1, factors_[k]};
+      case Where::sums: return {1, sums_[k]};
+    }
+    return {};
+  }
+
+  int64_t place_pieces() {
+    std::vector<CascadePieceWords> all{place_piece(pieces_.tile, true, 0)};
+    for (const CascadePiece& piece : pieces_.finish) {
+      all.push_back(place_piece(piece, false, static_cast<int64_t>(all.size())));
+    }
+    return add_all(all);
+  }
+
+  CascadePieceWords place_piece(const CascadePiece& piece, bool is_tile, int64_t number) {
+    const Layout layout(piece.form, piece.stages);
+    const Cut cut = make_cut(piece.form, piece.stages);
+    CascadePieceWords one{};
+    std::vector<int64_t> parameters = make_parameters(piece.form, piece.stages, cut);
+    one.words = static_cast<int64_t>(parameters.size());
+    one.parameters = add(parameters);
+    one.copy = reserve(one.words * 8), one.pointers = reserve(layout.arguments * 8);
+    one.scratch = reserve(cut.scratch_bytes);
+    one.row_extent = layout.extent, one.column_extent = is_tile ? layout.extent + 1 : -1;
+    std::vector<CascadeOperandWords> operands;
+    for (const PieceOperand& of : piece.in) operands.push_back(operand(of));
+    for (const PieceOperand& of : piece.out) operands.push_back(operand(of));
+    one.operand_count = static_cast<int64_t>(operands.size()), one.operands = add_all(operands);
+    one.access_count = static_cast<int64_t>(piece.origin.size());
+    std::vector<int64_t> accesses;
+    int64_t k = 0;
+    auto group = [&](size_t size, int first) {
+      for (size_t i = 0; i < size; ++i, ++k) {
+        accesses.push_back(first + static_cast<int64_t>(i) * layout.access);
+        const auto& strides = piece.origin[static_cast<size_t>(k)];
+        accesses.insert(accesses.end(), strides.begin(), strides.end());
+      }
+    };
+    group(piece.in.size(), layout.in);
+    group(piece.out.size(), layout.out);
+    group(piece.form.index.size(), layout.index);
+    one.accesses = add(accesses);
+    one.errors = errors_;
+    for (const ErrorSite& site : error_sites(*piece.form.body)) {
+      errors_ += 2 * (static_cast<int64_t>(site.op->getNumOperands()) - 1);
+    }
+    one.code = code_.pieces + number;
+    return one;
+  }
+
+  const CascadeForm& form_;
+  const CascadePieces& pieces_;
+  const CascadeSizes& sizes_;
+  const Target& target_;
+  const CascadeCodeOrder code_;
+  std::vector<int64_t> words_;
+  Table table_;
+  std::map<Table, int64_t> known_;
+  int64_t scratch_ = 0, errors_ = 0;
+  std::vector<int64_t> scores_, planes_, factors_, sums_, statistics_;  // offsets
+};
+
+}  // namespace
+
+CascadeSizes cut_cascade(const CascadeForm& form, const Target& target) {
+  constexpr int64_t block = 128, tile_rows = 64, group_rows = 256, cache = 512 << 10, enough_tasks = 16;
+  CascadeSizes sizes;
+  int64_t mr = 1, nr = 1, row_bytes = 1;
+  auto use = [&](mlir::Type sum, int64_t along) {
+    const RegisterTile tile = register_tile(target, sum);
+    mr = tile.mr, nr = std::max<int64_t>(nr, tile.nr), row_bytes += along * bytes_of(sum);
+  };
+  for (const CascadeScore& score : form.scores) use(score.contract->getResult(0).getType(), score.depth);
+  for (const CascadeAccumulation& sums : form.accumulations) {
+    use(sums.contract->getResult(0).getType(), sums.columns);
+    const int64_t width = register_tile(target, sums.contract->getResult(0).getType()).nr;
+    sizes.sums_lines.push_back(up(sums.columns, width));
+  }
+  sizes.block = std::min(form.columns, balanced(form.columns, block, nr));
+  sizes.line = up(sizes.block, nr) + 16;  // rows of a power of two bytes would meet in one set of the cache
+  sizes.tile = balanced(form.rows, tile_rows, mr);
+  // Rows of a task share packed panels of the stream; what a task keeps of them must stay near.
+  int64_t most = std::max(sizes.tile, std::min(group_rows, cache / row_bytes));
+  while (most > sizes.tile && form.batch * count(form.rows, most) < enough_tasks) most /= 2;
+  sizes.group = balanced(form.rows, std::max(most, sizes.tile), sizes.tile);
+  return sizes;
+}
+
+CascadeNumbers number_cascade(const CascadeForm& form, const CascadePieces& pieces, const CascadeSizes& sizes,
+                              const Target& target) {
+  return Numbers(form, pieces, sizes, target).make();
+}
+
+}  // namespace tessera::codegen

@@ -1,0 +1,250 @@
+#include <tessera/codegen/cpu/cascade_pieces.h>
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/IR/IRMapping.h"
+
+#include <tessera/codegen/cpu/cascade_piece.h>
+#include <tessera/core/error.h>
+#include <tessera/ir/fuse/Fuse.h>
+
+namespace tessera::codegen {
+
+using namespace mlir;
+
+namespace {
+
+using Where = PieceOperand::Where;
+
+// ---- scalar ops of a body ----
+
+Value neutral(OpBuilder& b, Location loc, fuse::ReduceKind kind, Type type) {
+  if (auto real = dyn_cast<FloatType>(type)) {
+    const double infinity = std::numeric_limits<double>::infinity();
+    const double value = kind == fuse::ReduceKind::sum    ? 0
+                         : kind == fuse::ReduceKind::prod ? 1
+                         : kind == fuse::ReduceKind::max  ? -infinity
+                                                          : infinity;
+    return arith::ConstantOp::create(b, loc, b.getFloatAttr(real, value));
+  }
+  const unsigned width = type.getIntOrFloatBitWidth();
+  APInt value(width, kind == fuse::ReduceKind::prod ? 1 : 0);
+  if (width > 1 && kind == fuse::ReduceKind::max) value = APInt::getSignedMinValue(width);
+  if (kind == fuse::ReduceKind::min) value = width > 1 ? APInt::getSignedMaxValue(width) : APInt(1, 1);
+  return arith::ConstantOp::create(b, loc, b.getIntegerAttr(type, value));
+}
+
+Value combine(OpBuilder& b, Location loc, fuse::ReduceKind kind, Value x, Value y) {
+  const bool real = isa<FloatType>(x.getType()), boolean = x.getType().isInteger(1);
+  switch (kind) {
+    case fuse::ReduceKind::sum:
+      if (real) return arith::AddFOp::create(b, loc, x, y);
+      if (boolean) return arith::OrIOp::create(b, loc, x, y);
+      return arith::AddIOp::create(b, loc, x, y);
+    case fuse::ReduceKind::prod:
+      if (real) return arith::MulFOp::create(b, loc, x, y);
+      if (boolean) return arith::AndIOp::create(b, loc, x, y);
+      return arith::MulIOp::create(b, loc, x, y);
+    case fuse::ReduceKind::max:
+      if (real) return arith::MaximumFOp::create(b, loc, x, y);
+      if (boolean) return arith::OrIOp::create(b, loc, x, y);
+      return arith::MaxSIOp::create(b, loc, x, y);
+    case fuse::ReduceKind::min:
+      if (real) return arith::MinimumFOp::create(b, loc, x, y);
+      if (boolean) return arith::AndIOp::create(b, loc, x, y);
+      return arith::MinSIOp::create(b, loc, x, y);
+  }
+  return {};
+}
+
+Value is_equal(OpBuilder& b, Location loc, Value x, Value y) {
+  if (isa<FloatType>(x.getType())) return arith::CmpFOp::create(b, loc, arith::CmpFPredicate::OEQ, x, y);
+  return arith::CmpIOp::create(b, loc, arith::CmpIPredicate::eq, x, y);
+}
+
+// How a repair acts: a product on sums, a sum on extremes.
+fuse::ReduceKind action_on(fuse::ReduceKind kind) {
+  if (kind == fuse::ReduceKind::prod) throw InternalError("a cascade repairs a product");
+  return kind == fuse::ReduceKind::sum ? fuse::ReduceKind::prod : fuse::ReduceKind::sum;
+}
+
+// What reads a tile of scores and moves the statistics.
+class TilePiece : public PieceBuilder {
+ public:
+  TilePiece(const CascadeForm& cascade, int64_t line, int64_t tile, int64_t block)
+      : PieceBuilder(cascade, {cascade.row_dim, cascade.column_dim}, {tile, block}), line_(line) {}
+
+  void statistic(int64_t number) {
+    Operation* reduce = cascade_.statistics[static_cast<size_t>(number)].reduce;
+    scratch_result({Where::statistic, number}, new_of(reduce), by_row(), 1);
+  }
+
+  void factor(int64_t number, const CascadeAccumulation& of) {
+    Value product;
+    for (Operation* repair : of.repairs) {
+      Value one = step(repair, fuse::ReduceKind::prod);
+      product = product ? combine(b_, loc_, fuse::ReduceKind::prod, product, one) : one;
+    }
+    if (product.getType() != of.contract->getResult(0).getType()) {
+      throw InternalError("a repair of a cascade has another type than what it repairs");
+    }
+    scratch_result({Where::factor, number}, product, by_row(), 0);
+  }
+
+  // In the type of the sums that it goes into.
+  void plane(int64_t number, Value of, Type sum) {
+    Value value = get(of);
+    if (value.getType() != sum) value = arith::ExtFOp::create(b_, loc_, sum, value);
+    scratch_result({Where::plane, number}, value, {line_, 1}, 0);
+  }
+
+ private:
+  Value product(Operation* op) override {
+    const int64_t score = cascade_.score_of(op);
+    if (score < 0) throw InternalError("the plane of a cascade depends on what is accumulated over all of it");
+    return scratch_input({Where::score, score}, op->getResult(0).getType(), {line_, 1}, 0);
+  }
+
+  // A statistic as the plane reads it: of what has been seen until now.
+  Value reduction(Operation* op) override {
+    const CascadeStatistic& statistic = cascade_.statistics[static_cast<size_t>(cascade_.statistic_of(op))];
+    auto reduce = cast<fuse::ReduceOp>(op);
+    const auto kind = reduce.getKind();
+    Type type = op->getResult(0).getType();
+    Value part = fuse::ReduceOp::create(b_, loc_, type, kind, get(reduce.getValue()), b_.getDenseI64ArrayAttr({1}));
+    Value kept = old_of(op);
+    for (Operation* repair : statistic.repairs) {
+      kept = combine(b_, loc_, action_on(kind), kept, step(repair, action_on(kind)));
+    }
+    Value now = combine(b_, loc_, kind, kept, part);
+    new_[op] = now;
+    const bool extreme = kind == fuse::ReduceKind::max || kind == fuse::ReduceKind::min;
+    if (!extreme || !isa<FloatType>(type)) return now;
+    // Nothing but neutral elements so far: under any finite reference they add nothing, but −∞ − −∞ is NaN.
+    Value zero = arith::ConstantOp::create(b_, loc_, b_.getZeroAttr(type));
+    return arith::SelectOp::create(b_, loc_, is_equal(b_, loc_, now, neutral(b_, loc_, kind, type)), zero, now);
+  }
+
+  Value old_of(Operation* reduce) {
+    Value old = old_.lookup(reduce);
+    if (!old) {
+      const PieceOperand operand{Where::statistic, cascade_.statistic_of(reduce)};
+      old_[reduce] = old = scratch_input(operand, reduce->getResult(0).getType(), by_row(), 1);
+    }
+    return old;
+  }
+
+  Value new_of(Operation* reduce) {
+    get(reduce->getResult(0));
+    return new_.lookup(reduce);
+  }
+
+  // What a repair makes of the last step of its statistic; neutral while nothing had been seen.
+  Value step(Operation* op, fuse::ReduceKind action) {
+    auto repair = cast<fuse::RepairOp>(op);
+    Operation* statistic = repair.getStatistic().getDefiningOp();
+    Value now = new_of(statistic), old = old_of(statistic);
+    Block& region = repair.getFactor().front();
+    IRMapping mapping;
+    mapping.map(region.getArgument(0), old);
+    mapping.map(region.getArgument(1), now);
+    auto inside = [&](Value value) {
+      if (!mapping.contains(value)) mapping.map(value, get(value));
+      return mapping.lookup(value);
+    };
+    for (Operation& one : region.without_terminator()) {
+      for (Value operand : one.getOperands()) inside(operand);
+      b_.clone(one, mapping);
+    }
+    Value made = inside(region.getTerminator()->getOperand(0));
+    const auto kind = cast<fuse::ReduceOp>(statistic).getKind();
+    Value nothing = is_equal(b_, loc_, old, neutral(b_, loc_, kind, old.getType()));
+    return arith::SelectOp::create(b_, loc_, nothing, neutral(b_, loc_, action, made.getType()), made);
+  }
+
+  const int64_t line_;
+  llvm::DenseMap<Operation*, Value> old_, new_;  // of statistics
+};
+
+// What becomes of statistics and sums when the stream has ended.
+class FinishPiece : public PieceBuilder {
+ public:
+  FinishPiece(const CascadeForm& cascade, const std::vector<int64_t>& lines, std::vector<int64_t> walked,
+              std::vector<int64_t> extents)
+      : PieceBuilder(cascade, std::move(walked), std::move(extents)), lines_(lines) {}
+
+ private:
+  Value product(Operation* op) override {
+    const int64_t number = cascade_.accumulation_of(op);
+    if (number < 0) throw InternalError("a result of a cascade reads a score when the stream has ended");
+    const auto k = static_cast<size_t>(number);
+    const CascadeAccumulation& sums = cascade_.accumulations[k];
+    std::vector<int64_t> strides(walked_.size(), 0);
+    strides[0] = lines_[k];
+    int64_t step = 1;
+    for (size_t d = sums.dims.size(); d-- > 0;) {
+      auto found = llvm::find(walked_, sums.dims[d]);
+      if (found == walked_.end()) throw InternalError("a result of a cascade lacks a dim of what it reads");
+      strides[static_cast<size_t>(found - walked_.begin())] = step;
+      step *= cascade_.dims[static_cast<size_t>(sums.dims[d])];
+    }
+    return scratch_input({Where::sums, number}, op->getResult(0).getType(), strides, lines_[k]);
+  }
+
+  Value reduction(Operation* op) override {
+    return scratch_input({Where::statistic, cascade_.statistic_of(op)}, op->getResult(0).getType(), by_row(), 1);
+  }
+
+  const std::vector<int64_t>& lines_;
+};
+
+// The rest dims of a result, the one that it walks with the smallest steps last.
+std::vector<int64_t> walk_of(const CascadeForm& cascade, size_t result) {
+  AffineTerms terms(cascade.out_maps[result]);
+  std::vector<int64_t> dims;
+  for (auto d = static_cast<size_t>(cascade.first_rest); d < terms.stride.size(); ++d) {
+    if (terms.stride[d] != 0) dims.push_back(static_cast<int64_t>(d));
+  }
+  std::stable_sort(dims.begin(), dims.end(), [&](int64_t x, int64_t y) {
+    return std::abs(terms.stride[static_cast<size_t>(x)]) > std::abs(terms.stride[static_cast<size_t>(y)]);
+  });
+  dims.insert(dims.begin(), cascade.row_dim);
+  return dims;
+}
+
+}  // namespace
+
+std::shared_ptr<CascadePieces> make_pieces(const CascadeForm& form, const CascadeSizes& sizes) {
+  auto all = std::make_shared<CascadePieces>();
+  all->holder = ModuleOp::create(form.op->getLoc());
+  TilePiece tile(form, sizes.line, sizes.tile, sizes.block);
+  for (size_t k = 0; k < form.statistics.size(); ++k) tile.statistic(static_cast<int64_t>(k));
+  for (const CascadeAccumulation& sums : form.accumulations) {
+    auto found = llvm::find(all->planes, sums.plane);
+    all->plane_of.push_back(found - all->planes.begin());
+    if (found == all->planes.end()) {
+      tile.plane(all->plane_of.back(), sums.plane, sums.contract->getResult(0).getType());
+      all->planes.push_back(sums.plane);
+    }
+    all->factor_of.push_back(sums.repairs.empty() ? -1 : all->factors++);
+    if (!sums.repairs.empty()) tile.factor(all->factor_of.back(), sums);
+  }
+  for (size_t k = 0; k < form.of_plane.size(); ++k) {
+    if (form.of_plane[k]) tile.result(static_cast<int64_t>(k));
+  }
+  all->tile = tile.finish(*all->holder, form.name + "_tile");
+  for (size_t k = 0; k < form.of_plane.size(); ++k) {
+    if (form.of_plane[k]) continue;
+    std::vector<int64_t> walked = walk_of(form, k), extents{sizes.group};
+    for (size_t d = 1; d < walked.size(); ++d) extents.push_back(form.dims[static_cast<size_t>(walked[d])]);
+    FinishPiece piece(form, sizes.sums_lines, walked, extents);
+    piece.result(static_cast<int64_t>(k));
+    all->finish.push_back(piece.finish(*all->holder, form.name + "_finish"));
+  }
+  return all;
+}
+
+}  // namespace tessera::codegen

@@ -1,0 +1,218 @@
+#include <tessera/codegen/cpu/cascade_run.h>
+
+#include <algorithm>
+#include <cstring>
+
+namespace tessera::codegen {
+namespace {
+
+constexpr int64_t most_dims = 16, depth_block = 256;
+
+// Panels of one operand, from its tables.
+class Panels {
+ public:
+  Panels(const CascadeSide& side, void* const* arguments, const int64_t* table, void* const* code, char* scratch,
+         int64_t sum_bytes)
+      : side_(side),
+        data_(static_cast<const char*>(arguments[side.argument])),
+        table_(table),
+        code_(*reinterpret_cast<const PackCode*>(code + side.code)),
+        panels_(scratch + side.panels),
+        sum_bytes_(sum_bytes) {}
+
+  // Rows [first, first + rows) and k of [k0, k0 + kc), panel after panel.
+  void pack(int64_t batch, int64_t outer, int64_t first, int64_t rows, int64_t k0, int64_t kc) const {
+    const int64_t base = table_[side_.batch + batch] + table_[side_.outer + outer];
+    for (int64_t i = 0; i < rows; i += side_.r) {
+      pack_one(panel(i, kc), base, first + i, std::min(side_.r, rows - i), k0, kc);
+    }
+  }
+  char* panel(int64_t row, int64_t kc) const { return panels_ + row * kc * sum_bytes_; }
+
+ private:
+  void pack_one(char* to, int64_t base, int64_t first, int64_t rows, int64_t k0, int64_t kc) const {
+    const int64_t *row = table_ + side_.row + first, *k = table_ + side_.k + k0;
+    const char* from = data_ + base * side_.bytes;
+    if (side_.mode == static_cast<int64_t>(PackMode::copy)) {
+      const int64_t* run = table_ + side_.row_run + first;
+      if (rows < side_.r) std::memset(to, 0, static_cast<size_t>(side_.r * kc * sum_bytes_));
+      for (int64_t i = 0; i < rows;) {
+        const int64_t length = std::min(rows - i, run[i]);
+        code_.copy(to, from + row[i] * side_.bytes, k, kc, i, length);
+        i += length;
+      }
+    } else if (side_.mode == static_cast<int64_t>(PackMode::transpose)) {
+      const int64_t* run = table_ + side_.k_run + k0;
+      for (int64_t i = 0; i < kc;) {
+        const int64_t length = std::min(kc - i, run[i]);
+        code_.transpose(to + i * side_.r * sum_bytes_, from + k[i] * side_.bytes, row, rows, length);
+        i += length;
+      }
+    } else {
+      code_.gather(to, from, row, rows, k, kc);
+    }
+  }
+
+  const CascadeSide& side_;
+  const char* data_;
+  const int64_t* table_;
+  const PackCode& code_;
+  char* panels_;
+  int64_t sum_bytes_;
+};
+
+class Task {
+ public:
+  Task(void* const* arguments, const int64_t* params, void* scratch, void* const* code)
+      : h_(*reinterpret_cast<const CascadeHead*>(params)),
+        arguments_(arguments),
+        params_(params),
+        table_(static_cast<const int64_t*>(arguments[h_.table_argument])),
+        scratch_(static_cast<char*>(scratch)),
+        code_(code) {}
+
+  void run(int64_t task) {
+    batch_ = task / h_.groups;
+    group_ = task % h_.groups * h_.group;
+    group_rows_ = std::min(h_.group, h_.rows - group_);
+    locate(batch_, h_.batch_dims, params_ + h_.extents, origin_);
+    begin();
+    for (int64_t outer = 0; outer < h_.outer; ++outer) {
+      locate(outer, h_.outer_dims, params_ + h_.extents + h_.batch_dims, origin_ + h_.batch_dims + 1);
+      for (int64_t column = 0; column < h_.columns; column += h_.block) one_block(outer, column);
+    }
+    move_to(group_, 0);
+    for (int64_t k = 1; k < h_.piece_count; ++k) run_piece(k, group_rows_, 0);
+  }
+
+ private:
+  template <class Words> const Words& words(int64_t place, int64_t number) const {
+    return reinterpret_cast<const Words*>(params_ + place)[number];
+  }
+  const CascadeScoreWords& score(int64_t k) const { return words<CascadeScoreWords>(h_.scores, k); }
+  const CascadeSumsWords& sums(int64_t k) const { return words<CascadeSumsWords>(h_.sums, k); }
+  const CascadePieceWords& piece(int64_t k) const { return words<CascadePieceWords>(h_.pieces, k); }
+  Panels panels(const CascadeSide& side, int64_t sum_bytes) const {
+    return {side, arguments_, table_, code_, scratch_, sum_bytes};
+  }
+  CascadeProductCode product(int64_t number) const { return reinterpret_cast<CascadeProductCode>(code_[number]); }
+
+  static void locate(int64_t point, int64_t dims, const int64_t* extents, int64_t* index) {
+    for (int64_t d = dims; d-- > 0;) {
+      index[d] = point % extents[d];
+      point /= extents[d];
+    }
+  }
+
+  // The origin of what the next piece works on.
+  void move_to(int64_t row, int64_t column) {
+    origin_[h_.batch_dims] = row;
+    origin_[h_.batch_dims + 1 + h_.outer_dims] = column;
+    origin_[h_.batch_dims + 2 + h_.outer_dims] = row - group_;
+  }
+
+  void begin() {
+    for (int64_t k = 0; k < h_.score_count; ++k) {
+      panels(score(k).a, score(k).bytes).pack(batch_, 0, group_, group_rows_, 0, score(k).depth);
+    }
+    for (int64_t k = 0; k < h_.sums_count; ++k) {
+      std::memset(scratch_ + sums(k).sums, 0, static_cast<size_t>(group_rows_ * sums(k).line * sums(k).bytes));
+    }
+    for (int64_t k = 0; k < h_.statistic_count; ++k) {
+      const auto& one = words<CascadeStatisticWords>(h_.statistics, k);
+      for (int64_t i = 0; i < group_rows_; ++i) {
+        std::memcpy(scratch_ + one.offset + i * one.bytes, &one.neutral, static_cast<size_t>(one.bytes));
+      }
+    }
+    for (int64_t k = 0; k < h_.piece_count; ++k) {
+      const CascadePieceWords& one = piece(k);
+      std::memcpy(scratch_ + one.copy, params_ + one.parameters, static_cast<size_t>(one.words) * sizeof(int64_t));
+      auto* list = reinterpret_cast<void**>(scratch_ + one.pointers);
+      for (int64_t i = 0; i < one.operand_count; ++i) {
+        const auto& operand = words<CascadeOperandWords>(one.operands, i);
+        list[i] = operand.in_scratch ? scratch_ + operand.at : arguments_[operand.at];
+      }
+      auto* errors = static_cast<int64_t*>(arguments_[h_.errors_argument]);
+      list[one.operand_count] = errors ? errors + one.errors : nullptr;
+    }
+  }
+
+  void one_block(int64_t outer, int64_t column) {
+    const int64_t columns = std::min(h_.block, h_.columns - column);
+    for (int64_t k = 0; k < h_.score_count; ++k) {
+      panels(score(k).b, score(k).bytes).pack(batch_, outer, column, columns, 0, score(k).depth);
+    }
+    for (int64_t k = 0; k < h_.sums_count; ++k) {
+      panels(sums(k).b, sums(k).bytes).pack(batch_, outer, 0, sums(k).columns, column, columns);
+    }
+    for (int64_t row = 0; row < group_rows_; row += h_.tile) {
+      const int64_t rows = std::min(h_.tile, group_rows_ - row);
+      for (int64_t k = 0; k < h_.score_count; ++k) multiply_score(score(k), row, rows, columns);
+      move_to(group_ + row, column);
+      run_piece(0, rows, columns);
+      for (int64_t k = 0; k < h_.sums_count; ++k) accumulate(sums(k), row, rows, columns);
+    }
+  }
+
+  // Rows and columns past the end are multiplied too: tiles have room for whole strips.
+  void multiply_score(const CascadeScoreWords& s, int64_t row, int64_t rows, int64_t columns) const {
+    const Panels a = panels(s.a, s.bytes), b = panels(s.b, s.bytes);
+    for (int64_t k0 = 0; k0 < s.depth; k0 += depth_block) {
+      const int64_t kc = std::min(depth_block, s.depth - k0);
+      const ProductInto into = k0 == 0 ? ProductInto::nothing : ProductInto::sums;
+      for (int64_t n = 0; n < columns; n += s.b.r) {
+        for (int64_t m = 0; m < rows; m += s.a.r) {
+          product(s.code)(kc, a.panel(row + m, s.depth) + k0 * s.a.r * s.bytes, 0,
+                          b.panel(n, s.depth) + k0 * s.b.r * s.bytes, scratch_ + s.tile + (m * h_.line + n) * s.bytes,
+                          h_.line, static_cast<int64_t>(into), nullptr);
+        }
+      }
+    }
+  }
+
+  void accumulate(const CascadeSumsWords& s, int64_t row, int64_t rows, int64_t columns) const {
+    const Panels b = panels(s.b, s.bytes);
+    const bool scaled = s.factors >= 0;
+    for (int64_t n = 0; n < s.columns; n += s.b.r) {
+      for (int64_t m = 0; m < rows; m += s.mr) {
+        product(s.code)(columns, scratch_ + s.plane + m * h_.line * s.bytes, h_.line, b.panel(n, columns),
+                        scratch_ + s.sums + ((row + m) * s.line + n) * s.bytes, s.line,
+                        static_cast<int64_t>(scaled ? ProductInto::scaled_sums : ProductInto::sums),
+                        scaled ? scratch_ + s.factors + m * s.bytes : nullptr);
+      }
+    }
+  }
+
+  void run_piece(int64_t number, int64_t rows, int64_t columns) const {
+    const CascadePieceWords& one = piece(number);
+    auto* p = reinterpret_cast<int64_t*>(scratch_ + one.copy);
+    p[0] = p[1] = p[one.row_extent] = rows;
+    if (one.column_extent >= 0) p[one.column_extent] = columns;
+    const int64_t numbers = h_.batch_dims + 3 + h_.outer_dims;
+    const int64_t* access = params_ + one.accesses;
+    for (int64_t k = 0; k < one.access_count; ++k, access += 1 + numbers) {
+      int64_t base = params_[one.parameters + access[0]];
+      for (int64_t d = 0; d < numbers; ++d) base += access[1 + d] * origin_[d];
+      p[access[0]] = base;
+    }
+    reinterpret_cast<CascadePieceCode>(code_[one.code])(reinterpret_cast<void* const*>(scratch_ + one.pointers), p, 0,
+                                                        scratch_ + one.scratch);
+  }
+
+  const CascadeHead& h_;
+  void* const* arguments_;
+  const int64_t* params_;
+  const int64_t* table_;
+  char* scratch_;
+  void* const* code_;
+  int64_t batch_ = 0, group_ = 0, group_rows_ = 0;
+  int64_t origin_[most_dims + 1] = {};
+};
+
+}  // namespace
+}  // namespace tessera::codegen
+
+extern "C" void tessera_cascade_task(void* const* arguments, const int64_t* params, int64_t task, void* scratch,
+                                     void* const* code) {
+  tessera::codegen::Task(arguments, params, scratch, code).run(task);
+}

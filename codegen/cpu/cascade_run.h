@@ -1,0 +1,75 @@
+#pragma once
+// One task of a cascade: a group of rows of one batch point against the whole stream.
+//
+//   for each outer stream point, each block of columns      B panels: packed for the first tile that is live
+//     for each tile of rows                                 score = A panels · B panels
+//       the tile piece                                      statistics move; scores become planes
+//       for each accumulation                               sums = sums · factor + plane · B panels
+//   the finish pieces
+//
+// No MLIR here. All words are int64; a *place* is a word number in the parameters or in the table, an *offset* a byte
+// in the thread's scratch.
+
+#include <cstdint>
+
+#include <tessera/codegen/cpu/contract_run.h>
+
+namespace tessera::codegen {
+
+enum class ProductInto : int64_t { nothing, sums, scaled_sums };
+
+// mr × nr sums of kc products, into c with `line` elements from row to row; `factors` scale each row of what was there.
+// A is a packed panel, or rows of `a_line` elements.
+using CascadeProductCode = void (*)(int64_t kc, const void* a, int64_t a_line, const void* b, void* c, int64_t line,
+                                    int64_t into, const void* factors);
+// As every kernel.
+using CascadePieceCode = void (*)(void* const* arguments, const int64_t* params, int64_t task, void* scratch);
+
+struct CascadeSide {
+  int64_t argument, bytes, mode;                 // PackMode
+  int64_t batch, outer, row, row_run, k, k_run;  // places in the table
+  int64_t panels;                                // offset
+  int64_t r;                                     // rows of a panel
+  int64_t code;                                  // number of its PackCode's first function
+};
+struct CascadeScoreWords {
+  CascadeSide a, b;
+  int64_t depth, bytes, tile;  // bytes of a sum; offset of the tile of scores
+  int64_t code;
+};
+struct CascadeSumsWords {
+  CascadeSide b;
+  int64_t columns, line, bytes;
+  int64_t plane, sums, factors;  // offsets; factors −1: sums are never repaired
+  int64_t mr, code;
+};
+struct CascadeStatisticWords {
+  int64_t offset, bytes, neutral;  // bits of the neutral element
+};
+struct CascadeOperandWords {
+  int64_t in_scratch, at;  // an offset, or the number of an argument
+};
+struct CascadePieceWords {
+  int64_t parameters, words;          // place of its parameters, and how many
+  int64_t copy, pointers, scratch;    // offsets: of a thread's own parameters, of its argument list, of its scratch
+  int64_t row_extent, column_extent;  // words of its parameters; −1: none
+  int64_t operands, operand_count;    // place of CascadeOperandWords
+  int64_t accesses, access_count;     // place of: word of its base, then a stride for each number of an origin
+  int64_t errors;                     // first of its error words
+  int64_t code;
+};
+
+struct CascadeHead {
+  int64_t batch, rows, outer, columns;
+  int64_t batch_dims, outer_dims, extents;  // place of the extents of the batch dims, then of the outer stream dims
+  int64_t group, groups, tile, block, line;
+  int64_t scores, score_count, sums, sums_count, statistics, statistic_count, pieces, piece_count;  // places, counts
+  int64_t table_argument, errors_argument;
+};
+constexpr int64_t cascade_head_words = sizeof(CascadeHead) / sizeof(int64_t);
+
+}  // namespace tessera::codegen
+
+// Called by the kernel's entry; `code` are the addresses of generated functions.
+extern "C" void tessera_cascade_task(void* const* arguments, const int64_t* params, int64_t task, void* scratch,
+                                     void* const* code);

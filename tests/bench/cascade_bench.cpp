@@ -1,0 +1,80 @@
+// Attention as cascades: milliseconds of the best call, and the share of the machine's FMA rate that the products alone
+// would need: two of them forward, three for dQ, four for dK and dV. Exponentials, sums and masks are in the time and
+// not in the count; neither is what a mask skips. TESSERA_THREADS as in contract_bench.
+
+#include <benchmark/benchmark.h>
+
+#include <algorithm>
+
+#include "tests/bench/measure.h"
+#include "tests/codegen/cascade_program.h"
+
+namespace tessera {
+namespace {
+
+using test::AttentionShape;
+using test::CascadeSpec;
+
+int64_t bytes_of(const test::CascadeOperand& operand) { return operand.size * (operand.element == "f32" ? 4 : 2); }
+
+void cascade(benchmark::State& state, const CascadeSpec& spec, double products) {
+  test::CascadeProgram program(spec.text());
+  std::vector<BufferPtr> arguments;
+  for (const test::CascadeOperand& operand : spec.ins) {
+    arguments.push_back(std::make_shared<Buffer>(static_cast<size_t>(bytes_of(operand))));
+    auto* data = arguments.back()->as<uint16_t>();  // small numbers of either type
+    for (int64_t i = 0; i < bytes_of(operand) / 2; ++i) data[i] = static_cast<uint16_t>(0x3d00 + i % 251);
+  }
+  program.prepare(arguments, bench::threads());
+  program.run_prepared();
+  double peak = bench::peak_now(), best = 1e9;
+  for (auto _ : state) {
+    const double start = bench::seconds();
+    program.run_prepared();
+    best = std::min(best, bench::seconds() - start);
+  }
+  peak = std::max(peak, bench::peak_now());
+  state.counters["best_ms"] = best * 1e3;
+  state.counters["of_peak"] = products * 1e-9 / best / peak;
+  state.counters["peak"] = peak;
+}
+
+std::string causal(int row, int column) {
+  auto index = [](const char* name, int d) {
+    return std::string(name) + " = fuse.index affine_map<(d0, d1, d2, d3, d4) -> (d" + std::to_string(d) + ")>\n";
+  };
+  return index("%i", row) + index("%j", column) +
+         "%seen = arith.cmpi sge, %i, %j : index\n%none = arith.constant 0xFF800000 : f32\n"
+         "%x = arith.select %seen, %s, %none : f32\n";
+}
+
+[[maybe_unused]] const bool registered = [] {
+  auto add = [](const std::string& name, const CascadeSpec& spec, const AttentionShape& s, double products) {
+    const double flops = products * 2 * static_cast<double>(s.batch * s.rows * s.columns * s.depth);
+    benchmark::RegisterBenchmark(("cascade/" + name).c_str(), cascade, spec, flops)->MinTime(0.3);
+  };
+  auto all = [&](const std::string& name, const AttentionShape& s) {
+    add(name + "/forward", test::attention(s), s, 2);
+    add(name + "/dq", test::attention_dq(s), s, 3);
+    add(name + "/dkv", test::attention_dkv(s), s, 4);
+  };
+  for (int64_t depth : {32, 64, 128}) all("1024_d" + std::to_string(depth), {16, 1024, 1024, depth, depth});
+  all("gpt_256_d32", {128, 256, 256, 32, 32});
+  all("gpt_1024_d32", {32, 1024, 1024, 32, 32});
+  const AttentionShape gpt{32, 1024, 1024, 32, 32};
+  add("gpt_1024_d32_causal/forward", test::attention(gpt, "f32", true, causal(1, 2)), gpt, 1);
+  add("gpt_1024_d32_causal/dq", test::attention_dq(gpt, causal(1, 2)), gpt, 1.5);
+  add("gpt_1024_d32_causal/dkv", test::attention_dkv(gpt, causal(2, 1)), gpt, 2);
+  const AttentionShape narrow{16, 1024, 1024, 64, 64};
+  add("1024_d64_bf16/forward", test::attention(narrow, "bf16"), narrow, 2);
+  const AttentionShape decode{128, 1, 4096, 64, 64};
+  add("decode_4096_d64/forward", test::attention(decode), decode, 2);
+  const AttentionShape single{4, 1, 65536, 64, 64};
+  add("decode_65536_d64/forward", test::attention(single), single, 2);
+  return true;
+}();
+
+}  // namespace
+}  // namespace tessera
+
+BENCHMARK_MAIN();
