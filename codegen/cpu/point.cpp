@@ -5,6 +5,7 @@
 #include <tessera/codegen/cpu/narrow.h>
 #include <tessera/codegen/cpu/vector_math.h>
 #include <tessera/core/error.h>
+#include <tessera/ir/fuse/Fuse.h>
 
 namespace tessera::codegen {
 
@@ -152,6 +153,16 @@ Value emit_point(Code& c, Operation* op, ArrayRef<Value> operands) {
     throw InternalError("no code for " + op->getName().getStringRef().str() + " in a kernel");
   }
   return clone(c, op, operands);
+}
+
+Combine combine_of(Operation* reduce) {
+  switch (cast<fuse::ReduceOp>(reduce).getKind()) {
+    case fuse::ReduceKind::sum: return Combine::sum;
+    case fuse::ReduceKind::max: return Combine::max;
+    case fuse::ReduceKind::min: return Combine::min;
+    case fuse::ReduceKind::prod: return Combine::prod;
+  }
+  return Combine::sum;
 }
 
 Value combine(Code& c, Combine how, Value x, Value y) {

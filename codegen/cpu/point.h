@@ -13,6 +13,7 @@ Value emit_point(Code& code, mlir::Operation* op, llvm::ArrayRef<Value> operands
 Value convert_float(Code& code, Value value, Type from, Type to);
 
 enum class Combine { sum, max, min, prod };
+Combine combine_of(mlir::Operation* reduce);  // a fuse.reduce
 Value combine(Code& code, Combine how, Value x, Value y);
 Value identity_of(Code& code, Combine how, Type type);      // scalar or vector type
 Value across_lanes(Code& code, Combine how, Value vector);  // halves meet halves: a fixed order
