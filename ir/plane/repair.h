@@ -28,7 +28,8 @@ struct Unrepaired {
 // Otherwise the first pair that cannot be repaired, and the cascade is what it was. Of several statistics in the way it
 // is the last one: a kernel that computes it has the others at hand. On success the ops of the body are new ones.
 //
-// Exact but for rounding, also at −∞; where an exponent is +∞ the result may be NaN instead of +∞.
+// Exact but for rounding, also at −∞. A row whose statistics are no numbers (an exponent is +∞, a sum that divides is 0)
+// may become NaN also where the definition has another value.
 std::optional<Unrepaired> repair(fuse::CascadeOp cascade);
 
 }  // namespace tessera::ir
