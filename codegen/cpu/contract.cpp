@@ -54,10 +54,11 @@ std::vector<ContractLaunch> lower_contract(fuse::KernelOp kernel, const Target& 
   for (mlir::Operation& op : kernel.getBody().front()) {
     if (mlir::isa<fuse::ContractOp>(op)) sum = op.getResult(0).getType();
   }
-  RegisterTile tile = register_tile(target, sum);
-  auto form = std::make_shared<ContractForm>(make_contract_form(kernel, tile.mr, tile.nr));
+  auto form = std::make_shared<ContractForm>(make_contract_form(kernel, register_tiles(target, sum)));
+  RegisterTile tile = form->tile;
 
-  KernelRequest micro = shared_request("contract_tile", text_of(sum), target);
+  KernelRequest micro = shared_request(
+      "contract_tile", text_of(sum) + " " + std::to_string(tile.mr) + "x" + std::to_string(tile.nr), target);
   KernelRequest pack_a = pack_request(form->a, sum, tile.mr, tile.lanes, target);
   KernelRequest pack_b = pack_request(form->b, sum, tile.nr, tile.lanes, target);
   SharedSymbols shared{micro.symbol, without_suffix(pack_a.symbol), without_suffix(pack_b.symbol)};
@@ -73,7 +74,7 @@ std::vector<ContractLaunch> lower_contract(fuse::KernelOp kernel, const Target& 
     emit_contract_kernel(module, symbol, *form, shared, tile);
   };
 
-  ContractPasses passes = make_contract_passes(*form, tile);
+  ContractPasses passes = make_contract_passes(*form);
   std::vector<ContractLaunch> launches;
   for (size_t k = 0; k < passes.tasks.size(); ++k) {
     ContractLaunch launch;

@@ -1,6 +1,7 @@
 #include <tessera/codegen/cpu/contract_form.h>
 
 #include <algorithm>
+#include <limits>
 #include <optional>
 
 #include "llvm/ADT/DenseSet.h"
@@ -98,7 +99,8 @@ int64_t volume(const Dims& dims, llvm::ArrayRef<int64_t> extent) {
 
 class Reader {
  public:
-  Reader(fuse::KernelOp kernel, int64_t mr, int64_t nr) : kernel_(kernel), extent_(kernel.getDims()), mr_(mr), nr_(nr) {
+  Reader(fuse::KernelOp kernel, const std::vector<RegisterTile>& tiles)
+      : kernel_(kernel), extent_(kernel.getDims()), tiles_(tiles) {
     form_.body = &kernel.getBody().front();
   }
 
@@ -176,10 +178,7 @@ class Reader {
     }
     sort_by(dims_.m, {&result, &of(form_.a)});
     sort_by(dims_.n, {&result, &of(form_.b)});
-    if (cost(dims_.n, dims_.m) < cost(dims_.m, dims_.n)) {
-      std::swap(dims_.m, dims_.n);
-      std::swap(form_.a, form_.b);
-    }
+    choose_tile();
     sort_by(dims_.batch, {&result});
     // Runs along K serve the operand that has them; B is packed most often.
     Linear nearest = of(form_.b);
@@ -190,20 +189,34 @@ class Reader {
     sort_by(dims_.k, {&nearest, &of(form_.b)});
   }
 
-  // Cycles of the tiles when `m` and `n` play these parts, roughly: sums, then what the epilogue moves.
-  double cost(const Dims& m, const Dims& n) const {
+  void choose_tile() {
+    bool turn = false;
+    double least = std::numeric_limits<double>::infinity();
+    for (const RegisterTile& tile : tiles_) {
+      for (bool turned : {false, true}) {
+        double cycles = turned ? cost(dims_.n, dims_.m, tile) : cost(dims_.m, dims_.n, tile);
+        if (cycles < least) least = cycles, turn = turned, form_.tile = tile;
+      }
+    }
+    if (turn) std::swap(dims_.m, dims_.n), std::swap(form_.a, form_.b);
+  }
+
+  // Half-cycles of the tiles when `m` and `n` play these parts, roughly: sums, then what the epilogue moves. Loads run
+  // beside sums, but not for nothing: where another thread shares the core they are what a tile waits for.
+  double cost(const Dims& m, const Dims& n, const RegisterTile& tile) const {
     auto tiles = [](int64_t size, int64_t step) { return static_cast<double>((size + step - 1) / step); };
-    double each = 16.0 * static_cast<double>(volume(dims_.k, extent_));
+    double vectors = static_cast<double>(tile.nr) / tile.lanes, sums = tile.mr * vectors;
+    double each = (sums + 0.5 * (tile.mr + vectors)) * static_cast<double>(volume(dims_.k, extent_));
     auto add = [&](const Linear& access) {
       Along along = walk(tabulate(access, n, extent_, 0));
-      each += along == Along::other ? 350 : 50;
+      each += sums * (along == Along::other ? 22 : 3);
     };
     for (const Linear& access : out_) add(access);
     for (mlir::BlockArgument argument : form_.body->getArguments()) {
       const Linear& access = in_[argument.getArgNumber()];
       if (needed_.contains(argument) && !access.stride.empty()) add(access);
     }
-    return tiles(volume(m, extent_), mr_) * tiles(volume(n, extent_), nr_) * each;
+    return tiles(volume(m, extent_), tile.mr) * tiles(volume(n, extent_), tile.nr) * each;
   }
 
   static Along walk(const Table& table) {
@@ -264,7 +277,7 @@ class Reader {
 
   fuse::KernelOp kernel_;
   llvm::ArrayRef<int64_t> extent_;
-  int64_t mr_, nr_;
+  const std::vector<RegisterTile>& tiles_;
   ContractForm form_;
   DimSet over_ = 0;
   llvm::DenseSet<mlir::Value> needed_;
@@ -297,12 +310,12 @@ std::string ContractForm::classes() const {
   return text;
 }
 
-ContractForm make_contract_form(fuse::KernelOp kernel, int64_t mr, int64_t nr) {
-  return Reader(kernel, mr, nr).read_all();
+ContractForm make_contract_form(fuse::KernelOp kernel, const std::vector<RegisterTile>& tiles) {
+  return Reader(kernel, tiles).read_all();
 }
 
 bool contract_may_share(fuse::KernelOp kernel, int in, int out) {
-  ContractForm form = make_contract_form(kernel, 1, 1);
+  ContractForm form = make_contract_form(kernel, {{1, 1, 1}});
   if (in == form.a.argument || in == form.b.argument || form.whole[static_cast<size_t>(in)]) return false;
   const ContractAccess &read = form.in[static_cast<size_t>(in)], &written = form.out[static_cast<size_t>(out)];
   if (!read.used || read.batch != written.batch || read.m != written.m || read.n != written.n) return false;

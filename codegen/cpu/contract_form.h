@@ -9,6 +9,8 @@
 #include "mlir/IR/Block.h"
 #include "mlir/IR/Operation.h"
 
+#include <tessera/codegen/cpu/contract_tile.h>
+
 namespace tessera::fuse {
 class KernelOp;
 }
@@ -43,6 +45,7 @@ struct ContractAccess {
 struct ContractForm {
   mlir::Block* body = nullptr;
   mlir::Operation* contract = nullptr;
+  RegisterTile tile;
   int64_t batch = 1, m = 1, n = 1, k = 1;  // extents
   ContractOperand a, b;                    // b has the rows that are unit-stride in the result
   std::vector<ContractAccess> in;          // per input; used: read by the epilogue as a scalar
@@ -55,8 +58,8 @@ struct ContractForm {
   std::string classes() const;
 };
 
-// `mr`, `nr`: the register tile that the choice between A and B is made for. Throws InternalError.
-ContractForm make_contract_form(fuse::KernelOp kernel, int64_t mr, int64_t nr);
+// Chooses between `tiles`, and which operand is A. Throws InternalError.
+ContractForm make_contract_form(fuse::KernelOp kernel, const std::vector<RegisterTile>& tiles);
 
 // Per entry: how many entries from there on are consecutive numbers.
 Table runs_of(const Table& table);

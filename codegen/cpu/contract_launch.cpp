@@ -38,7 +38,9 @@ constexpr double task_flops = 4e6;  // what a task should at least do
 
 // Blocks: large enough that packing is cheap beside the sums, small enough for the cache and for `enough_tasks`.
 void cut(ContractHead& h) {
-  constexpr int64_t whole_k = 320, k_block = 256, m_block = 256, n_block = 512, k_part = 1024;
+  constexpr int64_t m_block = 256, n_block = 512, k_part = 1024, panel_bytes = 32 << 10;
+  // A panel of B stays in the first cache, beside what streams past it; a little more is better than a second block.
+  int64_t k_block = std::min<int64_t>(256, panel_bytes / (h.nr * h.bytes)), whole_k = k_block + k_block / 4;
   h.k_block = h.k <= whole_k ? std::max<int64_t>(1, h.k) : balanced(h.k, k_block, 8);
   h.m_block = balanced(h.m, m_block, h.mr);
   h.n_block = balanced(h.n, n_block, h.nr);
@@ -50,6 +52,7 @@ void cut(ContractHead& h) {
     return flops / static_cast<double>(h.m * h.n) * static_cast<double>(m * n * h.batch_group);
   };
   auto shrink = [&](int64_t least_m, int64_t least_n) {
+    least_m = up(least_m, h.mr), least_n = up(least_n, h.nr);  // what `balanced` can reach
     while (tasks() < enough_tasks && work(h.m_block, h.n_block) > 2 * task_flops) {
       bool wide = h.n_block >= 2 * h.m_block || h.m_block <= least_m;
       if (wide && h.n_block > least_n) h.n_block = balanced(h.n, std::max(least_n, h.n_block / 2), h.nr);
@@ -112,13 +115,13 @@ void fill_epilogue(std::vector<int64_t>& params, Pool& pool, const ContractForm&
 
 // Results that no cache will keep until they are read again are written past it: their lines need not be fetched first.
 // For whole aligned lines only.
-bool streams(const ContractForm& form, const ContractHead& h) {
+bool streams(const ContractForm& form) {
   constexpr int64_t line = 64, large = 16 << 20;
   double bytes = 0;
   for (size_t k = 0; k < form.out.size(); ++k) {
     const ContractAccess& out = form.out[k];
     int64_t element = bytes_of(form.body->getTerminator()->getOperand(static_cast<unsigned>(k)).getType());
-    if (out.along != Along::unit || h.nr * element != 2 * line) return false;
+    if (out.along != Along::unit || form.tile.lanes * element != line) return false;
     auto aligned = [&](const Table& table) {
       return std::all_of(table.begin(), table.end(), [&](int64_t at) { return at * element % line == 0; });
     };
@@ -137,7 +140,7 @@ PackMode pack_mode(const ContractOperand& operand, int r) {
   return along_rows >= 3 ? PackMode::copy : PackMode::gather;
 }
 
-ContractPasses make_contract_passes(const ContractForm& form, RegisterTile tile) {
+ContractPasses make_contract_passes(const ContractForm& form) {
   ContractPasses passes;
   if (form.batch * form.m * form.n == 0) return passes;
   mlir::Type sum = form.contract->getResult(0).getType();
@@ -145,6 +148,7 @@ ContractPasses make_contract_passes(const ContractForm& form, RegisterTile tile)
   Pool pool;
   ContractHead h{};
   h.batch = form.batch, h.m = form.m, h.n = form.n, h.k = form.k;
+  const RegisterTile& tile = form.tile;
   h.mr = tile.mr, h.nr = tile.nr, h.bytes = bytes_of(sum);
   cut(h);
   h.combine_tiles = 64;
@@ -163,7 +167,7 @@ ContractPasses make_contract_passes(const ContractForm& form, RegisterTile tile)
   const ContractAccess& out = form.out.front();
   h.out_argument = layout.outputs, h.out_bytes = bytes_of(form.body->getTerminator()->getOperand(0).getType());
   h.out_batch = pool.place(out.batch), h.out_m = pool.place(out.m), h.out_n = pool.place(out.n);
-  h.stream = streams(form, h);
+  h.stream = streams(form);
   h.table_argument = layout.table, h.workspace_argument = layout.table + 1;
   h.errors_argument = h.workspace_argument + (h.parts > 1 ? 1 : 0);
   passes.parameters.resize(static_cast<size_t>(layout.words));

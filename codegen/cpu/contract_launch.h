@@ -6,7 +6,6 @@
 
 #include <tessera/codegen/cpu/contract_form.h>
 #include <tessera/codegen/cpu/contract_run.h>
-#include <tessera/codegen/cpu/contract_tile.h>
 #include <tessera/codegen/cpu/kernels.h>
 
 namespace tessera::codegen {
@@ -17,7 +16,7 @@ struct ContractPasses {
   std::vector<int64_t> tasks;  // of each pass
   int64_t scratch = 0, workspace = 0;
 };
-ContractPasses make_contract_passes(const ContractForm& form, RegisterTile tile);
+ContractPasses make_contract_passes(const ContractForm& form);
 // The parameters of pass `pass`.
 std::vector<int64_t> parameters_of(const ContractPasses& passes, size_t pass);
 

@@ -15,6 +15,13 @@ RegisterTile register_tile(const Target& target, Type sum) {
   return {lanes, target.lanes == 16 ? 8 : 6, 2 * lanes};
 }
 
+std::vector<RegisterTile> register_tiles(const Target& target, Type sum) {
+  RegisterTile tile = register_tile(target, sum);
+  if (target.lanes < 16) return {tile};
+  // 24 of 32 vectors hold sums: 10 loads for them, where the other has 10 for 16. Which wastes less at the edges decides.
+  return {{tile.lanes, 6, 4 * tile.lanes}, tile};
+}
+
 namespace {
 
 // Multiplies kc columns of A by kc rows of B. Sums start at zero and meet the tile at the end: its lines, asked for at

@@ -2,6 +2,7 @@
 // The register tile of a contraction and the code that all kernels of one sum type share: micro-kernel and packing.
 
 #include <string>
+#include <vector>
 
 #include "mlir/IR/BuiltinOps.h"
 
@@ -11,9 +12,11 @@ namespace tessera::codegen {
 
 struct RegisterTile {
   int lanes;   // of one vector of sums
-  int mr, nr;  // rows by columns; nr is two vectors
+  int mr, nr;  // rows by columns; nr is a number of vectors
 };
 RegisterTile register_tile(const Target& target, mlir::Type sum);
+// That one and others, to choose from for the extents at hand.
+std::vector<RegisterTile> register_tiles(const Target& target, mlir::Type sum);
 
 // Appends @symbol_packed, @symbol_direct and @symbol_sum: see TileCode.
 void emit_tile(mlir::ModuleOp module, const std::string& symbol, mlir::Type sum, RegisterTile tile);

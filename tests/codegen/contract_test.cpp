@@ -145,6 +145,17 @@ TEST(Contract, KIsCutIntoBlocks) {
   check<float>(product(300, 600, 330));
 }
 
+// Blocks are multiples of a tile whose rows do not divide these extents.
+TEST(Contract, CuttingIntoTasksEnds) {
+  for (int lanes : {0, 8}) {
+    for (int size : {256, 512, 1000, 1024}) {
+      ContractSpec spec = product(size, size, size);
+      spec.lanes = lanes;
+      EXPECT_GE(ContractProgram(spec).tasks()[0], size > 256 ? 8 : 2);
+    }
+  }
+}
+
 TEST(Contract, KIsCutIntoParts) {
   ContractSpec spec = product(32, 40, 20000, true, false);
   EXPECT_EQ(ContractProgram(spec).tasks().size(), 2u);
