@@ -15,6 +15,13 @@ bool starts_with_folder(std::string_view path, std::string_view root) {
   return false;
 }
 
+// The root of the sources, spelled as the compiler was given it: absolute, or relative to where it ran.
+constexpr std::string_view source_root() {
+  std::string_view here = __FILE__;
+  here.remove_suffix(std::string_view("/core/location.cpp").size());
+  return here;
+}
+
 }  // namespace
 
 std::string Loc::str() const { return known() ? std::string(file) + ":" + std::to_string(line) : "unknown place"; }
@@ -22,7 +29,7 @@ std::string Loc::str() const { return known() ? std::string(file) + ":" + std::t
 // Ours are the sources, and the same headers seen through an include folder: `…/include/tessera/nn/…`.
 bool is_library_file(const char* file) {
   std::string_view path(file);
-  if (starts_with_folder(path, TESSERA_SOURCE_DIR) || starts_with_folder(path, TESSERA_SOURCE_RELATIVE)) return true;
+  if (starts_with_folder(path, source_root())) return true;
   constexpr std::string_view installed = "include/tessera";
   size_t at = path.rfind(installed);
   return at != std::string_view::npos && starts_with_folder(path, path.substr(0, at + installed.size()));
