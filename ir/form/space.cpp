@@ -4,7 +4,7 @@
 #include "llvm/ADT/SmallBitVector.h"
 #include "llvm/ADT/SmallPtrSet.h"
 
-#include <tessera/ir/form/atoms.h>
+#include <tessera/ir/form/dim_lists.h>
 #include <tessera/ir/tsr/Einsum.h>
 #include <tessera/ir/tsr/Tsr.h>
 
@@ -16,12 +16,6 @@ using mlir::Value;
 
 namespace {
 
-AtomList joined(const AtomLists& lists) {
-  AtomList all;
-  for (const AtomList& list : lists) all.append(list);
-  return all;
-}
-
 struct Reduction {
   Operation* op;
   AtomLists operand;
@@ -31,11 +25,16 @@ struct Reduction {
 class Finder {
  public:
   Finder(ArrayRef<Operation*> ops, const FreeOps& free, bool share)
-      : ops_(ops), members_(ops.begin(), ops.end()), free_(free), share_(share) {}
+      : ops_(ops), members_(ops.begin(), ops.end()), free_(free), lists_(free, share) {
+    for (Operation* op : ops) lists_.add_member(op);
+  }
 
   Space run() {
     for (Operation* op : ops_)
-      if (!visit(op)) return std::move(space_);
+      if (!visit(op)) {
+        refuse(lists_.refusal());
+        return std::move(space_);
+      }
     find_outputs();
     if (number_dims() && (contract_ ? shape_contract() : shape_reductions())) place_all();
     return std::move(space_);
@@ -46,114 +45,17 @@ class Finder {
     if (space_.refusal.empty()) space_.refusal = std::move(why);
     return false;
   }
-  bool unify(const AtomList& a, const AtomList& b) {
-    return atoms_.unify(a, b) || refuse("their dims do not factor alike");
-  }
-  bool unify(const AtomLists& a, const AtomLists& b) {
-    return atoms_.unify(a, b) || refuse("their dims do not factor alike");
-  }
-
-  // ---- one list per dim of every value ----
-
-  AtomLists operand(Value value) {
-    if (auto it = known_.find(value); it != known_.end()) {
-      if (moved_ && members_.contains(value.getDefiningOp())) refuse("it reads other elements of a result");
-      return it->second;
-    }
-    Operation* op = value.getDefiningOp();
-    AtomLists lists = free_.is_free(op) ? through(op) : atoms_.fresh(tsr::shape_of(value));
-    // Two readers of one value usually mean the same elements; when they do not, the caller tries without.
-    if (share_) known_[value] = lists;
-    return lists;
-  }
-
-  AtomLists moved_operand(Value value) {
-    const bool before = std::exchange(moved_, true);
-    AtomLists lists = operand(value);
-    moved_ = before;
-    return lists;
-  }
-
-  // From the operand of a view, or the operands of a free elementwise op, to its result.
-  AtomLists through(Operation* op) {
-    if (auto broadcast = llvm::dyn_cast<tsr::BroadcastOp>(op)) {
-      AtomLists from = operand(broadcast.getX()), to = atoms_.fresh(tsr::shape_of(broadcast.getY()));
-      for (auto [list, dim, n] : llvm::zip(from, broadcast.getDims(), tsr::shape_of(broadcast.getX())))
-        if (n != 1) to[static_cast<size_t>(dim)] = list;
-      return to;
-    }
-    if (auto transpose = llvm::dyn_cast<tsr::TransposeOp>(op)) {
-      AtomLists from = operand(transpose.getX()), to;
-      for (int64_t dim : transpose.getDims()) to.push_back(from[static_cast<size_t>(dim)]);
-      return to;
-    }
-    if (auto reshape = llvm::dyn_cast<tsr::ReshapeOp>(op)) {
-      Operation* from = reshape.getX().getDefiningOp();
-      const bool in_memory = !free_.is_free(from) && !members_.contains(from);
-      AtomLists to = atoms_.fresh(tsr::shape_of(reshape.getY()));
-      if (in_memory) return to;  // another shape of the same memory
-      if (is_opaque_reshape(op)) refuse("a reshape between them does not factor");
-      else unify(joined(operand(reshape.getX())), joined(to));
-      return to;
-    }
-    if (moves_elements(op)) {
-      AtomLists from = moved_operand(op->getOperand(0)), to = atoms_.fresh(tsr::shape_of(op->getResult(0)));
-      for (size_t d = 0; d < from.size(); ++d)
-        if (!moves_dim(op, d)) to[d] = from[d];
-      return to;
-    }
-    if (llvm::isa<tsr::ConstantOp, tsr::IotaOp>(op)) return atoms_.fresh(tsr::shape_of(op->getResult(0)));
-    AtomLists lists = operand(op->getOperand(0));
-    for (Value other : op->getOperands().drop_front()) unify(lists, operand(other));
-    return lists;
-  }
 
   bool visit(Operation* op) {
-    AtomLists result;
-    if (auto reduce = llvm::dyn_cast<tsr::ReduceOp>(op)) {
-      Reduction r{op, operand(reduce.getX()), {}};
-      for (auto [d, list] : llvm::enumerate(r.operand))
-        if (!llvm::is_contained(reduce.getDims(), static_cast<int64_t>(d))) result.push_back(list);
-      reductions_.push_back(std::move(r));
-    } else if (auto contract = llvm::dyn_cast<tsr::ContractOp>(op)) {
+    if (auto contract = llvm::dyn_cast<tsr::ContractOp>(op)) {
       if (contract_) return refuse("both contract");
+      for (Value operand : contract->getOperands())
+        if (members_.contains(base_of(operand).getDefiningOp())) return refuse("a contraction reads memory");
       contract_ = op;
-      result = visit_contract(contract);
-    } else if (auto gather = llvm::dyn_cast<tsr::GatherOp>(op)) {
-      if (members_.contains(gather.getX().getDefiningOp())) return refuse("it gathers from a result");
-      result = atoms_.fresh(tsr::shape_of(gather.getY()));
-      AtomLists indices = operand(gather.getIndices());
-      for (auto [i, list] : llvm::enumerate(indices)) result[static_cast<size_t>(gather.getDim()) + i] = list;
-    } else if (auto slice = llvm::dyn_cast<tsr::DynamicSliceOp>(op)) {
-      if (members_.contains(slice.getX().getDefiningOp())) return refuse("it slices a result");
-      result = atoms_.fresh(tsr::shape_of(slice.getY()));
-    } else if (llvm::isa<tsr::RandomOp>(op)) {
-      result = atoms_.fresh(tsr::shape_of(op->getResult(0)));
-    } else {
-      result = through(op);
     }
-    known_[op->getResult(0)] = result;
-    return space_.refusal.empty();
-  }
-
-  AtomLists visit_contract(tsr::ContractOp contract) {
-    const Einsum words = *parse_einsum(std::string_view(contract.getEinsum()));
-    llvm::SmallVector<char, 2> followers;  // their position follows from two others
-    for (const WindowRelation& w : tsr::relations_of(contract.getWindows())) followers.push_back(w.in);
-    auto letters_of = [&](const std::string& word, Value tensor) {
-      if (members_.contains(base_of(tensor).getDefiningOp())) refuse("a contraction reads memory");
-      AtomLists lists = operand(tensor);
-      for (auto [letter, list] : llvm::zip(word, lists)) {
-        if (llvm::is_contained(followers, letter)) continue;
-        if (auto [it, is_new] = letters_.try_emplace(letter, list); !is_new) unify(it->second, list);
-      }
-    };
-    letters_of(words.a, contract.getA());
-    letters_of(words.b, contract.getB());
-    AtomLists result;
-    for (auto [letter, n] : llvm::zip(words.out, tsr::shape_of(contract.getY())))
-      result.push_back(letters_.try_emplace(letter, atoms_.fresh(n)).first->second);
-    return result;
+    if (!lists_.visit(op)) return false;
+    if (llvm::isa<tsr::ReduceOp>(op)) reductions_.push_back({op, lists_.reduced(op), {}});
+    return true;
   }
 
   // ---- who reads results ----
@@ -179,22 +81,23 @@ class Finder {
     AtomList widest;
     llvm::SmallVector<AtomList, 8> all;
     auto add = [&](const AtomLists& lists) {
-      AtomList list = atoms_.expanded(joined(lists));
+      AtomList list = lists_.expanded(joined(lists));
       if (AtomList sorted = list; llvm::sort(sorted), std::adjacent_find(sorted.begin(), sorted.end()) != sorted.end())
         refuse("a value would use one dim twice");
       if (list.size() > widest.size()) widest = list;
       all.push_back(std::move(list));
     };
-    for (Operation* op : ops_) add(known_[op->getResult(0)]);
+    for (Operation* op : ops_) add(lists_.of(op->getResult(0)));
     for (const Reduction& r : reductions_) add(r.operand);
     if (contract_) {
       // Result letters first, then those that are summed, in the order of the operands.
-      AtomList list = atoms_.expanded(joined(known_[contract_->getResult(0)]));
+      AtomList list = lists_.atoms_of(contract_->getResult(0));
       auto contract = llvm::cast<tsr::ContractOp>(contract_);
+      const DimLists::Letters& letters = lists_.letters(contract_);
       const Einsum words = *parse_einsum(std::string_view(contract.getEinsum()));
       for (char letter : words.a + words.b)
-        if (auto it = letters_.find(letter); it != letters_.end())
-          for (int atom : atoms_.expanded(it->second))
+        if (auto it = letters.find(letter); it != letters.end())
+          for (int atom : lists_.expanded(it->second))
             if (!llvm::is_contained(list, atom)) list.push_back(atom);
       widest = list;
     }
@@ -205,7 +108,7 @@ class Finder {
     return space_.refusal.empty();
   }
 
-  AtomList atoms_of(Value result) { return atoms_.expanded(joined(known_[result])); }
+  AtomList atoms_of(Value result) { return lists_.atoms_of(result); }
   static bool same(AtomList a, AtomList b) {
     llvm::sort(a);
     llvm::sort(b);
@@ -226,14 +129,14 @@ class Finder {
     order_.append(outer);
     order_.append(inner);
     space_.outer = static_cast<int64_t>(outer.size());
-    for (int atom : order_) space_.extents.push_back(atoms_.extent(atom));
+    for (int atom : order_) space_.extents.push_back(lists_.extent(atom));
   }
 
   bool shape_contract() {
     if (!reductions_.empty()) return refuse("one contracts, the other reduces");
     AtomList walked;
-    for (const auto& [letter, list] : letters_)
-      for (int atom : atoms_.expanded(list)) {
+    for (const auto& [letter, list] : lists_.letters(contract_))
+      for (int atom : lists_.expanded(list)) {
         if (llvm::is_contained(walked, atom)) return refuse("two letters of the contraction would be one dim");
         walked.push_back(atom);
       }
@@ -253,7 +156,7 @@ class Finder {
       auto reduce = llvm::cast<tsr::ReduceOp>(r.op);
       AtomLists over;
       for (int64_t d : reduce.getDims()) over.push_back(r.operand[static_cast<size_t>(d)]);
-      r.over = atoms_.expanded(joined(over));
+      r.over = lists_.expanded(joined(over));
       if (!read_by(r.op->getResult(0), true)) continue;
       if (!used.empty() && !same(used, r.over)) return refuse("they reduce over different dims");
       if (reduces_columns(r)) return refuse("sums over columns end in the kernel that makes them");
@@ -278,7 +181,7 @@ class Finder {
 
   // The leading dims go, contiguous ones stay: as rows these would be read one element a line.
   bool reduces_columns(const Reduction& r) {
-    const AtomList operand = atoms_.expanded(joined(r.operand));
+    const AtomList operand = lists_.expanded(joined(r.operand));
     return r.over.size() < operand.size() && llvm::equal(r.over, ArrayRef(operand).take_front(r.over.size()));
   }
 
@@ -304,7 +207,7 @@ class Finder {
 
   Place place(const AtomList& list) {
     Place dims;
-    for (int atom : atoms_.expanded(list))
+    for (int atom : lists_.expanded(list))
       dims.push_back(static_cast<unsigned>(llvm::find(order_, atom) - order_.begin()));
     return dims;
   }
@@ -315,21 +218,18 @@ class Finder {
   }
 
   void place_all() {
-    for (Operation* op : ops_) space_.places[op->getResult(0)] = place(known_[op->getResult(0)]);
+    for (Operation* op : ops_) space_.places[op->getResult(0)] = place(lists_.of(op->getResult(0)));
     for (const Reduction& r : reductions_) space_.operands[r.op] = place(r.operand);
-    for (const auto& [letter, list] : letters_) space_.letters[contract_][letter] = place(list);
+    if (contract_)
+      for (const auto& [letter, list] : lists_.letters(contract_)) space_.letters[contract_][letter] = place(list);
   }
 
   ArrayRef<Operation*> ops_;
   llvm::SmallPtrSet<Operation*, 16> members_;
   const FreeOps& free_;
-  const bool share_;
-  bool moved_ = false;
-  Atoms atoms_;
-  llvm::DenseMap<Value, AtomLists> known_;
+  DimLists lists_;
   llvm::SmallVector<Reduction, 4> reductions_;
   Operation* contract_ = nullptr;
-  llvm::MapVector<char, AtomList> letters_;
   AtomList order_;
   Space space_;
 };
