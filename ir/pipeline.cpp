@@ -13,11 +13,15 @@ void build_pipeline(mlir::OpPassManager& passes) {
   auto& function = passes.nest<mlir::func::FuncOp>();
   function.addPass(createDropEmpty());         // so that no other pass meets an extent of 0
   function.addPass(createSimplify());          // while ops are still those that rules name
+  function.addPass(mlir::createCSEPass());     // equal factors become one value, by which the next two know them
+  function.addPass(createTrilinear());         // takes statistics out of planes
+  function.addPass(createSaveStatistics());    // while softmax is one op
   function.addPass(createDecompose());         // after all that looks for normal forms
   function.addPass(createSplitReduce());       // what decomposition reduces too
   function.addPass(createLegalizeContract());  // makes pads and views, which the next two clean up
   function.addPass(createSimplify());          // what decomposition left behind
   function.addPass(mlir::createCSEPass());     // equal ops become one value before ops choose kernels
+  function.addPass(createDerivePlanes());      // takes ops away that would choose kernels of their own
   function.addPass(createRecompute());         // after CSE, which would join its copies again
   function.addPass(createFormKernels());
 }

@@ -263,14 +263,22 @@ Value KernelWriter::contract(Operation* op) {
   auto element = [&](const std::string& word, Value tensor) {
     Coordinates where;
     for (char letter : word) where.push_back(positions[letter]);
-    // The machine's units take narrow operands: undo the widening.
-    Value wide = emit(tensor, where);
-    Operation* widening = wide.getDefiningOp();
-    return llvm::isa_and_present<arith::ExtFOp>(widening) ? widening->getOperand(0) : wide;
+    return emit(tensor, where);
   };
   Value a = element(words.a, contract.getA()), b = element(words.b, contract.getB());
+  // The machine's units take narrow operands: undo the widening, unless the other operand is computed here.
+  auto narrow = [&](Value wide) {
+    auto widening = wide.getDefiningOp<arith::ExtFOp>();
+    return widening && llvm::isa<mlir::BlockArgument>(widening.getIn()) ? Value(widening.getIn()) : Value();
+  };
+  if (Value x = narrow(a), y = narrow(b); x && y && x.getType() == y.getType()) a = x, b = y;
   llvm::SmallVector<int64_t, 4> over;
-  for (unsigned d = static_cast<unsigned>(space_.outer); d < space_.extents.size(); ++d) over.push_back(d);
+  for (const auto& [letter, place] : letters)
+    if (words.out.find(letter) == std::string::npos)
+      for (unsigned d : place) over.push_back(d);
+  llvm::sort(over);
+  // What is computed here comes first: a plane value that is accumulated.
+  if (Operation* from = base_of(contract.getB()).getDefiningOp(); members_.contains(from)) std::swap(a, b);
   mlir::Type accumulator = tsr::compute_type(tsr::element_of(contract.getY()));
   return fuse::ContractOp::create(b_, loc, accumulator, a, b, b_.getDenseI64ArrayAttr(over));
 }
@@ -320,15 +328,13 @@ Value KernelWriter::random(Operation* op, const Coordinates& at) {
 
 // ---- the kernel ----
 
-fuse::KernelOp KernelWriter::write(ArrayRef<Operation*> members, ArrayRef<Root> roots) {
+KernelWriter::Written KernelWriter::write_body(ArrayRef<Operation*> members, ArrayRef<Root> roots) {
   members_.insert(members.begin(), members.end());
-  const mlir::OpBuilder::InsertPoint outside = b_.saveInsertionPoint();
+  mlir::OpBuilder::InsertionGuard outside(b_);
   block_ = new mlir::Block;  // the kernel owns it as soon as there is one
   b_.setInsertionPointToEnd(block_);
-  llvm::SmallVector<Value, 4> yielded, inits;
-  llvm::SmallVector<int64_t, 4> init_of;
-  llvm::SmallVector<mlir::Attribute, 4> out_maps;
-  llvm::SmallVector<mlir::Type, 4> types;
+  Written out;
+  llvm::SmallVector<Value, 4> yielded;
   for (const Root& root : roots) {
     Location loc = root.value.getLoc();
     Value x = emit(root.value, root.at);
@@ -342,21 +348,45 @@ fuse::KernelOp KernelWriter::write(ArrayRef<Operation*> members, ArrayRef<Root> 
                                                   : arith::AddIOp::create(b_, loc, before, x).getResult();
     }
     yielded.push_back(tsr::narrow(b_, loc, x, root.type.getElementType()));
-    out_maps.push_back(mlir::AffineMapAttr::get(map_of(root.offset)));
-    types.push_back(root.type);
-    init_of.push_back(root.init ? static_cast<int64_t>(inits.size()) : -1);
-    if (root.init) inits.push_back(root.init);
+    out.out_maps.push_back(mlir::AffineMapAttr::get(map_of(root.offset)));
+    out.types.push_back(root.type);
+    out.init_of.push_back(root.init ? static_cast<int64_t>(out.inits.size()) : -1);
+    if (root.init) out.inits.push_back(root.init);
   }
-  Location loc = location(b_.getContext(), members);
-  fuse::YieldOp::create(b_, loc, yielded);
+  fuse::YieldOp::create(b_, location(b_.getContext(), members), yielded);
+  return out;
+}
 
-  b_.restoreInsertionPoint(outside);
+fuse::KernelOp KernelWriter::write(ArrayRef<Operation*> members, ArrayRef<Root> roots) {
+  const Written body = write_body(members, roots);
   auto kernel = fuse::KernelOp::create(
-      b_, loc, types, b_.getStringAttr(kernel_name(members)), b_.getDenseI64ArrayAttr(space_.extents),
-      b_.getI64IntegerAttr(space_.outer), inputs_, b_.getArrayAttr(in_maps_), inits,
-      inits.empty() ? mlir::DenseI64ArrayAttr() : b_.getDenseI64ArrayAttr(init_of), b_.getArrayAttr(out_maps));
+      b_, location(b_.getContext(), members), body.types, b_.getStringAttr(kernel_name(members)),
+      b_.getDenseI64ArrayAttr(space_.extents), b_.getI64IntegerAttr(space_.outer), inputs_, b_.getArrayAttr(in_maps_),
+      body.inits, body.inits.empty() ? mlir::DenseI64ArrayAttr() : b_.getDenseI64ArrayAttr(body.init_of),
+      b_.getArrayAttr(body.out_maps));
   kernel.getBody().push_back(block_);
   return kernel;
+}
+
+fuse::CascadeOp KernelWriter::write_cascade(ArrayRef<Operation*> members, ArrayRef<Root> roots, int64_t batch,
+                                            int64_t streams) {
+  const Written body = write_body(members, roots);
+  auto cascade = fuse::CascadeOp::create(
+      b_, location(b_.getContext(), members), body.types, b_.getStringAttr(kernel_name(members)),
+      b_.getDenseI64ArrayAttr(space_.extents), b_.getI64IntegerAttr(batch), b_.getI64IntegerAttr(streams), inputs_,
+      b_.getArrayAttr(in_maps_), b_.getArrayAttr(body.out_maps));
+  cascade.getBody().push_back(block_);
+  return cascade;
+}
+
+llvm::DenseMap<Operation*, Value> KernelWriter::sources() const {
+  llvm::DenseMap<Operation*, Value> out;
+  for (const auto& [key, written] : emitted_) {
+    Value source = Value::getFromOpaquePointer(key.first);
+    Operation* op = written.getDefiningOp();
+    if (op && members_.contains(source.getDefiningOp())) out.try_emplace(op, source);
+  }
+  return out;
 }
 
 }  // namespace tessera::ir

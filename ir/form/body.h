@@ -49,8 +49,21 @@ class KernelWriter {
 
   // Once for each writer. `members` are computed here; what else is not free lies in memory.
   fuse::KernelOp write(llvm::ArrayRef<mlir::Operation*> members, llvm::ArrayRef<Root> roots);
+  // The same as a cascade, in a space whose dims stand in its order. No root has an init.
+  fuse::CascadeOp write_cascade(llvm::ArrayRef<mlir::Operation*> members, llvm::ArrayRef<Root> roots, int64_t batch,
+                                int64_t streams);
+  // Which member's result each op of the body that was written computes.
+  llvm::DenseMap<mlir::Operation*, mlir::Value> sources() const;
 
  private:
+  // What a body yields, and the attributes and types of its results.
+  struct Written {
+    llvm::SmallVector<mlir::Value, 4> inits;
+    llvm::SmallVector<int64_t, 4> init_of;
+    llvm::SmallVector<mlir::Attribute, 4> out_maps;
+    llvm::SmallVector<mlir::Type, 4> types;
+  };
+  Written write_body(llvm::ArrayRef<mlir::Operation*> members, llvm::ArrayRef<Root> roots);
   mlir::Value emit(mlir::Value value, const Coordinates& at);
   mlir::Value compute(mlir::Operation* op, const Coordinates& at);
   mlir::Value load(mlir::Value memory, const Linear& offset);

@@ -80,6 +80,9 @@ bool DimLists::visit(Operation* op) {
     AtomLists& from = reduced_[op] = operand(reduce.getX());
     for (auto [d, list] : llvm::enumerate(from))
       if (!llvm::is_contained(reduce.getDims(), static_cast<int64_t>(d))) result.push_back(list);
+  } else if (auto lse = llvm::dyn_cast<tsr::LogSumExpOp>(op)) {
+    result = operand(lse.getX());
+    result.erase(result.begin() + static_cast<ptrdiff_t>(lse.getDim()));
   } else if (auto contract = llvm::dyn_cast<tsr::ContractOp>(op)) {
     result = visit_contract(contract);
   } else if (auto gather = llvm::dyn_cast<tsr::GatherOp>(op)) {

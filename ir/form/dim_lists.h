@@ -41,6 +41,10 @@ class DimLists {
   const AtomLists& reduced(mlir::Operation* reduce) const { return reduced_.find(reduce)->second; }
   const Letters& letters(mlir::Operation* contract) const { return letters_.find(contract)->second; }
 
+  AtomLists fresh(llvm::ArrayRef<int64_t> shape) { return atoms_.fresh(shape); }
+  bool unify(const AtomList& a, const AtomList& b) {
+    return atoms_.unify(a, b) || refuse("their dims do not factor alike");
+  }
   // As unsplit representatives; stale after the next visit.
   AtomList expanded(llvm::ArrayRef<int> list) const { return atoms_.expanded(list); }
   AtomList atoms_of(mlir::Value visited) const { return atoms_.expanded(joined(of(visited))); }
@@ -50,9 +54,6 @@ class DimLists {
   AtomLists moved_operand(mlir::Value value);
   AtomLists through(mlir::Operation* op);
   AtomLists visit_contract(tsr::ContractOp contract);
-  bool unify(const AtomList& a, const AtomList& b) {
-    return atoms_.unify(a, b) || refuse("their dims do not factor alike");
-  }
   bool unify(const AtomLists& a, const AtomLists& b) {
     return atoms_.unify(a, b) || refuse("their dims do not factor alike");
   }

@@ -3,6 +3,7 @@
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 
 #include <tessera/ir/form/atoms.h>
+#include <tessera/ir/fuse/Fuse.h>
 #include <tessera/ir/tsr/Tsr.h>
 
 namespace tessera::ir {
@@ -37,8 +38,8 @@ bool is_opaque_reshape(Operation* op) {
 bool is_elementwise(Operation* op) { return llvm::isa<tsr::ScalarBody>(op); }
 
 bool stands_alone(Operation* op) {
-  return llvm::isa<tsr::BarrierOp, tsr::PadOp, tsr::ConcatOp, tsr::FoldOp, tsr::ScatterOp, tsr::DynamicUpdateSliceOp,
-                   tsr::ArgSortOp, tsr::ArgMaxOp, tsr::ArgMinOp, tsr::ScanOp>(op);
+  return llvm::isa<fuse::CascadeOp, tsr::BarrierOp, tsr::PadOp, tsr::ConcatOp, tsr::FoldOp, tsr::ScatterOp,
+                   tsr::DynamicUpdateSliceOp, tsr::ArgSortOp, tsr::ArgMaxOp, tsr::ArgMinOp, tsr::ScanOp>(op);
 }
 
 Value base_of(Value value) {
@@ -54,8 +55,8 @@ namespace {
 // Operands that a kernel addresses as whole tensors, or that a library routine is handed.
 llvm::SmallVector<Value, 2> whole_operands(Operation* op) {
   if (llvm::isa<tsr::GatherOp, tsr::DynamicSliceOp, tsr::BarrierOp>(op)) return {op->getOperand(0)};
-  if (llvm::isa<tsr::ScatterOp, tsr::DynamicUpdateSliceOp, tsr::ArgSortOp, tsr::ArgMaxOp, tsr::ArgMinOp, tsr::ScanOp,
-                mlir::func::ReturnOp>(op))
+  if (llvm::isa<fuse::CascadeOp, tsr::ScatterOp, tsr::DynamicUpdateSliceOp, tsr::ArgSortOp, tsr::ArgMaxOp,
+                tsr::ArgMinOp, tsr::ScanOp, mlir::func::ReturnOp>(op))
     return llvm::to_vector<2>(op->getOperands());
   return {};
 }

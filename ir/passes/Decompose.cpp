@@ -50,33 +50,40 @@ Value wide(Writer& w, Value x) {
   return tsr::element_of(x).getIntOrFloatBitWidth() < 32 ? w.cast(x, w.b.getF32Type()) : x;
 }
 
+// max, Σ exp(x − shift) and what they are made of: softmax and logsumexp of one x share them after CSE.
+struct Exponentials {
+  Value x, maximum, nothing, shift, e, sum;
+
+  Exponentials(Writer& w, Value of, int64_t dim) : x(wide(w, of)), maximum(w.reduce("max", x, dim)) {
+    // A lane of −∞ shifts by 0; NaN and ∞ go their way into the sum.
+    Type lane = maximum.getType();
+    nothing = tsr::EqualOp::create(w.b, w.at, tsr::bool_like(lane), maximum, w.number(lane, -infinity));
+    shift = tsr::SelectOp::create(w.b, w.at, lane, nothing, w.number(lane, 0), maximum);
+    e = tsr::ExpOp::create(w.b, w.at, tsr::SubOp::create(w.b, w.at, x, w.spread(shift, x, dim)).getResult());
+    sum = w.reduce("sum", e, dim);
+  }
+};
+
 Value softmax(tsr::SoftmaxOp op) {
   Writer w(op);
   const int64_t dim = static_cast<int64_t>(op.getDim());
-  Value x = wide(w, op.getX()), maximum = w.reduce("max", x, dim);
-  Type lane = maximum.getType(), flags = tsr::bool_like(lane);
-  // A lane of −∞ shifts by 0 and divides by 1; NaN and ∞ go their way into the sum.
-  Value nothing = tsr::EqualOp::create(w.b, w.at, flags, maximum, w.number(lane, -infinity));
-  Value shift = tsr::SelectOp::create(w.b, w.at, lane, nothing, w.number(lane, 0), maximum);
-  Value e = tsr::ExpOp::create(w.b, w.at, tsr::SubOp::create(w.b, w.at, x, w.spread(shift, x, dim)).getResult());
-  Value sum = w.reduce("sum", e, dim);
-  Value divisor = tsr::SelectOp::create(w.b, w.at, lane, nothing, w.number(lane, 1), sum);
+  const Exponentials all(w, op.getX(), dim);
+  Type lane = all.sum.getType();
+  Value divisor = tsr::SelectOp::create(w.b, w.at, lane, all.nothing, w.number(lane, 1), all.sum);
   // One division a lane: as many as there are elements would take longer than all the rest.
   Value share = tsr::RecipOp::create(w.b, w.at, divisor);
-  return w.cast(tsr::MulOp::create(w.b, w.at, e, w.spread(share, x, dim)), tsr::element_of(op.getX()));
+  return w.cast(tsr::MulOp::create(w.b, w.at, all.e, w.spread(share, all.x, dim)), tsr::element_of(op.getX()));
 }
 
 Value logsumexp(tsr::LogSumExpOp op) {
   Writer w(op);
-  const int64_t dim = static_cast<int64_t>(op.getDim());
-  Value x = wide(w, op.getX()), maximum = w.reduce("max", x, dim);
-  Type lane = maximum.getType();
-  // Without a shift, log 0 = −∞ and log ∞ = ∞ are what an infinite maximum calls for.
-  Value finite = tsr::IsFiniteOp::create(w.b, w.at, tsr::bool_like(lane), maximum);
-  Value shift = tsr::SelectOp::create(w.b, w.at, lane, finite, maximum, w.number(lane, 0));
-  Value e = tsr::ExpOp::create(w.b, w.at, tsr::SubOp::create(w.b, w.at, x, w.spread(shift, x, dim)).getResult());
-  Value log = tsr::LogOp::create(w.b, w.at, w.reduce("sum", e, dim));
-  return w.cast(tsr::AddOp::create(w.b, w.at, shift, log), tsr::element_of(op.getX()));
+  const Exponentials all(w, op.getX(), static_cast<int64_t>(op.getDim()));
+  Type lane = all.sum.getType();
+  Value log = tsr::AddOp::create(w.b, w.at, all.shift, tsr::LogOp::create(w.b, w.at, all.sum).getResult());
+  // An infinite maximum is the result: the sum would hold ∞ − ∞.
+  Value finite = tsr::IsFiniteOp::create(w.b, w.at, tsr::bool_like(lane), all.maximum);
+  Value result = tsr::SelectOp::create(w.b, w.at, lane, finite, log, all.maximum);
+  return w.cast(result, tsr::element_of(op.getX()));
 }
 
 Value variance(tsr::VarianceOp op) {

@@ -73,6 +73,10 @@ class FormKernelsPass : public impl::FormKernelsBase<FormKernelsPass> {
       memory.map(result, mlir::tensor::EmptyOp::create(b, last->getLoc(), result.getType(), mlir::ValueRange()));
       return;
     }
+    if (auto cascade = llvm::dyn_cast<fuse::CascadeOp>(last)) {
+      memory.map(cascade.getResults(), b.clone(*last, memory)->getResults());
+      return;
+    }
     if (stands_alone(last)) {
       memory.map(result, lower_alone(b, last, free, memory, begun));
       return;

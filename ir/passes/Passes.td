@@ -123,6 +123,94 @@ def SplitReduce : Pass<"tsr-split-reduce", "::mlir::func::FuncOp"> {
   }];
 }
 
+def Trilinear : Pass<"tsr-trilinear", "::mlir::func::FuncOp"> {
+  let summary = "Sum a triple product in the order that is there already";
+  let description = [{
+    Problem: the backward of attention reduces P ∘ dP over a whole score plane, with dP = dO Vᵀ. By linearity
+    Σₙ Aₘₙ (Σₑ Bₘₑ Cₙₑ) = Σₑ Bₘₑ (Σₙ Aₘₙ Cₙₑ), and the inner sum on the right is the output O = P V of the forward.
+
+    Before:
+    ```mlir
+    func.func @program(%p: tensor<64x96xf32>, %v: tensor<96x8xf32>, %g: tensor<64x8xf32>)
+        -> (tensor<64x8xf32>, tensor<64xf32>) {
+      %0 = tsr.contract "mn,ne->me" %p, %v windows [] : (tensor<64x96xf32>, tensor<96x8xf32>) -> tensor<64x8xf32>
+      %1 = tsr.contract "me,ne->mn" %g, %v windows [] : (tensor<64x8xf32>, tensor<96x8xf32>) -> tensor<64x96xf32>
+      %2 = tsr.mul %p, %1 : tensor<64x96xf32>
+      %3 = tsr.reduce "sum" %2 dims [1] : (tensor<64x96xf32>) -> tensor<64xf32>
+      return %0, %3 : tensor<64x8xf32>, tensor<64xf32>
+    }
+    ```
+    After: %3 is the sum over dim 1 of `tsr.mul %g, %0`: 64 × 8 products, and no value of the plane.
+    A is any product, also one with `select(condition, ., 0)` in it (dropout, masks): what counts is that the factors
+    besides B C are those of an operand of an existing contraction with C.
+
+    Not handled: products taken apart by a reshape or a transpose. Sums are reassociated: rounding differs within the
+    usual bound.
+    Order: after CSE, which makes equal factors one value; before softmax is taken apart.
+  }];
+  let dependentDialects = ["::tessera::tsr::TsrDialect"];
+}
+
+def SaveStatistics : Pass<"tsr-save-statistics", "::mlir::func::FuncOp"> {
+  let summary = "Let later kernels of a plane compute softmax from one number a row";
+  let description = [{
+    Problem: the backward of attention reads P = softmax(x) again. To keep P costs a plane of memory; to compute it again
+    with its maximum and its sum costs two sweeps over the scores.
+
+    Before:
+    ```mlir
+    func.func @program(%q: tensor<2x64x16xf32>, %k: tensor<2x96x16xf32>, %v: tensor<2x96x8xf32>)
+        -> (tensor<2x64x8xf32>, tensor<2x96x8xf32>) {
+      %0 = tsr.contract "bmd,bnd->bmn" %q, %k windows []
+          : (tensor<2x64x16xf32>, tensor<2x96x16xf32>) -> tensor<2x64x96xf32>
+      %1 = tsr.softmax %0 dim 2 : tensor<2x64x96xf32>
+      %2 = tsr.contract "bmn,bne->bme" %1, %v windows []
+          : (tensor<2x64x96xf32>, tensor<2x96x8xf32>) -> tensor<2x64x8xf32>
+      %3 = tsr.contract "bmn,bme->bne" %1, %2 windows []
+          : (tensor<2x64x96xf32>, tensor<2x64x8xf32>) -> tensor<2x96x8xf32>
+      return %2, %3 : tensor<2x64x8xf32>, tensor<2x96x8xf32>
+    }
+    ```
+    After: %3 reads `exp(%0 − logsumexp(%0))` instead of %1. The kernel that makes %2 has the logsumexp at hand and
+    writes it beside: one number a row.
+
+    Not handled: softmax outside of a plane, where its result is kept.
+    Order: before softmax and logsumexp are taken apart; CSE joins their maxima and sums afterwards.
+  }];
+  let dependentDialects = ["::tessera::tsr::TsrDialect"];
+}
+
+def DerivePlanes : Pass<"tsr-derive-planes", "::mlir::func::FuncOp"> {
+  let summary = "Planes become cascades";
+  let description = [{
+    Problem: what two long dims make together (scores of all queries against all keys) is larger than everything it is
+    made of, and each value is read a few times at most.
+
+    Before:
+    ```mlir
+    func.func @program(%q: tensor<2x64x16xf32>, %k: tensor<2x96x16xf32>, %v: tensor<2x96x8xf32>) -> tensor<2x64x8xf32> {
+      %0 = tsr.contract "bmd,bnd->bmn" %q, %k windows []
+          : (tensor<2x64x16xf32>, tensor<2x96x16xf32>) -> tensor<2x64x96xf32>
+      %1 = tsr.sigmoid %0 : tensor<2x64x96xf32>
+      %2 = tsr.contract "bmn,bne->bme" %1, %v windows []
+          : (tensor<2x64x96xf32>, tensor<2x96x8xf32>) -> tensor<2x64x8xf32>
+      return %2 : tensor<2x64x8xf32>
+    }
+    ```
+    After: one `fuse.cascade` in place of the three ops. A plane grows from each contraction of two free dims along
+    elementwise ops, reductions and contractions (`ir/plane/plane.h`); its results are dealt to kernels that own rows or
+    columns, in as few sweeps as their statistics allow (`sweeps.h`); each is written by definition and repaired
+    (`repair.h`). A statistic without a repair gets a kernel of its own, which runs before.
+    What reads a plane value in any other way gets it written to memory; a remark of category `plane` says so.
+
+    Not handled: planes whose rows are wider than a block, planes that are hardly larger than their operands
+    (`cost.h`); these stay as they are, with a `missed` remark.
+    Order: after CSE; before anything is copied for recomputation, and before kernels form.
+  }];
+  let dependentDialects = ["::tessera::tsr::TsrDialect", "::tessera::fuse::FuseDialect", "::mlir::arith::ArithDialect",
+                           "::mlir::math::MathDialect"];
+}
+
 def Recompute : Pass<"tsr-recompute", "::mlir::func::FuncOp"> {
   let summary = "Compute again what is cheaper than a store and loads";
   let description = [{

@@ -28,7 +28,7 @@ class RecomputePass : public impl::RecomputeBase<RecomputePass> {
     llvm::DenseSet<Value> stored;
     for (const Group& group : groups) {
       for (Operation* op : group.ops) group_of[op] = &group;
-      if (stands_alone(group.ops.back())) stored.insert(group.ops.back()->getResult(0));
+      if (stands_alone(group.ops.back())) stored.insert_range(group.ops.back()->getResults());
       else stored.insert(group.space.outputs.begin(), group.space.outputs.end());
     }
     for (const Group& group : groups) {

@@ -1,0 +1,124 @@
+#include "mlir/Analysis/TopologicalSortUtils.h"
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Math/IR/Math.h"
+#include "mlir/IR/IRMapping.h"
+#include "mlir/IR/Remarks.h"
+#include "mlir/Interfaces/SideEffectInterfaces.h"
+
+#include <tessera/ir/passes/Passes.h>
+#include <tessera/ir/plane/cost.h>
+#include <tessera/ir/plane/repair.h>
+#include <tessera/ir/plane/write_cascade.h>
+
+namespace tessera::ir {
+
+#define GEN_PASS_DEF_DERIVEPLANES
+#include <tessera/ir/passes/Passes.h.inc>
+
+namespace {
+
+using mlir::Operation;
+using mlir::Value;
+
+class DerivePlanesPass : public impl::DerivePlanesBase<DerivePlanesPass> {
+  void runOnOperation() override {
+    if (keeps_order(getOperation())) return;
+    mlir::Block& block = getOperation().getBody().front();
+    // Seeds in program order; what an earlier plane made of one is gone by then.
+    llvm::SmallVector<Operation*, 32> seeds;
+    for (auto contract : block.getOps<tsr::ContractOp>()) seeds.push_back(contract);
+    for (Operation* seed : seeds)
+      if (!gone_.contains(seed)) derive(llvm::cast<tsr::ContractOp>(seed), block);
+  }
+
+  void derive(tsr::ContractOp seed, mlir::Block& block) {
+    const FreeOps free(block);
+    const OpOrder order = order_of(block);
+    std::string why;
+    const std::unique_ptr<Plane> plane = grow_plane(seed, free, order, why);
+    if (!plane) return;
+    Values stored;
+    for (;;) {
+      const std::vector<PlaneKernel> kernels = plan_kernels(*plane, free, order, stored);
+      if (std::string reason = why_materialise(*plane, kernels); !reason.empty()) return missed(seed, reason);
+      std::vector<fuse::CascadeOp> written;
+      mlir::IRMapping memory;
+      const std::optional<Value> early = write(*plane, kernels, free, block, memory, written);
+      if (!early) {
+        finish(*plane, kernels, memory, written, block);
+        return;
+      }
+      for (fuse::CascadeOp op : llvm::reverse(written)) op.erase();
+      if (!*early || !stored.insert(*early).second) return missed(seed, "a statistic cannot be repaired");
+    }
+  }
+
+  // A statistic that must lie in memory first, if there is one; a null value if there is no way.
+  std::optional<Value> write(const Plane& plane, const std::vector<PlaneKernel>& kernels, const FreeOps& free,
+                             mlir::Block& block, mlir::IRMapping& memory, std::vector<fuse::CascadeOp>& written) {
+    for (mlir::BlockArgument argument : block.getArguments()) memory.map(argument, argument);
+    for (Operation& op : block)
+      for (Value result : op.getResults()) memory.map(result, result);
+    mlir::OpBuilder b(block.getTerminator());
+    for (const PlaneKernel& kernel : kernels) {
+      WrittenCascade cascade = write_cascade(b, plane, kernel, free, memory);
+      written.push_back(cascade.op);
+      if (const std::optional<Unrepaired> failed = repair(cascade.op)) {
+        mlir::remark::missed(cascade.op.getLoc(), mlir::remark::RemarkOpts::name("repair").category("plane"))
+            << mlir::remark::add("a statistic gets a kernel of its own") << mlir::remark::reason("{0}", failed->why);
+        return cascade.sources.lookup(failed->statistic);
+      }
+      if (mlir::failed(fuse::verify_cascade_body(cascade.op))) return Value();
+      for (auto [output, tensor] : llvm::zip(kernel.outputs, cascade.op.getResults())) memory.map(output, tensor);
+    }
+    return std::nullopt;
+  }
+
+  void finish(const Plane& plane, const std::vector<PlaneKernel>& kernels, const mlir::IRMapping& memory,
+              std::vector<fuse::CascadeOp>& written, mlir::Block& block) {
+    gone_.insert(plane.ops.begin(), plane.ops.end());
+    for (auto [kernel, op] : llvm::zip_equal(kernels, written)) {
+      for (Value output : kernel.outputs)
+        output.replaceUsesWithIf(memory.lookup(output),
+                                 [&](mlir::OpOperand& use) { return !plane.lists->is_member(use.getOwner()); });
+      place(op, block);
+      mlir::remark::passed(op.getLoc(), mlir::remark::RemarkOpts::name("cascade").category("plane"))
+          << mlir::remark::add("{0} computes {1} ops of a plane in blocks", op.getName().str(), kernel.members.size());
+    }
+    for (Operation& op : llvm::make_early_inc_range(llvm::reverse(block)))
+      if (mlir::isOpTriviallyDead(&op)) {
+        gone_.insert(&op);
+        op.erase();
+      }
+    if (!is_sorted(block)) mlir::sortTopologically(&block);
+  }
+
+  // Right behind what it reads.
+  static void place(fuse::CascadeOp op, mlir::Block& block) {
+    Operation* last = nullptr;
+    for (Value input : op.getInputs())
+      if (Operation* from = input.getDefiningOp(); from && (!last || last->isBeforeInBlock(from))) last = from;
+    if (last) op->moveAfter(last);
+    else op->moveBefore(&block, block.begin());
+  }
+
+  static bool is_sorted(mlir::Block& block) {
+    llvm::DenseSet<Operation*> before;
+    for (Operation& op : block) {
+      for (Value operand : op.getOperands())
+        if (Operation* from = operand.getDefiningOp(); from && !before.contains(from)) return false;
+      before.insert(&op);
+    }
+    return true;
+  }
+
+  static void missed(tsr::ContractOp seed, const std::string& why) {
+    mlir::remark::missed(seed.getLoc(), mlir::remark::RemarkOpts::name("plane").category("plane"))
+        << mlir::remark::add("the plane lies in memory") << mlir::remark::reason("{0}", why);
+  }
+
+  llvm::DenseSet<Operation*> gone_;
+};
+
+}  // namespace
+}  // namespace tessera::ir

@@ -1,0 +1,57 @@
+#include <tessera/ir/plane/cost.h>
+
+#include "llvm/ADT/STLExtras.h"
+#include "llvm/Support/FormatVariadic.h"
+
+#include <tessera/ir/tsr/Einsum.h>
+
+namespace tessera::ir {
+
+namespace {
+
+// The widest rows that one block keeps on chip, of operands and of results.
+constexpr int64_t widest = 256;
+// Every further sweep computes scores again. Where scores of one batch share an operand with all others (a weight), as
+// in an MLP, they are as cheap to keep as the operands unless the plane is much larger than those.
+constexpr double least_ratio = 2;
+constexpr int64_t shortest = 8;
+
+int64_t volume(const DimLists& lists, const AtomList& atoms) {
+  int64_t n = 1;
+  for (int atom : atoms) n *= lists.extent(atom);
+  return n;
+}
+
+}  // namespace
+
+std::string why_materialise(const Plane& plane, const std::vector<PlaneKernel>& kernels) {
+  const DimLists& lists = *plane.lists;
+  const AtomList whole = lists.atoms_of(plane.seed->getResult(0));
+  const int64_t rows = volume(lists, plane.rows), columns = volume(lists, plane.columns);
+  if (std::min(rows, columns) < shortest) return "the plane is only a few rows or columns wide";
+  bool ends = false;
+  double around = 0;  // elements of what the plane is made from and of what is made from it
+  for (mlir::Operation* op : plane.ops) {
+    const bool is_end = plane.ends_on(Side::row, op) || plane.ends_on(Side::column, op);
+    ends |= is_end;
+    auto contract = llvm::dyn_cast<tsr::ContractOp>(op);
+    if (!contract) continue;
+    for (mlir::Value operand : contract->getOperands())
+      if (!plane.is_member(base_of(operand))) around += static_cast<double>(tsr::type_of(operand).getNumElements());
+    if (is_end) around += static_cast<double>(tsr::type_of(contract.getY()).getNumElements());
+    int64_t rest = 1;
+    for (const auto& [letter, list] : lists.letters(op))
+      for (int atom : lists.expanded(list))
+        if (!llvm::is_contained(whole, atom)) rest *= lists.extent(atom);
+    if (rest > widest) return llvm::formatv("rows of {0} elements are too wide for one block", rest).str();
+  }
+  if (!ends) return "nothing is reduced over it";
+  const bool shared = whole.size() == plane.rows.size() + plane.columns.size();
+  const double ratio = static_cast<double>(volume(lists, whole)) / around;
+  if (shared && ratio < least_ratio)
+    return llvm::formatv("it is only {0:F1} times as large as what it is made of", ratio).str();
+  if (kernels.empty()) return "nothing is read of it";
+  return "";
+}
+
+}  // namespace tessera::ir

@@ -1,0 +1,293 @@
+#include <tessera/ir/plane/plane.h>
+
+#include <map>
+
+#include "llvm/ADT/STLExtras.h"
+
+#include <tessera/ir/tsr/Einsum.h>
+
+namespace tessera::ir {
+
+using mlir::Operation;
+using mlir::Value;
+
+namespace {
+
+bool contains_any(const AtomList& list, const AtomList& some) {
+  return llvm::any_of(list, [&](int atom) { return llvm::is_contained(some, atom); });
+}
+bool same(AtomList a, AtomList b) {
+  llvm::sort(a);
+  llvm::sort(b);
+  return a == b;
+}
+
+// Letters of an einsum that its result has from one operand alone, and those that are summed.
+struct Roles {
+  std::string of_a, of_b, summed;
+};
+Roles roles(tsr::ContractOp contract) {
+  const Einsum words = *parse_einsum(std::string_view(contract.getEinsum()));
+  Roles out;
+  auto has = [](const std::string& word, char letter) { return word.find(letter) != std::string::npos; };
+  for (char letter : words.out) {
+    if (!has(words.b, letter)) out.of_a += letter;
+    if (!has(words.a, letter)) out.of_b += letter;
+  }
+  for (char letter : words.a)
+    if (!has(words.out, letter)) out.summed += letter;
+  return out;
+}
+
+AtomList atoms_of_letters(const DimLists& lists, Operation* contract, const std::string& letters) {
+  AtomList all;
+  for (char letter : letters) all.append(lists.letters(contract).find(letter)->second);
+  return lists.expanded(all);
+}
+
+class Grower {
+ public:
+  Grower(tsr::ContractOp seed, const FreeOps& free, const OpOrder& order) : seed_(seed), free_(free), order_(order) {}
+
+  // Ops that do not fit are left out, and the plane grows again without them.
+  std::unique_ptr<Plane> grow(std::string& why) {
+    constexpr int most_attempts = 64;
+    for (int attempt = 0; attempt < most_attempts; ++attempt) {
+      if (!seed_plane(why)) return nullptr;
+      while (!todo_.empty() && !unfit_) {
+        Operation* op = todo_.begin()->second;
+        todo_.erase(todo_.begin());
+        take(op);
+      }
+      if (!unfit_) settle();
+      if (!unfit_) return std::move(plane_);
+      if (unfit_ == seed_) break;
+      left_out_.insert(unfit_);
+    }
+    why = "its values do not fit one plane";
+    return nullptr;
+  }
+
+ private:
+  bool seed_plane(std::string& why) {
+    plane_ = std::make_unique<Plane>();
+    plane_->seed = seed_;
+    plane_->lists = std::make_unique<DimLists>(free_, /*share=*/false);
+    todo_.clear();
+    no_statistic_.clear();
+    unfit_ = nullptr;
+    const Roles letters = roles(seed_);
+    if (letters.of_a.empty() || letters.of_b.empty() || letters.summed.empty() || !seed_.getWindows().empty())
+      return why = "it makes no plane", false;
+    become_member(seed_);
+    if (unfit_) return why = lists().refusal(), false;
+    rows_ = atoms_of_letters(lists(), seed_, letters.of_a);
+    columns_ = atoms_of_letters(lists(), seed_, letters.of_b);
+    return !rows_.empty() && !columns_.empty() ? true : (why = "it makes no plane", false);
+  }
+
+  DimLists& lists() { return *plane_->lists; }
+  bool is_member(Operation* op) { return op && lists().is_member(op); }
+
+  bool spans(const AtomLists& dims) {
+    const AtomList all = lists().expanded(joined(dims));
+    return contains_any(all, lists().expanded(rows_)) && contains_any(all, lists().expanded(columns_));
+  }
+
+  void become_member(Operation* op) {
+    lists().add_member(op);
+    plane_->ops.push_back(op);
+    if (!lists().visit(op)) {
+      unfit_ = op;
+      return;
+    }
+    if (op == seed_ || spans(lists().of(op->getResult(0)))) push_users(op->getResult(0));
+  }
+
+  void push_users(Value value) {
+    for (Operation* user : value.getUsers()) {
+      auto at = order_.find(user);
+      if (at == order_.end()) continue;
+      if (free_.is_free(user)) push_users(user->getResult(0));
+      else if (!is_member(user) && !left_out_.contains(user)) todo_[at->second] = user;
+    }
+  }
+
+  // A user of a plane value.
+  void take(Operation* op) {
+    if (is_member(op)) return;
+    if (is_elementwise(op)) {
+      AtomLists at;
+      for (Value operand : op->getOperands())
+        if (is_member(base_of(operand).getDefiningOp()))
+          if (AtomLists dims = lists().operand(operand); spans(dims)) at = std::move(dims);
+      if (at.empty()) return;  // it reads other elements: what it reads must lie in memory
+      for (Value operand : op->getOperands()) absorb(operand, at);
+      if (!unfit_) become_member(op);
+      return;
+    }
+    auto contract = llvm::dyn_cast<tsr::ContractOp>(op);
+    if (llvm::isa<tsr::SoftmaxOp, tsr::LogSumExpOp, tsr::ReduceOp>(op) || (contract && contract.getWindows().empty()))
+      become_member(op);
+  }
+
+  // `value`, an operand with these dims: what computes it from less than the plane becomes a member.
+  void absorb(Value value, const AtomLists& at) {
+    Operation* op = value.getDefiningOp();
+    if (!op || is_member(op) || unfit_) return;
+    if (!spans(at)) {
+      absorb_statistics(value);
+      return;
+    }
+    if (left_out_.contains(op)) return;
+    if (auto broadcast = llvm::dyn_cast<tsr::BroadcastOp>(op)) {
+      AtomLists from;
+      for (auto [dim, n] : llvm::zip(broadcast.getDims(), tsr::shape_of(broadcast.getX())))
+        from.push_back(n == 1 ? AtomList{} : at[static_cast<size_t>(dim)]);
+      return absorb(broadcast.getX(), from);
+    }
+    if (auto transpose = llvm::dyn_cast<tsr::TransposeOp>(op)) {
+      AtomLists from(at.size());
+      for (auto [d, dim] : llvm::enumerate(transpose.getDims())) from[static_cast<size_t>(dim)] = at[d];
+      return absorb(transpose.getX(), from);
+    }
+    if (auto reshape = llvm::dyn_cast<tsr::ReshapeOp>(op)) {
+      if (is_opaque_reshape(op)) return;
+      AtomLists from = lists().fresh(tsr::shape_of(reshape.getX()));
+      if (lists().unify(joined(from), joined(at))) absorb(reshape.getX(), from);
+      else unfit_ = seed_;
+      return;
+    }
+    if (free_.is_free(op)) {
+      for (Value operand : op->getOperands()) absorb(operand, at);
+      return;
+    }
+    auto contract = llvm::dyn_cast<tsr::ContractOp>(op);
+    if (is_elementwise(op)) {
+      for (Value operand : op->getOperands()) absorb(operand, at);
+      if (!unfit_) become_member(op);
+    } else if (contract && contract.getWindows().empty()) {
+      const Roles letters = roles(contract);
+      if (!letters.of_a.empty() && !letters.of_b.empty() && !letters.summed.empty()) become_member(op);
+    } else if (llvm::isa<tsr::GatherOp, tsr::RandomOp>(op)) {
+      become_member(op);
+    }
+  }
+
+  // Row or column values that are computed from statistics of this plane: true if `value` is one.
+  bool absorb_statistics(Value value) {
+    Operation* op = value.getDefiningOp();
+    if (!op || no_statistic_.contains(op)) return false;
+    if (is_member(op)) return !llvm::isa<tsr::ContractOp>(op);
+    bool found = false;
+    if (free_.is_free(op) || (is_elementwise(op) && !left_out_.contains(op)))
+      for (Value operand : op->getOperands()) found |= absorb_statistics(operand);
+    if (!found) no_statistic_.insert(op);
+    else if (!free_.is_free(op) && !unfit_) become_member(op);
+    return found;
+  }
+
+  // Every atom has its final form now: does every member fit?
+  void settle() {
+    plane_->rows = lists().expanded(rows_);
+    plane_->columns = lists().expanded(columns_);
+    llvm::sort(plane_->ops, [&](Operation* a, Operation* b) { return order_.lookup(a) < order_.lookup(b); });
+    const AtomList whole = lists().atoms_of(seed_.getY());
+    for (Operation* op : plane_->ops)
+      if (!fits(op, whole)) {
+        unfit_ = op;
+        return;
+      }
+  }
+
+  bool fits(Operation* op, const AtomList& whole) {
+    const Value value = op->getResult(0);
+    const AtomList atoms = lists().atoms_of(value);
+    if (AtomList sorted = atoms; llvm::sort(sorted), std::adjacent_find(sorted.begin(), sorted.end()) != sorted.end())
+      return false;  // row and column would be one
+    if (llvm::isa<tsr::ContractOp>(op))
+      return plane_->is_score(op) || plane_->ends_on(Side::row, op) || plane_->ends_on(Side::column, op);
+    if (!llvm::all_of(atoms, [&](int atom) { return llvm::is_contained(whole, atom); })) return false;
+    if (llvm::isa<tsr::ReduceOp, tsr::LogSumExpOp>(op))
+      return plane_->ends_on(Side::row, op) || plane_->ends_on(Side::column, op);
+    if (auto softmax = llvm::dyn_cast<tsr::SoftmaxOp>(op)) {
+      const AtomList along = lists().expanded(lists().of(value)[static_cast<size_t>(softmax.getDim())]);
+      return same(along, plane_->rows) || same(along, plane_->columns);
+    }
+    return plane_->spans(value) || plane_->is_on(Side::row, value) || plane_->is_on(Side::column, value);
+  }
+
+  tsr::ContractOp seed_;
+  const FreeOps& free_;
+  const OpOrder& order_;
+  std::unique_ptr<Plane> plane_;
+  AtomList rows_, columns_;              // as the seed named them, before splits
+  std::map<int, Operation*> todo_;       // users of plane values
+  llvm::DenseSet<Operation*> left_out_;  // what did not fit
+  llvm::DenseSet<Operation*> no_statistic_;
+  Operation* unfit_ = nullptr;
+};
+
+}  // namespace
+
+bool Plane::spans(Value member) const {
+  const AtomList all = lists->atoms_of(member);
+  return contains_any(all, rows) && contains_any(all, columns);
+}
+
+bool Plane::is_on(Side side, Value member) const { return !contains_any(lists->atoms_of(member), atoms(other(side))); }
+
+bool Plane::is_score(Operation* op) const {
+  auto contract = llvm::dyn_cast<tsr::ContractOp>(op);
+  if (!contract || !spans(contract.getY())) return false;
+  const Einsum words = *parse_einsum(std::string_view(contract.getEinsum()));
+  const AtomList a = atoms_of_letters(*lists, op, words.a), b = atoms_of_letters(*lists, op, words.b);
+  const AtomList whole = lists->atoms_of(seed->getResult(0)), result = lists->atoms_of(contract.getY());
+  const AtomList summed = atoms_of_letters(*lists, op, roles(contract).summed);
+  for (Value operand : contract->getOperands())
+    if (lists->is_member(base_of(operand).getDefiningOp())) return false;
+  if (contains_any(summed, whole)) return false;
+  if (!llvm::all_of(result, [&](int atom) { return llvm::is_contained(whole, atom); })) return false;
+  return (!contains_any(a, columns) && !contains_any(b, rows)) || (!contains_any(a, rows) && !contains_any(b, columns));
+}
+
+bool Plane::ends_on(Side side, Operation* op) const {
+  const AtomList& along = atoms(other(side));
+  if (auto reduce = llvm::dyn_cast<tsr::ReduceOp>(op)) {
+    AtomLists over;
+    for (int64_t d : reduce.getDims()) over.push_back(lists->reduced(op)[static_cast<size_t>(d)]);
+    return same(lists->expanded(joined(over)), along);
+  }
+  if (auto lse = llvm::dyn_cast<tsr::LogSumExpOp>(op)) {
+    Value x = lse.getX();
+    const AtomList gone = lists->expanded(joined(lists->of(base_of(x))));
+    AtomList kept = lists->atoms_of(lse.getY()), all = kept;
+    all.append(along);
+    return same(all, gone);
+  }
+  auto contract = llvm::dyn_cast<tsr::ContractOp>(op);
+  if (!contract) return false;
+  const Einsum words = *parse_einsum(std::string_view(contract.getEinsum()));
+  const bool a_is_plane = lists->is_member(base_of(contract.getA()).getDefiningOp());
+  const bool b_is_plane = lists->is_member(base_of(contract.getB()).getDefiningOp());
+  if (a_is_plane == b_is_plane) return false;
+  const AtomList plane = atoms_of_letters(*lists, op, a_is_plane ? words.a : words.b);
+  const AtomList memory = atoms_of_letters(*lists, op, a_is_plane ? words.b : words.a);
+  const AtomList whole = lists->atoms_of(seed->getResult(0));
+  return same(atoms_of_letters(*lists, op, roles(contract).summed), along) && !contains_any(memory, atoms(side)) &&
+         contains_any(plane, atoms(side)) &&
+         llvm::all_of(plane, [&](int atom) { return llvm::is_contained(whole, atom); });
+}
+
+OpOrder order_of(mlir::Block& block) {
+  OpOrder order;
+  int at = 0;
+  for (Operation& op : block) order[&op] = at++;
+  return order;
+}
+
+std::unique_ptr<Plane> grow_plane(tsr::ContractOp seed, const FreeOps& free, const OpOrder& order, std::string& why) {
+  return Grower(seed, free, order).grow(why);
+}
+
+}  // namespace tessera::ir

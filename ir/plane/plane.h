@@ -1,0 +1,52 @@
+#pragma once
+// A score plane: what a contraction of two long dims makes, and everything that is computed from it point by point.
+// None of its values need lie in memory, because each can be computed again from operands that lack one of the dims.
+//
+//   s = contract q, k            seed: rows m from q, columns n from k
+//   x = s · scale + bias         plane values: depend on m and n
+//   r = max over n of x          row statistic
+//   o = contract softmax(x), v   accumulation: sums n, keeps m
+//
+// Rows and columns are sets of atoms (form/atoms.h) of this plane alone: in self-attention both come from one dim of
+// the program, so nothing is unified beyond the plane.
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "llvm/ADT/DenseSet.h"
+
+#include <tessera/ir/form/dim_lists.h>
+#include <tessera/ir/tsr/Tsr.h>
+
+namespace tessera::ir {
+
+enum class Side { row, column };
+inline Side other(Side side) { return side == Side::row ? Side::column : Side::row; }
+
+struct Plane {
+  tsr::ContractOp seed;
+  std::unique_ptr<DimLists> lists;
+  std::vector<mlir::Operation*> ops;  // members, in program order: plane values, statistics, accumulations
+  AtomList rows, columns;
+
+  const AtomList& atoms(Side side) const { return side == Side::row ? rows : columns; }
+  bool is_member(mlir::Value value) const { return value.getDefiningOp() && lists->is_member(value.getDefiningOp()); }
+  bool spans(mlir::Value member) const;             // depends on rows and columns
+  bool is_on(Side side, mlir::Value member) const;  // depends on no atom of the other side
+  bool is_score(mlir::Operation* op) const;         // a contraction that makes a plane value
+  // A reduction of a plane value, or an accumulation, over all of the other side: its result stays on `side`.
+  bool ends_on(Side side, mlir::Operation* op) const;
+};
+
+// `strict` functions sum in the order in which they were written, so their planes stay in memory.
+inline bool keeps_order(mlir::Operation* function) { return function->hasAttr("tsr.strict"); }
+
+// Where ops stand in their block: a number that grows.
+using OpOrder = llvm::DenseMap<mlir::Operation*, int>;
+OpOrder order_of(mlir::Block& block);
+
+// The plane that grows from `seed`; `why` says what is in the way if there is none.
+std::unique_ptr<Plane> grow_plane(tsr::ContractOp seed, const FreeOps& free, const OpOrder& order, std::string& why);
+
+}  // namespace tessera::ir

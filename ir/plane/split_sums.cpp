@@ -1,0 +1,47 @@
+#include <tessera/ir/plane/split_sums.h>
+
+#include "llvm/ADT/STLExtras.h"
+
+namespace tessera::ir {
+
+namespace {
+
+bool split(tsr::ReduceOp sum, const Plane& plane) {
+  llvm::SmallVector<int64_t, 2> inner, rest;
+  for (auto [d, dim] : llvm::enumerate(plane.lists->of(sum.getX()))) {
+    const int64_t at = static_cast<int64_t>(d);
+    if (!llvm::is_contained(sum.getDims(), at)) continue;
+    const AtomList atoms = plane.lists->expanded(dim);
+    const bool in_columns = llvm::all_of(atoms, [&](int a) { return llvm::is_contained(plane.columns, a); });
+    // After the first sum the dims that stay move up.
+    if (in_columns && !atoms.empty()) inner.push_back(at);
+    else rest.push_back(at - static_cast<int64_t>(inner.size()));
+  }
+  if (inner.empty() || rest.empty()) return false;
+  llvm::SmallVector<int64_t, 4> kept;
+  for (auto [d, n] : llvm::enumerate(tsr::shape_of(sum.getX())))
+    if (!llvm::is_contained(inner, static_cast<int64_t>(d))) kept.push_back(n);
+  mlir::OpBuilder b(sum);
+  mlir::Value rows = tsr::ReduceOp::create(b, sum.getLoc(), tsr::type_of(sum.getX()).clone(kept), sum.getKindAttr(),
+                                           sum.getX(), b.getDenseI64ArrayAttr(inner));
+  mlir::Value all = tsr::ReduceOp::create(b, sum.getLoc(), sum.getY().getType(), sum.getKindAttr(), rows,
+                                          b.getDenseI64ArrayAttr(rest));
+  sum.getY().replaceAllUsesWith(all);
+  sum.erase();
+  return true;
+}
+
+}  // namespace
+
+bool split_sums(const Plane& plane) {
+  bool any = false;
+  for (mlir::Operation* op : plane.ops) {
+    if (!plane.spans(op->getResult(0))) continue;
+    for (mlir::Operation* user : llvm::make_early_inc_range(op->getUsers()))
+      if (auto sum = llvm::dyn_cast<tsr::ReduceOp>(user); sum && sum.getKind() == "sum" && !plane.lists->is_member(sum))
+        any |= split(sum, plane);
+  }
+  return any;
+}
+
+}  // namespace tessera::ir

@@ -1,0 +1,165 @@
+#include <tessera/ir/plane/sweeps.h>
+
+#include <map>
+
+#include "llvm/ADT/STLExtras.h"
+
+namespace tessera::ir {
+
+using mlir::Operation;
+using mlir::Value;
+
+namespace {
+
+class Sweeps {
+ public:
+  Sweeps(const Plane& plane, const FreeOps& free, const OpOrder& order, const Values& stored)
+      : plane_(plane), free_(free), order_(order), stored_(stored) {}
+
+  std::vector<PlaneKernel> run() {
+    find_needs();
+    for (Operation* op : plane_.ops)
+      if (read_outside(op->getResult(0))) add_output(op->getResult(0));
+    // A kernel asks only earlier sweeps for more outputs.
+    for (auto it = kernels_.rbegin(); it != kernels_.rend(); ++it) collect_members(it->second);
+    std::vector<PlaneKernel> out;
+    for (auto& [key, kernel] : kernels_) out.push_back(std::move(kernel));
+    return out;
+  }
+
+ private:
+  struct Need {
+    int by[2] = {0, 0};   // the first sweep in which a kernel of this side can compute the value
+    int from_memory = 0;  // the same with every statistic in memory
+  };
+
+  // What `op` reads, through free ops: members and what lies in memory.
+  void bases(Operation* op, llvm::SmallVectorImpl<Value>& out) const {
+    for (Value operand : op->getOperands()) {
+      Operation* from = operand.getDefiningOp();
+      if (from && free_.is_free(from)) bases(from, out);
+      else if (!llvm::is_contained(out, operand)) out.push_back(operand);
+    }
+  }
+
+  // In block order, from the first member to the last: operands come before their readers.
+  void find_needs() {
+    const int last = order_.lookup(plane_.ops.back());
+    for (Operation* op = plane_.ops.front(); op && order_.lookup(op) <= last; op = op->getNextNode()) {
+      llvm::SmallVector<Value, 8> operands;
+      bases(op, operands);
+      if (plane_.lists->is_member(op)) {
+        need_[op->getResult(0)] = need_of(op, operands);
+        continue;
+      }
+      int after = 0;
+      for (Value operand : operands)
+        after = std::max(after, plane_.is_member(operand) ? home(operand) + 1 : after_.lookup(operand));
+      for (Value result : op->getResults()) after_[result] = after;
+    }
+  }
+
+  Need need_of(Operation* op, llvm::ArrayRef<Value> operands) {
+    Need need;
+    for (Side side : {Side::row, Side::column})
+      for (Value operand : operands) {
+        int first = after_.lookup(operand);
+        if (plane_.is_member(operand)) {
+          const bool here =
+              plane_.spans(operand) || (side_of(plane_, operand.getDefiningOp()) == side && !stored_.contains(operand));
+          first = here ? need_.find(operand)->second.by[static_cast<int>(side)] : home(operand) + 1;
+        }
+        int& by = need.by[static_cast<int>(side)];
+        by = std::max(by, first);
+      }
+    for (Value operand : operands) {
+      int first = after_.lookup(operand);
+      if (plane_.is_member(operand))
+        first = plane_.spans(operand) ? need_.find(operand)->second.from_memory : home(operand) + 1;
+      need.from_memory = std::max(need.from_memory, first);
+    }
+    // A softmax holds statistics of its own.
+    if (llvm::isa<tsr::SoftmaxOp>(op)) {
+      const Side side = side_of(plane_, op);
+      const int own = need.by[static_cast<int>(side)];
+      need.from_memory = std::max(need.from_memory, own + 1);
+      int& across = need.by[static_cast<int>(other(side))];
+      across = std::max(across, own + 1);
+    }
+    return need;
+  }
+
+  // The sweep of the kernel that writes a member, if one must.
+  int home(Value value) const {
+    const Need& need = need_.find(value)->second;
+    return plane_.spans(value) ? need.from_memory : need.by[static_cast<int>(side_of(plane_, value.getDefiningOp()))];
+  }
+
+  bool read_outside(Value value) const {
+    return llvm::any_of(value.getUsers(), [&](Operation* user) {
+      if (plane_.lists->is_member(user)) return false;
+      return free_.is_free(user) ? read_outside(user->getResult(0)) : true;
+    });
+  }
+
+  void add_output(Value value) {
+    const Side side = plane_.spans(value) ? Side::row : side_of(plane_, value.getDefiningOp());
+    PlaneKernel& kernel = kernels_[{home(value), static_cast<int>(side)}];
+    kernel.side = side;
+    kernel.sweep = home(value);
+    if (!llvm::is_contained(kernel.outputs, value)) kernel.outputs.push_back(value);
+  }
+
+  void collect_members(PlaneKernel& kernel) {
+    llvm::DenseSet<Operation*> seen;
+    llvm::SmallVector<Value, 16> work(kernel.outputs.begin(), kernel.outputs.end());
+    while (!work.empty()) {
+      Operation* op = work.pop_back_val().getDefiningOp();
+      if (!seen.insert(op).second) continue;
+      llvm::SmallVector<Value, 8> operands;
+      bases(op, operands);
+      for (Value operand : operands) {
+        if (!plane_.is_member(operand)) continue;
+        if (plane_.spans(operand) || is_computed_in(kernel, operand)) work.push_back(operand);
+        else add_output(operand);
+      }
+    }
+    for (Operation* op : plane_.ops)
+      if (seen.contains(op)) kernel.members.push_back(op);
+    llvm::sort(kernel.outputs,
+               [&](Value a, Value b) { return order_.lookup(a.getDefiningOp()) < order_.lookup(b.getDefiningOp()); });
+  }
+
+  bool is_computed_in(const PlaneKernel& kernel, Value value) const {
+    return side_of(plane_, value.getDefiningOp()) == kernel.side && !stored_.contains(value) &&
+           home(value) == kernel.sweep;
+  }
+
+  const Plane& plane_;
+  const FreeOps& free_;
+  const OpOrder& order_;
+  const Values& stored_;
+  llvm::DenseMap<Value, Need> need_;                    // of members
+  llvm::DenseMap<Value, int> after_;                    // of other values: the first sweep that may read it
+  std::map<std::pair<int, int>, PlaneKernel> kernels_;  // by sweep and side
+};
+
+}  // namespace
+
+Side side_of(const Plane& plane, Operation* member) {
+  if (llvm::isa<tsr::ReduceOp, tsr::ContractOp, tsr::LogSumExpOp>(member))
+    return plane.ends_on(Side::row, member) ? Side::row : Side::column;
+  if (auto softmax = llvm::dyn_cast<tsr::SoftmaxOp>(member)) {
+    const AtomLists& dims = plane.lists->of(softmax.getY());
+    const AtomList along = plane.lists->expanded(dims[static_cast<size_t>(softmax.getDim())]);
+    return llvm::is_contained(plane.columns, along.front()) ? Side::row : Side::column;
+  }
+  return plane.is_on(Side::row, member->getResult(0)) ? Side::row : Side::column;
+}
+
+std::vector<PlaneKernel> plan_kernels(const Plane& plane, const FreeOps& free, const OpOrder& order,
+                                      const Values& stored) {
+  return Sweeps(plane, free, order, stored).run();
+}
+
+}  // namespace tessera::ir

@@ -1,0 +1,99 @@
+#include <tessera/ir/plane/write_cascade.h>
+
+#include "llvm/ADT/STLExtras.h"
+
+#include <tessera/ir/form/body.h>
+#include <tessera/ir/tsr/Einsum.h>
+
+namespace tessera::ir {
+
+using mlir::Operation;
+using mlir::Value;
+
+namespace {
+
+// The dims of a cascade: batch, one row dim, stream, rest. Of several atoms that a kernel owns, the longest is the row;
+// of those it streams over, the longest comes last, where it is cut into blocks.
+class CascadeSpace {
+ public:
+  CascadeSpace(const Plane& plane, const PlaneKernel& kernel) : plane_(plane), lists_(*plane.lists) {
+    const AtomList owned = plane.atoms(kernel.side);
+    AtomList stream = plane.atoms(other(kernel.side));
+    const int row = longest(owned);
+    for (int atom : lists_.atoms_of(plane.seed->getResult(0)))
+      if (atom != row && !llvm::is_contained(stream, atom)) add(atom);
+    batch_ = static_cast<int64_t>(order_.size());
+    add(row);
+    const int inner = longest(stream);
+    llvm::erase(stream, inner);
+    stream.push_back(inner);
+    for (int atom : stream) add(atom);
+    streams_ = static_cast<int64_t>(stream.size());
+    for (Operation* op : kernel.members) {
+      if (!llvm::isa<tsr::ContractOp>(op)) continue;
+      for (const auto& [letter, list] : lists_.letters(op))
+        for (int atom : lists_.expanded(list)) add(atom);
+    }
+    space_.outer = batch_ + 1;
+    for (Operation* op : kernel.members) place(op);
+  }
+
+  const Space& space() const { return space_; }
+  int64_t batch() const { return batch_; }
+  int64_t streams() const { return streams_; }
+
+ private:
+  int longest(const AtomList& atoms) const {
+    return *llvm::max_element(atoms, [&](int a, int b) { return lists_.extent(a) < lists_.extent(b); });
+  }
+
+  void add(int atom) {
+    if (llvm::is_contained(order_, atom)) return;
+    order_.push_back(atom);
+    space_.extents.push_back(lists_.extent(atom));
+  }
+
+  Place place(const AtomList& list) const {
+    Place dims;
+    for (int atom : lists_.expanded(list))
+      dims.push_back(static_cast<unsigned>(llvm::find(order_, atom) - order_.begin()));
+    return dims;
+  }
+  Places place(const AtomLists& lists) const {
+    Places places;
+    for (const AtomList& list : lists) places.push_back(place(list));
+    return places;
+  }
+  void place(Operation* op) {
+    space_.places[op->getResult(0)] = place(lists_.of(op->getResult(0)));
+    if (llvm::isa<tsr::ReduceOp>(op)) space_.operands[op] = place(lists_.reduced(op));
+    if (llvm::isa<tsr::ContractOp>(op))
+      for (const auto& [letter, list] : lists_.letters(op)) space_.letters[op][letter] = place(list);
+  }
+
+  const Plane& plane_;
+  const DimLists& lists_;
+  AtomList order_;
+  int64_t batch_ = 0, streams_ = 0;
+  Space space_;
+};
+
+}  // namespace
+
+WrittenCascade write_cascade(mlir::OpBuilder& b, const Plane& plane, const PlaneKernel& kernel, const FreeOps& free,
+                             const mlir::IRMapping& memory) {
+  const CascadeSpace dims(plane, kernel);
+  KernelWriter writer(b, free, memory, dims.space());
+  llvm::SmallVector<Root, 4> roots;
+  for (Value output : kernel.outputs) {
+    Coordinates at = writer.at(dims.space().places.find(output)->second);
+    mlir::RankedTensorType type = tsr::type_of(output);
+    roots.push_back({output, at, type, writer.offset(at, type.getShape())});
+  }
+  WrittenCascade out;
+  out.op = writer.write_cascade(kernel.members, roots, dims.batch(), dims.streams());
+  out.sources = writer.sources();
+  return out;
+}
+
+}  // namespace tessera::ir

@@ -1,0 +1,131 @@
+// RUN: tessera-opt %s -tsr-save-statistics -tsr-decompose -cse -tsr-derive-planes | FileCheck %s
+// RUN: tessera-opt %s -tsr-save-statistics -tsr-decompose -cse -tsr-derive-planes -mlir-disable-threading --remarks-filter=plane --remark-format=emitRemark 2>&1 | FileCheck %s --check-prefix=REMARK
+
+// q, k and v are slices of one tensor; four heads share a key. The forward writes its output and one number a row; the
+// gradients of keys and values stream over the heads of a group and the queries.
+// CHECK-LABEL: @grouped_heads
+// CHECK: fuse.cascade {{.*}} dims [2, 2, 4, 64, 64, 16, 16] batch 3 stream 1
+// CHECK: fuse.contract {{.*}} over [5]
+// CHECK: arith.select
+// CHECK: fuse.reduce max {{.*}} over [4]
+// CHECK: fuse.reduce sum {{.*}} over [4]
+// CHECK: fuse.repair
+// CHECK: fuse.contract {{.*}} over [4]
+// CHECK: fuse.repair
+// CHECK: tensor<2x2x4x64xf32>, tensor<2x64x2x4x16xf32>
+// CHECK: fuse.cascade {{.*}} dims [2, 2, 64, 4, 64, 16, 16, 16, 16] batch 2 stream 2
+// CHECK: fuse.contract {{.*}} over [3, 4]
+// CHECK: fuse.contract {{.*}} over [3, 4]
+// CHECK-NOT: 4x64x64xf32
+// REMARK-DAG: [Passed] cascade
+// REMARK-DAG: [Passed] cascade
+func.func @grouped_heads(%qkv: tensor<2x64x12x16xf32>, %g: tensor<2x64x2x4x16xf32>)
+    -> (tensor<2x64x2x4x16xf32>, tensor<2x64x2x16xf32>, tensor<2x64x2x16xf32>) {
+  %qs = tsr.slice %qkv start [0,0,0,0] stop [2,64,8,16] step [1,1,1,1] : (tensor<2x64x12x16xf32>) -> tensor<2x64x8x16xf32>
+  %q = tsr.reshape %qs : (tensor<2x64x8x16xf32>) -> tensor<2x64x2x4x16xf32>
+  %k = tsr.slice %qkv start [0,0,8,0] stop [2,64,10,16] step [1,1,1,1] : (tensor<2x64x12x16xf32>) -> tensor<2x64x2x16xf32>
+  %v = tsr.slice %qkv start [0,0,10,0] stop [2,64,12,16] step [1,1,1,1] : (tensor<2x64x12x16xf32>) -> tensor<2x64x2x16xf32>
+  %0 = tsr.contract "btgrd,bsgd->bgrts" %q, %k windows [] : (tensor<2x64x2x4x16xf32>, tensor<2x64x2x16xf32>) -> tensor<2x2x4x64x64xf32>
+  %i = tsr.iota dim 0 : tensor<64x64xi64>
+  %j = tsr.iota dim 1 : tensor<64x64xi64>
+  %c = tsr.ge %i, %j : tensor<64x64xi64>
+  %cb = tsr.broadcast %c dims [3, 4] : (tensor<64x64xi1>) -> tensor<2x2x4x64x64xi1>
+  %inf = tsr.constant neg_inf -> tensor<2x2x4x64x64xf32>
+  %x = tsr.select %cb, %0, %inf : (tensor<2x2x4x64x64xi1>, tensor<2x2x4x64x64xf32>, tensor<2x2x4x64x64xf32>) -> tensor<2x2x4x64x64xf32>
+  %p = tsr.softmax %x dim 4 : tensor<2x2x4x64x64xf32>
+  %o = tsr.contract "bgrts,bsgd->btgrd" %p, %v windows [] : (tensor<2x2x4x64x64xf32>, tensor<2x64x2x16xf32>) -> tensor<2x64x2x4x16xf32>
+  %go = tsr.mul %g, %o : tensor<2x64x2x4x16xf32>
+  %dv = tsr.contract "bgrts,btgrd->bsgd" %p, %go windows [] : (tensor<2x2x4x64x64xf32>, tensor<2x64x2x4x16xf32>) -> tensor<2x64x2x16xf32>
+  %dp = tsr.contract "btgrd,bsgd->bgrts" %go, %v windows [] : (tensor<2x64x2x4x16xf32>, tensor<2x64x2x16xf32>) -> tensor<2x2x4x64x64xf32>
+  %ds = tsr.mul %dp, %p : tensor<2x2x4x64x64xf32>
+  %dk = tsr.contract "bgrts,btgrd->bsgd" %ds, %q windows [] : (tensor<2x2x4x64x64xf32>, tensor<2x64x2x4x16xf32>) -> tensor<2x64x2x16xf32>
+  return %o, %dk, %dv : tensor<2x64x2x4x16xf32>, tensor<2x64x2x16xf32>, tensor<2x64x2x16xf32>
+}
+
+
+// sin mixes the maximum with the scores: the maximum is computed in a kernel before.
+// CHECK-LABEL: @no_repair
+// CHECK: %[[M:.*]] = fuse.cascade
+// CHECK: fuse.reduce max
+// CHECK-NOT: math.sin
+// CHECK: -> tensor<2x64xf32>
+// CHECK: fuse.cascade {{.*}}%[[M]]
+// CHECK: math.sin
+// CHECK-NOT: tensor<2x64x96xf32>
+// REMARK-DAG: [Missed] repair {{.*}}math.sin
+func.func @no_repair(%q: tensor<2x64x16xf32>, %k: tensor<2x96x16xf32>, %v: tensor<2x96x8xf32>) -> tensor<2x64x8xf32> {
+  %0 = tsr.contract "bmd,bnd->bmn" %q, %k windows [] : (tensor<2x64x16xf32>, tensor<2x96x16xf32>) -> tensor<2x64x96xf32>
+  %m = tsr.reduce "max" %0 dims [2] : (tensor<2x64x96xf32>) -> tensor<2x64xf32>
+  %mb = tsr.broadcast %m dims [0, 1] : (tensor<2x64xf32>) -> tensor<2x64x96xf32>
+  %t = tsr.sub %0, %mb : tensor<2x64x96xf32>
+  %s = tsr.sin %t : tensor<2x64x96xf32>
+  %o = tsr.contract "bmn,bne->bme" %s, %v windows [] : (tensor<2x64x96xf32>, tensor<2x96x8xf32>) -> tensor<2x64x8xf32>
+  return %o : tensor<2x64x8xf32>
+}
+
+
+// A table of relative positions, a bias per pair, a learned scale per head, and tanh around all of it.
+// CHECK-LABEL: @biases
+// CHECK: fuse.cascade
+// CHECK: fuse.load_at
+// CHECK: math.tanh
+// CHECK: fuse.contract {{.*}} over [3]
+// CHECK-NOT: 2x4x64x96
+func.func @biases(%q: tensor<2x4x64x16xf32>, %k: tensor<2x4x96x16xf32>, %v: tensor<2x4x96x8xf32>, %table: tensor<160x4xf32>, %scale: tensor<4xf32>, %pair: tensor<4x64x96xf32>) -> tensor<2x4x64x8xf32> {
+  %0 = tsr.contract "bhmd,bhnd->bhmn" %q, %k windows [] : (tensor<2x4x64x16xf32>, tensor<2x4x96x16xf32>) -> tensor<2x4x64x96xf32>
+  %sb = tsr.broadcast %scale dims [1] : (tensor<4xf32>) -> tensor<2x4x64x96xf32>
+  %x = tsr.mul %0, %sb : tensor<2x4x64x96xf32>
+  %i = tsr.iota dim 0 : tensor<64x96xi64>
+  %j = tsr.iota dim 1 : tensor<64x96xi64>
+  %d = tsr.sub %i, %j : tensor<64x96xi64>
+  %off = tsr.constant 96 : i64 -> tensor<64x96xi64>
+  %idx = tsr.add %d, %off : tensor<64x96xi64>
+  %bias = tsr.gather %table, %idx dim 0 : (tensor<160x4xf32>, tensor<64x96xi64>) -> tensor<64x96x4xf32>
+  %bt = tsr.transpose %bias dims [2, 0, 1] : (tensor<64x96x4xf32>) -> tensor<4x64x96xf32>
+  %b1 = tsr.add %bt, %pair : tensor<4x64x96xf32>
+  %bb = tsr.broadcast %b1 dims [1, 2, 3] : (tensor<4x64x96xf32>) -> tensor<2x4x64x96xf32>
+  %y = tsr.add %x, %bb : tensor<2x4x64x96xf32>
+  %t = tsr.tanh %y : tensor<2x4x64x96xf32>
+  %p = tsr.softmax %t dim 3 : tensor<2x4x64x96xf32>
+  %o = tsr.contract "bhmn,bhne->bhme" %p, %v windows [] : (tensor<2x4x64x96xf32>, tensor<2x4x96x8xf32>) -> tensor<2x4x64x8xf32>
+  return %o : tensor<2x4x64x8xf32>
+}
+
+
+// The weights are read as well: a kernel of a later sweep writes them.
+// CHECK-LABEL: @weights_returned
+// CHECK: %[[F:.*]]:2 = fuse.cascade
+// CHECK: fuse.cascade {{.*}}%[[F]]#0
+// CHECK: -> tensor<2x64x96xf32>
+func.func @weights_returned(%q: tensor<2x64x16xf32>, %k: tensor<2x96x16xf32>, %v: tensor<2x96x8xf32>)
+    -> (tensor<2x64x8xf32>, tensor<2x64x96xf32>) {
+  %0 = tsr.contract "bmd,bnd->bmn" %q, %k windows []
+      : (tensor<2x64x16xf32>, tensor<2x96x16xf32>) -> tensor<2x64x96xf32>
+  %1 = tsr.softmax %0 dim 2 : tensor<2x64x96xf32>
+  %2 = tsr.contract "bmn,bne->bme" %1, %v windows []
+      : (tensor<2x64x96xf32>, tensor<2x96x8xf32>) -> tensor<2x64x8xf32>
+  return %2, %1 : tensor<2x64x8xf32>, tensor<2x64x96xf32>
+}
+
+
+// An MLP is a plane by form, but hardly larger than what it is made of.
+// CHECK-LABEL: @mlp
+// CHECK-NOT: fuse.cascade
+// REMARK-DAG: [Missed] plane {{.*}}times as large as what it is made of
+func.func @mlp(%x: tensor<64x32xf32>, %w1: tensor<128x32xf32>, %w2: tensor<32x128xf32>) -> tensor<64x32xf32> {
+  %0 = tsr.contract "ti,oi->to" %x, %w1 windows [] : (tensor<64x32xf32>, tensor<128x32xf32>) -> tensor<64x128xf32>
+  %1 = tsr.tanh %0 : tensor<64x128xf32>
+  %2 = tsr.contract "ti,oi->to" %1, %w2 windows [] : (tensor<64x128xf32>, tensor<32x128xf32>) -> tensor<64x32xf32>
+  return %2 : tensor<64x32xf32>
+}
+
+
+// Cross-entropy over a large vocabulary: logits never lie in memory.
+// CHECK-LABEL: @cross_entropy
+// CHECK: fuse.cascade {{.*}} dims [512, 4096, 64] batch 0 stream 1
+// CHECK: -> tensor<512xf32>
+func.func @cross_entropy(%h: tensor<512x64xf32>, %w: tensor<4096x64xf32>) -> tensor<512xf32> {
+  %0 = tsr.contract "td,vd->tv" %h, %w windows [] : (tensor<512x64xf32>, tensor<4096x64xf32>) -> tensor<512x4096xf32>
+  %1 = tsr.logsumexp %0 dim 1 : (tensor<512x4096xf32>) -> tensor<512xf32>
+  return %1 : tensor<512xf32>
+}

@@ -1,0 +1,68 @@
+// RUN: tessera-opt %s -tsr-trilinear -split-input-file | FileCheck %s
+
+// CHECK-LABEL: @attention_backward
+// CHECK: %[[O:.*]] = tsr.contract "bhmn,bnhe->bmhe"
+// CHECK: %[[M:.*]] = tsr.mul %{{.*}}, %[[O]] : tensor<2x64x4x8xf32>
+// CHECK: %[[S:.*]] = tsr.reduce "sum" %[[M]] dims [3]
+// CHECK: tsr.transpose %[[S]] dims [0, 2, 1]
+func.func @attention_backward(%p: tensor<2x4x64x96xf32>, %v: tensor<2x96x4x8xf32>, %g: tensor<2x64x4x8xf32>)
+    -> (tensor<2x64x4x8xf32>, tensor<2x4x64xf32>) {
+  %0 = tsr.contract "bhmn,bnhe->bmhe" %p, %v windows []
+      : (tensor<2x4x64x96xf32>, tensor<2x96x4x8xf32>) -> tensor<2x64x4x8xf32>
+  %1 = tsr.contract "bmhe,bnhe->bhmn" %g, %v windows []
+      : (tensor<2x64x4x8xf32>, tensor<2x96x4x8xf32>) -> tensor<2x4x64x96xf32>
+  %2 = tsr.mul %p, %1 : tensor<2x4x64x96xf32>
+  %3 = tsr.reduce "sum" %2 dims [3] : (tensor<2x4x64x96xf32>) -> tensor<2x4x64xf32>
+  return %0, %3 : tensor<2x64x4x8xf32>, tensor<2x4x64xf32>
+}
+
+// -----
+
+// Dropout: what is kept stands in both products.
+// CHECK-LABEL: @with_dropout
+// CHECK: %[[O:.*]] = tsr.contract "mn,ne->me"
+// CHECK: tsr.mul %{{.*}}, %[[O]] : tensor<64x8xf32>
+func.func @with_dropout(%p: tensor<64x96xf32>, %keep: tensor<64x96xi1>, %v: tensor<96x8xf32>, %g: tensor<64x8xf32>)
+    -> (tensor<64x8xf32>, tensor<64xf32>) {
+  %zero = tsr.constant 0.0 -> tensor<64x96xf32>
+  %c = tsr.constant 2.0 -> tensor<64x96xf32>
+  %scaled = tsr.mul %p, %c : tensor<64x96xf32>
+  %dropped = tsr.select %keep, %scaled, %zero
+      : (tensor<64x96xi1>, tensor<64x96xf32>, tensor<64x96xf32>) -> tensor<64x96xf32>
+  %0 = tsr.contract "mn,ne->me" %dropped, %v windows [] : (tensor<64x96xf32>, tensor<96x8xf32>) -> tensor<64x8xf32>
+  %1 = tsr.contract "me,ne->mn" %g, %v windows [] : (tensor<64x8xf32>, tensor<96x8xf32>) -> tensor<64x96xf32>
+  %2 = tsr.select %keep, %1, %zero
+      : (tensor<64x96xi1>, tensor<64x96xf32>, tensor<64x96xf32>) -> tensor<64x96xf32>
+  %3 = tsr.mul %2, %c : tensor<64x96xf32>
+  %4 = tsr.mul %3, %p : tensor<64x96xf32>
+  %5 = tsr.reduce "sum" %4 dims [1] : (tensor<64x96xf32>) -> tensor<64xf32>
+  return %0, %5 : tensor<64x8xf32>, tensor<64xf32>
+}
+
+// -----
+
+// Another factor than that of the output: the sum stays.
+// CHECK-LABEL: @other_factor
+// CHECK: tsr.reduce "sum" %{{.*}} dims [1] : (tensor<64x96xf32>) -> tensor<64xf32>
+func.func @other_factor(%p: tensor<64x96xf32>, %w: tensor<64x96xf32>, %v: tensor<96x8xf32>, %g: tensor<64x8xf32>)
+    -> (tensor<64x8xf32>, tensor<64xf32>) {
+  %0 = tsr.contract "mn,ne->me" %p, %v windows [] : (tensor<64x96xf32>, tensor<96x8xf32>) -> tensor<64x8xf32>
+  %1 = tsr.contract "me,ne->mn" %g, %v windows [] : (tensor<64x8xf32>, tensor<96x8xf32>) -> tensor<64x96xf32>
+  %2 = tsr.mul %w, %1 : tensor<64x96xf32>
+  %3 = tsr.reduce "sum" %2 dims [1] : (tensor<64x96xf32>) -> tensor<64xf32>
+  return %0, %3 : tensor<64x8xf32>, tensor<64xf32>
+}
+
+// -----
+
+// A sum over the other dim has nothing to lean on.
+// CHECK-LABEL: @other_dim
+// CHECK: tsr.reduce "sum" %{{.*}} dims [0] : (tensor<64x96xf32>) -> tensor<96xf32>
+func.func @other_dim(%p: tensor<64x96xf32>, %v: tensor<96x8xf32>, %g: tensor<64x8xf32>)
+    -> (tensor<64x8xf32>, tensor<96xf32>) {
+  %0 = tsr.contract "mn,ne->me" %p, %v windows [] : (tensor<64x96xf32>, tensor<96x8xf32>) -> tensor<64x8xf32>
+  %1 = tsr.contract "me,ne->mn" %g, %v windows [] : (tensor<64x8xf32>, tensor<96x8xf32>) -> tensor<64x96xf32>
+  %2 = tsr.mul %p, %1 : tensor<64x96xf32>
+  %3 = tsr.reduce "sum" %2 dims [0] : (tensor<64x96xf32>) -> tensor<96xf32>
+  return %0, %3 : tensor<64x8xf32>, tensor<96xf32>
+}
