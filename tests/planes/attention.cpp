@@ -1,0 +1,104 @@
+#include "tests/planes/attention.h"
+
+#include <cmath>
+#include <limits>
+
+#include <tessera/autograd/grad.h>
+
+namespace tessera::testing {
+namespace {
+
+constexpr double infinity = std::numeric_limits<double>::infinity();
+
+struct Scene {
+  const AttentionShape& shape;
+  DType storage, dtype;
+  Draw draw;
+  std::vector<Tensor> learned = {};
+
+  // The values of the narrower dtype, whatever is computed with.
+  Tensor data(const Shape& of) {
+    Tensor drawn = random_tensor(draw, storage, of, {-1, 1});
+    std::vector<double> values;
+    for (int64_t i = 0; i < of.numel(); ++i) values.push_back(load_double(drawn.node()->value->data(), storage, i));
+    return from_doubles(values, dtype, of);
+  }
+
+  Shape plane() const { return {shape.rows, shape.columns}; }
+  Tensor row() const { return iota(plane(), 0) + (shape.columns - shape.rows); }
+  Tensor column() const { return iota(plane(), 1); }
+  Tensor learn(const Shape& of) {
+    learned.push_back(data(of));
+    return learned.back();
+  }
+  Tensor per_head(const Tensor& x) const { return reshape(x, {shape.heads, 1, 1}); }
+};
+
+Tensor score(Scene& scene, const std::string& variant, Tensor s) {
+  const AttentionShape& shape = scene.shape;
+  if (variant == "causal") return where(scene.row() >= scene.column(), s, -infinity);
+  if (variant == "window") {
+    Tensor back = scene.row() - scene.column();
+    return where(back >= 0 && back < 16, s, -infinity);
+  }
+  if (variant == "alibi") {
+    std::vector<double> slopes;
+    for (int64_t h = 0; h < shape.heads; ++h)
+      slopes.push_back(std::exp2(-8.0 * static_cast<double>(h + 1) / static_cast<double>(shape.heads)));
+    Tensor slope = scene.per_head(from_doubles(slopes, scene.dtype, {shape.heads}));
+    return s + slope * cast(scene.column() - scene.row(), scene.dtype);
+  }
+  if (variant == "softcap") return 5 * tanh(s / 5);
+  if (variant == "table") {
+    Tensor table = scene.learn({33, shape.heads});
+    Tensor bucket = clamp(scene.column() - scene.row(), -16, 16) + 16;
+    return s + permute(gather(table, bucket), {2, 0, 1});
+  }
+  if (variant == "scale") return s * scene.per_head(scene.learn({shape.heads}));
+  if (variant == "pair") return s + scene.learn({shape.heads, shape.rows, shape.columns});
+  if (variant == "documents") {
+    std::vector<double> rows, columns;
+    for (int64_t i = 0; i < shape.rows; ++i) rows.push_back(static_cast<double>(i * 3 / shape.rows));
+    for (int64_t i = 0; i < shape.columns; ++i) columns.push_back(static_cast<double>(i * 3 / shape.columns));
+    Tensor same = reshape(from_doubles(rows, i32, {shape.rows}), {shape.rows, 1}) ==
+                  reshape(from_doubles(columns, i32, {shape.columns}), {1, shape.columns});
+    return where(same, s, -infinity);
+  }
+  if (variant == "prefix")
+    return where(scene.row() >= scene.column() || scene.column() < shape.columns / 3, s, -infinity);
+  return s;
+}
+
+Tensor weights(Scene& scene, const std::string& variant, const Tensor& s) {
+  if (variant == "sigmoid") return sigmoid(s - std::log(static_cast<double>(scene.shape.columns)));
+  if (variant != "sinks") return softmax(s, -1);
+  // One more column that takes weight and gives no value: it stands in the maximum and the sum alone.
+  Tensor sink = scene.per_head(scene.learn({scene.shape.heads}));
+  Tensor most = maximum(stop_gradient(max(s, {-1}, true)), sink);
+  Tensor e = exp(s - most);
+  return e / (sum(e, {-1}, true) + exp(sink - most));
+}
+
+}  // namespace
+
+const std::vector<std::string>& attention_variants() {
+  static const std::vector<std::string> all = {"none",  "causal", "window",  "alibi", "softcap",   "table",
+                                               "scale", "pair",   "sigmoid", "sinks", "documents", "prefix"};
+  return all;
+}
+
+AttentionProgram attention_program(const std::string& variant, const AttentionShape& shape, DType storage, DType dtype,
+                                   uint64_t seed) {
+  Scene scene{shape, storage, dtype, Draw(seed)};
+  Tensor q = scene.learn({shape.batch, shape.rows, shape.heads, shape.width});
+  Tensor k = scene.learn({shape.batch, shape.columns, shape.heads, shape.width});
+  Tensor v = scene.learn({shape.batch, shape.columns, shape.heads, shape.width});
+  Tensor s = einsum("bthd,bshd->bhts", q, k) * (1 / std::sqrt(static_cast<double>(shape.width)));
+  Tensor out = einsum("bhts,bshd->bthd", weights(scene, variant, score(scene, variant, s)), v);
+  Tensor direction = scene.data(out.shape());
+  // A loss that needs the output, as every loss does: its gradient is no constant.
+  Tensor loss = sum(out * out * 0.5 + out * direction);
+  return {out, grad(loss, scene.learned)};
+}
+
+}  // namespace tessera::testing
