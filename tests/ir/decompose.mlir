@@ -23,10 +23,12 @@ func.func @narrow_softmax(%x: tensor<4x8xbf16>) -> tensor<4x8xbf16> {
   return %0 : tensor<4x8xbf16>
 }
 
+// With the maximum, the shift and the sum of softmax; an infinite maximum is the result.
 // CHECK-LABEL: @logsumexp
-// CHECK: tsr.is_finite
 // CHECK: tsr.log
-// CHECK-NEXT: tsr.add
+// CHECK-NEXT: %[[L:.*]] = tsr.add
+// CHECK: %[[F:.*]] = tsr.is_finite %[[M:.*]] :
+// CHECK: tsr.select %[[F]], %[[L]], %[[M]]
 func.func @logsumexp(%x: tensor<4x8xf32>) -> tensor<8xf32> {
   %0 = tsr.logsumexp %x dim 0 : (tensor<4x8xf32>) -> tensor<8xf32>
   return %0 : tensor<8xf32>
