@@ -132,11 +132,21 @@ std::vector<int64_t> library_parameters(fuse::LibraryOp op) {
   return parameters;
 }
 
+bool holds_contract(fuse::KernelOp kernel) { return !kernel.getBody().front().getOps<fuse::ContractOp>().empty(); }
+
+int64_t bytes_of_type(Type type) {
+  auto tensor = cast<RankedTensorType>(type);
+  return tensor.getNumElements() * std::max<int64_t>(1, tensor.getElementType().getIntOrFloatBitWidth() / 8);
+}
+
 int64_t flops_of(fuse::KernelOp kernel) {
-  int64_t points = 1, flops = 0;
-  for (int64_t extent : kernel.getDims()) points *= extent;
+  int64_t all = 1, flops = 0;
+  for (int64_t extent : kernel.getDims()) all *= extent;
+  int64_t points = all;  // a contraction's epilogue is computed once a sum
+  for (auto contract : kernel.getBody().front().getOps<fuse::ContractOp>())
+    for (int64_t d : contract.getOver()) points /= kernel.getDims()[static_cast<size_t>(d)];
   for (Operation& op : kernel.getBody().front().without_terminator()) {
-    if (isa<fuse::ContractOp>(op)) flops += 2 * points;
+    if (isa<fuse::ContractOp>(op)) flops += 2 * all;
     else if (isa<fuse::ReduceOp>(op)) flops += points;
     else if (isa<FloatType>(op.getResult(0).getType()) && !isa<arith::ConstantOp, fuse::LoadAtOp>(op)) flops += points;
   }

@@ -1,0 +1,48 @@
+#include <tessera/codegen/plan/lifetimes.h>
+
+#include <tessera/codegen/plan/arena.h>
+
+namespace tessera::codegen {
+
+void keep_arguments_until_checked(Plan& plan) {
+  bool checked = false;
+  for (size_t k = plan.launches.size(); k-- > 0;) {
+    const PlanLaunch& one = plan.launches[k];
+    checked |= !one.checks.empty();
+    if (!checked) continue;
+    for (int value : one.values) {
+      if (value < 0 || plan.values[static_cast<size_t>(value)].place != Place::result) continue;
+      plan.donor[static_cast<size_t>(plan.values[static_cast<size_t>(value)].number)] = -1;
+    }
+  }
+}
+
+void place_arena(Plan& plan) {
+  auto& values = plan.values;
+  std::vector<bool> seen(values.size(), false);
+  const auto& launches = plan.launches;
+  for (size_t begin = 0, end; begin < launches.size(); begin = end) {
+    for (end = begin + 1; end < launches.size() && launches[end].joins;) ++end;
+    for (size_t k = begin; k < end; ++k) {
+      for (int value : launches[k].values) {
+        if (value < 0) continue;
+        PlanValue& facts = values[static_cast<size_t>(value)];
+        if (!seen[static_cast<size_t>(value)]) facts.first = static_cast<int>(begin);
+        seen[static_cast<size_t>(value)] = true;
+        facts.last = static_cast<int>(end) - 1;
+      }
+    }
+  }
+  std::vector<Interval> intervals;
+  std::vector<size_t> of;
+  for (size_t k = 0; k < values.size(); ++k) {
+    if (values[k].place != Place::arena) continue;
+    intervals.push_back({values[k].first, values[k].last, values[k].bytes});
+    of.push_back(k);
+  }
+  plan.arena_bytes = place_intervals(intervals);
+  plan.peak_bytes = peak_live(intervals);
+  for (size_t k = 0; k < of.size(); ++k) values[of[k]].offset = intervals[k].offset;
+}
+
+}  // namespace tessera::codegen
