@@ -42,8 +42,4 @@ std::vector<ContractLaunch> lower_contract(fuse::KernelOp kernel, const Target& 
 // each point exactly the element that it writes there.
 bool contract_may_share(fuse::KernelOp kernel, int in, int out);
 
-// May the buffers of input `in` and result `out` be the same? True when the epilogue alone reads the input, and at
-// each point exactly the element that it writes there.
-bool contract_may_share(fuse::KernelOp kernel, int in, int out);
-
 }  // namespace tessera::codegen

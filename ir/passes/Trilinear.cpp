@@ -55,7 +55,7 @@ struct Product {
 
 // Σ_n A · (B C over e): what is needed to say it as Σ_e B · (A C over n).
 struct Match {
-  tsr::ContractOp inner, existing;  // B C, and A C
+  tsr::ContractOp existing;  // A C
   Value b;
   std::string b_word, existing_word;  // both in letters of `existing`
   std::string kept;                   // letters of the sum's result, in its order
@@ -130,7 +130,7 @@ class Rewriter {
       auto [known, fresh] = to_existing.try_emplace(letter, place);
       if (!fresh && known->second != place) return std::nullopt;
     }
-    Match match{inner, existing, c_is_a ? inner.getB() : inner.getA(), {}, of_existing.out, {}};
+    Match match{existing, c_is_a ? inner.getB() : inner.getA(), {}, of_existing.out, {}};
     for (char letter : c_is_a ? of_inner.b : of_inner.a) {
       if (!to_existing.contains(letter)) return std::nullopt;
       match.b_word += to_existing[letter];
