@@ -20,7 +20,7 @@ namespace {
 struct Flags {
   examples::RunFlags run{.steps = 4000, .out = "runs/ddpm"};
   std::string data = "/usr/share/datasets/fashion-mnist", vit = "runs/vit";
-  int64_t batch = 64, samples = 512, walk = 100;
+  int64_t batch = 64, samples = 512, walk = 50;
   double lr = 1e-3;
 };
 
@@ -91,14 +91,15 @@ std::vector<float> real_pixels(const data::ImageSet& set, int64_t from, int64_t 
   return set.batch(indices).images.to_vector<float>();
 }
 
-void report(const Flags& flags, const std::vector<float>& samples, const std::vector<float>& untrained) {
+void report(const Flags& flags, const std::vector<float>& samples) {
   nn::Vit vit;
   if (!std::filesystem::exists(flags.vit) || !io::load_checkpoint(flags.vit, {.model = &vit})) {
     fmt::print("no ViT in {}: run train_vit first to have the samples judged\n", flags.vit);
     return;
   }
   data::ImageSet test = data::fashion_mnist(data::Split::test, flags.data);
-  Judgement ours = judge(vit, samples), before = judge(vit, untrained);
+  nn::Unet untrained;  // the seed decides its weights: those that the trained one began with
+  Judgement ours = judge(vit, samples), before = judge(vit, draw_samples(untrained, flags.samples, flags.walk));
   Judgement real = judge(vit, real_pixels(test, 0, flags.samples)),
             other = judge(vit, real_pixels(test, 5000, flags.samples));
   const int64_t dim = vit.options.dim;
@@ -121,8 +122,6 @@ void train(const Flags& flags) {
   data::ImageSet training = data::fashion_mnist(data::Split::train, flags.data);
   data::Loader loader(training, {.batch = flags.batch, .seed = flags.run.seed, .drop_last = true});
   examples::Run run(flags.run, {.model = &model, .optimizer = &opt, .states = average.states()}, "images");
-  std::vector<float> untrained;
-  if (run.first_step() == 0 && flags.samples > 0) untrained = draw_samples(model, flags.samples, flags.walk);
 
   auto step = compile(
       [&](Tensor images, Tensor lr) {
@@ -148,7 +147,7 @@ void train(const Flags& flags) {
   std::vector<float> first(samples.begin(), samples.begin() + shown * side * side);
   io::write_png(run.path("samples.png").string(), io::image_grid(tensor(first, {shown, 1, side, side}), {.scale = 3}));
   fmt::print("{} samples; the first of them in {}\n", flags.samples, run.path("samples.png").string());
-  if (!untrained.empty()) report(flags, samples, untrained);
+  report(flags, samples);
 }
 
 }  // namespace

@@ -105,17 +105,23 @@ int64_t ModuleBase::parameter_count() const {
   return count;
 }
 
-void ModuleBase::freeze(const std::string& pattern, bool frozen) {
-  bool found = false;
-  for (auto& [name, param] : named_parameters()) {
-    if (!glob_match(pattern, name)) continue;
-    param->frozen = frozen;
-    found = true;
-  }
-  if (!found)
+std::vector<Param*> ModuleBase::matching(const std::string& pattern) const {
+  std::vector<Param*> found;
+  for (auto& [name, param] : named_parameters())
+    if (glob_match(pattern, name)) found.push_back(param);
+  if (found.empty())
     throw ValueError({.code = "T-V106",
                       .fault = "no parameter of " + name_ + " matches '" + pattern + "'",
                       .hint = "named_parameters() lists them"});
+  return found;
+}
+
+void ModuleBase::freeze(const std::string& pattern, bool frozen) {
+  for (Param* param : matching(pattern)) param->frozen = frozen;
+}
+
+void ModuleBase::initialize(const std::string& pattern, const std::function<Init(Shape)>& init) {
+  for (Param* param : matching(pattern)) param->initialize(init(param->value().shape()));
 }
 
 void ModuleBase::called(const Tensor& result) const {

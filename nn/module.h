@@ -10,6 +10,7 @@
 // Built-in layers take (parent, name, options); a parent of nullptr makes a root of that name. User modules know nothing
 // of parents: nest them with Sub or List (containers.h). Modules are pinned: parents keep raw pointers to children.
 
+#include <functional>
 #include <iosfwd>
 #include <memory>
 #include <string>
@@ -49,6 +50,11 @@ class ModuleBase {
   // ValueError when the pattern matches none.
   void freeze(const std::string& pattern, bool frozen = true);
 
+  // Gives parameters whose relative name matches other first values:
+  //   initialize("*.up.weight", [](Shape s) { return init::normal(s, 0, 0.02); });
+  // ValueError when the pattern matches none.
+  void initialize(const std::string& pattern, const std::function<Init(Shape)>& init);
+
  protected:
   enum class Kind { callable, container };     // a container lends its name to the children's scopes
   explicit ModuleBase(std::string root_name);  // adopted by a Sub or List under construction, else a root
@@ -60,6 +66,7 @@ class ModuleBase {
  private:
   friend class Param;
   friend class Buffer;
+  std::vector<Param*> matching(const std::string& pattern) const;  // ValueError when there is none
   void attach(ModuleBase* parent);
   void claim(const std::string& name) const;  // ValueError unless it is a new, dot-free name
 

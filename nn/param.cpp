@@ -32,6 +32,7 @@ Param::Param(ModuleBase* owner, std::string name, const Init& init)
   owner->claim(name);
   owner->params_.push_back(this);
 }
+void Param::initialize(const Init& init) { assign(draw(init, name())); }
 Param::~Param() { std::erase(owner_.params_, this); }
 
 Buffer::Buffer(ModuleBase* owner, std::string name, Tensor initial, bool saved)

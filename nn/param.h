@@ -30,7 +30,8 @@ class Param : public OwnedState {
  public:
   Param(ModuleBase* owner, std::string name, const Init& init);
   ~Param() override;
-  bool frozen = false;  // parameters() leaves it out; see ModuleBase::freeze
+  void initialize(const Init&);  // other first values, of the same shape, drawn from the same stream
+  bool frozen = false;           // parameters() leaves it out; see ModuleBase::freeze
 };
 
 class Buffer : public OwnedState {

@@ -119,6 +119,19 @@ TEST(Module, FreezeTakesParametersOut) {
   EXPECT_THROW(mlp.freeze("nothing"), ValueError);
 }
 
+TEST(Module, InitializeGivesOtherFirstValues) {
+  seed(7);
+  Mlp mlp(3, 5, 2);
+  const std::vector<float> bias = mlp.up.bias->value().to_vector<float>();
+  mlp.initialize("*.weight", [](Shape s) { return init::constant(s, 0.25); });
+  EXPECT_EQ(mlp.down.weight.value().to_vector<float>(), std::vector<float>(10, 0.25f));
+  EXPECT_EQ(mlp.up.bias->value().to_vector<float>(), bias);
+  // The numbers of a parameter are those of its seed and path, whatever it held before.
+  mlp.initialize("up.bias", [](Shape s) { return init::default_bias(s.numel(), 3); });
+  EXPECT_EQ(mlp.up.bias->value().to_vector<float>(), bias);
+  EXPECT_THROW(mlp.initialize("nothing", init::zeros), ValueError);
+}
+
 TEST(Module, FirstValuesDependOnSeedAndPathAlone) {
   seed(7);
   Mlp first(3, 5, 2);
