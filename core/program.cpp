@@ -4,6 +4,7 @@
 #include <sstream>
 #include <unordered_map>
 
+#include <tessera/core/constant_pattern.h>
 #include <tessera/core/error.h>
 #include <tessera/core/fault.h>
 #include <tessera/core/hash.h>
@@ -37,6 +38,9 @@ class Flattener {
       auto& [node, next] = stack.back();
       if (index_.contains(node.get())) {
         stack.pop_back();
+      } else if (NodePtr formula = formula_for(node)) {
+        if (auto known = index_.find(formula.get()); known != index_.end()) index_[node.get()] = known->second;
+        else stack.emplace_back(std::move(formula), 0);
       } else if (node->value || is_lifted(*node)) {
         capture(node);
         stack.pop_back();
@@ -55,6 +59,15 @@ class Flattener {
 
  private:
   bool is_lifted(const Node& node) const { return lift_ && is_liftable(node); }
+
+  // What says the same as captured data, if there is something. Not for one-off expressions: they are shared by all data.
+  NodePtr formula_for(const NodePtr& node) {
+    if (lift_ || !node->value) return nullptr;
+    auto [known, is_new] = formulas_.try_emplace(node.get());
+    if (is_new)
+      if (std::optional<Tensor> formula = formula_of(*node)) known->second = formula->node();
+    return known->second;
+  }
 
   int append(Instruction instruction) {
     program.instructions.push_back(std::move(instruction));
@@ -89,6 +102,7 @@ class Flattener {
   bool lift_;
   std::vector<NodePtr>* captured_;
   std::unordered_map<const Node*, int> index_;
+  std::unordered_map<const Node*, NodePtr> formulas_;  // of captured data; null: none
 };
 
 std::string mlir_element(DType t) {

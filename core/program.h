@@ -39,8 +39,9 @@ struct Program {
 };
 
 // Flattens everything `outputs` needs. Nodes that have a value become inputs (captured data) unless listed in `inputs`,
-// whose order is kept. With lift_constants, scalar float literals become inputs too, so that x * 2 and x * 3 share
-// one compiled program; `captured` receives the nodes behind the additional inputs in order.
+// whose order is kept. With lift_constants, scalar float literals become inputs too, so that x * 2 and x * 3 share one
+// compiled program; without, captured data that a formula says becomes that formula (constant_pattern.h). `captured`
+// receives the nodes behind the additional inputs in order.
 Program flatten(const std::vector<NodePtr>& inputs, const std::vector<NodePtr>& outputs, bool lift_constants,
                 std::vector<NodePtr>* captured);
 
