@@ -20,6 +20,7 @@ constexpr std::string_view names[] = {
     "state_not_donated_back",
     "contract_edge_lost",
     "last_task_lost",
+    "live_range_short",
     "column_part_lost",
     "scatter_last_lost",
     "live_slot_reused",

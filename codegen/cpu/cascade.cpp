@@ -100,7 +100,8 @@ CascadeLaunch lower_cascade(fuse::CascadeOp cascade, const Target& target) {
   }
 
   CascadeLaunch launch;
-  std::vector<const CascadePiece*> all{&pieces->tile};
+  std::vector<const CascadePiece*> all;
+  for (const CascadePiece& piece : pieces->tile) all.push_back(&piece);
   for (const CascadePiece& piece : pieces->finish) all.push_back(&piece);
   std::string text;
   for (const std::string& symbol : shared.symbols) text += symbol + "\n";

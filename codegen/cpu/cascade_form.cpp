@@ -90,6 +90,7 @@ class Reader {
     for (mlir::Value value : form_.body->getTerminator()->getOperands()) {
       form_.of_plane.push_back((dims_.of(value) & stream_) != 0);
     }
+    form_.liveness = ir::find_liveness(cascade_);
     return std::move(form_);
   }
 

@@ -10,10 +10,7 @@
 #include "mlir/IR/Operation.h"
 
 #include <tessera/codegen/cpu/contract_form.h>
-
-namespace tessera::fuse {
-class CascadeOp;
-}
+#include <tessera/ir/plane/find_liveness.h>
 
 namespace tessera::codegen {
 
@@ -57,6 +54,7 @@ struct CascadeForm {
   std::vector<CascadeAccumulation> accumulations;
   std::vector<mlir::AffineMap> in_maps, out_maps;
   std::vector<bool> of_plane;  // per result: written block by block
+  ir::FoundLiveness liveness;
 
   std::vector<int64_t> batch_extents() const { return {dims.begin(), dims.begin() + row_dim}; }
   std::vector<int64_t> outer_extents() const { return {dims.begin() + row_dim + 1, dims.begin() + column_dim}; }

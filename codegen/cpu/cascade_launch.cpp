@@ -66,7 +66,12 @@ class Numbers {
     h.score_count = static_cast<int64_t>(form_.scores.size()), h.scores = place_scores();
     h.sums_count = static_cast<int64_t>(form_.accumulations.size()), h.sums = place_sums();
     h.statistic_count = static_cast<int64_t>(form_.statistics.size()), h.statistics = place_statistics();
-    h.piece_count = 1 + static_cast<int64_t>(pieces_.finish.size()), h.pieces = place_pieces();
+    h.tile_pieces = static_cast<int64_t>(pieces_.tile.size());
+    h.piece_count = h.tile_pieces + static_cast<int64_t>(pieces_.finish.size()), h.pieces = place_pieces();
+    const ir::Liveness& blocks = form_.liveness.blocks;
+    h.node_count = static_cast<int64_t>(blocks.nodes.size()), h.nodes = add_all(blocks.nodes);
+    h.load_count = static_cast<int64_t>(blocks.loads.size()), h.loads = add_all(blocks.loads);
+    h.empty = blocks.empty, h.full = blocks.full;
     h.table_argument = static_cast<int64_t>(form_.in_maps.size() + form_.out_maps.size());
     h.errors_argument = h.table_argument + 1;
     std::memcpy(words_.data(), &h, sizeof h);
@@ -98,7 +103,7 @@ class Numbers {
 
   // Tiles of scores; a plane takes the place of a score where its piece lets it.
   void place_tiles() {
-    const auto& tile = pieces_.tile;
+    const CascadePiece& tile = pieces_.tile[0];
     const int64_t rows = sizes_.tile;
     for (const CascadeScore& score : form_.scores) {
       scores_.push_back(reserve(rows * sizes_.line * bytes_of_value(score.contract->getResult(0).getType())));
@@ -110,7 +115,7 @@ class Numbers {
       for (size_t i = 0; i < tile.in.size() && place < 0; ++i) {
         if (tile.in[i].where != Where::score || taken[static_cast<size_t>(tile.in[i].number)]) continue;
         if (type_in(tile, i) != type_out(tile, k)) continue;
-        if (!may_share(tile.form, tile.stages, static_cast<int>(i), static_cast<int>(k))) continue;
+        if (!may_share(tile.in[i], tile.out[k])) continue;
         taken[static_cast<size_t>(tile.in[i].number)] = true;
         place = scores_[static_cast<size_t>(tile.in[i].number)];
       }
@@ -119,6 +124,17 @@ class Numbers {
     for (size_t k = 0; k < tile.out.size(); ++k) {
       if (tile.out[k].where == Where::factor) factors_.push_back(reserve(rows * bytes_of_value(type_out(tile, k))));
     }
+  }
+
+  // In each tile piece.
+  bool may_share(const PieceOperand& in, const PieceOperand& out) const {
+    auto number = [](const std::vector<PieceOperand>& all, const PieceOperand& of) {
+      return static_cast<int>(std::find(all.begin(), all.end(), of) - all.begin());
+    };
+    return std::all_of(pieces_.tile.begin(), pieces_.tile.end(), [&](const CascadePiece& piece) {
+      const int i = number(piece.in, in), k = number(piece.out, out);
+      return i == static_cast<int>(piece.in.size()) || codegen::may_share(piece.form, piece.stages, i, k);
+    });
   }
 
   static mlir::Type type_in(const CascadePiece& piece, size_t k) {
@@ -206,9 +222,11 @@ class Numbers {
   }
 
   int64_t place_pieces() {
-    std::vector<CascadePieceWords> all{place_piece(pieces_.tile, true, 0)};
-    for (const CascadePiece& piece : pieces_.finish) {
-      all.push_back(place_piece(piece, false, static_cast<int64_t>(all.size())));
+    std::vector<CascadePieceWords> all;
+    for (const auto* pieces : {&pieces_.tile, &pieces_.finish}) {
+      for (const CascadePiece& piece : *pieces) {
+        all.push_back(place_piece(piece, pieces == &pieces_.tile, static_cast<int64_t>(all.size())));
+      }
     }
     return add_all(all);
   }

@@ -40,6 +40,10 @@ Value PieceBuilder::clone(Value value) {
   if (auto of = dyn_cast<fuse::IndexOp>(op)) return index(of.getMap());
   if (isa<fuse::ReduceOp>(op)) return reduction(op);
   if (isa<fuse::ContractOp>(op)) return product(op);
+  if (auto select = dyn_cast<arith::SelectOp>(op)) {
+    auto known = conditions_.find(select.getCondition());
+    if (known != conditions_.end()) return get(known->second ? select.getTrueValue() : select.getFalseValue());
+  }
   IRMapping mapping;
   for (Value operand : op->getOperands()) mapping.map(operand, get(operand));
   return b_.clone(*op, mapping)->getResult(0);

@@ -19,6 +19,8 @@ class PieceBuilder {
   PieceBuilder(const CascadeForm& cascade, std::vector<int64_t> walked, std::vector<int64_t> extents);
   virtual ~PieceBuilder();
 
+  // From now on a bool of the body is this, and only the side of a choice that it names is computed.
+  void know(mlir::Value condition, bool holds) { conditions_[condition] = holds; }
   // The value of the body in this piece.
   mlir::Value get(mlir::Value value);
 
@@ -68,6 +70,7 @@ class PieceBuilder {
   std::vector<int64_t> origin_of(const AffineTerms& terms) const;
 
   llvm::DenseMap<mlir::Value, mlir::Value> known_;
+  llvm::DenseMap<mlir::Value, bool> conditions_;
   std::vector<Operand> inputs_, results_;
   std::vector<std::vector<int64_t>> indices_;  // origins of fuse.index ops, in order
 };

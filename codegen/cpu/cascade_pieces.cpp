@@ -215,27 +215,38 @@ std::vector<int64_t> walk_of(const CascadeForm& cascade, size_t result) {
   return dims;
 }
 
+// `known`: bools of the body and what they are.
+CascadePiece tile_piece(const CascadeForm& form, const CascadeSizes& sizes, const CascadePieces& all,
+                        llvm::ArrayRef<std::pair<Value, bool>> known) {
+  TilePiece tile(form, sizes.line, sizes.tile, sizes.block);
+  for (auto [condition, holds] : known) tile.know(condition, holds);
+  for (size_t k = 0; k < form.statistics.size(); ++k) tile.statistic(static_cast<int64_t>(k));
+  for (size_t k = 0; k < all.planes.size(); ++k) {
+    const auto reader = static_cast<size_t>(llvm::find(all.plane_of, static_cast<int64_t>(k)) - all.plane_of.begin());
+    tile.plane(static_cast<int64_t>(k), all.planes[k], form.accumulations[reader].contract->getResult(0).getType());
+  }
+  for (size_t k = 0; k < form.accumulations.size(); ++k) {
+    if (all.factor_of[k] >= 0) tile.factor(all.factor_of[k], form.accumulations[k]);
+  }
+  for (size_t k = 0; k < form.of_plane.size(); ++k) {
+    if (form.of_plane[k]) tile.result(static_cast<int64_t>(k));
+  }
+  return tile.finish(*all.holder, form.name + (known.empty() ? "_tile" : "_full_tile"));
+}
+
 }  // namespace
 
 std::shared_ptr<CascadePieces> make_pieces(const CascadeForm& form, const CascadeSizes& sizes) {
   auto all = std::make_shared<CascadePieces>();
   all->holder = ModuleOp::create(form.op->getLoc());
-  TilePiece tile(form, sizes.line, sizes.tile, sizes.block);
-  for (size_t k = 0; k < form.statistics.size(); ++k) tile.statistic(static_cast<int64_t>(k));
   for (const CascadeAccumulation& sums : form.accumulations) {
     auto found = llvm::find(all->planes, sums.plane);
     all->plane_of.push_back(found - all->planes.begin());
-    if (found == all->planes.end()) {
-      tile.plane(all->plane_of.back(), sums.plane, sums.contract->getResult(0).getType());
-      all->planes.push_back(sums.plane);
-    }
+    if (found == all->planes.end()) all->planes.push_back(sums.plane);
     all->factor_of.push_back(sums.repairs.empty() ? -1 : all->factors++);
-    if (!sums.repairs.empty()) tile.factor(all->factor_of.back(), sums);
   }
-  for (size_t k = 0; k < form.of_plane.size(); ++k) {
-    if (form.of_plane[k]) tile.result(static_cast<int64_t>(k));
-  }
-  all->tile = tile.finish(*all->holder, form.name + "_tile");
+  all->tile.push_back(tile_piece(form, sizes, *all, {}));
+  if (form.liveness.blocks.full >= 0) all->tile.push_back(tile_piece(form, sizes, *all, form.liveness.conditions));
   for (size_t k = 0; k < form.of_plane.size(); ++k) {
     if (form.of_plane[k]) continue;
     std::vector<int64_t> walked = walk_of(form, k), extents{sizes.group};

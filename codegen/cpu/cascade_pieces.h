@@ -1,6 +1,7 @@
 #pragma once
 // The scalar code of a cascade as row kernels, its *pieces*: one for a tile of the plane (rows by columns of a block),
-// and one for each result that is complete only when the stream has ended. A piece is an ordinary fuse.kernel cloned
+// again without the masks that a full block does not need, and one for each result that is complete only when the stream
+// has ended. A piece is an ordinary fuse.kernel cloned
 // from the body; what lies in scratch (scores, statistics, sums) comes in as inputs.
 //
 // The tile piece of softmax attention, old statistics and new:
@@ -31,6 +32,7 @@ struct PieceOperand {
   enum class Where { argument, score, plane, statistic, factor, sums };
   Where where = Where::argument;
   int64_t number = 0;  // of the cascade's arguments (inputs, then results), or of its scores, planes, …
+  bool operator==(const PieceOperand&) const = default;
 };
 
 struct CascadePiece {
@@ -44,11 +46,11 @@ struct CascadePiece {
 
 struct CascadePieces {
   mlir::OwningOpRef<mlir::ModuleOp> holder;  // of the kernels
-  CascadePiece tile;
-  std::vector<CascadePiece> finish;  // per result that is not of the plane
-  std::vector<mlir::Value> planes;   // that accumulations read, each once
-  std::vector<int64_t> plane_of;     // per accumulation
-  std::vector<int64_t> factor_of;    // per accumulation; −1: never repaired
+  std::vector<CascadePiece> tile;            // that of any block, and that of full blocks if they need less
+  std::vector<CascadePiece> finish;          // per result that is not of the plane
+  std::vector<mlir::Value> planes;           // that accumulations read, each once
+  std::vector<int64_t> plane_of;             // per accumulation
+  std::vector<int64_t> factor_of;            // per accumulation; −1: never repaired
   int64_t factors = 0;
 };
 

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cstring>
 
+#include <tessera/core/fault.h>
+
 namespace tessera::codegen {
 namespace {
 
@@ -82,7 +84,7 @@ class Task {
       for (int64_t column = 0; column < h_.columns; column += h_.block) one_block(outer, column);
     }
     move_to(group_, 0);
-    for (int64_t k = 1; k < h_.piece_count; ++k) run_piece(k, group_rows_, 0);
+    for (int64_t k = h_.tile_pieces; k < h_.piece_count; ++k) run_piece(k, group_rows_, 0);
   }
 
  private:
@@ -137,19 +139,40 @@ class Task {
     }
   }
 
-  void one_block(int64_t outer, int64_t column) {
-    const int64_t columns = std::min(h_.block, h_.columns - column);
+  ir::BlockState state_of(int64_t row, int64_t rows, int64_t column, int64_t columns) const {
+    if (h_.empty < 0 && h_.full < 0) return ir::BlockState::partial;
+    const auto dims = static_cast<size_t>(h_.batch_dims + 2 + h_.outer_dims);
+    ir::Interval block[ir::Liveness::max_dims];
+    for (size_t d = 0; d < dims; ++d) block[d] = {origin_[d], origin_[d]};
+    block[h_.batch_dims] = {row, row + rows - 1};
+    block[dims - 1] = {column, column + columns - 1};
+    return ir::state_of({&words<ir::Liveness::Node>(h_.nodes, 0), static_cast<size_t>(h_.node_count)},
+                        {&words<ir::Liveness::Load>(h_.loads, 0), static_cast<size_t>(h_.load_count)}, h_.empty,
+                        h_.full, {block, dims}, arguments_);
+  }
+
+  void pack_block(int64_t outer, int64_t column, int64_t columns) const {
     for (int64_t k = 0; k < h_.score_count; ++k) {
       panels(score(k).b, score(k).bytes).pack(batch_, outer, column, columns, 0, score(k).depth);
     }
     for (int64_t k = 0; k < h_.sums_count; ++k) {
       panels(sums(k).b, sums(k).bytes).pack(batch_, outer, 0, sums(k).columns, column, columns);
     }
+  }
+
+  void one_block(int64_t outer, int64_t column) {
+    const int64_t columns = std::min(h_.block, h_.columns - column);
+    bool packed = false;
     for (int64_t row = 0; row < group_rows_; row += h_.tile) {
       const int64_t rows = std::min(h_.tile, group_rows_ - row);
+      const int64_t asked = planted(Fault::live_range_short) ? std::min(column + h_.block, h_.columns - 1) : column;
+      const ir::BlockState state = state_of(group_ + row, rows, asked, std::min(columns, h_.columns - asked));
+      if (state == ir::BlockState::empty) continue;
+      if (!packed) pack_block(outer, column, columns);
+      packed = true;
       for (int64_t k = 0; k < h_.score_count; ++k) multiply_score(score(k), row, rows, columns);
       move_to(group_ + row, column);
-      run_piece(0, rows, columns);
+      run_piece(state == ir::BlockState::full ? h_.tile_pieces - 1 : 0, rows, columns);
       for (int64_t k = 0; k < h_.sums_count; ++k) accumulate(sums(k), row, rows, columns);
     }
   }

@@ -1,9 +1,10 @@
 #pragma once
 // One task of a cascade: a group of rows of one batch point against the whole stream.
 //
-//   for each outer stream point, each block of columns      B panels: packed for the first tile that is live
-//     for each tile of rows                                 score = A panels · B panels
-//       the tile piece                                      statistics move; scores become planes
+//   for each outer stream point, each block of columns
+//     for each tile of rows that masks do not leave empty   B panels: packed for the first such tile
+//       score = A panels · B panels
+//       the tile piece, or that of full blocks              statistics move; scores become planes
 //       for each accumulation                               sums = sums · factor + plane · B panels
 //   the finish pieces
 //
@@ -13,6 +14,7 @@
 #include <cstdint>
 
 #include <tessera/codegen/cpu/contract_run.h>
+#include <tessera/ir/plane/liveness.h>
 
 namespace tessera::codegen {
 
@@ -64,6 +66,8 @@ struct CascadeHead {
   int64_t batch_dims, outer_dims, extents;  // place of the extents of the batch dims, then of the outer stream dims
   int64_t group, groups, tile, block, line;
   int64_t scores, score_count, sums, sums_count, statistics, statistic_count, pieces, piece_count;  // places, counts
+  int64_t tile_pieces;                                        // 2: the second for full blocks
+  int64_t nodes, node_count, loads, load_count, empty, full;  // ir::Liveness
   int64_t table_argument, errors_argument;
 };
 constexpr int64_t cascade_head_words = sizeof(CascadeHead) / sizeof(int64_t);

@@ -6,7 +6,6 @@
 
 #include <chrono>
 #include <cstdio>
-#include <fstream>
 #include <string>
 
 #include <tessera/autograd/grad.h>
@@ -22,6 +21,7 @@
 
 #include "tests/bench/copy_rate.h"
 #include "tests/bench/fma_peak.h"
+#include "tests/bench/peak_memory.h"
 #include "tests/bench/threads.h"
 
 namespace tessera {
@@ -40,17 +40,6 @@ void print_machine() {
   (void)printed;
 }
 
-// The most memory that the process held since the last reset; code and libraries count.
-void reset_peak_rss() { std::ofstream("/proc/self/clear_refs") << 5; }
-double peak_rss_megabytes() {
-  std::ifstream status("/proc/self/status");
-  for (std::string word; status >> word;) {
-    double kibibytes = 0;
-    if (word == "VmHWM:" && status >> kibibytes) return kibibytes * 1024e-6;
-  }
-  return 0;
-}
-
 // Values that a step replaces: parameters and what the optimizer keeps.
 double state_megabytes(const Program& program) {
   double bytes = 0;
@@ -65,7 +54,7 @@ double state_megabytes(const Program& program) {
 // Times `call()` of `step` after two calls, the first of which compiles and the second records again (compile.h).
 template <class Step, class Call> void measure(benchmark::State& state, const char* name, Step& step, Call call) {
   print_machine();
-  reset_peak_rss();
+  bench::reset_peak_rss();
   auto start = Clock::now();
   call();
   std::printf("%s: first step %.2f s\n", name, seconds_since(start));
@@ -73,7 +62,7 @@ template <class Step, class Call> void measure(benchmark::State& state, const ch
   for (auto _ : state) call();
   const std::string explained = step.text("explain");
   std::printf("%s: %s; states %.1f MB, peak RSS %.0f MB\n", name, explained.substr(0, explained.find('\n')).c_str(),
-              state_megabytes(*step.program()), peak_rss_megabytes());
+              state_megabytes(*step.program()), bench::peak_rss_megabytes());
 }
 
 void gpt(benchmark::State& state) {

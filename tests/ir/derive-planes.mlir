@@ -43,6 +43,24 @@ func.func @grouped_heads(%qkv: tensor<2x64x12x16xf32>, %g: tensor<2x64x2x4x16xf3
 }
 
 
+// What a mask hides is said: by count where indices decide, not at all where a fill is finite.
+// CHECK-LABEL: @causal
+// CHECK: fuse.cascade
+// REMARK-DAG: [Passed] mask {{.*}}skips the blocks that a mask hides: 2 of 8 of 64 by 128
+func.func @causal(%q: tensor<2x256x16xf32>, %k: tensor<2x256x16xf32>, %v: tensor<2x256x16xf32>) -> tensor<2x256x16xf32> {
+  %0 = tsr.contract "bmd,bnd->bmn" %q, %k windows [] : (tensor<2x256x16xf32>, tensor<2x256x16xf32>) -> tensor<2x256x256xf32>
+  %i = tsr.iota dim 0 : tensor<256x256xi64>
+  %j = tsr.iota dim 1 : tensor<256x256xi64>
+  %c = tsr.ge %i, %j : tensor<256x256xi64>
+  %cb = tsr.broadcast %c dims [1, 2] : (tensor<256x256xi1>) -> tensor<2x256x256xi1>
+  %inf = tsr.constant neg_inf -> tensor<2x256x256xf32>
+  %x = tsr.select %cb, %0, %inf : (tensor<2x256x256xi1>, tensor<2x256x256xf32>, tensor<2x256x256xf32>) -> tensor<2x256x256xf32>
+  %p = tsr.softmax %x dim 2 : tensor<2x256x256xf32>
+  %o = tsr.contract "bmn,bne->bme" %p, %v windows [] : (tensor<2x256x256xf32>, tensor<2x256x16xf32>) -> tensor<2x256x16xf32>
+  return %o : tensor<2x256x16xf32>
+}
+
+
 // sin mixes the maximum with the scores: the maximum is computed in a kernel before.
 // CHECK-LABEL: @no_repair
 // CHECK: %[[M:.*]] = fuse.cascade

@@ -1,0 +1,20 @@
+#pragma once
+// From the body of a cascade to the program over blocks that skips what its masks hide (liveness.h).
+
+#include <tessera/ir/fuse/Fuse.h>
+#include <tessera/ir/plane/liveness.h>
+
+namespace tessera::ir {
+
+struct FoundLiveness {
+  Liveness blocks;
+  // In a full block these bools of the body are known: what masks select by, and the side that they keep.
+  llvm::SmallVector<std::pair<mlir::Value, bool>, 4> conditions;
+};
+
+// A mask hides what is behind it: −∞ + x is −∞ and 0 · x is 0 for every x, also where x is infinite or no number. A finite
+// fill (−10⁹) hides nothing: only the statistic of its row would tell. A block that is written as a result, and what is
+// combined otherwise than by max, min and sum, needs every block.
+FoundLiveness find_liveness(fuse::CascadeOp cascade);
+
+}  // namespace tessera::ir
