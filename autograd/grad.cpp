@@ -11,10 +11,10 @@
 #include <fmt/format.h>
 
 #include <tessera/autograd/custom_vjp.h>
-#include <tessera/autograd/raise.h>
 #include <tessera/autograd/vjp_rules.h>
 #include <tessera/core/error.h>
 #include <tessera/core/fault.h>
+#include <tessera/core/raise.h>
 
 namespace tessera {
 namespace {

@@ -5,7 +5,7 @@
 #include <cstdlib>
 #include <numbers>
 
-#include <tessera/autograd/splat.h>
+#include <tessera/core/splat.h>
 
 namespace tessera {
 namespace {

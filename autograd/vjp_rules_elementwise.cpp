@@ -1,7 +1,7 @@
 // Rules of elementwise ops that take more than a line.
 
-#include <tessera/autograd/splat.h>
 #include <tessera/autograd/vjp_rules.h>
+#include <tessera/core/splat.h>
 
 namespace tessera::pullback {
 

@@ -7,6 +7,7 @@
 #include <tessera/core/evaluate.h>
 #include <tessera/core/fault.h>
 #include <tessera/core/ops.h>
+#include <tessera/core/raise.h>
 
 namespace tessera {
 namespace {
@@ -74,7 +75,7 @@ void Trace::write(State& state, Tensor value) {
   value_of_.insert_or_assign(&state, std::move(value));
 }
 
-Trace::Recorded Trace::finish(const std::vector<Tensor>& results, std::string name) {
+Trace::Recorded Trace::finish(const std::vector<Tensor>& results, std::string name, bool as_written) {
   // A step that drew random numbers advances the generator, so that the next run draws others.
   State& step = generator().step;
   if (!planted(Fault::random_step_stuck) && input_of_.contains(&step) &&
@@ -85,6 +86,7 @@ Trace::Recorded Trace::finish(const std::vector<Tensor>& results, std::string na
   for (State* state : read_) inputs.push_back(input_of_.at(state).node());
   for (const Tensor& t : results) outputs.push_back(t.node());
   for (State* state : written_) outputs.push_back(value_of_.at(state).node());
+  if (!as_written) raise_all(outputs);
   trace_of_thread = nullptr;  // evaluate() below is not part of the recording
   evaluate_captured(outputs, this);
 

@@ -33,7 +33,8 @@ class Trace {
     std::vector<State*> read;       // inputs after the arguments, in order of first use
     std::vector<State*> written;    // outputs after the results, in order of first assignment
   };
-  Recorded finish(const std::vector<Tensor>& results, std::string name);
+  // Normal forms are raised (raise.h) unless the program shall be `as_written`.
+  Recorded finish(const std::vector<Tensor>& results, std::string name, bool as_written);
 
   // The slot itself, past any recording: what a compiled function takes its inputs from and puts its outputs into.
   static Tensor stored(const State&);

@@ -7,7 +7,7 @@
 
 #include <gtest/gtest.h>
 #include <tessera/autograd/gradcheck.h>
-#include <tessera/autograd/raise.h>
+#include <tessera/core/raise.h>
 
 namespace tessera {
 namespace {
@@ -113,6 +113,14 @@ TEST(Raise, FindsSoftmax) {
            [](Tensor x) { return exp(x - max(x, {-1}, true)) / sum(exp(x - max(x, {-1}, true)), {-1}, true); }},
           {"exp2 with log2e", [=](Tensor x) { return over(exp2(x * log2e)); }},
           {"exp2 with log2e and a maximum", [=](Tensor x) { return over(exp2((x - max(x, {-1}, true)) * log2e)); }},
+          {"exp of log_softmax", [](Tensor x) { return exp(log_softmax(x, -1)); }},
+          {"minus a logsumexp", [](Tensor x) { return exp(x - unsqueeze(logsumexp(x, -1), -1)); }},
+          {"minus a logsumexp by hand", [](Tensor x) { return exp(x - log(sum(exp(x), {-1}, true))); }},
+          {"minus a safe one by hand",
+           [](Tensor x) {
+             Tensor c = max(x, {-1}, true);
+             return exp(x - (c + log(sum(exp(x - c), {-1}, true))));
+           }},
           {"exp2 with a scaled maximum", [=](Tensor x) { return over(exp2(log2e * x - log2e * max(x, {-1}, true))); }},
       },
       Op::Softmax, [](Tensor x) { return softmax(x, -1); });
@@ -155,6 +163,12 @@ TEST(Raise, LeavesWhatIsNoSoftmax) {
        [](Tensor x) {
          Tensor e = exp(x);
          return e / max(e, {-1}, true);
+       }},
+      {"the logsumexp of something else", [](Tensor x) { return exp(x - unsqueeze(logsumexp(2.0 * x, -1), -1)); }},
+      {"a logsumexp of other rows",
+       [](Tensor x) {
+         Tensor y = slice(x, 2, {0, 3});
+         return exp(y - unsqueeze(logsumexp(y, -1), 1));
        }},
       {"times the sum",
        [](Tensor x) {

@@ -1,4 +1,4 @@
-#include <tessera/autograd/splat.h>
+#include <tessera/core/splat.h>
 
 namespace tessera {
 

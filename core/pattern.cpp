@@ -1,9 +1,9 @@
-#include <tessera/autograd/pattern.h>
+#include <tessera/core/pattern.h>
 
 #include <algorithm>
 #include <numeric>
 
-#include <tessera/autograd/splat.h>
+#include <tessera/core/splat.h>
 
 namespace tessera {
 namespace {
@@ -17,28 +17,8 @@ Dims long_dims(const Shape& shape) {
   return out;
 }
 
-// For each dim of the result of a broadcast or of a reshape that adds and removes dims of extent 1: the operand's dim,
-// or −1. Empty for other ops.
-std::vector<int> operand_dims(const Node& node) {
-  std::vector<int> out(static_cast<size_t>(node.shape.rank()), -1);
-  const Shape& x = node.inputs[0]->shape;
-  if (node.op == Op::Broadcast) {
-    const Dims& dims = std::get<DimsAttrs>(node.attrs).dims;
-    for (size_t i = 0; i < dims.size(); ++i)
-      if (x.dims()[i] == node.shape.dims()[static_cast<size_t>(dims[i])])
-        out[static_cast<size_t>(dims[i])] = static_cast<int>(i);
-    return out;
-  }
-  const Dims mine = long_dims(node.shape), theirs = long_dims(x);
-  for (size_t i = 0; i < mine.size(); ++i) {
-    if (mine.size() != theirs.size() || node.shape[static_cast<int>(mine[i])] != x[static_cast<int>(theirs[i])])
-      return {};
-    out[static_cast<size_t>(mine[i])] = static_cast<int>(theirs[i]);
-  }
-  return out;
-}
-
-bool is_layout(const NodePtr& node) {
+bool is_layout(const NodePtr& node, Through what) {
+  if (is(node, Op::Transpose)) return what == Through::Transposed || what == Through::Reciprocal;
   return is(node, Op::Broadcast) || (is(node, Op::Reshape) && operand_dims(*node).size() == node->shape.dims().size());
 }
 
@@ -77,9 +57,6 @@ bool constant_along(const Node& node, int dim, int steps) {
                          [&](const NodePtr& x) { return constant_along(*x, dim, steps - 1); });
     default: break;
   }
-  if (node.op == Op::Transpose)
-    return operand(static_cast<int>(std::get<DimsAttrs>(node.attrs).dims[static_cast<size_t>(dim)]));
-  if (node.op != Op::Broadcast && node.op != Op::Reshape) return false;
   const std::vector<int> from = operand_dims(node);
   if (from.empty()) return false;
   return from[static_cast<size_t>(dim)] < 0 || operand(from[static_cast<size_t>(dim)]);
@@ -98,6 +75,30 @@ bool same_value(const NodePtr& a, const NodePtr& b, int& budget) {
 
 }  // namespace
 
+std::vector<int> operand_dims(const Node& node) {
+  std::vector<int> out(static_cast<size_t>(node.shape.rank()), -1);
+  if (node.op == Op::Transpose) {
+    const Dims& dims = std::get<DimsAttrs>(node.attrs).dims;
+    return {dims.begin(), dims.end()};
+  }
+  if (node.op != Op::Broadcast && node.op != Op::Reshape) return {};
+  const Shape& x = node.inputs[0]->shape;
+  if (node.op == Op::Broadcast) {
+    const Dims& dims = std::get<DimsAttrs>(node.attrs).dims;
+    for (size_t i = 0; i < dims.size(); ++i)
+      if (x.dims()[i] == node.shape.dims()[static_cast<size_t>(dims[i])])
+        out[static_cast<size_t>(dims[i])] = static_cast<int>(i);
+    return out;
+  }
+  const Dims mine = long_dims(node.shape), theirs = long_dims(x);
+  for (size_t i = 0; i < mine.size(); ++i) {
+    if (mine.size() != theirs.size() || node.shape[static_cast<int>(mine[i])] != x[static_cast<int>(theirs[i])])
+      return {};
+    out[static_cast<size_t>(mine[i])] = static_cast<int>(theirs[i]);
+  }
+  return out;
+}
+
 bool is(const NodePtr& node, Op op) { return node->op == op && !node->value && !node->custom; }
 
 Stretched see_through(const NodePtr& node, Through what) {
@@ -105,7 +106,7 @@ Stretched see_through(const NodePtr& node, Through what) {
   std::iota(out.from.begin(), out.from.end(), 0);
   for (int step = 0; step < max_steps; ++step) {
     NodePtr next;
-    if (is_layout(out.source)) {
+    if (is_layout(out.source, what)) {
       const std::vector<int> dims = operand_dims(*out.source);
       for (int& d : out.from) d = d < 0 ? -1 : dims[static_cast<size_t>(d)];
       next = out.source->inputs[0];

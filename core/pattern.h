@@ -19,11 +19,20 @@ struct Stretched {
   bool reciprocal = false;
   std::vector<const Node*> inside;  // nodes passed on the way
 };
-enum class Through { Layout, Factors, Reciprocal };  // Layout always; Factors: · and / by a number
+enum class Through {
+  Layout,
+  Factors,     // also · and / by a number
+  Transposed,  // also transposes
+  Reciprocal,  // also transposes and one reciprocal
+};
 Stretched see_through(const NodePtr&, Through = Through::Layout);
 
 // `value` stretches what is left of `shape` after `reduced` went: constant along those dims, aligned along the others.
 bool stretches_back(const Stretched& value, const Shape& shape, const Dims& reduced);
+
+// For each dim of the result of a broadcast, a transpose, or a reshape that adds and removes dims of extent 1: the
+// operand's dim, or −1. Empty for other ops.
+std::vector<int> operand_dims(const Node&);
 
 bool constant_along(const Node&, int dim);
 bool same_value(const NodePtr&, const NodePtr&);  // one node, or one small expression recorded twice
