@@ -15,6 +15,7 @@ void build_pipeline(mlir::OpPassManager& passes) {
   function.addPass(createSimplify());          // while ops are still those that rules name
   function.addPass(mlir::createCSEPass());     // equal factors become one value, by which the next two know them
   function.addPass(createTrilinear());         // takes statistics out of planes
+  function.addPass(createNormalizeScores());   // before scores are copied
   function.addPass(createSaveStatistics());    // while softmax is one op
   function.addPass(createDecompose());         // after all that looks for normal forms
   function.addPass(createSplitReduce());       // what decomposition reduces too

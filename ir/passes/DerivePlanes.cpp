@@ -8,6 +8,7 @@
 #include <tessera/ir/passes/Passes.h>
 #include <tessera/ir/plane/cost.h>
 #include <tessera/ir/plane/find_liveness.h>
+#include <tessera/ir/plane/normalize_body.h>
 #include <tessera/ir/plane/repair.h>
 #include <tessera/ir/plane/write_cascade.h>
 
@@ -64,6 +65,7 @@ class DerivePlanesPass : public impl::DerivePlanesBase<DerivePlanesPass> {
     for (const PlaneKernel& kernel : kernels) {
       WrittenCascade cascade = write_cascade(b, plane, kernel, free, memory);
       written.push_back(cascade.op);
+      normalize_body(cascade.op);
       if (const std::optional<Unrepaired> failed = repair(cascade.op)) {
         mlir::remark::missed(cascade.op.getLoc(), mlir::remark::RemarkOpts::name("repair").category("plane"))
             << mlir::remark::add("a statistic gets a kernel of its own") << mlir::remark::reason("{0}", failed->why);

@@ -151,6 +151,44 @@ def Trilinear : Pass<"tsr-trilinear", "::mlir::func::FuncOp"> {
   let dependentDialects = ["::tessera::tsr::TsrDialect"];
 }
 
+def NormalizeScores : Pass<"tsr-normalize-scores", "::mlir::func::FuncOp"> {
+  let summary = "Say the scores of a plane in one way";
+  let description = [{
+    Problem: users scale q, k or their product, before or behind a mask, by a product or a quotient; they choose by a mask
+    or add one of 0 and −∞. Each spelling would get a kernel of its own, and most would compute more.
+
+    Before:
+    ```mlir
+    func.func @program(%q: tensor<2x64x16xf32>, %k: tensor<2x96x16xf32>, %c: tensor<64x96xi1>, %v: tensor<2x96x8xf32>)
+        -> tensor<2x64x8xf32> {
+      %0 = tsr.constant 3.0 -> tensor<2x64x16xf32>
+      %1 = tsr.constant 0.0 -> tensor<64x96xf32>
+      %2 = tsr.constant neg_inf -> tensor<64x96xf32>
+      %3 = tsr.div %q, %0 : tensor<2x64x16xf32>
+      %4 = tsr.contract "bmd,bnd->bmn" %3, %k windows []
+          : (tensor<2x64x16xf32>, tensor<2x96x16xf32>) -> tensor<2x64x96xf32>
+      %5 = tsr.select %c, %1, %2 : (tensor<64x96xi1>, tensor<64x96xf32>, tensor<64x96xf32>) -> tensor<64x96xf32>
+      %6 = tsr.broadcast %5 dims [1, 2] : (tensor<64x96xf32>) -> tensor<2x64x96xf32>
+      %7 = tsr.add %4, %6 : tensor<2x64x96xf32>
+      %8 = tsr.softmax %7 dim 2 : tensor<2x64x96xf32>
+      %9 = tsr.contract "bmn,bne->bme" %8, %v windows []
+          : (tensor<2x64x96xf32>, tensor<2x96x8xf32>) -> tensor<2x64x8xf32>
+      return %9 : tensor<2x64x8xf32>
+    }
+    ```
+    After: %4 contracts %q itself, a factor 1/3 stands behind it, and %7 is the choice between that and −∞.
+      - Constant factors of a score, of its operands, and in front of and behind views and masks of −∞ become one factor
+        right behind the contraction. They are multiplied in f64 and round once, so that x / 3 becomes x · (1/3): the sum
+        that it scales has rounded more often. Quotients of anything else stay.
+      - x + (c ? 0 : −∞) becomes c ? x : −∞. They differ where x is ∞ or no number, which the mask now hides too.
+
+    Not handled: scores in f16, which may leave the range without their factor; factors that are no constants; finite fills
+    of masks, which keep their value. `strict` programs stay as written.
+    Order: after CSE; before tsr-save-statistics, which copies scores.
+  }];
+  let dependentDialects = ["::tessera::tsr::TsrDialect"];
+}
+
 def SaveStatistics : Pass<"tsr-save-statistics", "::mlir::func::FuncOp"> {
   let summary = "Let later kernels of a plane compute softmax from one number a row";
   let description = [{

@@ -1,0 +1,197 @@
+#include <cmath>
+#include <limits>
+
+#include "mlir/Interfaces/SideEffectInterfaces.h"
+
+#include <tessera/ir/passes/Passes.h>
+#include <tessera/ir/plane/cost.h>
+#include <tessera/ir/plane/sweeps.h>
+
+namespace tessera::ir {
+
+#define GEN_PASS_DEF_NORMALIZESCORES
+#include <tessera/ir/passes/Passes.h.inc>
+
+namespace {
+
+using mlir::Operation;
+using mlir::Value;
+
+constexpr double infinity = std::numeric_limits<double>::infinity();
+
+std::optional<double> splat(Value x) {
+  auto constant = x.getDefiningOp<tsr::ConstantOp>();
+  auto number = constant ? llvm::dyn_cast<mlir::FloatAttr>(constant.getValue()) : mlir::FloatAttr();
+  if (!number) return std::nullopt;
+  return number.getValueAsDouble();
+}
+bool is_infinite(Value x) {
+  const std::optional<double> number = splat(x);
+  return number && std::isinf(*number);
+}
+
+Value number(mlir::OpBuilder& b, mlir::Location at, mlir::Type type, double x) {
+  return tsr::ConstantOp::create(b, at, type, b.getF64FloatAttr(x));
+}
+
+// What was looked through on the way to a value: views, and choices between it and an infinity.
+class Path {
+ public:
+  // Goes one step down from `x` and notes it; null if there is none.
+  Value down(Value x, bool through_masks) {
+    Operation* op = x.getDefiningOp();
+    if (!op) return {};
+    unsigned operand = 0;
+    if (auto select = llvm::dyn_cast<tsr::SelectOp>(op)) {
+      const bool first = is_infinite(select.getA()), second = is_infinite(select.getB());
+      if (!through_masks || first == second) return {};
+      operand = first ? 2 : 1;
+      masks_ = true;
+    } else if (!is_view(op)) {
+      return {};
+    }
+    steps_.push_back({op, operand});
+    return op->getOperand(operand);
+  }
+
+  // The same on top of `base`, whose element type the views take on.
+  Value rebuild(mlir::OpBuilder& b, Value base) const {
+    for (const auto& [op, operand] : llvm::reverse(steps_)) {
+      mlir::Type type = tsr::type_of(op->getResult(0)).clone(tsr::element_of(base));
+      Operation* copy = b.clone(*op);
+      copy->setOperand(operand, base);
+      copy->getResult(0).setType(type);
+      base = copy->getResult(0);
+    }
+    return base;
+  }
+
+  bool empty() const { return steps_.empty(); }
+  bool has_masks() const { return masks_; }
+
+ private:
+  llvm::SmallVector<std::pair<Operation*, unsigned>, 4> steps_;  // outermost first, and the operand that led on
+  bool masks_ = false;
+};
+
+// A value as factor · base, the factor collected along the path.
+struct Factored {
+  Value base;
+  double factor = 1;
+  Path path;
+};
+Factored factored(Value x, bool through_masks) {
+  Factored out{x};
+  while (Operation* op = out.base.getDefiningOp()) {
+    Value next;
+    double by = 1;
+    if (auto mul = llvm::dyn_cast<tsr::MulOp>(op)) {
+      if (auto k = splat(mul.getB())) next = mul.getA(), by = *k;
+      else if (auto j = splat(mul.getA())) next = mul.getB(), by = *j;
+    } else if (auto div = llvm::dyn_cast<tsr::DivOp>(op)) {
+      if (auto k = splat(div.getB())) next = div.getA(), by = 1 / *k;
+    } else if (auto neg = llvm::dyn_cast<tsr::NegOp>(op)) {
+      next = neg.getX(), by = -1;
+    }
+    if (!next) next = out.path.down(out.base, through_masks);
+    if (!next || !llvm::isa<mlir::FloatType>(tsr::element_of(next))) break;
+    out.base = next;
+    out.factor *= by;
+  }
+  return out;
+}
+
+// Neither the factor nor what lacks it leaves the range of the dtype that f32 sums are kept in.
+bool is_moderate(double factor, double most) {
+  const double size = std::fabs(factor);
+  return size <= most && size >= 1 / most;
+}
+
+// c·q contracted with k is c times q contracted with k.
+Value factor_out(tsr::ContractOp contract) {
+  constexpr double most = 0x1p16;
+  if (tsr::element_of(contract.getY()).isF16()) return {};  // without its factor a sum may leave the range
+  const Factored a = factored(contract.getA(), false), b = factored(contract.getB(), false);
+  const double factor = a.factor * b.factor;
+  const bool none = a.factor == 1 && b.factor == 1;
+  if (none || !is_moderate(a.factor, most) || !is_moderate(b.factor, most)) return {};
+  mlir::OpBuilder builder(contract);
+  Operation* copy = builder.clone(*contract);
+  if (a.factor != 1) copy->setOperand(0, a.path.rebuild(builder, a.base));
+  if (b.factor != 1) copy->setOperand(1, b.path.rebuild(builder, b.base));
+  copy->moveAfter(&*std::prev(builder.getInsertionPoint()));
+  Value sum = copy->getResult(0);
+  if (factor == 1) return sum;
+  return tsr::MulOp::create(builder, contract.getLoc(), sum, number(builder, contract.getLoc(), sum.getType(), factor));
+}
+
+// Factors of a contraction's result, in front of and behind views and masks, are one factor right behind it.
+Value one_factor(Operation* scaling) {
+  constexpr double most = 0x1p100;
+  const Factored x = factored(scaling->getResult(0), true);
+  if (!x.base.getDefiningOp<tsr::ContractOp>() || !is_moderate(x.factor, most)) return {};
+  if (x.path.has_masks() && x.factor < 0) return {};  // −∞ would become ∞
+  auto mul = llvm::dyn_cast<tsr::MulOp>(scaling);
+  if (mul && mul.getA() == x.base) return {};  // so it is
+  mlir::OpBuilder b(scaling);
+  mlir::Location at = scaling->getLoc();
+  Value scaled = x.base;
+  if (x.factor != 1) scaled = tsr::MulOp::create(b, at, scaled, number(b, at, scaled.getType(), x.factor));
+  return x.path.rebuild(b, scaled);
+}
+
+// x + (c ? 0 : −∞) is c ? x : −∞.
+Value hide(Operation* op, Value x, Value added, double sign) {
+  if (splat(x)) return {};
+  Path path;
+  Value inner = added;
+  while (Value next = path.down(inner, false)) inner = next;
+  auto select = inner.getDefiningOp<tsr::SelectOp>();
+  if (!select) return {};
+  auto is = [](Value v, double value) { return splat(v) == value; };
+  const bool keeps_first = is(select.getA(), 0) && is(select.getB(), -infinity * sign);
+  const bool keeps_second = is(select.getB(), 0) && is(select.getA(), -infinity * sign);
+  if (!keeps_first && !keeps_second) return {};
+  mlir::OpBuilder b(op);
+  Value condition = path.rebuild(b, select.getCondition());
+  Value hidden = number(b, op->getLoc(), x.getType(), -infinity);
+  return tsr::SelectOp::create(b, op->getLoc(), condition, keeps_first ? x : hidden, keeps_first ? hidden : x);
+}
+
+Value normalized(const Plane& plane, Operation* op) {
+  if (!llvm::isa<mlir::FloatType>(tsr::element_of(op->getResult(0)))) return {};
+  if (auto contract = llvm::dyn_cast<tsr::ContractOp>(op)) return plane.is_score(op) ? factor_out(contract) : Value();
+  if (llvm::isa<tsr::MulOp, tsr::DivOp, tsr::NegOp>(op)) return one_factor(op);
+  if (auto add = llvm::dyn_cast<tsr::AddOp>(op)) {
+    if (Value x = hide(op, add.getA(), add.getB(), 1)) return x;
+    return hide(op, add.getB(), add.getA(), 1);
+  }
+  if (auto sub = llvm::dyn_cast<tsr::SubOp>(op)) return hide(op, sub.getA(), sub.getB(), -1);
+  return {};
+}
+
+class NormalizeScoresPass : public impl::NormalizeScoresBase<NormalizeScoresPass> {
+  void runOnOperation() override {
+    if (keeps_order(getOperation())) return;
+    mlir::Block& block = getOperation().getBody().front();
+    llvm::DenseSet<Operation*> seen;
+    for (tsr::ContractOp seed : llvm::to_vector(block.getOps<tsr::ContractOp>())) {
+      if (seen.contains(seed)) continue;
+      const FreeOps free(block);
+      const OpOrder order = order_of(block);
+      std::string why;
+      const std::unique_ptr<Plane> plane = grow_plane(seed, free, order, why);
+      if (!plane || !why_materialise(*plane, plan_kernels(*plane, free, order, {})).empty()) continue;
+      seen.insert(plane->ops.begin(), plane->ops.end());
+      // In program order, so that an op sees what became of its operands. What is replaced stays until the end: a plane
+      // is known by its ops.
+      for (Operation* op : plane->ops)
+        if (Value by = normalized(*plane, op)) op->getResult(0).replaceAllUsesWith(by);
+    }
+    for (Operation& op : llvm::make_early_inc_range(llvm::reverse(block)))
+      if (mlir::isOpTriviallyDead(&op)) op.erase();
+  }
+};
+
+}  // namespace
+}  // namespace tessera::ir
