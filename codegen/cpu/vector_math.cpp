@@ -48,22 +48,36 @@ Rounded nearest(Code& c, Value x, Value scale) {
 }
 
 struct Reduced {
-  Value q, n;  // e^x = 2^n · (1 + q)
+  Value q;
+  Rounded n;  // e^x = 2^n · (1 + q)
 };
 Reduced reduce_exp(Code& c, Value x) {
-  auto [number, n] = nearest(c, x, c.constant_like(x, 1.44269504088896341));
-  Value r = c.fma(number, c.constant_like(x, -0.693359375), x);
-  r = c.fma(number, c.constant_like(x, 2.12194440e-4), r);
+  Rounded n = nearest(c, x, c.constant_like(x, 1.44269504088896341));
+  Value r = c.fma(n.number, c.constant_like(x, -0.693359375), x);
+  r = c.fma(n.number, c.constant_like(x, 2.12194440e-4), r);
   Value p = polynomial(
       c, r, {1.9875691500e-4, 1.3981999507e-3, 8.3334519073e-3, 4.1665795894e-2, 1.6666665459e-1, 5.0000001201e-1});
   return {c.fma(c.mul(r, r), p, r), n};
 }
 
+// x · 2^n rounded once, n a float, or 0 where `vanishes`: one instruction where AVX-512 has a register of its own size.
+bool has_scale_instruction(Code& c, Value x) { return c.lanes == 16 && Code::is_vector(x) && Code::element(x).isF32(); }
+Value scale_instruction(Code& c, Value x, Value n, Value vanishes) {
+  Value stays = c.bit_xor(vanishes, c.constant_like(vanishes, 1));
+  Value mask = c.make<mlir::LLVM::BitcastOp>(c.b.getI16Type(), stays);
+  Value as_set = c.integer(4, c.i32());  // the rounding mode of the moment
+  auto call = mlir::LLVM::CallIntrinsicOp::create(c.b, c.loc, x.getType(),
+                                                  c.b.getStringAttr("llvm.x86.avx512.mask.scalef.ps.512"),
+                                                  mlir::ValueRange{x, n, c.constant_like(x, 0), mask, as_set});
+  return call.getResult(0);
+}
+
 // (1 + q) · 2^n, where 2^n itself may lie outside the range; 0 where `vanishes`. A product that rounds to 0 by itself
 // costs the processor a hundred cycles, and a causal mask makes half of all exponentials such: they multiply by 0.
-Value scale(Code& c, Value q, Value n, Value vanishes) {
-  Value half = c.make<mlir::arith::ShRSIOp>(n, c.constant_like(n, 1));
-  Value first = power_of_two(c, half), second = power_of_two(c, c.sub(n, half));
+Value scale(Code& c, Value q, Rounded n, Value vanishes) {
+  if (has_scale_instruction(c, q)) return scale_instruction(c, c.add(q, c.constant_like(q, 1)), n.number, vanishes);
+  Value half = c.make<mlir::arith::ShRSIOp>(n.integer, c.constant_like(n.integer, 1));
+  Value first = power_of_two(c, half), second = power_of_two(c, c.sub(n.integer, half));
   second = c.select(vanishes, c.constant_like(second, 0), second);
   return c.mul(c.fma(q, first, first), second);
 }
@@ -81,8 +95,8 @@ Value exp2(Code& c, Value x) {
   constexpr double smallest = -151;  // 2^−151 rounds to 0
   Value vanishes = c.compare(CmpFPredicate::OLE, x, c.constant_like(x, smallest));
   x = clamp(c, x, smallest, 129.0);
-  auto [number, n] = nearest(c, x, Value());
-  Value r = c.mul(c.sub(x, number), c.constant_like(x, 0.69314718055994531));
+  Rounded n = nearest(c, x, Value());
+  Value r = c.mul(c.sub(x, n.number), c.constant_like(x, 0.69314718055994531));
   Value p = polynomial(
       c, r, {1.9875691500e-4, 1.3981999507e-3, 8.3334519073e-3, 4.1665795894e-2, 1.6666665459e-1, 5.0000001201e-1});
   return scale(c, c.fma(c.mul(r, r), p, r), n, vanishes);
@@ -91,7 +105,7 @@ Value exp2(Code& c, Value x) {
 // ≤ 2 ulp
 Value expm1(Code& c, Value x) {
   auto [q, n] = reduce_exp(c, clamp(c, x, -20.0, 88.0));
-  Value power = power_of_two(c, n);
+  Value power = power_of_two(c, n.integer);
   Value result = c.fma(power, q, c.sub(power, c.constant_like(x, 1)));
   return c.select(c.compare(CmpFPredicate::OGT, x, c.constant_like(x, 88.0)), exp(c, x), result);
 }
