@@ -15,7 +15,7 @@ enum class Fault {
   state_not_donated_back,  // compile: an error in a run loses the States it was to update
   contract_edge_lost,      // codegen: the rows of the last, partial tile are not written
   last_task_lost,          // codegen: the last task of a launch does not run
-  live_range_short,        // codegen: what masks leave of a plane ends a block early
+  live_range_short,        // codegen: what masks leave of a row of blocks is a block too short
   column_part_lost,        // codegen: only the first task's partial sums are counted
   scatter_last_lost,       // codegen: the last update of a scatter is dropped
   live_slot_reused,        // plan: a value's memory is given away one launch too early

@@ -9,6 +9,9 @@ namespace tessera::codegen {
 namespace {
 
 constexpr int64_t most_dims = 16, depth_block = 256;
+// Columns at the ends of a tile are dropped by so many: whole panels of a score, and whole steps of the row kernels'
+// sums, whose bits depend on where each lane adds.
+constexpr int64_t trim_step = 64;
 
 // Panels of one operand, from its tables.
 class Panels {
@@ -151,6 +154,28 @@ class Task {
                         h_.full, {block, dims}, arguments_);
   }
 
+  // Columns [first, last) of a block that masks leave to a tile; none if first = last.
+  struct Live {
+    int64_t first, last;
+    ir::BlockState state;
+  };
+  Live live_part(int64_t row, int64_t rows, int64_t column, int64_t columns) const {
+    Live live{0, columns, state_of(row, rows, column, columns)};
+    if (live.state == ir::BlockState::partial && planted(Fault::live_range_short)) live.state = ir::BlockState::empty;
+    if (live.state == ir::BlockState::empty) live.last = 0;
+    if (live.state != ir::BlockState::partial || h_.empty < 0) return live;
+    auto is_empty = [&](int64_t first, int64_t last) {
+      return state_of(row, rows, column + first, last - first) == ir::BlockState::empty;
+    };
+    while (live.first + trim_step < live.last && is_empty(live.first, live.first + trim_step)) live.first += trim_step;
+    while (live.first + trim_step < live.last) {
+      const int64_t end = (live.last - 1) / trim_step * trim_step;
+      if (!is_empty(end, live.last)) break;
+      live.last = end;
+    }
+    return live;
+  }
+
   void pack_block(int64_t outer, int64_t column, int64_t columns) const {
     for (int64_t k = 0; k < h_.score_count; ++k) {
       panels(score(k).b, score(k).bytes).pack(batch_, outer, column, columns, 0, score(k).depth);
@@ -165,40 +190,42 @@ class Task {
     bool packed = false;
     for (int64_t row = 0; row < group_rows_; row += h_.tile) {
       const int64_t rows = std::min(h_.tile, group_rows_ - row);
-      const int64_t asked = planted(Fault::live_range_short) ? std::min(column + h_.block, h_.columns - 1) : column;
-      const ir::BlockState state = state_of(group_ + row, rows, asked, std::min(columns, h_.columns - asked));
-      if (state == ir::BlockState::empty) continue;
+      const Live live = live_part(group_ + row, rows, column, columns);
+      if (live.first == live.last) continue;
       if (!packed) pack_block(outer, column, columns);
       packed = true;
-      for (int64_t k = 0; k < h_.score_count; ++k) multiply_score(score(k), row, rows, columns);
-      move_to(group_ + row, column);
-      run_piece(state == ir::BlockState::full ? h_.tile_pieces - 1 : 0, rows, columns);
-      for (int64_t k = 0; k < h_.sums_count; ++k) accumulate(sums(k), row, rows, columns);
+      for (int64_t k = 0; k < h_.score_count; ++k) multiply_score(score(k), row, rows, live);
+      move_to(group_ + row, column + live.first);
+      run_piece(live.state == ir::BlockState::full ? h_.tile_pieces - 1 : 0, rows, live.last - live.first);
+      for (int64_t k = 0; k < h_.sums_count; ++k) accumulate(sums(k), row, rows, columns, live);
     }
   }
 
-  // Rows and columns past the end are multiplied too: tiles have room for whole strips.
-  void multiply_score(const CascadeScoreWords& s, int64_t row, int64_t rows, int64_t columns) const {
+  // Rows and columns past the end are multiplied too: tiles have room for whole strips. The first live column stands
+  // first in a tile.
+  void multiply_score(const CascadeScoreWords& s, int64_t row, int64_t rows, Live live) const {
     const Panels a = panels(s.a, s.bytes), b = panels(s.b, s.bytes);
     for (int64_t k0 = 0; k0 < s.depth; k0 += depth_block) {
       const int64_t kc = std::min(depth_block, s.depth - k0);
       const ProductInto into = k0 == 0 ? ProductInto::nothing : ProductInto::sums;
-      for (int64_t n = 0; n < columns; n += s.b.r) {
+      for (int64_t n = live.first; n < live.last; n += s.b.r) {
         for (int64_t m = 0; m < rows; m += s.a.r) {
           product(s.code)(kc, a.panel(row + m, s.depth) + k0 * s.a.r * s.bytes, 0,
-                          b.panel(n, s.depth) + k0 * s.b.r * s.bytes, scratch_ + s.tile + (m * h_.line + n) * s.bytes,
-                          h_.line, static_cast<int64_t>(into), nullptr);
+                          b.panel(n, s.depth) + k0 * s.b.r * s.bytes,
+                          scratch_ + s.tile + (m * h_.line + n - live.first) * s.bytes, h_.line,
+                          static_cast<int64_t>(into), nullptr);
         }
       }
     }
   }
 
-  void accumulate(const CascadeSumsWords& s, int64_t row, int64_t rows, int64_t columns) const {
+  void accumulate(const CascadeSumsWords& s, int64_t row, int64_t rows, int64_t columns, Live live) const {
     const Panels b = panels(s.b, s.bytes);
     const bool scaled = s.factors >= 0;
     for (int64_t n = 0; n < s.columns; n += s.b.r) {
       for (int64_t m = 0; m < rows; m += s.mr) {
-        product(s.code)(columns, scratch_ + s.plane + m * h_.line * s.bytes, h_.line, b.panel(n, columns),
+        product(s.code)(live.last - live.first, scratch_ + s.plane + m * h_.line * s.bytes, h_.line,
+                        b.panel(n, columns) + live.first * s.b.r * s.bytes,
                         scratch_ + s.sums + ((row + m) * s.line + n) * s.bytes, s.line,
                         static_cast<int64_t>(scaled ? ProductInto::scaled_sums : ProductInto::sums),
                         scaled ? scratch_ + s.factors + m * s.bytes : nullptr);

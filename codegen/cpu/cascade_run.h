@@ -2,7 +2,7 @@
 // One task of a cascade: a group of rows of one batch point against the whole stream.
 //
 //   for each outer stream point, each block of columns
-//     for each tile of rows that masks do not leave empty   B panels: packed for the first such tile
+//     for each tile of rows that masks do not leave empty   B panels: packed for the first such tile; empty ends cut off
 //       score = A panels · B panels
 //       the tile piece, or that of full blocks              statistics move; scores become planes
 //       for each accumulation                               sums = sums · factor + plane · B panels
