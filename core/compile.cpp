@@ -6,6 +6,7 @@
 
 #include <tessera/core/error.h>
 #include <tessera/core/executor.h>
+#include <tessera/core/expect_fused.h>
 #include <tessera/core/fault.h>
 #include <tessera/core/log.h>
 #include <tessera/core/trace.h>
@@ -119,6 +120,7 @@ std::vector<Tensor> CompiledFunction::call(const std::vector<Tensor>& arguments)
   if (found == entries_.end()) {
     entry = record(arguments);
     entry->executable = default_executor().get(entry->recorded.program);
+    check_expected_fused(entry->recorded.program, *entry->executable);
     entries_.push_back(entry);
     if (entries_.size() == many_signatures + 1)
       log_line("recompile", "'" + options_.name + "' at " + at_.str() + " was compiled for more than " +

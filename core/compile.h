@@ -43,7 +43,7 @@ class CompiledFunction {
   std::vector<Tensor> call(const std::vector<Tensor>& arguments);
 
   int64_t programs() const;                        // signatures compiled so far
-  std::string text(std::string_view stage) const;  // of the latest program: "tsr", "fuse", "plan", "kernels", "explain"
+  std::string text(std::string_view stage) const;  // of the latest program, see Executable::text
   const Program* program() const;                  // the latest, null before the first call
 
  private:

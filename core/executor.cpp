@@ -11,6 +11,7 @@
 namespace tessera {
 
 std::string Executable::text(const Program&, std::string_view) const { return ""; }
+std::optional<InMemory> Executable::in_memory(const Program&, int) const { return std::nullopt; }
 
 // Least recently used programs leave first, so that a process that meets ever new shapes does not grow for ever.
 struct Executor::Cache {

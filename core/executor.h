@@ -3,6 +3,7 @@
 // every fast path; linking Tessera::tessera adds "jit". TESSERA_EXECUTOR chooses by name; nothing falls back in silence.
 
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -13,6 +14,13 @@
 
 namespace tessera {
 
+// Why a value lies in memory.
+struct InMemory {
+  std::string why;
+  std::string hint;  // what to change
+  int reader = -1;   // the instruction that stands in the way, if it is one
+};
+
 // One compiled computation. Equal programs share it, wherever they were recorded: so every call says which recording it
 // is for, and errors and texts speak of that one's lines and module paths. Runs on one thread at a time.
 class Executable {
@@ -22,8 +30,12 @@ class Executable {
   // its memory becomes a result. Throws ValueError for an index out of range, naming the op's line; then no argument
   // has been written to, so the caller loses nothing.
   virtual std::vector<BufferPtr> run(const Program& recorded, std::vector<BufferPtr>& arguments) = 0;
-  // What people read: "tsr", "fuse", "llvm", "plan", "kernels", "explain". Empty when the executor has no such text.
+  // What people read: "tsr", "fuse", "llvm", "plan", "kernels", "explain"; as data: "plan.json", "remarks.jsonl". Empty
+  // when the executor has no such text.
   virtual std::string text(const Program& recorded, std::string_view stage) const;
+  // For expect_fused(): nothing if the value of this instruction is used up where it is computed, or if this executor
+  // makes no kernels.
+  virtual std::optional<InMemory> in_memory(const Program& recorded, int instruction) const;
 };
 
 class Executor {

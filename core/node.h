@@ -36,6 +36,7 @@ struct Node {
   BufferPtr value;              // set once it was computed; then the node is a leaf
   Loc read_at;                  // who read it first: what grad() names when history is gone
   std::atomic<int> handles{0};  // Tensors that hold it
+  Loc fused_at;                 // where expect_fused() asked that it stay inside a kernel; unknown: nowhere
 
   ~Node();  // iterative: a chain of a million nodes must not recurse
 };

@@ -77,6 +77,10 @@ Tensor where(Operand condition, Operand a, Operand b);
 // ---- identities ----
 Tensor stop_gradient(Operand);
 Tensor barrier(Operand);  // nothing fuses across
+// The operand itself. compile() throws CompileError, saying what stands in the way, if the value would be written to
+// memory instead of being used up inside the kernel that makes it. Outside of compile() nothing is checked, and the
+// reference executor, which keeps every value, is not asked.
+Tensor expect_fused(Operand);
 
 // ---- structure ----
 Tensor broadcast_to(Operand, Shape);

@@ -96,7 +96,8 @@ class Flattener {
     check_internal(node.op != Op::Input, "a program input without a value was not declared");
     std::vector<int> operands;
     for (const NodePtr& operand : node.inputs) operands.push_back(index_.at(operand.get()));
-    index_[&node] = append({node.op, node.dtype, node.shape, node.attrs, std::move(operands), node.at, node.scope, {}});
+    index_[&node] = append(
+        {node.op, node.dtype, node.shape, node.attrs, std::move(operands), node.at, node.scope, {}, node.fused_at});
   }
 
   bool lift_;

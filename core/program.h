@@ -19,6 +19,7 @@ struct Instruction {
   Loc at = {};
   ScopePtr scope = {};
   std::string label = {};  // of an Input
+  Loc fused_at = {};       // of expect_fused()
 };
 
 struct Program {
@@ -32,7 +33,8 @@ struct Program {
   std::string precision = "f32";  // policy (D8)
   bool strict = false;            // every op rounds to its dtype, also inside a kernel (D18)
 
-  // Identity of the computation: ops, attributes, shapes, dtypes, wiring, policy. No names, no locations.
+  // Identity of the computation: ops, attributes, shapes, dtypes, wiring, policy. No names, no locations, and not what
+  // is expected of how it is computed.
   uint64_t hash() const;
   bool same_computation(const Program&) const;
   std::string str() const;

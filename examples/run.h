@@ -10,6 +10,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <utility>
 
 #include <CLI/CLI.hpp>
 
@@ -79,6 +80,15 @@ class Run {
 
 void write_text(const std::filesystem::path&, const std::string& text);  // FileError when it cannot
 
+// What a run directory keeps of its compiled step, in the folder `program`: for people, and as data.
+constexpr std::pair<const char*, const char*> program_files[] = {{"tsr", "tsr.txt"},
+                                                                 {"fuse", "fuse.txt"},
+                                                                 {"plan", "plan.txt"},
+                                                                 {"kernels", "kernels.txt"},
+                                                                 {"explain", "explain.txt"},
+                                                                 {"plan.json", "plan.json"},
+                                                                 {"remarks.jsonl", "remarks.jsonl"}};
+
 // Ctrl-C: the step that runs is finished and the run saved, then this leaves train().
 struct Stopped {};
 bool stop_wanted();
@@ -93,9 +103,8 @@ void Run::train(Loader& loader, const optim::Schedule& schedule, double units_pe
     auto batch = loader.next();
     Tensor loss = call(batch, schedule(t));
     if (t == first_step())
-      for (const char* stage : {"tsr", "fuse", "plan", "kernels", "explain"})
-        if (std::string text = step.text(stage); !text.empty())
-          write_text(path("program") / (std::string(stage) + ".txt"), text);
+      for (auto [stage, file] : program_files)
+        if (std::string text = step.text(stage); !text.empty()) write_text(path("program") / file, text);
     log(t, loss, schedule(t), units_per_step, loader.state());
   }
   finish(t, loader.state());

@@ -11,6 +11,7 @@
 #include "mlir/IR/OwningOpRef.h"
 
 #include <tessera/core/program.h>
+#include <tessera/ir/remark.h>
 
 namespace tessera::ir {
 
@@ -22,15 +23,9 @@ void load_dialects(mlir::MLIRContext& context);
 // function `tsr.strict` where every op shall round.
 mlir::OwningOpRef<mlir::ModuleOp> import_program(mlir::MLIRContext& context, const Program& program);
 
-// Two instructions of the Program, one reading the other, whose ops ended in different kernels.
-struct MissedFusion {
-  int consumer = -1, producer = -1;
-  std::string reason;
-};
-
-// Runs the pipeline in place and says what was not fused. `on_pass(name, module)` is called after each pass that
+// Runs the pipeline in place and says what was decided about planes and what was not fused. `on_pass(name, module)` is called after each pass that
 // changed something (dumps). Throws InternalError when a pass fails: a checked Program always lowers.
-std::vector<MissedFusion> lower_to_fuse(mlir::ModuleOp module,
-                                        const std::function<void(const std::string&, mlir::ModuleOp)>& on_pass = {});
+std::vector<Remark> lower_to_fuse(mlir::ModuleOp module,
+                                  const std::function<void(const std::string&, mlir::ModuleOp)>& on_pass = {});
 
 }  // namespace tessera::ir

@@ -30,10 +30,10 @@ void load_fuse_dialects(mlir::MLIRContext& context) {
 }
 
 std::unique_ptr<PlanRunner> compile_fuse(mlir::ModuleOp module, std::vector<KernelTexts>* texts,
-                                         const std::string& name, std::vector<PlanMissed> missed) {
+                                         const std::string& name, std::vector<ir::Remark> remarks) {
   Planned planned = build_plan(module);
   planned.plan.name = name;
-  planned.plan.missed = std::move(missed);
+  planned.plan.remarks = std::move(remarks);
   std::vector<KernelFunction> functions = get_kernels(*module.getContext(), planned.kernels, texts);
   return std::make_unique<PlanRunner>(std::move(planned.plan), std::move(functions));
 }

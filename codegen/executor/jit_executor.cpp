@@ -13,6 +13,8 @@
 #include <tessera/codegen/executor/dump.h>
 #include <tessera/codegen/executor/program_key.h>
 #include <tessera/codegen/plan/explain.h>
+#include <tessera/codegen/plan/in_memory.h>
+#include <tessera/codegen/plan/remark_lines.h>
 #include <tessera/core/error.h>
 #include <tessera/core/executor.h>
 #include <tessera/core/log.h>
@@ -62,11 +64,13 @@ std::unique_ptr<PlanRunner> compile_program(const Program& program, std::vector<
         dump.write(pass + ".mlir", [&] { return text_of(now); });
       };
     }
-    std::vector<PlanMissed> missed;
-    for (ir::MissedFusion& pair : ir::lower_to_fuse(*module, on_pass))
-      missed.push_back({pair.consumer, pair.producer, std::move(pair.reason)});
+    std::vector<ir::Remark> remarks = ir::lower_to_fuse(*module, on_pass);
     std::vector<KernelTexts> dumped;
-    auto runner = compile_fuse(*module, texts ? texts : dump.on() ? &dumped : nullptr, program.name, std::move(missed));
+    auto runner = compile_fuse(*module,
+                               texts       ? texts
+                               : dump.on() ? &dumped
+                                           : nullptr,
+                               program.name, std::move(remarks));
     for (const KernelTexts& kernel : dumped) {
       dump.write(kernel.symbol + ".mlir", [&] { return kernel.emitted; });
       dump.write(kernel.symbol + ".ll", [&] { return kernel.llvm; });
@@ -74,6 +78,8 @@ std::unique_ptr<PlanRunner> compile_program(const Program& program, std::vector<
     dump.write("plan.txt", [&] { return runner->plan().str(); });
     dump.write("kernels.txt", [&] { return kernel_table(runner->plan(), program); });
     dump.write("explain.txt", [&] { return explain(runner->plan(), program); });
+    dump.write("plan.json", [&] { return runner->plan().to_json(); });
+    dump.write("remarks.jsonl", [&] { return remark_lines(runner->plan(), program); });
     return runner;
   });
 }
@@ -107,6 +113,8 @@ class JitExecutable : public Executable {
     if (stage == "plan") return runner_->plan().str();
     if (stage == "kernels") return kernel_table(runner_->plan(), recorded);
     if (stage == "explain") return explain(runner_->plan(), recorded);
+    if (stage == "plan.json") return runner_->plan().to_json();
+    if (stage == "remarks.jsonl") return remark_lines(runner_->plan(), recorded);
     if (stage == "llvm") {
       std::vector<KernelTexts> texts;
       compile_program(recorded, &texts);
@@ -120,6 +128,10 @@ class JitExecutable : public Executable {
       if (stage == "fuse") ir::lower_to_fuse(*module);
       return text_of(*module);
     });
+  }
+
+  std::optional<InMemory> in_memory(const Program& recorded, int instruction) const override {
+    return find_in_memory(runner_->plan(), recorded, instruction);
   }
 
  private:

@@ -84,7 +84,8 @@ class Builder {
     made.reads = static_cast<int>(made.values.size());
     made.values.push_back(storage_->id_of(op.getResult()));
     std::vector<int> origins = origins_of(*op);
-    made.writes = {{made.values.back(), origins.empty() ? -1 : origins.back()}};
+    made.writes = {{made.values.back(), origins.empty() ? -1 : origins.back(),
+                    cast<RankedTensorType>(op.getResult().getType()).getNumElements()}};
     made.parameters = library_parameters(op);
     const bool in_place = made.values.front() == made.values.back();  // then most of it stays as it is
     for (int value : made.values)

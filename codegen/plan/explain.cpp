@@ -122,35 +122,66 @@ std::string wrapped(std::string line) {
   return line.size() > columns && colon != std::string::npos ? line.replace(colon, 2, ":\n           ") : line;
 }
 
-// By module, with equal layers on one line.
-std::string missed_text(const Plan& plan, const Program& recorded) {
-  if (plan.missed.empty()) return "\nEvery op shares a kernel with what it reads.\n";
+// Remarks by module, with equal layers on one line and equal texts counted.
+class RemarksByModule {
+ public:
+  void add(const Program& recorded, int op, const std::string& text) {
+    const std::string title = any_layer(module_of(recorded, op));
+    if (!modules_.count(title)) order_.push_back(title);
+    Module& module = modules_[title];
+    add_once(module.lines, line_of(recorded, op));
+    add_once(module.texts, text);
+    ++module.counts[text];
+  }
+  std::string str() const {
+    std::string out;
+    for (const std::string& title : order_) {
+      const Module& module = modules_.at(title);
+      out += fmt::format("\n  {}  {}\n", title.empty() ? "(no module)" : title, join(module.lines, 2));
+      for (const std::string& text : module.texts)
+        out += wrapped(fmt::format("  {:>4} × {}\n", module.counts.at(text), text));
+    }
+    return out;
+  }
+
+ private:
   struct Module {
     std::vector<std::string> lines, texts;
     std::map<std::string, int> counts;
   };
-  std::vector<std::string> order;
-  std::map<std::string, Module> modules;
-  for (const PlanMissed& missed : plan.missed) {
-    std::string title = any_layer(module_of(recorded, missed.consumer));
-    std::string from = any_layer(module_of(recorded, missed.producer));
-    if (!modules.count(title)) order.push_back(title);
-    Module& module = modules[title];
-    add_once(module.lines, line_of(recorded, missed.consumer));
-    std::string text =
-        fmt::format("{} apart from {}{}: {}", op_name(recorded, missed.consumer), op_name(recorded, missed.producer),
-                    from == title || from.empty() ? "" : " of " + from, missed.reason);
-    add_once(module.texts, text);
-    ++module.counts[text];
+  std::vector<std::string> order_;
+  std::map<std::string, Module> modules_;
+};
+
+std::string planes_text(const Plan& plan, const Program& recorded) {
+  RemarksByModule by_module;
+  int derived = 0, missed = 0;
+  for (const ir::Remark& remark : plan.remarks) {
+    if (remark.category != "plane") continue;
+    derived += remark.name == "cascade";
+    missed += remark.missed;
+    by_module.add(recorded, remark.ops.empty() ? -1 : remark.ops.front(),
+                  remark.text + (remark.reason.empty() ? "" : ": " + remark.reason));
   }
-  std::string out = fmt::format("\nnot fused: {} pairs of kernels\n", plan.missed.size());
-  for (const std::string& title : order) {
-    const Module& module = modules[title];
-    out += fmt::format("\n  {}  {}\n", title.empty() ? "(no module)" : title, join(module.lines, 2));
-    for (const std::string& text : module.texts)
-      out += wrapped(fmt::format("  {:>4} × {}\n", module.counts.at(text), text));
+  if (derived + missed == 0) return "";
+  return fmt::format("\nplanes: {} kernels derived, {} things missed\n", derived, missed) + by_module.str();
+}
+
+std::string missed_text(const Plan& plan, const Program& recorded) {
+  RemarksByModule by_module;
+  int pairs = 0;
+  for (const ir::Remark& remark : plan.remarks) {
+    if (remark.category != "fusion") continue;
+    ++pairs;
+    const int reader = remark.ops.empty() ? -1 : remark.ops.front();
+    const std::string title = any_layer(module_of(recorded, reader)),
+                      from = any_layer(module_of(recorded, remark.other));
+    by_module.add(recorded, reader,
+                  fmt::format("{} apart from {}{}: {}", op_name(recorded, reader), op_name(recorded, remark.other),
+                              from == title || from.empty() ? "" : " of " + from, remark.reason));
   }
-  return out;
+  if (pairs == 0) return "\nEvery op shares a kernel with what it reads.\n";
+  return fmt::format("\nnot fused: {} pairs of kernels\n", pairs) + by_module.str();
 }
 
 }  // namespace
@@ -201,7 +232,7 @@ std::string explain(const Plan& plan, const Program& recorded) {
       if (!row.guests.empty()) text += fmt::format("         with {}\n", join(row.guests, 3));
     }
   }
-  return text + missed_text(plan, recorded);
+  return text + planes_text(plan, recorded) + missed_text(plan, recorded);
 }
 
 std::string kernel_table(const Plan& plan, const Program& recorded) {

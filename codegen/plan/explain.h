@@ -14,7 +14,8 @@ namespace tessera::codegen {
 std::string module_of(const Program& recorded, int op);
 std::string line_of(const Program& recorded, int op);
 
-// Kernels under the modules that they compute, with equal layers on one line, then what was not fused and why.
+// Kernels under the modules that they compute, with equal layers on one line, then what became of planes, and what was not
+// fused and why.
 std::string explain(const Plan& plan, const Program& recorded);
 // Every launch in the order of the run, each with its own module.
 std::string kernel_table(const Plan& plan, const Program& recorded);

@@ -69,7 +69,9 @@ std::vector<PlanWrite> writes_of(Block& body) {
     return number && number.getValue().isInfinity();
   });
   std::vector<PlanWrite> writes;
-  for (Value value : body.getTerminator()->getOperands()) writes.push_back({-1, origin_of(value.getLoc()), infinite});
+  for (auto [value, result] : llvm::zip(body.getTerminator()->getOperands(), body.getParentOp()->getResults()))
+    writes.push_back(
+        {-1, origin_of(value.getLoc()), cast<RankedTensorType>(result.getType()).getNumElements(), infinite});
   return writes;
 }
 

@@ -8,6 +8,8 @@
 #include <string>
 #include <vector>
 
+#include <tessera/ir/remark.h>
+
 namespace tessera::codegen {
 
 enum class Place : int { argument, result, arena, constant };
@@ -36,14 +38,9 @@ struct PlanCheck {
 
 struct PlanWrite {
   int value = 0;
-  int op = -1;                    // what it holds the result of
+  int op = -1;  // what it holds the result of
+  int64_t elements = 0;
   bool infinite_by_text = false;  // the kernel holds an infinite constant: an infinity may be meant
-};
-
-// Two ops, one reading the other, that share no kernel.
-struct PlanMissed {
-  int consumer = -1, producer = -1;
-  std::string reason;
 };
 
 struct PlanLaunch {
@@ -73,7 +70,7 @@ struct Plan {
   std::vector<int> donor;
   std::vector<PlanKernel> kernels;
   std::vector<PlanLaunch> launches;
-  std::vector<PlanMissed> missed;
+  std::vector<ir::Remark> remarks;
   std::string constants;  // bytes of all constants
   int64_t arena_bytes = 0, peak_bytes = 0, scratch_bytes = 0;
 

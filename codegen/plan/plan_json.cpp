@@ -3,6 +3,10 @@
 #include <tessera/codegen/plan/plan.h>
 #include <tessera/core/error.h>
 
+namespace tessera::ir {
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(Remark, category, name, missed, ops, other, text, reason, hint)
+}  // namespace tessera::ir
+
 namespace tessera::codegen {
 
 using nlohmann::json;
@@ -11,8 +15,7 @@ using nlohmann::json;
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(PlanValue, place, number, bytes, offset, type, first, last)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(PlanKernel, key, symbol, name, kind)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(PlanCheck, word, extent, dim, op)
-NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(PlanWrite, value, op, infinite_by_text)
-NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(PlanMissed, consumer, producer, reason)
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(PlanWrite, value, op, elements, infinite_by_text)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(PlanLaunch, what, kernel, library, values, reads, writes, parameters, joins, tasks,
                                    scratch, checks, error_words, ops, bytes, flops)
 
@@ -42,7 +45,7 @@ std::string Plan::to_json() const {
               {"donor", donor},
               {"kernels", kernels},
               {"launches", launches},
-              {"missed", missed},
+              {"remarks", remarks},
               {"constants", to_hex(constants)},
               {"arena_bytes", arena_bytes},
               {"peak_bytes", peak_bytes},
@@ -61,7 +64,7 @@ Plan Plan::from_json(const std::string& text) {
     all.at("donor").get_to(plan.donor);
     all.at("kernels").get_to(plan.kernels);
     all.at("launches").get_to(plan.launches);
-    all.at("missed").get_to(plan.missed);
+    all.at("remarks").get_to(plan.remarks);
     plan.constants = from_hex(all.at("constants").get<std::string>());
     all.at("arena_bytes").get_to(plan.arena_bytes);
     all.at("peak_bytes").get_to(plan.peak_bytes);

@@ -11,6 +11,7 @@
 #include <tessera/ir/plane/normalize_body.h>
 #include <tessera/ir/plane/repair.h>
 #include <tessera/ir/plane/write_cascade.h>
+#include <tessera/ir/remarks.h>
 
 namespace tessera::ir {
 
@@ -38,26 +39,33 @@ class DerivePlanesPass : public impl::DerivePlanesBase<DerivePlanesPass> {
     const OpOrder order = order_of(block);
     std::string why;
     const std::unique_ptr<Plane> plane = grow_plane(seed, free, order, why);
-    if (!plane) return;
+    if (!plane) {
+      if (!why.empty()) missed(seed, seed.getOperation(), {why, "write its parts as separate values"});
+      return;
+    }
     Values stored;
     for (;;) {
       const std::vector<PlaneKernel> kernels = plan_kernels(*plane, free, order, stored);
-      if (std::string reason = why_materialise(*plane, kernels); !reason.empty()) return missed(seed, reason);
+      if (auto obstruction = why_materialise(*plane, kernels)) return missed(seed, plane->ops, *obstruction);
       std::vector<fuse::CascadeOp> written;
       mlir::IRMapping memory;
-      const std::optional<Value> early = write(*plane, kernels, free, block, memory, written);
+      std::vector<RepairSteps> steps;
+      const std::optional<Value> early = write(*plane, kernels, free, block, memory, written, steps);
       if (!early) {
-        finish(*plane, kernels, memory, written, block);
+        finish(*plane, kernels, free, memory, written, steps, block);
         return;
       }
       for (fuse::CascadeOp op : llvm::reverse(written)) op.erase();
-      if (!*early || !stored.insert(*early).second) return missed(seed, "a statistic cannot be repaired");
+      if (!*early || !stored.insert(*early).second)
+        return missed(seed, plane->ops,
+                      {"a statistic cannot be repaired", "use a maximum as the reference, as softmax does"});
     }
   }
 
   // A statistic that must lie in memory first, if there is one; a null value if there is no way.
   std::optional<Value> write(const Plane& plane, const std::vector<PlaneKernel>& kernels, const FreeOps& free,
-                             mlir::Block& block, mlir::IRMapping& memory, std::vector<fuse::CascadeOp>& written) {
+                             mlir::Block& block, mlir::IRMapping& memory, std::vector<fuse::CascadeOp>& written,
+                             std::vector<RepairSteps>& steps) {
     for (mlir::BlockArgument argument : block.getArguments()) memory.map(argument, argument);
     for (Operation& op : block)
       for (Value result : op.getResults()) memory.map(result, result);
@@ -66,7 +74,7 @@ class DerivePlanesPass : public impl::DerivePlanesBase<DerivePlanesPass> {
       WrittenCascade cascade = write_cascade(b, plane, kernel, free, memory);
       written.push_back(cascade.op);
       normalize_body(cascade.op);
-      if (const std::optional<Unrepaired> failed = repair(cascade.op)) {
+      if (const std::optional<Unrepaired> failed = repair(cascade.op, steps.emplace_back())) {
         mlir::remark::missed(cascade.op.getLoc(), mlir::remark::RemarkOpts::name("repair").category("plane"))
             << mlir::remark::add("a statistic gets a kernel of its own") << mlir::remark::reason("{0}", failed->why);
         return cascade.sources.lookup(failed->statistic);
@@ -77,16 +85,19 @@ class DerivePlanesPass : public impl::DerivePlanesBase<DerivePlanesPass> {
     return std::nullopt;
   }
 
-  void finish(const Plane& plane, const std::vector<PlaneKernel>& kernels, const mlir::IRMapping& memory,
-              std::vector<fuse::CascadeOp>& written, mlir::Block& block) {
+  void finish(const Plane& plane, const std::vector<PlaneKernel>& kernels, const FreeOps& free,
+              const mlir::IRMapping& memory, std::vector<fuse::CascadeOp>& written,
+              const std::vector<RepairSteps>& all_steps, mlir::Block& block) {
     gone_.insert(plane.ops.begin(), plane.ops.end());
-    for (auto [kernel, op] : llvm::zip_equal(kernels, written)) {
+    for (const PlaneKernel& kernel : kernels)  // while their readers still read them
+      for (Value output : kernel.outputs)
+        if (plane.spans(output)) report_tap(plane, output, free);
+    for (auto [kernel, op, steps] : llvm::zip_equal(kernels, written, all_steps)) {
       for (Value output : kernel.outputs)
         output.replaceUsesWithIf(memory.lookup(output),
                                  [&](mlir::OpOperand& use) { return !plane.lists->is_member(use.getOwner()); });
       place(op, block);
-      mlir::remark::passed(op.getLoc(), mlir::remark::RemarkOpts::name("cascade").category("plane"))
-          << mlir::remark::add("{0} computes {1} ops of a plane in blocks", op.getName().str(), kernel.members.size());
+      report(kernel, op, steps);
       say_skipped(op);
     }
     for (Operation& op : llvm::make_early_inc_range(llvm::reverse(block)))
@@ -139,9 +150,44 @@ class DerivePlanesPass : public impl::DerivePlanesBase<DerivePlanesPass> {
     return true;
   }
 
-  static void missed(tsr::ContractOp seed, const std::string& why) {
-    mlir::remark::missed(seed.getLoc(), mlir::remark::RemarkOpts::name("plane").category("plane"))
-        << mlir::remark::add("the plane lies in memory") << mlir::remark::reason("{0}", why);
+  static void report(const PlaneKernel& kernel, fuse::CascadeOp op, const RepairSteps& steps) {
+    auto remark = mlir::remark::passed(op.getLoc(), mlir::remark::RemarkOpts::name("cascade").category("plane"));
+    if (!remark) return;
+    remark << mlir::remark::add("{0} computes {1} ops of a plane in blocks: sweep {2} over its {3}", op.getName().str(),
+                                kernel.members.size(), kernel.sweep, kernel.side == Side::row ? "rows" : "columns");
+    if (steps.pulled_out) remark << mlir::remark::add("; {0} sums without factors of their rows", steps.pulled_out);
+    if (steps.moved) remark << mlir::remark::add("; {0} factors move sums when a maximum grows", steps.moved);
+    remark << about(kernel.members);
+  }
+
+  // A value of the plane that somebody reads element by element.
+  static void report_tap(const Plane& plane, Value value, const FreeOps& free) {
+    auto remark = mlir::remark::missed(value.getLoc(), mlir::remark::RemarkOpts::name("tap").category("plane"));
+    if (!remark) return;
+    Operation* reader = reader_outside(plane, value, free);
+    remark << mlir::remark::add("{0} is written to memory", value.getDefiningOp()->getName().getStringRef().str());
+    if (!reader || reader->hasTrait<mlir::OpTrait::IsTerminator>()) {
+      remark << mlir::remark::reason("the program returns it");
+      return;
+    }
+    remark << mlir::remark::reason("{0} reads it outside of its plane", reader->getName().getStringRef().str())
+           << mlir::remark::suggest("let that op read a reduction of it, or reduce what it makes over a whole side")
+           << because_of(reader);
+  }
+
+  static Operation* reader_outside(const Plane& plane, Value value, const FreeOps& free) {
+    for (Operation* user : value.getUsers()) {
+      if (plane.lists->is_member(user)) continue;
+      if (!free.is_free(user)) return user;
+      if (Operation* reader = reader_outside(plane, user->getResult(0), free)) return reader;
+    }
+    return nullptr;
+  }
+
+  static void missed(tsr::ContractOp seed, llvm::ArrayRef<Operation*> ops, const Obstruction& obstruction) {
+    if (auto remark = mlir::remark::missed(seed.getLoc(), mlir::remark::RemarkOpts::name("plane").category("plane")))
+      remark << mlir::remark::add("the plane lies in memory") << mlir::remark::reason("{0}", obstruction.why)
+             << mlir::remark::suggest("{0}", obstruction.hint) << about(ops);
   }
 
   llvm::DenseSet<Operation*> gone_;

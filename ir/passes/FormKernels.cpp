@@ -9,6 +9,7 @@
 #include <tessera/ir/form/body.h>
 #include <tessera/ir/form/partition.h>
 #include <tessera/ir/passes/Passes.h>
+#include <tessera/ir/remarks.h>
 #include <tessera/ir/tsr/Tsr.h>
 
 namespace tessera::ir {
@@ -50,8 +51,7 @@ class FormKernelsPass : public impl::FormKernelsBase<FormKernelsPass> {
     if (!remark) return;
     remark << mlir::remark::add("{0} does not join {1}", apart.consumer->getName().getStringRef().str(),
                                 apart.producer->getName().getStringRef().str())
-           << mlir::remark::reason("{0}", apart.reason)
-           << mlir::remark::detail::Remark::Arg("Producer", mlir::Attribute(apart.producer->getLoc()));
+           << mlir::remark::reason("{0}", apart.reason) << because_of(apart.producer);
   }
 
   static void place_in(tsr::ConcatOp concat, Root& root, const KernelWriter& kernel, mlir::OpBuilder& b, Begun& begun) {

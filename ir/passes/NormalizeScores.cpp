@@ -181,7 +181,7 @@ class NormalizeScoresPass : public impl::NormalizeScoresBase<NormalizeScoresPass
       const OpOrder order = order_of(block);
       std::string why;
       const std::unique_ptr<Plane> plane = grow_plane(seed, free, order, why);
-      if (!plane || !why_materialise(*plane, plan_kernels(*plane, free, order, {})).empty()) continue;
+      if (!plane || why_materialise(*plane, plan_kernels(*plane, free, order, {}))) continue;
       seen.insert(plane->ops.begin(), plane->ops.end());
       // In program order, so that an op sees what became of its operands. What is replaced stays until the end: a plane
       // is known by its ops.

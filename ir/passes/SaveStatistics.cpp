@@ -33,7 +33,7 @@ class SaveStatisticsPass : public impl::SaveStatisticsBase<SaveStatisticsPass> {
       }
       if (!plane) continue;
       const std::vector<PlaneKernel> kernels = plan_kernels(*plane, free, order, {});
-      if (!why_materialise(*plane, kernels).empty()) continue;
+      if (why_materialise(*plane, kernels)) continue;
       seen.insert(plane->ops.begin(), plane->ops.end());
       for (Operation* member : plane->ops)
         if (auto softmax = llvm::dyn_cast<tsr::SoftmaxOp>(member)) save(softmax, *plane, kernels);

@@ -24,16 +24,16 @@ int64_t volume(const DimLists& lists, const AtomList& atoms) {
 
 }  // namespace
 
-std::string why_materialise(const Plane& plane, const std::vector<PlaneKernel>& kernels) {
+std::optional<Obstruction> why_materialise(const Plane& plane, const std::vector<PlaneKernel>& kernels) {
   const DimLists& lists = *plane.lists;
   const AtomList whole = lists.atoms_of(plane.seed->getResult(0));
   const int64_t rows = volume(lists, plane.rows), columns = volume(lists, plane.columns);
-  if (std::min(rows, columns) < shortest) return "the plane is only a few rows or columns wide";
-  bool ends = false;
+  if (std::min(rows, columns) < shortest)
+    return {{"the plane is only a few rows or columns wide",
+             llvm::formatv("give both sides at least {0}, or let the value lie in memory", shortest).str()}};
   double around = 0;  // elements of what the plane is made from and of what is made from it
   for (mlir::Operation* op : plane.ops) {
     const bool is_end = plane.ends_on(Side::row, op) || plane.ends_on(Side::column, op);
-    ends |= is_end;
     auto contract = llvm::dyn_cast<tsr::ContractOp>(op);
     if (!contract) continue;
     for (mlir::Value operand : contract->getOperands())
@@ -43,15 +43,17 @@ std::string why_materialise(const Plane& plane, const std::vector<PlaneKernel>& 
     for (const auto& [letter, list] : lists.letters(op))
       for (int atom : lists.expanded(list))
         if (!llvm::is_contained(whole, atom)) rest *= lists.extent(atom);
-    if (rest > widest) return llvm::formatv("rows of {0} elements are too wide for one block", rest).str();
+    if (rest > widest)
+      return {{llvm::formatv("rows of {0} elements are too wide for one block", rest).str(),
+               llvm::formatv("let contractions of the plane read and make rows of at most {0}", widest).str()}};
   }
-  if (!ends) return "nothing is reduced over it";
   const bool shared = whole.size() == plane.rows.size() + plane.columns.size();
   const double ratio = static_cast<double>(volume(lists, whole)) / around;
   if (shared && ratio < least_ratio)
-    return llvm::formatv("it is only {0:F1} times as large as what it is made of", ratio).str();
-  if (kernels.empty()) return "nothing is read of it";
-  return "";
+    return {{llvm::formatv("it is only {0:F1} times as large as what it is made of", ratio).str(),
+             "let it lie in memory: computing it again would cost more"}};
+  if (kernels.empty()) return {{"nothing is read of it", "leave it out"}};
+  return {};
 }
 
 }  // namespace tessera::ir

@@ -60,7 +60,7 @@ class Grower {
         take(op);
       }
       if (!unfit_) settle();
-      if (!unfit_) return std::move(plane_);
+      if (!unfit_) return is_reduced() ? std::move(plane_) : nullptr;
       if (unfit_ == seed_) break;
       left_out_.insert(unfit_);
     }
@@ -69,6 +69,13 @@ class Grower {
   }
 
  private:
+  // What nothing is reduced over are results of an ordinary contraction.
+  bool is_reduced() const {
+    return llvm::any_of(plane_->ops, [&](Operation* op) {
+      return plane_->ends_on(Side::row, op) || plane_->ends_on(Side::column, op);
+    });
+  }
+
   bool seed_plane(std::string& why) {
     plane_ = std::make_unique<Plane>();
     plane_->seed = seed_;
@@ -78,12 +85,12 @@ class Grower {
     unfit_ = nullptr;
     const Roles letters = roles(seed_);
     if (letters.of_a.empty() || letters.of_b.empty() || letters.summed.empty() || !seed_.getWindows().empty())
-      return why = "it makes no plane", false;
+      return false;
     become_member(seed_);
     if (unfit_) return why = lists().refusal(), false;
     rows_ = atoms_of_letters(lists(), seed_, letters.of_a);
     columns_ = atoms_of_letters(lists(), seed_, letters.of_b);
-    return !rows_.empty() && !columns_.empty() ? true : (why = "it makes no plane", false);
+    return !rows_.empty() && !columns_.empty();
   }
 
   DimLists& lists() { return *plane_->lists; }

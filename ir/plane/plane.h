@@ -46,7 +46,7 @@ inline bool keeps_order(mlir::Operation* function) { return function->hasAttr("t
 using OpOrder = llvm::DenseMap<mlir::Operation*, int>;
 OpOrder order_of(mlir::Block& block);
 
-// The plane that grows from `seed`; `why` says what is in the way if there is none.
+// The plane that grows from `seed`; `why` says what is in the way, unless no contraction of its kind makes one.
 std::unique_ptr<Plane> grow_plane(tsr::ContractOp seed, const FreeOps& free, const OpOrder& order, std::string& why);
 
 }  // namespace tessera::ir

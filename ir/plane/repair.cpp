@@ -27,7 +27,8 @@ struct Stop {
 // Works on a copy of the cascade, accumulation by accumulation in program order.
 class Repairer {
  public:
-  explicit Repairer(fuse::CascadeOp cascade) : body_(cascade.getBody().front()), facts_(cascade) {}
+  Repairer(fuse::CascadeOp cascade, RepairSteps& steps)
+      : body_(cascade.getBody().front()), facts_(cascade), steps_(steps) {}
 
   std::optional<Stop> run() {
     llvm::SmallVector<Operation*, 8> accumulations;
@@ -67,13 +68,16 @@ class Repairer {
   }
 
   // What follows the accumulation, for all who read it.
-  static void finish(Operation* op, Algebra& algebra, const PulledOut& pulled) {
+  void finish(Operation* op, Algebra& algebra, const PulledOut& pulled) {
     algebra.b.setInsertionPointAfter(op);
     Value result = op->getResult(0), finished = apply(algebra, pulled.after, result);
     llvm::SmallPtrSet<Operation*, 8> steps;
     for (Operation* step = op->getNextNode(); step != &*algebra.b.getInsertionPoint(); step = step->getNextNode())
       steps.insert(step);
-    if (finished != result) result.replaceAllUsesExcept(finished, steps);
+    if (finished != result) {
+      result.replaceAllUsesExcept(finished, steps);
+      ++steps_.pulled_out;
+    }
     algebra.b.setInsertionPoint(op);
   }
 
@@ -87,12 +91,14 @@ class Repairer {
         return Stop{op, {statistic, "may move either way, and a repair could grow without bound"}};
       fuse::RepairOp repair = write_repair(op, statistic, factor);
       if (auto why = check_repair(facts_, operand, repair)) return Stop{op, {statistic, *why}};
+      ++steps_.moved;
     }
     return {};
   }
 
   mlir::Block& body_;
   BodyFacts facts_;
+  RepairSteps& steps_;
 };
 
 // Constants that are equal outside come back into the region: it reads its arguments alone.
@@ -122,10 +128,10 @@ void tidy(fuse::CascadeOp cascade) {
 
 }  // namespace
 
-std::optional<Unrepaired> repair(fuse::CascadeOp cascade) {
+std::optional<Unrepaired> repair(fuse::CascadeOp cascade, RepairSteps& steps) {
   mlir::IRMapping copies;
   mlir::OwningOpRef<fuse::CascadeOp> copy = llvm::cast<fuse::CascadeOp>(cascade->clone(copies));
-  if (auto stop = Repairer(*copy).run()) {
+  if (auto stop = Repairer(*copy, steps).run()) {
     llvm::DenseMap<Operation*, Operation*> originals;
     for (auto [original, clone] : copies.getOperationMap()) originals[clone] = original;
     Operation* accumulation = originals.lookup(stop->accumulation);

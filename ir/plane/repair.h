@@ -17,6 +17,12 @@ struct Unrepaired {
   std::string why;
 };
 
+// What was done, for those who ask how a kernel came about.
+struct RepairSteps {
+  int pulled_out = 0;  // accumulations that factors or terms left
+  int moved = 0;       // factors that move an accumulation with a statistic
+};
+
 // `cascade` says what is computed by definition and has no fuse.repair yet. Afterwards it meets (K6) and (K7):
 //   1. Factors that no stream dim moves leave the accumulation: Σ (e / l) v = (Σ e v) / l. So do terms under max and min,
 //      through any increasing function: max (x − r) = max x − r.
@@ -30,6 +36,6 @@ struct Unrepaired {
 //
 // Exact but for rounding, also at −∞. A row whose statistics are no numbers (an exponent is +∞, a sum that divides is 0)
 // may become NaN also where the definition has another value.
-std::optional<Unrepaired> repair(fuse::CascadeOp cascade);
+std::optional<Unrepaired> repair(fuse::CascadeOp cascade, RepairSteps& steps);
 
 }  // namespace tessera::ir

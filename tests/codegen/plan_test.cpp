@@ -107,12 +107,12 @@ TEST(Plan, ReadsItselfBack) {
   launch.tasks = 1;
   launch.joins = true;
   launch.reads = 1;
-  launch.writes = {{1, 1, false}};
+  launch.writes = {{1, 1, 16, false}};
   launch.checks = {{0, 5, 1, 1}};
   launch.error_words = 2;
   launch.ops = {1};
   plan.launches = {launch};
-  plan.missed = {{1, 0, "no space holds both"}};
+  plan.remarks = {{"fusion", "separate-kernels", true, {1}, 0, "", "no space holds both", "fuse"}};
   plan.constants = std::string("\x00\xff\x7f", 3);
   plan.arena_bytes = 128;
   Plan back = Plan::from_json(plan.to_json());

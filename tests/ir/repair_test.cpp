@@ -117,7 +117,8 @@ class Repair : public ::testing::Test {
     auto original = mlir::OwningOpRef<mlir::ModuleOp>(module_->clone());
     fuse::CascadeOp definition;
     original->walk([&](fuse::CascadeOp cascade) { definition = cascade; });
-    const auto failed = ir::repair(asked);
+    ir::RepairSteps steps;
+    const auto failed = ir::repair(asked, steps);
     ASSERT_FALSE(failed.has_value()) << failed->why << "\n" << source;
     ASSERT_TRUE(mlir::succeeded(mlir::verify(*module_))) << printed();
     Draw draw(seed);
@@ -137,7 +138,8 @@ class Repair : public ::testing::Test {
                 std::string_view statistic, std::string_view why) {
     fuse::CascadeOp cascade = parse(cascade_text(body, yielded));
     const std::string before = printed();
-    const auto failed = ir::repair(cascade);
+    ir::RepairSteps steps;
+    const auto failed = ir::repair(cascade, steps);
     ASSERT_TRUE(failed.has_value()) << printed();
     EXPECT_THAT(failed->why, ::testing::HasSubstr(std::string(why)));
     EXPECT_EQ(failed->accumulation->getBlock(), &cascade.getBody().front());

@@ -1,0 +1,27 @@
+#pragma once
+// From MLIR's remarks, which passes emit, to ours.
+
+#include <vector>
+
+#include "mlir/IR/MLIRContext.h"
+#include "mlir/IR/Remarks.h"
+
+#include <tessera/ir/remark.h>
+
+namespace tessera::ir {
+
+// Arguments of a remark that name more ops than its location.
+mlir::remark::detail::Remark::Arg about(llvm::ArrayRef<mlir::Operation*> ops);
+mlir::remark::detail::Remark::Arg because_of(mlir::Operation* op);
+
+// While it lives, remarks of the context go into `out`: all of category `plane`, what was missed of `fusion`.
+class CollectRemarks {
+ public:
+  CollectRemarks(mlir::MLIRContext& context, std::vector<Remark>& out);
+  ~CollectRemarks();
+
+ private:
+  mlir::MLIRContext& context_;
+};
+
+}  // namespace tessera::ir
