@@ -101,10 +101,23 @@ std::vector<int> operand_dims(const Node& node) {
 
 bool is(const NodePtr& node, Op op) { return node->op == op && !node->value && !node->custom; }
 
+NodePtr without_round_trips(NodePtr node, std::vector<const Node*>& inside) {
+  while (is(node, Op::Cast) && is(node->inputs[0], Op::Cast)) {
+    const NodePtr &wide = node->inputs[0], &x = wide->inputs[0];
+    const bool holds_all = wide->dtype == f64 || (wide->dtype == f32 && x->dtype != f64);
+    if (x->dtype != node->dtype || !is_float(x->dtype) || !holds_all) break;
+    inside.push_back(node.get());
+    inside.push_back(wide.get());
+    node = x;
+  }
+  return node;
+}
+
 Stretched see_through(const NodePtr& node, Through what) {
   Stretched out{node, std::vector<int>(static_cast<size_t>(node->shape.rank())), 1, false, {}};
   std::iota(out.from.begin(), out.from.end(), 0);
   for (int step = 0; step < max_steps; ++step) {
+    out.source = without_round_trips(out.source, out.inside);
     NodePtr next;
     if (is_layout(out.source, what)) {
       const std::vector<int> dims = operand_dims(*out.source);

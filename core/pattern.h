@@ -10,6 +10,9 @@ namespace tessera {
 // Recorded as this op, and open to look inside: not computed, no backward of the user's own.
 bool is(const NodePtr&, Op);
 
+// x for x cast to a type that holds all of its values and back. Nodes passed are added to `inside`.
+NodePtr without_round_trips(NodePtr, std::vector<const Node*>& inside);
+
 // A value seen through broadcasts, dims of extent 1 that come and go, and optionally factors and a reciprocal:
 //   value[i] = factor · source[j]   or   1 / source[j],   where dim from[d] of j is dim d of i; −1: constant along d.
 struct Stretched {

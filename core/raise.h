@@ -11,7 +11,8 @@
 //
 // modulo commuted operands, a product with the reciprocal for a quotient, exp2 in place of exp (softmax), dims kept or
 // not, and equal expressions written twice. The softmax does not depend on c, so that no gradient flows through it; a row
-// without a finite x gets its 0 where the text would give NaN. x − logsumexp(x) stays that difference. A stop_gradient, barrier or cast inside the pattern keeps it as it is.
+// without a finite x gets its 0 where the text would give NaN. x − logsumexp(x) stays that difference. A stop_gradient,
+// barrier or cast inside the pattern keeps it as it is, but for casts to a wider type and back.
 
 #include <optional>
 #include <unordered_set>

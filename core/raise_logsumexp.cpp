@@ -18,10 +18,14 @@ std::optional<LogSum> log_sum(const NodePtr& node) {
   if (!is(log.source, Op::Log)) return std::nullopt;
   const Stretched total = see_through(log.source->inputs[0]);
   const std::optional<RowSum> sum = row_sum(total.source);
-  if (!sum || !is(sum->of, Op::Exp) || total.source->shape.numel() != node->shape.numel()) return std::nullopt;
-  LogSum out{sum->of->inputs[0], sum->dim, total.source->shape, {}, log.inside};
+  if (!sum || total.source->shape.numel() != node->shape.numel()) return std::nullopt;
+  Inside inside = log.inside;
+  const NodePtr e = without_round_trips(sum->of, inside);
+  if (!is(e, Op::Exp)) return std::nullopt;
+  const NodePtr u = without_round_trips(e->inputs[0], inside);
+  LogSum out{u, sum->dim, total.source->shape, {}, std::move(inside)};
   for (int d : log.from) out.from.push_back(d < 0 ? -1 : total.from[static_cast<size_t>(d)]);
-  append(out.inside, {log.source.get(), total.source.get(), sum->of.get()});
+  append(out.inside, {log.source.get(), total.source.get(), e.get()});
   append(out.inside, total.inside);
   return out;
 }

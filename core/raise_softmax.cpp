@@ -17,15 +17,18 @@ struct Exponential {
   NodePtr u;
   double scale = 1;  // exp(scale · u)
 };
-std::optional<Exponential> exponential(const NodePtr& e) {
-  if (is(e, Op::Exp)) return Exponential{e->inputs[0], 1};
-  if (is(e, Op::Exp2)) return Exponential{e->inputs[0], std::numbers::ln2};
+std::optional<Exponential> exponential(const NodePtr& e, Inside& inside) {
+  const NodePtr x = without_round_trips(e, inside);
+  inside.push_back(x.get());
+  if (is(x, Op::Exp)) return Exponential{x->inputs[0], 1};
+  if (is(x, Op::Exp2)) return Exponential{x->inputs[0], std::numbers::ln2};
   return std::nullopt;
 }
 
 // Takes terms away that are constant along dim: u = x − c, x + c, c + x.
 NodePtr without_row_constants(NodePtr u, int dim, Inside& inside) {
   for (;;) {
+    u = without_round_trips(u, inside);
     NodePtr rest;
     if ((is(u, Op::Sub) || is(u, Op::Add)) && constant_along(*u->inputs[1], dim)) rest = u->inputs[0];
     else if (is(u, Op::Add) && constant_along(*u->inputs[0], dim)) rest = u->inputs[1];
@@ -62,8 +65,9 @@ struct LinearIn {
     size_t operand;  // that leads to e
   };
   NodePtr e;
-  std::vector<Step> steps;  // outermost first
-  std::vector<int> from;    // dim of e of each dim of the value, or −1: the value has it from elsewhere
+  Inside inside = {};
+  std::vector<Step> steps = {};  // outermost first
+  std::vector<int> from = {};    // dim of e of each dim of the value, or −1: the value has it from elsewhere
 };
 
 constexpr size_t most_steps = 6;
@@ -104,10 +108,12 @@ std::vector<int> dims_through(const LinearIn::Step& step) {
   return out;
 }
 
-std::optional<LinearIn> linear_in(const NodePtr& value, const NodePtr& e, size_t steps_left = most_steps) {
-  if (exponential(value) && same_value(value, e)) {
-    LinearIn found{value, {}, std::vector<int>(static_cast<size_t>(value->shape.rank()))};
-    for (size_t d = 0; d < found.from.size(); ++d) found.from[d] = static_cast<int>(d);
+std::optional<LinearIn> linear_in(const NodePtr& from, const NodePtr& e, size_t steps_left = most_steps) {
+  Inside inside;
+  const NodePtr value = without_round_trips(from, inside);
+  if (same_value(value, e)) {
+    LinearIn found{value, std::move(inside)};
+    for (int d = 0; d < value->shape.rank(); ++d) found.from.push_back(d);
     return found;
   }
   if (steps_left == 0) return std::nullopt;
@@ -121,6 +127,8 @@ std::optional<LinearIn> linear_in(const NodePtr& value, const NodePtr& e, size_t
       if (d >= 0) d = found->from[static_cast<size_t>(d)];
     found->from = std::move(through);
     found->steps.insert(found->steps.begin(), step);
+    append(found->inside, inside);
+    found->inside.push_back(value.get());
     return found;
   }
   return std::nullopt;
@@ -157,25 +165,29 @@ NormalForm of_softmax(const LinearIn& f, const NodePtr& x, int dim, Loc at) {
 
 std::optional<Found> match_quotient(const NodePtr& root, const NodePtr& above, const Stretched& below) {
   const std::optional<RowSum> total = row_sum(below.source);
-  if (!total || !exponential(total->of)) return std::nullopt;
-  const std::optional<LinearIn> f = linear_in(above, total->of);
-  if (!f || !divides(below, *f, root->shape, total->dim)) return std::nullopt;
+  if (!total) return std::nullopt;
   Inside inside = below.inside;
-  append(inside, {f->e.get(), total->of.get(), below.source.get()});
-  for (const LinearIn::Step& step : f->steps) inside.push_back(step.node.get());
-  const Exponential x = logits(*exponential(f->e), total->dim, inside);
-  if (total->of != f->e) logits(*exponential(total->of), total->dim, inside);  // its twin's nodes lie inside too
+  inside.push_back(below.source.get());
+  const NodePtr summed = without_round_trips(total->of, inside);
+  const std::optional<Exponential> twin = exponential(summed, inside);
+  if (!twin) return std::nullopt;
+  const std::optional<LinearIn> f = linear_in(above, summed);
+  if (!f || !divides(below, *f, root->shape, total->dim)) return std::nullopt;
+  append(inside, f->inside);
+  const Exponential x = logits(*exponential(f->e, inside), total->dim, inside);
+  if (summed != f->e) logits(*twin, total->dim, inside);  // its nodes lie inside too
   auto form = [x, f = *f, dim = total->dim, at = root->at] { return of_softmax(f, scaled(x, at), dim, at); };
   return Found{std::move(form), std::move(inside)};
 }
 
 // exp(x − logsumexp(x))
 std::optional<Found> match_difference(const NodePtr& root) {
-  const NodePtr& u = root->inputs[0];
+  Inside inside;
+  const NodePtr u = without_round_trips(root->inputs[0], inside);
   if (!is(u, Op::Sub)) return std::nullopt;
-  const NodePtr& x = u->inputs[0];
+  const NodePtr x = without_round_trips(u->inputs[0], inside);
   Stretched taken = see_through(u->inputs[1]);
-  Inside inside = taken.inside;
+  append(inside, taken.inside);
   append(inside, {u.get(), taken.source.get()});
   NodePtr of;
   int dim = 0;
@@ -189,6 +201,7 @@ std::optional<Found> match_difference(const NodePtr& root) {
     for (int& d : taken.from)
       if (d >= 0) d = found->from[static_cast<size_t>(d)];
   }
+  if (of) of = without_round_trips(of, inside);
   if (!of || of->shape != x->shape || !same_value(of, x)) return std::nullopt;
   for (int d = 0; d < x->shape.rank(); ++d)
     if (x->shape[d] != 1 && taken.from[static_cast<size_t>(d)] != (d == dim ? -1 : d < dim ? d : d - 1))

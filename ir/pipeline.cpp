@@ -14,6 +14,7 @@ void build_pipeline(mlir::OpPassManager& passes) {
   function.addPass(createDropEmpty());         // so that no other pass meets an extent of 0
   function.addPass(createSimplify());          // while ops are still those that rules name
   function.addPass(mlir::createCSEPass());     // equal factors become one value, by which the next two know them
+  function.addPass(createSimplify());          // what is one value now: a concatenation of it is a broadcast
   function.addPass(createTrilinear());         // takes statistics out of planes
   function.addPass(createNormalizeScores());   // before scores are copied
   function.addPass(createSaveStatistics());    // while softmax is one op

@@ -54,6 +54,14 @@ class Path {
     return op->getOperand(operand);
   }
 
+  // The same through a choice of elements, which is linear in what it chooses from.
+  Value down_gather(Value x) {
+    auto gather = x.getDefiningOp<tsr::GatherOp>();
+    if (!gather) return {};
+    steps_.push_back({gather, 0});
+    return gather.getX();
+  }
+
   // The same on top of `base`, whose element type the views take on.
   Value rebuild(mlir::OpBuilder& b, Value base) const {
     for (const auto& [op, operand] : llvm::reverse(steps_)) {
@@ -93,6 +101,7 @@ Factored factored(Value x, bool through_masks) {
     } else if (auto neg = llvm::dyn_cast<tsr::NegOp>(op)) {
       next = neg.getX(), by = -1;
     }
+    if (!next && !through_masks) next = out.path.down_gather(out.base);
     if (!next) next = out.path.down(out.base, through_masks);
     if (!next || !llvm::isa<mlir::FloatType>(tsr::element_of(next))) break;
     out.base = next;
@@ -125,11 +134,18 @@ Value factor_out(tsr::ContractOp contract) {
   return tsr::MulOp::create(builder, contract.getLoc(), sum, number(builder, contract.getLoc(), sum.getType(), factor));
 }
 
+// A contraction's result, perhaps scaled and rounded by the user: what scales it rounds no more than it has.
+bool is_sum(Value x) {
+  x = factored(x, false).base;
+  while (auto cast = x.getDefiningOp<tsr::CastOp>()) x = factored(cast.getX(), false).base;
+  return x.getDefiningOp<tsr::ContractOp>() != nullptr;
+}
+
 // Factors of a contraction's result, in front of and behind views and masks, are one factor right behind it.
 Value one_factor(Operation* scaling) {
   constexpr double most = 0x1p100;
   const Factored x = factored(scaling->getResult(0), true);
-  if (!x.base.getDefiningOp<tsr::ContractOp>() || !is_moderate(x.factor, most)) return {};
+  if (!is_sum(x.base) || !is_moderate(x.factor, most)) return {};
   if (x.path.has_masks() && x.factor < 0) return {};  // −∞ would become ∞
   auto mul = llvm::dyn_cast<tsr::MulOp>(scaling);
   if (mul && mul.getA() == x.base) return {};  // so it is

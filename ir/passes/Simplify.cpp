@@ -225,7 +225,20 @@ Value simplify(tsr::PadOp op) {
   return tsr::PadOp::create(b, op.getLoc(), op.getY().getType(), inner.getX(), b.getDenseI64ArrayAttr(low),
                             b.getDenseI64ArrayAttr(high), inner.getInteriorAttr(), op.getValueAttr());
 }
-Value simplify(tsr::ConcatOp op) { return op.getParts().size() == 1 ? op.getParts()[0] : Value(); }
+Value simplify(tsr::ConcatOp op) {
+  auto parts = op.getParts();
+  if (parts.size() == 1) return parts[0];
+  if (!llvm::all_equal(parts)) return {};
+  // One value again and again is a broadcast: a head of keys for each head of queries that it serves.
+  const auto dim = static_cast<size_t>(op.getDim());
+  SmallVector<int64_t, 6> shape(tsr::shape_of(parts[0])), places;
+  shape.insert(shape.begin() + static_cast<ptrdiff_t>(dim), static_cast<int64_t>(parts.size()));
+  for (size_t d = 0; d < shape.size(); ++d)
+    if (d != dim) places.push_back(static_cast<int64_t>(d));
+  mlir::OpBuilder b(op);
+  Type repeated = tsr::type_of(op.getY()).clone(shape);
+  return reshape(op, tsr::BroadcastOp::create(b, op.getLoc(), repeated, parts[0], b.getDenseI64ArrayAttr(places)));
+}
 Value simplify(tsr::ReduceOp op) {
   const bool combines = tsr::type_of(op.getX()).getNumElements() != tsr::type_of(op.getY()).getNumElements();
   return combines ? Value() : reshape(op, op.getX());

@@ -170,6 +170,22 @@ TEST(RaiseLinear, compiled_programs_hold_normal_forms) {
   EXPECT_FALSE(program_holds(*strict.program(), Op::Softmax)) << "a strict program computes what is written";
 }
 
+TEST(RaiseLinear, casts_to_a_wider_type_and_back_do_not_hide_it) {
+  auto through = [](DType between) {
+    return compile([between](Tensor x) {
+      auto there_and_back = [&](Tensor y) { return cast(cast(y, between), f32); };
+      Tensor e = there_and_back(exp(there_and_back(x - there_and_back(max(x, {-1}, true)))));
+      return e / there_and_back(sum(e, {-1}, true));
+    });
+  };
+  const Tensor x = cast(weights(), f32);
+  auto wide = through(f64), narrow = through(bf16);
+  wide(x);
+  narrow(x);
+  EXPECT_TRUE(program_holds(*wide.program(), Op::Softmax));
+  EXPECT_FALSE(program_holds(*narrow.program(), Op::Softmax)) << "a rounding that was asked for";
+}
+
 TEST(RaiseLinear, what_is_read_beside_the_result_stays) {
   auto both = compile([](Tensor x) {
     Tensor e = exp(x);

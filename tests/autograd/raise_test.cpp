@@ -113,6 +113,12 @@ TEST(Raise, FindsSoftmax) {
            [](Tensor x) { return exp(x - max(x, {-1}, true)) / sum(exp(x - max(x, {-1}, true)), {-1}, true); }},
           {"exp2 with log2e", [=](Tensor x) { return over(exp2(x * log2e)); }},
           {"exp2 with log2e and a maximum", [=](Tensor x) { return over(exp2((x - max(x, {-1}, true)) * log2e)); }},
+          {"casts that change nothing",
+           [](Tensor x) {
+             auto same = [](Tensor y) { return cast(cast(y, f64), f64); };
+             Tensor e = same(exp(same(x - max(x, {-1}, true))));
+             return e / same(sum(e, {-1}, true));
+           }},
           {"exp of log_softmax", [](Tensor x) { return exp(log_softmax(x, -1)); }},
           {"minus a logsumexp", [](Tensor x) { return exp(x - unsqueeze(logsumexp(x, -1), -1)); }},
           {"minus a logsumexp by hand", [](Tensor x) { return exp(x - log(sum(exp(x), {-1}, true))); }},

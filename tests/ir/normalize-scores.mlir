@@ -168,6 +168,30 @@ func.func @strict(%q: tensor<2x64x16xf32>, %k: tensor<2x96x16xf32>, %v: tensor<2
   return %o : tensor<2x64x8xf32>
 }
 
+// Gathered elements have the factor that all have; a score that the user rounds is still no better than a sum.
+// CHECK-LABEL: @gathered_and_rounded
+// CHECK-SAME: (%[[Q:.*]]: tensor<2x64x16xf32>, %[[K:.*]]: tensor<1x96x16xf32>,
+// CHECK: %[[G:.*]] = tsr.gather %[[K]]
+// CHECK: %[[S:.*]] = tsr.contract "bmd,bnd->bmn" %[[Q]], %[[G]]
+// CHECK: %[[M:.*]] = tsr.mul %[[S]]
+// CHECK: tsr.cast %[[M]]
+// CHECK: %[[R:.*]] = tsr.cast
+// CHECK: %[[C:.*]] = tsr.constant 0.33333333333333331
+// CHECK: tsr.mul %[[R]], %[[C]]
+func.func @gathered_and_rounded(%q: tensor<2x64x16xf32>, %k: tensor<1x96x16xf32>, %v: tensor<2x96x8xf32>, %i: tensor<2xi32>) -> tensor<2x64x8xf32> {
+  %two = tsr.constant 2.0 -> tensor<1x96x16xf32>
+  %k1 = tsr.mul %k, %two : tensor<1x96x16xf32>
+  %k2 = tsr.gather %k1, %i dim 0 : (tensor<1x96x16xf32>, tensor<2xi32>) -> tensor<2x96x16xf32>
+  %0 = tsr.contract "bmd,bnd->bmn" %q, %k2 windows [] : (tensor<2x64x16xf32>, tensor<2x96x16xf32>) -> tensor<2x64x96xf32>
+  %1 = tsr.cast %0 : (tensor<2x64x96xf32>) -> tensor<2x64x96xbf16>
+  %2 = tsr.cast %1 : (tensor<2x64x96xbf16>) -> tensor<2x64x96xf32>
+  %three = tsr.constant 3.0 -> tensor<2x64x96xf32>
+  %s = tsr.div %2, %three : tensor<2x64x96xf32>
+  %p = tsr.softmax %s dim 2 : tensor<2x64x96xf32>
+  %o = tsr.contract "bmn,bne->bme" %p, %v windows [] : (tensor<2x64x96xf32>, tensor<2x96x8xf32>) -> tensor<2x64x8xf32>
+  return %o : tensor<2x64x8xf32>
+}
+
 // No plane: a product in memory, whose factor stays where it is.
 // CHECK-LABEL: @no_plane
 // CHECK: %[[X:.*]] = tsr.mul

@@ -125,3 +125,16 @@ func.func @pads_that_stay(%x: tensor<4xf32>) -> (tensor<11xf32>, tensor<7xf32>) 
   %2 = tsr.pad %0 low [0] high [1] interior [0] value 1.0 : (tensor<6xf32>) -> tensor<7xf32>
   return %1, %2 : tensor<11xf32>, tensor<7xf32>
 }
+
+// What is repeated is a view.
+// CHECK-LABEL: @concat_of_one_value
+// CHECK-SAME: (%[[X:.*]]: tensor<4x3xf32>, %[[Y:.*]]: tensor<4x3xf32>)
+// CHECK-NEXT: %[[B:.*]] = tsr.broadcast %[[X]] dims [0, 2] : (tensor<4x3xf32>) -> tensor<4x2x3xf32>
+// CHECK-NEXT: %[[R:.*]] = tsr.reshape %[[B]]
+// CHECK-NEXT: %[[C:.*]] = tsr.concat %[[X]], %[[Y]]
+// CHECK-NEXT: return %[[R]], %[[C]]
+func.func @concat_of_one_value(%x: tensor<4x3xf32>, %y: tensor<4x3xf32>) -> (tensor<4x6xf32>, tensor<4x6xf32>) {
+  %0 = tsr.concat %x, %x dim 1 : (tensor<4x3xf32>, tensor<4x3xf32>) -> tensor<4x6xf32>
+  %1 = tsr.concat %x, %y dim 1 : (tensor<4x3xf32>, tensor<4x3xf32>) -> tensor<4x6xf32>
+  return %0, %1 : tensor<4x6xf32>, tensor<4x6xf32>
+}
