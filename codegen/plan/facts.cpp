@@ -11,6 +11,7 @@
 #include <tessera/ir/fuse/Fuse.h>
 #include <tessera/ir/fuse/body_dims.h>
 #include <tessera/ir/import/origin.h>
+#include <tessera/ir/plane/find_liveness.h>
 
 namespace tessera::codegen {
 
@@ -171,6 +172,10 @@ int64_t flops_of(fuse::CascadeOp cascade) {
     if (isa<fuse::ContractOp>(op)) flops += 2 * points(set);
     else if (!isa<arith::ConstantOp, fuse::LoadAtOp>(op)) flops += points(set);
   }
+  const std::optional<ir::BlockCount> blocks = ir::count_blocks(cascade, ir::find_liveness(cascade).blocks);
+  if (blocks)
+    flops -= static_cast<int64_t>(static_cast<double>(flops) * static_cast<double>(blocks->empty) /
+                                  static_cast<double>(blocks->all));
   return flops;
 }
 

@@ -25,7 +25,7 @@ std::vector<PlanWrite> writes_of(mlir::Block& body);          // one per result;
 bool holds_contract(fuse::KernelOp kernel);
 int64_t bytes_of_type(mlir::Type tensor);
 int64_t flops_of(fuse::KernelOp kernel);
-int64_t flops_of(fuse::CascadeOp cascade);              // of the whole plane: what masks leave out is counted
+int64_t flops_of(fuse::CascadeOp cascade);              // without blocks that masks of indices leave empty
 std::string dense_bytes(mlir::DenseElementsAttr attr);  // as elements lie in memory; bool is a byte
 
 }  // namespace tessera::codegen

@@ -108,25 +108,13 @@ class DerivePlanesPass : public impl::DerivePlanesBase<DerivePlanesPass> {
     if (!is_sorted(block)) mlir::sortTopologically(&block);
   }
 
-  // What masks save. Those of indices alone are counted here, in blocks of about the size that the CPU takes.
+  // What masks save.
   static void say_skipped(fuse::CascadeOp op) {
     const Liveness blocks = find_liveness(op).blocks;
     if (blocks.empty < 0) return;
-    std::string share = "as data say";
-    constexpr int64_t block_rows = 64, block_columns = 128, most_blocks = 1 << 16;
-    std::vector<Interval> block(static_cast<size_t>(op.first_rest_dim()));
-    const auto row = static_cast<size_t>(op.row_dim()), column = block.size() - 1;
-    const int64_t rows = op.getDims()[row], columns = op.getDims()[column];
-    if (blocks.loads.empty() && rows * columns <= most_blocks * block_rows * block_columns) {
-      int64_t all = 0, empty = 0;
-      for (int64_t m = 0; m < rows; m += block_rows)
-        for (int64_t n = 0; n < columns; n += block_columns, ++all) {
-          block[row] = {m, std::min(m + block_rows, rows) - 1};
-          block[column] = {n, std::min(n + block_columns, columns) - 1};
-          empty += state_of(blocks, block, nullptr) == BlockState::empty;
-        }
-      share = std::to_string(empty) + " of " + std::to_string(all) + " of 64 by 128";
-    }
+    const std::optional<BlockCount> count = count_blocks(op, blocks);
+    const std::string share =
+        count ? std::to_string(count->empty) + " of " + std::to_string(count->all) : "as data say";
     mlir::remark::passed(op.getLoc(), mlir::remark::RemarkOpts::name("mask").category("plane"))
         << mlir::remark::add("{0} skips the blocks that a mask hides: {1}", op.getName().str(), share);
   }

@@ -389,4 +389,20 @@ class Finder : LivenessWriter {
 
 FoundLiveness find_liveness(fuse::CascadeOp cascade) { return Finder(cascade).find(); }
 
+std::optional<BlockCount> count_blocks(fuse::CascadeOp cascade, const Liveness& blocks) {
+  constexpr int64_t side = 64, most_blocks = 1 << 17;
+  std::vector<Interval> block(static_cast<size_t>(cascade.first_rest_dim()));
+  const auto row = static_cast<size_t>(cascade.row_dim()), column = block.size() - 1;
+  const int64_t rows = cascade.getDims()[row], columns = cascade.getDims()[column];
+  if (blocks.empty < 0 || !blocks.loads.empty() || rows > most_blocks * side * side / columns) return {};
+  BlockCount count;
+  for (int64_t m = 0; m < rows; m += side)
+    for (int64_t n = 0; n < columns; n += side, ++count.all) {
+      block[row] = {m, std::min(m + side, rows) - 1};
+      block[column] = {n, std::min(n + side, columns) - 1};
+      count.empty += state_of(blocks, block, nullptr) == BlockState::empty;
+    }
+  return count;
+}
+
 }  // namespace tessera::ir

@@ -1,6 +1,8 @@
 #pragma once
 // From the body of a cascade to the program over blocks that skips what its masks hide (liveness.h).
 
+#include <optional>
+
 #include <tessera/ir/fuse/Fuse.h>
 #include <tessera/ir/plane/liveness.h>
 
@@ -16,5 +18,12 @@ struct FoundLiveness {
 // fill (−10⁹) hides nothing: only the statistic of its row would tell. A block that is written as a result, and what is
 // combined otherwise than by max, min and sum, needs every block.
 FoundLiveness find_liveness(fuse::CascadeOp cascade);
+
+// Blocks of 64 by 64 of one batch point's plane, and how many of them are empty: about what a machine computes and skips.
+// Nothing if no mask hides any, if data say, or if there are too many to count.
+struct BlockCount {
+  int64_t all = 0, empty = 0;
+};
+std::optional<BlockCount> count_blocks(fuse::CascadeOp cascade, const Liveness& blocks);
 
 }  // namespace tessera::ir

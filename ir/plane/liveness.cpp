@@ -56,7 +56,7 @@ Interval quotient(Interval x, Interval y, int64_t bits) {
 Interval remainder(Interval x, Interval y, int64_t bits) {
   if (y.low != y.high || y.low <= 0) return anything(bits);
   const int64_t by = y.low;
-  if (x.low >= 0 && x.low / by == x.high / by) return {x.low % by, x.high % by};
+  if (x.low / by == x.high / by) return {x.low % by, x.high % by};
   return {x.low < 0 ? 1 - by : 0, x.high > 0 ? by - 1 : 0};
 }
 

@@ -569,5 +569,14 @@ TEST(Cascade, ShowsInThePlan) {
   EXPECT_LT(program.flops(), products + 10 * points);
 }
 
+// A causal mask leaves 36 of 64 blocks.
+TEST(Cascade, CountsWhatMasksLeave) {
+  const AttentionShape s{2, 512, 512, 16, 24};
+  CascadeProgram program(attention(s, "f32", true, band_lines(1, 2, 1000)).text());
+  const double points = 2 * 512 * 512 * 36.0 / 64, products = 2 * points * (16 + 24);
+  EXPECT_GT(program.flops(), products);
+  EXPECT_LT(program.flops(), products + 10 * points);
+}
+
 }  // namespace
 }  // namespace tessera::test

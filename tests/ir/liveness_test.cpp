@@ -110,13 +110,15 @@ class MaskWriter {
     }
     const std::string a = number(depth - 1);
     auto by = [&](const char* op, int64_t k) { return line("arith.{} {}, {} : i64", op, a, constant(k)); };
-    switch (draw_.below(7)) {
+    switch (draw_.below(9)) {
       case 0: return by("addi", draw_.below(9) - 4);
       case 1:
       case 2: return line("arith.subi {}, {} : i64", a, number(depth - 1));
       case 3: return by("muli", draw_.below(5) - 2);
       case 4: return by("divsi", 1 + draw_.below(4));
       case 5: return by("remsi", 1 + draw_.below(4));
+      case 6: return line("arith.select {}, {}, {} : i64", comparison(), a, number(depth - 1));
+      case 7: return line("arith.extsi {} : i8 to i64", line("arith.trunci {} : i64 to i8", by("muli", 30)));
       default: return line("arith.{} {}, {} : i64", draw_.below(2) ? "minsi" : "maxsi", a, number(depth - 1));
     }
   }

@@ -9,9 +9,13 @@
 #include <gtest/gtest.h>
 
 #include <tessera/autograd/grad.h>
+#include <tessera/core/compile.h>
 #include <tessera/core/convert.h>
 #include <tessera/core/executor.h>
 #include <tessera/core/ops.h>
+#include <tessera/core/random.h>
+#include <tessera/nn/functional.h>
+#include <tessera/nn/training.h>
 
 #include "tests/support/host_data.h"
 
@@ -124,6 +128,42 @@ TEST(Mask, RowsThatSeeNothingAreZero) {
     ASSERT_EQ(load_double(results[0]->data(), f32, i), 0) << i;
     ASSERT_EQ(load_double(results[1]->data(), f32, i), 0) << i;
   }
+}
+
+// With heads that share keys, dropout and masks that are arguments: as with planes in memory, whose every block is computed.
+TEST(Mask, AgreesWithPlanesInMemory) {
+  Draw draw(7);
+  auto random = [&](int64_t of) { return random_tensor(draw, f32, {2, length, of, width}, {-1, 1}); };
+  const Tensor q = random(4), k = random(2), v = random(2), direction = random(4);
+  std::vector<double> seen;
+  for (int64_t b = 0; b < 2; ++b)
+    for (int64_t j = 0; j < length; ++j) seen.push_back(j < 120 + 100 * b);
+  const Tensor padding = from_doubles(seen, boolean, {2, 1, 1, length});
+  for (const double dropout : {0.0, 0.3})
+    for (const bool causal : {false, true}) {
+      SCOPED_TRACE(::testing::Message() << "dropout " << dropout << ", causal " << causal);
+      std::vector<Tensor> results[2];
+      for (const bool strict : {false, true}) {
+        auto step = compile(
+            [&](Tensor a, Tensor b, Tensor c, Tensor mask) {
+              nn::Training on;
+              const Tensor out = nn::attention(a, b, c, {.causal = causal, .mask = mask, .dropout = dropout});
+              std::vector<Tensor> all = grad(sum(out * direction), {a, b, c});
+              all.push_back(out);
+              return all;
+            },
+            {.strict = strict});
+        seed(11);
+        results[strict] = step(q, k, v, padding);
+        EXPECT_EQ(step.text("fuse").find("fuse.cascade") == std::string::npos, strict);
+      }
+      for (size_t i = 0; i < results[0].size(); ++i) {
+        const std::vector<float> x = results[0][i].to_vector<float>(), y = results[1][i].to_vector<float>();
+        double off = 0, all = 0;
+        for (size_t n = 0; n < x.size(); ++n) off += std::pow(x[n] - y[n], 2), all += std::pow(y[n], 2);
+        EXPECT_LT(std::sqrt(off), 2e-6 * std::sqrt(all)) << i;
+      }
+    }
 }
 
 INSTANTIATE_TEST_SUITE_P(Spelled, Masks, ::testing::ValuesIn(spellings()), [](const auto& one) {
