@@ -84,10 +84,11 @@ Liveness LivenessWriter::finish(Known empty, Known full) const {
     Node made = nodes_[k];
     int32_t* of[] = {&made.a, &made.b, &made.c, &made.d};
     for (int i = 0; i < operands(made.op); ++i) *of[i] = now[at(*of[i])];
+    if (made.op == Op::load) made.k = number_of(kept.loads, loads_[static_cast<size_t>(made.k)]);
+    if (made.op == Op::all_bits) made.a = number_of(kept.loads, loads_[at(made.a)]);
     now[k] = static_cast<int32_t>(kept.nodes.size());
     kept.nodes.push_back(made);
   }
-  if (!kept.nodes.empty()) kept.loads = loads_;
   if (empty >= 0) kept.empty = now[at(empty)];
   if (full >= 0) kept.full = now[at(full)];
   return kept;
