@@ -17,8 +17,7 @@ Dims long_dims(const Shape& shape) {
   return out;
 }
 
-bool is_layout(const NodePtr& node, Through what) {
-  if (is(node, Op::Transpose)) return what == Through::Transposed || what == Through::Reciprocal;
+bool is_layout(const NodePtr& node) {
   return is(node, Op::Broadcast) || (is(node, Op::Reshape) && operand_dims(*node).size() == node->shape.dims().size());
 }
 
@@ -34,13 +33,6 @@ std::optional<Factor> number_times(const NodePtr& node) {
   if (is(node, Op::Div))
     if (auto number = splat(*node->inputs[1])) return Factor{node->inputs[0], 1 / *number};
   return std::nullopt;
-}
-
-// node = 1 / operand
-NodePtr reciprocal_of(const NodePtr& node) {
-  if (is(node, Op::Recip)) return node->inputs[0];
-  if (is(node, Op::Div) && splat(*node->inputs[0]) == 1) return node->inputs[1];
-  return nullptr;
 }
 
 bool constant_along(const Node& node, int dim, int steps) {
@@ -114,12 +106,12 @@ NodePtr without_round_trips(NodePtr node, std::vector<const Node*>& inside) {
 }
 
 Stretched see_through(const NodePtr& node, Through what) {
-  Stretched out{node, std::vector<int>(static_cast<size_t>(node->shape.rank())), 1, false, {}};
+  Stretched out{node, std::vector<int>(static_cast<size_t>(node->shape.rank())), 1, {}};
   std::iota(out.from.begin(), out.from.end(), 0);
   for (int step = 0; step < max_steps; ++step) {
     out.source = without_round_trips(out.source, out.inside);
     NodePtr next;
-    if (is_layout(out.source, what)) {
+    if (is_layout(out.source)) {
       const std::vector<int> dims = operand_dims(*out.source);
       for (int& d : out.from) d = d < 0 ? -1 : dims[static_cast<size_t>(d)];
       next = out.source->inputs[0];
@@ -128,9 +120,6 @@ Stretched see_through(const NodePtr& node, Through what) {
         out.factor *= found->factor;
         next = found->rest;
       }
-    } else if (what == Through::Reciprocal && !out.reciprocal) {
-      next = reciprocal_of(out.source);
-      out.reciprocal = next != nullptr;
     }
     if (!next) break;
     out.inside.push_back(out.source.get());

@@ -13,21 +13,15 @@ bool is(const NodePtr&, Op);
 // x for x cast to a type that holds all of its values and back. Nodes passed are added to `inside`.
 NodePtr without_round_trips(NodePtr, std::vector<const Node*>& inside);
 
-// A value seen through broadcasts, dims of extent 1 that come and go, and optionally factors and a reciprocal:
-//   value[i] = factor · source[j]   or   1 / source[j],   where dim from[d] of j is dim d of i; −1: constant along d.
+// A value seen through broadcasts, dims of extent 1 that come and go, and optionally factors:
+//   value[i] = factor · source[j],   where dim from[d] of j is dim d of i; −1: constant along d.
 struct Stretched {
   NodePtr source;
   std::vector<int> from;
   double factor = 1;
-  bool reciprocal = false;
   std::vector<const Node*> inside;  // nodes passed on the way
 };
-enum class Through {
-  Layout,
-  Factors,     // also · and / by a number
-  Transposed,  // also transposes
-  Reciprocal,  // also transposes and one reciprocal
-};
+enum class Through { Layout, Factors };  // Layout always; Factors: · and / by a number
 Stretched see_through(const NodePtr&, Through = Through::Layout);
 
 // `value` stretches what is left of `shape` after `reduced` went: constant along those dims, aligned along the others.

@@ -1,9 +1,9 @@
 #include <cmath>
 #include <numbers>
 
-#include <tessera/core/einsum.h>
 #include <tessera/core/ops.h>
 #include <tessera/core/pattern.h>
+#include <tessera/core/raise_dims.h>
 #include <tessera/core/raise_forms.h>
 #include <tessera/core/splat.h>
 
@@ -60,14 +60,9 @@ NodePtr scaled(const Exponential& e, Loc at) {
 
 // How a value comes from e = exp(…), by steps that are linear in it: what f does to e it may do to softmax.
 struct LinearIn {
-  struct Step {
-    NodePtr node;
-    size_t operand;  // that leads to e
-  };
   NodePtr e;
   Inside inside = {};
   std::vector<Step> steps = {};  // outermost first
-  std::vector<int> from = {};    // dim of e of each dim of the value, or −1: the value has it from elsewhere
 };
 
 constexpr size_t most_steps = 6;
@@ -90,43 +85,15 @@ std::vector<size_t> linear_operands(const NodePtr& node) {
   }
 }
 
-// The operand's dim of each dim of the result, or −1. Empty where dims are split or merged.
-std::vector<int> dims_through(const LinearIn::Step& step) {
-  const Node& node = *step.node;
-  std::vector<int> out(static_cast<size_t>(node.shape.rank()));
-  if (node.op == Op::Contract) {
-    const Einsum words = *parse_einsum(std::get<ContractAttrs>(node.attrs).einsum);
-    const std::string& word = step.operand == 0 ? words.a : words.b;
-    for (size_t d = 0; d < out.size(); ++d) {
-      const size_t at = word.find(words.out[d]);
-      out[d] = at == std::string::npos ? -1 : static_cast<int>(at);
-    }
-    return out;
-  }
-  if (node.op == Op::Transpose || node.op == Op::Broadcast || node.op == Op::Reshape) return operand_dims(node);
-  for (size_t d = 0; d < out.size(); ++d) out[d] = static_cast<int>(d);
-  return out;
-}
-
 std::optional<LinearIn> linear_in(const NodePtr& from, const NodePtr& e, size_t steps_left = most_steps) {
   Inside inside;
   const NodePtr value = without_round_trips(from, inside);
-  if (same_value(value, e)) {
-    LinearIn found{value, std::move(inside)};
-    for (int d = 0; d < value->shape.rank(); ++d) found.from.push_back(d);
-    return found;
-  }
+  if (same_value(value, e)) return LinearIn{value, std::move(inside)};
   if (steps_left == 0) return std::nullopt;
   for (size_t operand : linear_operands(value)) {
     std::optional<LinearIn> found = linear_in(value->inputs[operand], e, steps_left - 1);
     if (!found) continue;
-    const LinearIn::Step step{value, operand};
-    std::vector<int> through = dims_through(step);
-    if (through.size() != static_cast<size_t>(value->shape.rank())) continue;
-    for (int& d : through)
-      if (d >= 0) d = found->from[static_cast<size_t>(d)];
-    found->from = std::move(through);
-    found->steps.insert(found->steps.begin(), step);
+    found->steps.insert(found->steps.begin(), {value, operand});
     append(found->inside, inside);
     found->inside.push_back(value.get());
     return found;
@@ -134,19 +101,52 @@ std::optional<LinearIn> linear_in(const NodePtr& from, const NodePtr& e, size_t 
   return std::nullopt;
 }
 
-// `divisor` is Σ e along `dim` where f(e) has it: constant along what f brings in, and no two sums of e meet in f.
-bool divides(const Stretched& divisor, const LinearIn& f, const Shape& shape, int dim) {
-  std::vector<bool> met(static_cast<size_t>(f.e->shape.rank()), false);
-  for (int d = 0; d < shape.rank(); ++d) {
-    if (shape[d] == 1) continue;
-    const int of_e = f.from[static_cast<size_t>(d)];
-    const bool constant = of_e < 0 || of_e == dim || f.e->shape[of_e] == 1;
-    if (!constant) met[static_cast<size_t>(of_e)] = true;
-    if (divisor.from[static_cast<size_t>(d)] != (constant ? -1 : of_e < dim ? of_e : of_e - 1)) return false;
+// What a quotient divides by: a row sum behind views, and behind a reciprocal where the quotient is a product.
+struct Divisor {
+  RowSum total;
+  Inside inside;
+  std::vector<Step> steps;  // outermost first
+};
+std::optional<Divisor> divisor(NodePtr value, bool of_product) {
+  Inside inside;
+  std::vector<Step> steps;
+  bool needs_reciprocal = of_product;
+  for (size_t step = 0; step < most_steps; ++step) {
+    value = without_round_trips(value, inside);
+    inside.push_back(value.get());
+    if (const std::optional<RowSum> total = row_sum(value)) {
+      if (needs_reciprocal) return std::nullopt;
+      return Divisor{*total, std::move(inside), std::move(steps)};
+    }
+    size_t operand = 0;
+    if (needs_reciprocal && is(value, Op::Recip)) needs_reciprocal = false;
+    else if (needs_reciprocal && is(value, Op::Div) && splat(*value->inputs[0]) == 1)
+      needs_reciprocal = false, operand = 1;
+    else if (!is(value, Op::Broadcast) && !is(value, Op::Reshape) && !is(value, Op::Transpose)) return std::nullopt;
+    steps.push_back({value, operand});
+    value = value->inputs[operand];
   }
-  for (int d = 0; d < f.e->shape.rank(); ++d)
-    if (d != dim && f.e->shape[d] != 1 && !met[static_cast<size_t>(d)]) return false;
-  return true;
+  return std::nullopt;
+}
+
+// Whether the divisor is Σ e along its dim where f(e) has that row: constant along what f brings in, and no two rows of
+// e meet in f.
+bool divides(const Divisor& by, const LinearIn& f) {
+  DimFactors factors;
+  const DimFactors::Lists of_e = factors.fresh(f.e->shape, DimFactors::From::kept);
+  DimFactors::Lists rows = of_e;
+  factors.mark(of_e[static_cast<size_t>(by.total.dim)], DimFactors::From::summed);
+  rows.erase(rows.begin() + by.total.dim);
+  auto end = [&](const std::vector<Step>& steps, DimFactors::Lists at) -> std::optional<DimFactors::Lists> {
+    for (size_t k = steps.size(); k-- > 0;) {
+      std::optional<DimFactors::Lists> next = factors.through(steps[k], at);
+      if (!next) return std::nullopt;
+      at = std::move(*next);
+    }
+    return at;
+  };
+  const auto value = end(f.steps, of_e), sum = end(by.steps, rows);
+  return value && sum && factors.has_all(*value, rows) && factors.divides(*sum, *value);
 }
 
 // f(softmax(x)), recorded but for the outermost step.
@@ -163,20 +163,20 @@ NormalForm of_softmax(const LinearIn& f, const NodePtr& x, int dim, Loc at) {
   return {};
 }
 
-std::optional<Found> match_quotient(const NodePtr& root, const NodePtr& above, const Stretched& below) {
-  const std::optional<RowSum> total = row_sum(below.source);
-  if (!total) return std::nullopt;
-  Inside inside = below.inside;
-  inside.push_back(below.source.get());
-  const NodePtr summed = without_round_trips(total->of, inside);
+std::optional<Found> match_quotient(const NodePtr& root, const NodePtr& above, const NodePtr& below, bool is_product) {
+  const std::optional<Divisor> by = divisor(below, is_product);
+  if (!by) return std::nullopt;
+  Inside inside = by->inside;
+  const int dim = by->total.dim;
+  const NodePtr summed = without_round_trips(by->total.of, inside);
   const std::optional<Exponential> twin = exponential(summed, inside);
   if (!twin) return std::nullopt;
   const std::optional<LinearIn> f = linear_in(above, summed);
-  if (!f || !divides(below, *f, root->shape, total->dim)) return std::nullopt;
+  if (!f || !divides(*by, *f)) return std::nullopt;
   append(inside, f->inside);
-  const Exponential x = logits(*exponential(f->e, inside), total->dim, inside);
-  if (summed != f->e) logits(*twin, total->dim, inside);  // its nodes lie inside too
-  auto form = [x, f = *f, dim = total->dim, at = root->at] { return of_softmax(f, scaled(x, at), dim, at); };
+  const Exponential x = logits(*exponential(f->e, inside), dim, inside);
+  if (summed != f->e) logits(*twin, dim, inside);  // its nodes lie inside too
+  auto form = [x, f = *f, dim, at = root->at] { return of_softmax(f, scaled(x, at), dim, at); };
   return Found{std::move(form), std::move(inside)};
 }
 
@@ -220,13 +220,9 @@ std::optional<RowSum> row_sum(const NodePtr& node) {
 
 std::optional<Found> match_softmax(const NodePtr& root) {
   if (root->op == Op::Exp) return match_difference(root);
-  if (root->op == Op::Div)
-    return match_quotient(root, root->inputs[0], see_through(root->inputs[1], Through::Transposed));
-  for (size_t i : {0, 1}) {
-    const Stretched factor = see_through(root->inputs[1 - i], Through::Reciprocal);
-    if (factor.reciprocal)
-      if (auto found = match_quotient(root, root->inputs[i], factor)) return found;
-  }
+  if (root->op == Op::Div) return match_quotient(root, root->inputs[0], root->inputs[1], /*is_product=*/false);
+  for (size_t i : {0, 1})
+    if (auto found = match_quotient(root, root->inputs[i], root->inputs[1 - i], /*is_product=*/true)) return found;
   return std::nullopt;
 }
 

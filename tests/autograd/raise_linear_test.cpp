@@ -64,6 +64,19 @@ const std::vector<Spelling>& spellings() {
          return einsum("bmn,bne->mbe", e, v) / permute(sum(e, {-1}, true), {1, 0, 2});
        },
        [](Tensor x, Tensor v) { return einsum("bmn,bne->mbe", softmax(x, -1), v); }},
+      {"merged dims between",
+       [](Tensor x, Tensor v) {
+         Tensor e = exp(x);
+         return reshape(matmul(e, v), {8, 3}) / reshape(sum(e, {-1}), {8, 1});
+       },
+       [](Tensor x, Tensor v) { return reshape(matmul(softmax(x, -1), v), {8, 3}); }},
+      {"split dims below",
+       [](Tensor x, Tensor v) {
+         Tensor e = exp(x);
+         Tensor grouped = reshape(e, {2, 2, 2, 5});
+         return einsum("bghn,bne->bghe", grouped, v) / reshape(sum(e, {-1}), {2, 2, 2, 1});
+       },
+       [](Tensor x, Tensor v) { return einsum("bghn,bne->bghe", reshape(softmax(x, -1), {2, 2, 2, 5}), v); }},
       {"along columns",
        [](Tensor x, Tensor v) {
          Tensor e = exp(permute(x, {0, 2, 1}));
@@ -88,6 +101,18 @@ const std::vector<Spelling>& others() {
          Tensor y = slice(x, 1, {0, 2});
          Tensor e = exp(y);
          return einsum("bmn,bne->bme", e, v) / unsqueeze(permute(sum(e, {-1}), {1, 0}), 2);
+       },
+       {}},
+      {"merged the other way",
+       [](Tensor x, Tensor v) {
+         Tensor e = exp(x);
+         return reshape(matmul(e, v), {8, 3}) / reshape(permute(sum(e, {-1}), {1, 0}), {8, 1});
+       },
+       {}},
+      {"cut across",
+       [](Tensor x, Tensor v) {
+         Tensor e = exp(x);
+         return reshape(matmul(e, v), {8, 3}) / reshape(broadcast_in_dim(sum(e, {-1}), {3, 2, 4}, {1, 2}), {8, 3});
        },
        {}},
       {"a sum over all rows",

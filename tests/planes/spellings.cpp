@@ -299,10 +299,6 @@ bool is_sayable(Family family, const Spelling& how) {
   return (family == Family::narrow_operands) == widens;
 }
 
-bool is_apart(const Spelling& how) {
-  return how.softmax == divided_last && (how.layout == merged_heads || how.heads == grouped);
-}
-
 Spelling draw_spelling(Family family, Draw& draw) {
   for (;;) {
     Spelling one;

@@ -29,9 +29,6 @@ struct Choice {
 const std::vector<Choice>& choices();
 // Whether the ways go together, and say something that the family has.
 bool is_sayable(Family family, const Spelling& spelling);
-// Does not reach the kernel of the others: a reshape that splits or merges dims lies between a sum of values and its
-// division, and hides that both have the same rows.
-bool is_apart(const Spelling& spelling);
 std::string describe(const Spelling& spelling);  // what differs from the first way of each choice
 
 // A spelling that the family can say, by a draw of each choice.
