@@ -15,6 +15,9 @@ enum class Fault {
   state_not_donated_back,  // compile: an error in a run loses the States it was to update
   contract_edge_lost,      // codegen: the rows of the last, partial tile are not written
   last_task_lost,          // codegen: the last task of a launch does not run
+  maximum_lost,            // codegen: a cascade takes exponentials as they are, not less their maximum
+  cascade_edge_lost,       // codegen: the last column of a cascade's partial block is not counted
+  repair_skipped,          // codegen: sums of a cascade stay as they were when their maximum grows
   live_range_short,        // codegen: what masks leave of a row of blocks is a block too short
   column_part_lost,        // codegen: only the first task's partial sums are counted
   scatter_last_lost,       // codegen: the last update of a scatter is dropped

@@ -9,6 +9,7 @@
 
 #include <tessera/codegen/cpu/cascade_piece.h>
 #include <tessera/core/error.h>
+#include <tessera/core/fault.h>
 #include <tessera/ir/fuse/Fuse.h>
 
 namespace tessera::codegen {
@@ -104,7 +105,7 @@ class TilePiece : public PieceBuilder {
  private:
   Value product(Operation* op) override {
     const int64_t score = cascade_.score_of(op);
-    if (score < 0) throw InternalError("the plane of a cascade depends on what is accumulated over all of it");
+    check_internal(score >= 0, "a tile piece multiplies scores alone");  // (K8)
     return scratch_input({Where::score, score}, op->getResult(0).getType(), {line_, 1}, 0);
   }
 
@@ -120,11 +121,12 @@ class TilePiece : public PieceBuilder {
       kept = combine(b_, loc_, action_on(kind), kept, step(repair, action_on(kind)));
     }
     Value now = combine(b_, loc_, kind, kept, part);
+    const bool extreme = isa<FloatType>(type) && (kind == fuse::ReduceKind::max || kind == fuse::ReduceKind::min);
+    Value zero = extreme ? arith::ConstantOp::create(b_, loc_, b_.getZeroAttr(type)).getResult() : Value();
+    if (extreme && planted(Fault::maximum_lost)) now = zero;
     new_[op] = now;
-    const bool extreme = kind == fuse::ReduceKind::max || kind == fuse::ReduceKind::min;
-    if (!extreme || !isa<FloatType>(type)) return now;
+    if (!extreme) return now;
     // Nothing but neutral elements so far: under any finite reference they add nothing, but −∞ − −∞ is NaN.
-    Value zero = arith::ConstantOp::create(b_, loc_, b_.getZeroAttr(type));
     return arith::SelectOp::create(b_, loc_, is_equal(b_, loc_, now, neutral(b_, loc_, kind, type)), zero, now);
   }
 

@@ -186,7 +186,8 @@ class Task {
   }
 
   void one_block(int64_t outer, int64_t column) {
-    const int64_t columns = std::min(h_.block, h_.columns - column);
+    int64_t columns = std::min(h_.block, h_.columns - column);
+    if (columns < h_.block && planted(Fault::cascade_edge_lost)) --columns;
     bool packed = false;
     for (int64_t row = 0; row < group_rows_; row += h_.tile) {
       const int64_t rows = std::min(h_.tile, group_rows_ - row);
@@ -221,7 +222,7 @@ class Task {
 
   void accumulate(const CascadeSumsWords& s, int64_t row, int64_t rows, int64_t columns, Live live) const {
     const Panels b = panels(s.b, s.bytes);
-    const bool scaled = s.factors >= 0;
+    const bool scaled = s.factors >= 0 && !planted(Fault::repair_skipped);
     for (int64_t n = 0; n < s.columns; n += s.b.r) {
       for (int64_t m = 0; m < rows; m += s.mr) {
         product(s.code)(live.last - live.first, scratch_ + s.plane + m * h_.line * s.bytes, h_.line,

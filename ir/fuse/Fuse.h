@@ -28,7 +28,7 @@ bool is_whole_tensor(mlir::AffineMap map);
 
 namespace tessera::fuse {
 
-// (K2) to (K7) of a cascade.
+// (K2) to (K8) of a cascade.
 mlir::LogicalResult verify_cascade_body(CascadeOp cascade);
 
 }  // namespace tessera::fuse

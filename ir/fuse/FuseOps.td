@@ -113,11 +113,11 @@ def Fuse_CascadeOp : Fuse_Op<"cascade", [Pure, IsolatedFromAbove, SingleBlockImp
 
     Constraints: (K1) inputs, maps, block arguments and results fit as in (C1) and (C2) of `fuse.kernel`. (K2) `batch` + 1
     + `stream` dims at most, at least one stream dim. (K3) a contraction or reduction runs over all stream dims and nothing
-    else, or, for a contraction, over rest dims alone. (K4) the operands of a score are block arguments, possibly widened,
+    else, or, for a contraction, over rest dims alone, or over none. (K4) the operands of a score are block arguments, possibly widened,
     one without the row and one without stream dims. (K5) an accumulation's left operand is of the plane and has no
     rest dims, its right one a block argument, possibly widened, without the row. (K6) where a reduction's or an
     accumulation's operand depends on a statistic there is a repair by it. (K7) a yielded value that depends on a stream
-    dim depends on no statistic.
+    dim depends on no statistic. (K8) What is reduced, accumulated, or yielded for a stream dim depends on no accumulation.
   }];
   let arguments = (ins StrAttr:$name, DenseI64ArrayAttr:$dims, I64Attr:$batch, I64Attr:$stream,
                        Variadic<AnyRankedTensor>:$inputs, AffineMapArrayAttr:$in_maps, AffineMapArrayAttr:$out_maps);

@@ -1,4 +1,4 @@
-// The constraints (K2) to (K7) of fuse.cascade, as FuseOps.td numbers them.
+// The constraints (K2) to (K8) of fuse.cascade, as FuseOps.td numbers them.
 
 #include "llvm/ADT/MapVector.h"
 #include "llvm/ADT/SetVector.h"
@@ -48,17 +48,21 @@ class CascadeVerifier {
  private:
   // The statistics that a value waits for.
   void depend(Operation& op, Value result) {
-    auto& all = waits_[result];
+    llvm::SmallSetVector<Value, 2> all;
     for (Value operand : op.getOperands()) {
-      const auto& from = waits_[operand];
+      const auto from = waits_.lookup(operand);
       all.insert(from.begin(), from.end());
     }
+    auto is_late = [&](Value operand) { return accumulated_.contains(operand); };
+    if (llvm::any_of(op.getOperands(), is_late)) accumulated_.insert(result);
     if (llvm::isa<ReduceOp>(op)) {
       all.clear();
       all.insert(result);
     } else if (auto contract = llvm::dyn_cast<ContractOp>(op); contract && runs_over_stream(contract.getOver())) {
+      accumulated_.insert(result);
       all.clear();  // complete once the stream has ended, as what it is repaired by
     }
+    waits_[result] = std::move(all);
   }
 
   bool runs_over_stream(llvm::ArrayRef<int64_t> over) const { return dim_bits(over) == stream_; }
@@ -68,17 +72,19 @@ class CascadeVerifier {
     if (!runs_over_stream(reduce.getOver())) return reduce.emitOpError("(K3) does not run over the stream dims alone");
     if (!is_plane(reduce.getValue()) || (dims_.of(reduce.getValue()) & rest_) != 0)
       return reduce.emitOpError("(K3) reduces no value of the plane");
+    if (accumulated_.contains(reduce.getValue())) return reduce.emitOpError(after_the_stream);
     return mlir::success();
   }
 
   LogicalResult contraction(ContractOp contract) {
     const DimBits over = dim_bits(contract.getOver()), a = dims_.of(contract.getLhs()), b = dims_.of(contract.getRhs());
     if (over == stream_) {
+      if (accumulated_.contains(contract.getLhs())) return contract.emitOpError(after_the_stream);
       if (!is_plane(contract.getLhs()) || (a & rest_) != 0 || !is_loaded(contract.getRhs()) || (b & row_) != 0)
         return contract.emitOpError("(K5) accumulates something else than plane times memory without the row");
       return mlir::success();
     }
-    if (over == 0 || (over & ~rest_) != 0)
+    if ((over & ~rest_) != 0)
       return contract.emitOpError("(K3) runs neither over the stream dims alone nor over rest dims");
     const bool fits = is_loaded(contract.getLhs()) && is_loaded(contract.getRhs()) &&
                       (((a & row_) == 0 && (b & stream_) == 0) || ((b & row_) == 0 && (a & stream_) == 0));
@@ -112,14 +118,21 @@ class CascadeVerifier {
     for (Value value : body_.getTerminator()->getOperands())
       if ((dims_.of(value) & stream_) != 0 && !waits_[value].empty())
         return cascade_.emitOpError("(K7) yields a value of the stream that depends on a statistic");
+    for (Value value : body_.getTerminator()->getOperands())
+      if ((dims_.of(value) & stream_) != 0 && accumulated_.contains(value))
+        return cascade_.emitOpError(after_the_stream);
     return mlir::success();
   }
+
+  static constexpr const char* after_the_stream =
+      "(K8) needs what is accumulated over all of the stream at a point of the stream";
 
   CascadeOp cascade_;
   mlir::Block& body_;
   BodyDims dims_;
   DimBits row_ = 0, stream_ = 0, rest_ = 0;
   llvm::DenseMap<Value, llvm::SmallSetVector<Value, 2>> waits_;
+  llvm::DenseSet<Value> accumulated_;  // accumulations, and what depends on them
   llvm::DenseMap<Operation*, llvm::SmallSetVector<Value, 2>> repairs_;
 };
 

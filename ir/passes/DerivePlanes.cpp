@@ -50,22 +50,25 @@ class DerivePlanesPass : public impl::DerivePlanesBase<DerivePlanesPass> {
       std::vector<fuse::CascadeOp> written;
       mlir::IRMapping memory;
       std::vector<RepairSteps> steps;
-      const std::optional<Value> early = write(*plane, kernels, free, block, memory, written, steps);
-      if (!early) {
+      const std::optional<Stop> stop = write(*plane, kernels, free, block, memory, written, steps);
+      if (!stop) {
         finish(*plane, kernels, free, memory, written, steps, block);
         return;
       }
       for (fuse::CascadeOp op : llvm::reverse(written)) op.erase();
-      if (!*early || !stored.insert(*early).second)
-        return missed(seed, plane->ops,
-                      {"a statistic cannot be repaired", "use a maximum as the reference, as softmax does"});
+      if (!stop->statistic || !stored.insert(stop->statistic).second)
+        return missed(seed, plane->ops, {stop->why, "write what it says as values of their own"});
     }
   }
 
-  // A statistic that must lie in memory first, if there is one; a null value if there is no way.
-  std::optional<Value> write(const Plane& plane, const std::vector<PlaneKernel>& kernels, const FreeOps& free,
-                             mlir::Block& block, mlir::IRMapping& memory, std::vector<fuse::CascadeOp>& written,
-                             std::vector<RepairSteps>& steps) {
+  // What keeps a kernel from streaming: a statistic that must lie in memory first, or something that has no remedy.
+  struct Stop {
+    Value statistic;
+    std::string why;
+  };
+  std::optional<Stop> write(const Plane& plane, const std::vector<PlaneKernel>& kernels, const FreeOps& free,
+                            mlir::Block& block, mlir::IRMapping& memory, std::vector<fuse::CascadeOp>& written,
+                            std::vector<RepairSteps>& steps) {
     for (mlir::BlockArgument argument : block.getArguments()) memory.map(argument, argument);
     for (Operation& op : block)
       for (Value result : op.getResults()) memory.map(result, result);
@@ -77,12 +80,22 @@ class DerivePlanesPass : public impl::DerivePlanesBase<DerivePlanesPass> {
       if (const std::optional<Unrepaired> failed = repair(cascade.op, steps.emplace_back())) {
         mlir::remark::missed(cascade.op.getLoc(), mlir::remark::RemarkOpts::name("repair").category("plane"))
             << mlir::remark::add("a statistic gets a kernel of its own") << mlir::remark::reason("{0}", failed->why);
-        return cascade.sources.lookup(failed->statistic);
+        return Stop{cascade.sources.lookup(failed->statistic), "a statistic cannot be repaired: " + failed->why};
       }
-      if (mlir::failed(fuse::verify_cascade_body(cascade.op))) return Value();
+      if (std::string why = why_no_cascade(cascade.op); !why.empty()) return Stop{{}, why};
       for (auto [output, tensor] : llvm::zip(kernel.outputs, cascade.op.getResults())) memory.map(output, tensor);
     }
     return std::nullopt;
+  }
+
+  // The constraint that it breaks, if it does.
+  static std::string why_no_cascade(fuse::CascadeOp op) {
+    std::string why;
+    mlir::ScopedDiagnosticHandler handler(op.getContext(), [&](mlir::Diagnostic& diagnostic) {
+      why = diagnostic.str();
+      return mlir::success();
+    });
+    return mlir::failed(fuse::verify_cascade_body(op)) ? why : "";
   }
 
   void finish(const Plane& plane, const std::vector<PlaneKernel>& kernels, const FreeOps& free,

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 #include <functional>
@@ -69,8 +70,8 @@ std::string name_of(const AttentionShape& s) {
 
 struct Inputs {
   std::vector<float> q, k, v, dy;
-  explicit Inputs(const AttentionShape& s)
-      : q(noise(s.batch * s.rows * s.depth, 1, 3.f / std::sqrt(static_cast<float>(s.depth)))),
+  explicit Inputs(const AttentionShape& s, float sharpness = 1)
+      : q(noise(s.batch * s.rows * s.depth, 1, sharpness * 3.f / std::sqrt(static_cast<float>(s.depth)))),
         k(noise(s.batch * s.columns * s.depth, 2, 3)),
         v(noise(s.batch * s.columns * s.values, 3)),
         dy(noise(s.batch * s.rows * s.values, 4)) {}
@@ -168,6 +169,18 @@ std::string band_lines(int row, int column, int64_t window) {
 TEST(Cascade, SoftmaxAttention) {
   check_forward({2, 64, 96, 16, 24});
   check_forward({3, 300, 257, 32, 32});
+}
+
+// Exponentials of these scores are ∞ in f32, those of their distance to the maximum are not.
+TEST(Cascade, ScoresWhoseExponentialsOverflow) {
+  const AttentionShape s{2, 40, 300, 16, 8};
+  const Inputs in(s, 60);
+  const Expected want(s, in, nullptr);
+  EXPECT_GT(*std::max_element(want.lse.begin(), want.lse.end()), 100);
+  CascadeProgram program(attention(s).text());
+  auto got = run_on_threads(program, {buffer(in.q), buffer(in.k), buffer(in.v)});
+  expect_close(values<float>(got[0]), want.o, 1e-3, "values");
+  expect_close(values<float>(got[1]), want.lse, 1e-5, "lse");
 }
 
 TEST(Cascade, RowsAndColumnsOfRaggedSizes) {

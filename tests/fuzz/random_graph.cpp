@@ -2,7 +2,8 @@
 
 #include <algorithm>
 #include <cmath>
-#include <functional>
+#include <limits>
+#include <span>
 
 #include <tessera/autograd/grad.h>
 #include <tessera/core/ops.h>
@@ -94,7 +95,7 @@ class Generator {
   int dim_of(const Tensor& x) { return static_cast<int>(draw_.below(x.rank())); }
 
   void step() {
-    constexpr double weights[] = {5, 5, 4, 3, 2, 2, 3, 2};
+    constexpr double weights[] = {5, 5, 4, 3, 2, 2, 3, 2, 3};
     double total = 0;
     for (double w : weights) total += w;
     double at = draw_.uniform(0, total);
@@ -109,6 +110,7 @@ class Generator {
       case 5: return exact_only();
       case 6: return contraction();
       case 7: return indexing();
+      case 8: return plane();
     }
   }
 
@@ -261,6 +263,58 @@ class Generator {
       y = y + bias;
     }
     push(draw_.below(2) ? tanh(y) : y, false);
+  }
+
+  // Scores of two long dims, what is done to them point by point and row by row, and a contraction that ends them.
+  void plane() {
+    constexpr int64_t lengths[] = {4, 8, 9, 16, 33, 64, 70}, widths[] = {1, 4, 8, 16, 24};
+    auto one_of = [&](std::span<const int64_t> list) {
+      return list[static_cast<size_t>(draw_.below(std::ssize(list)))];
+    };
+    const int64_t batch = 1 + draw_.below(3), heads = 1 + draw_.below(2), m = one_of(lengths), n = one_of(lengths),
+                  d = one_of(widths), e = one_of(widths);
+    Tensor q = fresh({batch, heads, m, d}), k = fresh({batch, heads, n, d}), v = fresh({batch, heads, n, e});
+    // What came before takes part: a computed row, so that gradients run on through it.
+    if (Value x = pick_float(); draw_.below(2)) q = q + 0.5 * mean(tanh(cast(x.tensor, base_)));
+    Tensor s = einsum("bhmd,bhnd->bhmn", q, k) * (1 / std::sqrt(static_cast<double>(d)));
+    for (int64_t i = draw_.below(4); i > 0; --i) s = on_scores(s, heads, m, n);
+    if (draw_.below(2)) s = where(iota({m, n}, 0) >= iota({m, n}, 1), s, -std::numeric_limits<double>::infinity());
+    Tensor p = weights_of(s);
+    if (draw_.below(8) == 0) push(p, false);  // somebody looks at it too
+    Tensor o = einsum("bhmn,bhne->bhme", p, v);
+    push(draw_.below(4) == 0 ? o + unsqueeze(logsumexp(s, -1), -1) : o, false);
+  }
+
+  Tensor fresh(const Shape& shape) {
+    inputs_.push_back(random_tensor(draw_, base_, shape));
+    return inputs_.back();
+  }
+
+  Tensor on_scores(const Tensor& s, int64_t heads, int64_t m, int64_t n) {
+    switch (draw_.below(7)) {
+      case 0: return 2 * tanh(s * 0.5);
+      case 1: return s + fresh({heads, m, n});
+      case 2: return s + fresh({m, 1});
+      case 3: return s * fresh({heads, 1, 1});
+      case 4: return s + gather(fresh({m + n}), iota({m, n}, 0) - iota({m, n}, 1) + n);
+      case 5: return s - 0.1 * cast(iota({m, n}, 1), base_);
+      default: return s + cast(square(s), base_) * 0.1;
+    }
+  }
+
+  Tensor weights_of(const Tensor& s) {
+    switch (draw_.below(5)) {
+      case 0: return sigmoid(s);
+      case 1: {
+        Tensor e = exp(s - stop_gradient(max(s, {-1}, true)));
+        return e / (1.0 + sum(e, {-1}, true));
+      }
+      case 2: {
+        Tensor e = exp(s);
+        return e * rsqrt(mean(square(e), {-1}, true) + 0.1);
+      }
+      default: return softmax(s, -1);
+    }
   }
 
   void indexing() {

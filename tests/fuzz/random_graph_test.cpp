@@ -22,13 +22,14 @@ uint64_t first_seed = std::random_device{}();
 
 struct Histogram {
   std::map<std::string_view, int64_t> ops, dtypes;
-  int64_t graphs = 0, with_both = 0;
+  int64_t graphs = 0, with_both = 0, with_cascade = 0, with_several = 0;
 
-  void add(const RandomGraph& graph) {
+  void add(const RandomGraph& graph, Executor& jit) {
     std::vector<NodePtr> outputs, captured;
     for (const Checked& c : graph.outputs) outputs.push_back(c.value.node());
     bool contraction = false, reduction = false;
-    for (const Instruction& i : flatten({}, outputs, false, &captured).instructions) {
+    const Program program = flatten({}, outputs, false, &captured);
+    for (const Instruction& i : program.instructions) {
       ++ops[name(i.op)];
       ++dtypes[name(i.dtype)];
       contraction |= row(i.op).family == Family::Contract;
@@ -36,11 +37,17 @@ struct Histogram {
     }
     ++graphs;
     with_both += contraction && reduction;
+    const std::string plan = jit.get(program)->text(program, "kernels");
+    size_t cascades = 0;
+    for (size_t at = plan.find(" cascade "); at != std::string::npos; at = plan.find(" cascade ", at + 1)) ++cascades;
+    with_cascade += cascades > 0;
+    with_several += cascades > 1;
   }
+  double share(int64_t some) const { return 100.0 * static_cast<double>(some) / static_cast<double>(graphs); }
 
   void print() const {
-    std::printf("%ld graphs; %.0f %% hold a contraction and a reduction\nops:", static_cast<long>(graphs),
-                100.0 * static_cast<double>(with_both) / static_cast<double>(graphs));
+    std::printf("%ld graphs; %.0f %% hold a contraction and a reduction; %.0f %% form a cascade, %.0f %% several\nops:",
+                static_cast<long>(graphs), share(with_both), share(with_cascade), share(with_several));
     for (auto [op, n] : ops) std::printf(" %.*s %ld", static_cast<int>(op.size()), op.data(), static_cast<long>(n));
     std::printf("\ndtypes:");
     for (auto [t, n] : dtypes) std::printf(" %.*s %ld", static_cast<int>(t.size()), t.data(), static_cast<long>(n));
@@ -58,8 +65,8 @@ TEST(RandomGraph, jit_agrees_with_the_reference) {
     uint64_t seed = first_seed + static_cast<uint64_t>(i);
     SCOPED_TRACE("--graphs=1 --seed=" + std::to_string(seed));
     RandomGraph graph = random_graph(seed);
-    histogram.add(graph);
     try {
+      histogram.add(graph, *jit);
       for (const std::string& line : differences(graph.outputs, *jit, reference_executor())) {
         ADD_FAILURE() << line;
         ++failures;
@@ -70,6 +77,8 @@ TEST(RandomGraph, jit_agrees_with_the_reference) {
     }
   }
   histogram.print();
+  if (graph_count < 100) return;
+  EXPECT_GE(histogram.share(histogram.with_several), 10) << "planes are hardly tested";
 }
 
 }  // namespace

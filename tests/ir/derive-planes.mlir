@@ -147,3 +147,15 @@ func.func @cross_entropy(%h: tensor<512x64xf32>, %w: tensor<4096x64xf32>) -> ten
   %1 = tsr.logsumexp %0 dim 1 : (tensor<512x4096xf32>) -> tensor<512xf32>
   return %1 : tensor<512xf32>
 }
+
+// Rows of one element on either side: nothing is summed in the score, and one column is accumulated.
+// CHECK-LABEL: @width_of_one
+// CHECK: fuse.cascade
+// CHECK: fuse.contract {{.*}} over []
+// CHECK-NOT: tensor<2x64x96xf32>
+func.func @width_of_one(%q: tensor<2x64x1xf32>, %k: tensor<2x96x1xf32>, %v: tensor<2x96x1xf32>) -> tensor<2x64x1xf32> {
+  %0 = tsr.contract "bmd,bnd->bmn" %q, %k windows [] : (tensor<2x64x1xf32>, tensor<2x96x1xf32>) -> tensor<2x64x96xf32>
+  %p = tsr.softmax %0 dim 2 : tensor<2x64x96xf32>
+  %o = tsr.contract "bmn,bne->bme" %p, %v windows [] : (tensor<2x64x96xf32>, tensor<2x96x1xf32>) -> tensor<2x64x1xf32>
+  return %o : tensor<2x64x1xf32>
+}

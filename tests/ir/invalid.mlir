@@ -248,3 +248,23 @@ func.func @cascade_k6(%q: tensor<64x16xf32>, %k: tensor<96x16xf32>) -> tensor<64
   } -> tensor<64xf32>
   return %o : tensor<64xf32>
 }
+
+// -----
+
+#q = affine_map<(m, n, d) -> (m * 16 + d)>
+#k = affine_map<(m, n, d) -> (n * 16 + d)>
+#w = affine_map<(m, n, d) -> (n)>
+#o = affine_map<(m, n, d) -> (m)>
+func.func @cascade_k8(%q: tensor<64x16xf32>, %k: tensor<96x16xf32>, %w: tensor<96xf32>) -> tensor<64xf32> {
+  %o = fuse.cascade "rows" dims [64, 96, 16] batch 0 stream 1
+      ins(%q, %k, %w : tensor<64x16xf32>, tensor<96x16xf32>, tensor<96xf32>) at [#q, #k, #w] outs at [#o] {
+  ^bb0(%a: f32, %b: f32, %c: f32):
+    %s = fuse.contract %a, %b over [2] : f32 -> f32
+    %mean = fuse.contract %s, %c over [1] : f32 -> f32
+    %d = arith.subf %s, %mean : f32
+    // expected-error @+1 {{(K8) needs what is accumulated over all of the stream at a point of the stream}}
+    %r = fuse.reduce max %d over [1] : f32
+    fuse.yield %r : f32
+  } -> tensor<64xf32>
+  return %o : tensor<64xf32>
+}

@@ -66,7 +66,7 @@ std::vector<std::string> differences(const std::vector<Checked>& values, Executo
   std::vector<BufferPtr> data;
   for (const NodePtr& node : captured) data.push_back(node->value);
   std::vector<BufferPtr> for_tested = data, for_reference = data;
-  std::vector<BufferPtr> a = tested.compile(program)->run(program, for_tested);
+  std::vector<BufferPtr> a = tested.get(program)->run(program, for_tested);
   std::vector<BufferPtr> b = reference.compile(program)->run(program, for_reference);
   std::vector<std::string> out;
   for (size_t i = 0; i < values.size(); ++i) {
