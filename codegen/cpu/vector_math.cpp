@@ -48,16 +48,19 @@ Rounded nearest(Code& c, Value x, Value scale) {
 }
 
 struct Reduced {
-  Value q;
-  Rounded n;  // e^x = 2^n · (1 + q)
+  Value r;
+  Rounded n;  // x = n · ln 2 + r
 };
 Reduced reduce_exp(Code& c, Value x) {
   Rounded n = nearest(c, x, c.constant_like(x, 1.44269504088896341));
   Value r = c.fma(n.number, c.constant_like(x, -0.693359375), x);
-  r = c.fma(n.number, c.constant_like(x, 2.12194440e-4), r);
-  Value p = polynomial(
-      c, r, {1.9875691500e-4, 1.3981999507e-3, 8.3334519073e-3, 4.1665795894e-2, 1.6666665459e-1, 5.0000001201e-1});
-  return {c.fma(c.mul(r, r), p, r), n};
+  return {c.fma(n.number, c.constant_like(x, 2.12194440e-4), r), n};
+}
+
+// e^r for |r| ≤ ½ ln 2: 1 + r + r² · P(r), where P meets (e^r − 1 − r) / r² at five Chebyshev points of that interval.
+Value exp_of_rest(Code& c, Value r) {
+  return polynomial(
+      c, r, {1.3926213141530752e-3, 8.363203145563602e-3, 4.1666556149721146e-2, 1.6666576266288757e-1, 0.5, 1, 1});
 }
 
 // x · 2^n rounded once, n a float, or 0 where `vanishes`: one instruction where AVX-512 has a register of its own size.
@@ -72,40 +75,47 @@ Value scale_instruction(Code& c, Value x, Value n, Value vanishes) {
   return call.getResult(0);
 }
 
-// (1 + q) · 2^n, where 2^n itself may lie outside the range; 0 where `vanishes`. A product that rounds to 0 by itself
-// costs the processor a hundred cycles, and a causal mask makes half of all exponentials such: they multiply by 0.
-Value scale(Code& c, Value q, Rounded n, Value vanishes) {
-  if (has_scale_instruction(c, q)) return scale_instruction(c, c.add(q, c.constant_like(q, 1)), n.number, vanishes);
+// y · 2^n for y in [½, 2], where 2^n itself may lie outside the range; 0 where `vanishes`. A product that rounds to 0 by
+// itself costs the processor a hundred cycles, and a causal mask makes half of all exponentials such: they multiply by 0.
+Value scale(Code& c, Value y, Rounded n, Value vanishes) {
+  if (has_scale_instruction(c, y)) return scale_instruction(c, y, n.number, vanishes);
   Value half = c.make<mlir::arith::ShRSIOp>(n.integer, c.constant_like(n.integer, 1));
   Value first = power_of_two(c, half), second = power_of_two(c, c.sub(n.integer, half));
   second = c.select(vanishes, c.constant_like(second, 0), second);
-  return c.mul(c.fma(q, first, first), second);
+  return c.mul(c.mul(y, first), second);
 }
 
-// ≤ 1.1 ulp
+// What vanishes may be anything to the one instruction; otherwise its exponent must fit.
+Value within(Code& c, Value x, double smallest, double largest) {
+  if (!has_scale_instruction(c, x)) return clamp(c, x, smallest, largest);
+  Value h = c.constant_like(x, largest);
+  return c.select(c.compare(CmpFPredicate::OGT, x, h), h, x);
+}
+
+// ≤ 1 ulp
 Value exp(Code& c, Value x) {
   constexpr double smallest = -104;  // e^−104 rounds to 0
   Value vanishes = c.compare(CmpFPredicate::OLE, x, c.constant_like(x, smallest));
-  auto [q, n] = reduce_exp(c, clamp(c, x, smallest, 89.0));
-  return scale(c, q, n, vanishes);
+  auto [r, n] = reduce_exp(c, within(c, x, smallest, 89.0));
+  return scale(c, exp_of_rest(c, r), n, vanishes);
 }
 
 // ≤ 1.5 ulp
 Value exp2(Code& c, Value x) {
   constexpr double smallest = -151;  // 2^−151 rounds to 0
   Value vanishes = c.compare(CmpFPredicate::OLE, x, c.constant_like(x, smallest));
-  x = clamp(c, x, smallest, 129.0);
+  x = within(c, x, smallest, 129.0);
   Rounded n = nearest(c, x, Value());
   Value r = c.mul(c.sub(x, n.number), c.constant_like(x, 0.69314718055994531));
-  Value p = polynomial(
-      c, r, {1.9875691500e-4, 1.3981999507e-3, 8.3334519073e-3, 4.1665795894e-2, 1.6666665459e-1, 5.0000001201e-1});
-  return scale(c, c.fma(c.mul(r, r), p, r), n, vanishes);
+  return scale(c, exp_of_rest(c, r), n, vanishes);
 }
 
 // ≤ 2 ulp
 Value expm1(Code& c, Value x) {
-  auto [q, n] = reduce_exp(c, clamp(c, x, -20.0, 88.0));
-  Value power = power_of_two(c, n.integer);
+  auto [r, n] = reduce_exp(c, clamp(c, x, -20.0, 88.0));
+  Value p = polynomial(
+      c, r, {1.9875691500e-4, 1.3981999507e-3, 8.3334519073e-3, 4.1665795894e-2, 1.6666665459e-1, 5.0000001201e-1});
+  Value q = c.fma(c.mul(r, r), p, r), power = power_of_two(c, n.integer);
   Value result = c.fma(power, q, c.sub(power, c.constant_like(x, 1)));
   return c.select(c.compare(CmpFPredicate::OGT, x, c.constant_like(x, 88.0)), exp(c, x), result);
 }
