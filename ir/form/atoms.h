@@ -42,7 +42,7 @@ class Atoms {
   int find(int atom) const;
   void split(int representative, int64_t major, int64_t minor);
 
-  std::vector<Atom> atoms_;
+  mutable std::vector<Atom> atoms_;  // find() shortens its ways
 };
 
 }  // namespace tessera::ir

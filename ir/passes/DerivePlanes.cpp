@@ -30,34 +30,41 @@ class DerivePlanesPass : public impl::DerivePlanesBase<DerivePlanesPass> {
     // Seeds in program order; what an earlier plane made of one is gone by then.
     llvm::SmallVector<Operation*, 32> seeds;
     for (auto contract : block.getOps<tsr::ContractOp>()) seeds.push_back(contract);
+    auto now = std::make_unique<Surroundings>(block);
     for (Operation* seed : seeds)
-      if (!gone_.contains(seed)) derive(llvm::cast<tsr::ContractOp>(seed), block);
+      if (!gone_.contains(seed) && derive(llvm::cast<tsr::ContractOp>(seed), *now, block))
+        now = std::make_unique<Surroundings>(block);
   }
 
-  void derive(tsr::ContractOp seed, mlir::Block& block) {
-    const FreeOps free(block);
-    const OpOrder order = order_of(block);
+  // Whether the block is another one now.
+  bool derive(tsr::ContractOp seed, const Surroundings& now, mlir::Block& block) {
+    const auto& [free, order] = now;
     std::string why;
     const std::unique_ptr<Plane> plane = grow_plane(seed, free, order, why);
     if (!plane) {
       if (!why.empty()) missed(seed, seed.getOperation(), {why, "write its parts as separate values"});
-      return;
+      return false;
     }
     Values stored;
     for (;;) {
       const std::vector<PlaneKernel> kernels = plan_kernels(*plane, free, order, stored);
-      if (auto obstruction = why_materialise(*plane, kernels)) return missed(seed, plane->ops, *obstruction);
+      if (auto obstruction = why_materialise(*plane, kernels)) {
+        missed(seed, plane->ops, *obstruction);
+        return false;
+      }
       std::vector<fuse::CascadeOp> written;
       mlir::IRMapping memory;
       std::vector<RepairSteps> steps;
       const std::optional<Stop> stop = write(*plane, kernels, free, block, memory, written, steps);
       if (!stop) {
         finish(*plane, kernels, free, memory, written, steps, block);
-        return;
+        return true;
       }
       for (fuse::CascadeOp op : llvm::reverse(written)) op.erase();
-      if (!stop->statistic || !stored.insert(stop->statistic).second)
-        return missed(seed, plane->ops, {stop->why, "write what it says as values of their own"});
+      if (!stop->statistic || !stored.insert(stop->statistic).second) {
+        missed(seed, plane->ops, {stop->why, "write what it says as values of their own"});
+        return false;
+      }
     }
   }
 

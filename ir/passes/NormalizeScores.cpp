@@ -191,18 +191,22 @@ class NormalizeScoresPass : public impl::NormalizeScoresBase<NormalizeScoresPass
     if (keeps_order(getOperation())) return;
     mlir::Block& block = getOperation().getBody().front();
     llvm::DenseSet<Operation*> seen;
+    auto now = std::make_unique<Surroundings>(block);
     for (tsr::ContractOp seed : llvm::to_vector(block.getOps<tsr::ContractOp>())) {
       if (seen.contains(seed)) continue;
-      const FreeOps free(block);
-      const OpOrder order = order_of(block);
       std::string why;
-      const std::unique_ptr<Plane> plane = grow_plane(seed, free, order, why);
-      if (!plane || why_materialise(*plane, plan_kernels(*plane, free, order, {}))) continue;
+      const std::unique_ptr<Plane> plane = grow_plane(seed, now->free, now->order, why);
+      if (!plane || why_materialise(*plane, plan_kernels(*plane, now->free, now->order, {}))) continue;
       seen.insert(plane->ops.begin(), plane->ops.end());
       // In program order, so that an op sees what became of its operands. What is replaced stays until the end: a plane
       // is known by its ops.
+      bool changed = false;
       for (Operation* op : plane->ops)
-        if (Value by = normalized(*plane, op)) op->getResult(0).replaceAllUsesWith(by);
+        if (Value by = normalized(*plane, op)) {
+          op->getResult(0).replaceAllUsesWith(by);
+          changed = true;
+        }
+      if (changed) now = std::make_unique<Surroundings>(block);
     }
     for (Operation& op : llvm::make_early_inc_range(llvm::reverse(block)))
       if (mlir::isOpTriviallyDead(&op)) op.erase();

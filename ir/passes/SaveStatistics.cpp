@@ -21,22 +21,24 @@ class SaveStatisticsPass : public impl::SaveStatisticsBase<SaveStatisticsPass> {
     if (keeps_order(getOperation())) return;
     mlir::Block& block = getOperation().getBody().front();
     llvm::DenseSet<Operation*> seen;
+    auto now = std::make_unique<Surroundings>(block);
     for (tsr::ContractOp seed : llvm::to_vector(block.getOps<tsr::ContractOp>())) {
       if (seen.contains(seed)) continue;
-      const FreeOps free(block);
-      OpOrder order = order_of(block);
       std::string why;
-      std::unique_ptr<Plane> plane = grow_plane(seed, free, order, why);
+      std::unique_ptr<Plane> plane = grow_plane(seed, now->free, now->order, why);
       if (plane && split_sums(*plane)) {
-        order = order_of(block);
-        plane = grow_plane(seed, free, order, why);
+        plane.reset();
+        now = std::make_unique<Surroundings>(block);
+        plane = grow_plane(seed, now->free, now->order, why);
       }
       if (!plane) continue;
-      const std::vector<PlaneKernel> kernels = plan_kernels(*plane, free, order, {});
+      const std::vector<PlaneKernel> kernels = plan_kernels(*plane, now->free, now->order, {});
       if (why_materialise(*plane, kernels)) continue;
       seen.insert(plane->ops.begin(), plane->ops.end());
       for (Operation* member : plane->ops)
         if (auto softmax = llvm::dyn_cast<tsr::SoftmaxOp>(member)) save(softmax, *plane, kernels);
+      plane.reset();
+      now = std::make_unique<Surroundings>(block);
     }
   }
 

@@ -46,6 +46,13 @@ inline bool keeps_order(mlir::Operation* function) { return function->hasAttr("t
 using OpOrder = llvm::DenseMap<mlir::Operation*, int>;
 OpOrder order_of(mlir::Block& block);
 
+// What growing asks of a block. Read once for all seeds: planes are few, and nothing else changes the block.
+struct Surroundings {
+  explicit Surroundings(mlir::Block& block) : free(block), order(order_of(block)) {}
+  const FreeOps free;
+  const OpOrder order;
+};
+
 // The plane that grows from `seed`; `why` says what is in the way, unless no contraction of its kind makes one.
 std::unique_ptr<Plane> grow_plane(tsr::ContractOp seed, const FreeOps& free, const OpOrder& order, std::string& why);
 
