@@ -72,6 +72,11 @@ class Numbers {
     h.node_count = static_cast<int64_t>(blocks.nodes.size()), h.nodes = add_all(blocks.nodes);
     h.load_count = static_cast<int64_t>(blocks.loads.size()), h.loads = add_all(blocks.loads);
     h.empty = blocks.empty, h.full = blocks.full;
+    h.asks_together =
+        blocks.empty >= 0 && std::none_of(blocks.loads.begin(), blocks.loads.end(), [&](const auto& load) {
+          return load.strides[static_cast<size_t>(form_.row_dim)] != 0 &&
+                 load.strides[static_cast<size_t>(form_.column_dim)] != 0;
+        });
     h.table_argument = static_cast<int64_t>(form_.in_maps.size() + form_.out_maps.size());
     h.errors_argument = h.table_argument + 1;
     std::memcpy(words_.data(), &h, sizeof h);

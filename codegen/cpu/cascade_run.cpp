@@ -84,7 +84,7 @@ class Task {
     begin();
     for (int64_t outer = 0; outer < h_.outer; ++outer) {
       locate(outer, h_.outer_dims, params_ + h_.extents + h_.batch_dims, origin_ + h_.batch_dims + 1);
-      for (int64_t column = 0; column < h_.columns; column += h_.block) one_block(outer, column);
+      blocks(outer, 0, (h_.columns + h_.block - 1) / h_.block);
     }
     move_to(group_, 0);
     for (int64_t k = h_.tile_pieces; k < h_.piece_count; ++k) run_piece(k, group_rows_, 0);
@@ -183,6 +183,16 @@ class Task {
     for (int64_t k = 0; k < h_.sums_count; ++k) {
       panels(sums(k).b, sums(k).bytes).pack(batch_, outer, 0, sums(k).columns, column, columns);
     }
+  }
+
+  // Blocks [first, last), in order: of many that a mask hides from all rows together few are asked about.
+  void blocks(int64_t outer, int64_t first, int64_t last) {
+    const int64_t column = first * h_.block, columns = std::min(last * h_.block, h_.columns) - column;
+    if (h_.asks_together && state_of(group_, group_rows_, column, columns) == ir::BlockState::empty) return;
+    if (last - first == 1) return one_block(outer, column);
+    const int64_t middle = (first + last) / 2;
+    blocks(outer, first, middle);
+    blocks(outer, middle, last);
   }
 
   void one_block(int64_t outer, int64_t column) {

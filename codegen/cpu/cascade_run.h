@@ -1,7 +1,7 @@
 #pragma once
 // One task of a cascade: a group of rows of one batch point against the whole stream.
 //
-//   for each outer stream point, each block of columns
+//   for each outer stream point, each block of columns that masks do not leave empty
 //     for each tile of rows that masks do not leave empty   B panels: packed for the first such tile; empty ends cut off
 //       score = A panels · B panels
 //       the tile piece, or that of full blocks              statistics move; scores become planes
@@ -68,6 +68,7 @@ struct CascadeHead {
   int64_t scores, score_count, sums, sums_count, statistics, statistic_count, pieces, piece_count;  // places, counts
   int64_t tile_pieces;                                        // 2: the second for full blocks
   int64_t nodes, node_count, loads, load_count, empty, full;  // ir::Liveness
+  int64_t asks_together;  // blocks by the many; not where a mask of the plane's size would be read again each time
   int64_t table_argument, errors_argument;
 };
 constexpr int64_t cascade_head_words = sizeof(CascadeHead) / sizeof(int64_t);

@@ -1,6 +1,6 @@
 // Attention as cascades: milliseconds of the best call, and the share of the machine's FMA rate that the products alone
 // would need: two of them forward, three for dQ, four for dK and dV. Exponentials, sums and masks are in the time and
-// not in the count; neither is what a mask skips. TESSERA_THREADS as in contract_bench.
+// not in the count; of a causal plane half is counted, and of a window what it shows. TESSERA_THREADS as in contract_bench.
 
 #include <benchmark/benchmark.h>
 
@@ -39,13 +39,30 @@ void cascade(benchmark::State& state, const CascadeSpec& spec, double products) 
   state.counters["peak"] = peak;
 }
 
-std::string causal(int row, int column) {
-  auto index = [](const char* name, int d) {
-    return std::string(name) + " = fuse.index affine_map<(d0, d1, d2, d3, d4) -> (d" + std::to_string(d) + ")>\n";
+// As it comes from a program, where indices are i32. %i: the row's, %j: the column's, at these dims.
+std::string indices(int row, int column) {
+  auto index = [](const std::string& name, int d) {
+    return name + "_ = fuse.index affine_map<(d0, d1, d2, d3, d4) -> (d" + std::to_string(d) + ")>\n" + name +
+           " = arith.index_cast " + name + "_ : index to i32\n";
   };
-  return index("%i", row) + index("%j", column) +
-         "%seen = arith.cmpi sge, %i, %j : index\n%none = arith.constant 0xFF800000 : f32\n"
-         "%x = arith.select %seen, %s, %none : f32\n";
+  return index("%i", row) + index("%j", column);
+}
+
+const std::string choose = "%none = arith.constant 0xFF800000 : f32\n%x = arith.select %seen, %s, %none : f32\n";
+
+std::string causal(int row, int column) {
+  return indices(row, column) + "%seen = arith.cmpi sge, %i, %j : i32\n" + choose;
+}
+
+std::string window(int64_t size) {
+  return indices(1, 2) + R"(%back = arith.subi %i, %j : i32
+%now = arith.constant 0 : i32
+%late = arith.cmpi sge, %back, %now : i32
+%size = arith.constant )" +
+         std::to_string(size) + R"( : i32
+%near = arith.cmpi slt, %back, %size : i32
+%seen = arith.andi %late, %near : i1
+)" + choose;
 }
 
 [[maybe_unused]] const bool registered = [] {
@@ -61,10 +78,15 @@ std::string causal(int row, int column) {
   for (int64_t depth : {32, 64, 128}) all("1024_d" + std::to_string(depth), {16, 1024, 1024, depth, depth});
   all("gpt_256_d32", {128, 256, 256, 32, 32});
   all("gpt_1024_d32", {32, 1024, 1024, 32, 32});
-  const AttentionShape gpt{32, 1024, 1024, 32, 32};
-  add("gpt_1024_d32_causal/forward", test::attention(gpt, "f32", true, causal(1, 2)), gpt, 1);
-  add("gpt_1024_d32_causal/dq", test::attention_dq(gpt, causal(1, 2)), gpt, 1.5);
-  add("gpt_1024_d32_causal/dkv", test::attention_dkv(gpt, causal(2, 1)), gpt, 2);
+  auto all_causal = [&](const std::string& name, const AttentionShape& s) {
+    add(name + "_causal/forward", test::attention(s, "f32", true, causal(1, 2)), s, 1);
+    add(name + "_causal/dq", test::attention_dq(s, causal(1, 2)), s, 1.5);
+    add(name + "_causal/dkv", test::attention_dkv(s, causal(2, 1)), s, 2);
+  };
+  all_causal("gpt_256_d32", {128, 256, 256, 32, 32});
+  all_causal("gpt_1024_d32", {32, 1024, 1024, 32, 32});
+  const AttentionShape far{8, 16384, 16384, 32, 32};
+  add("window_128_of_16384/forward", test::attention(far, "f32", true, window(128)), far, 2 * 128.0 / 16384);
   const AttentionShape narrow{16, 1024, 1024, 64, 64};
   add("1024_d64_bf16/forward", test::attention(narrow, "bf16"), narrow, 2);
   const AttentionShape decode{128, 1, 4096, 64, 64};
