@@ -30,7 +30,8 @@ class FactorFinder {
           if (real_constant(op.getFalseValue()) == 0.0) return find(op.getTrueValue());
           return same(value, find(op.getTrueValue()), find(op.getFalseValue()));
         })
-        .Case<arith::NegFOp, arith::ExtFOp, math::AbsFOp>([&](Operation* op) { return find(op->getOperand(0)); })
+        .Case<arith::NegFOp, arith::ExtFOp, arith::TruncFOp, math::AbsFOp>(
+            [&](Operation* op) { return find(op->getOperand(0)); })
         .Case([&](math::PowFOp op) {
           auto base = find(op.getLhs());
           auto all = base;
@@ -138,7 +139,8 @@ fuse::RepairOp write_repair(Operation* accumulation, Operation* statistic, const
     for (int i = 0; i < power; ++i) times(ratio);
   }
   mlir::Type sum = accumulation->getResult(0).getType();
-  if (sum != type) all = arith::ExtFOp::create(b, at, sum, all);
+  if (sum.getIntOrFloatBitWidth() > type.getIntOrFloatBitWidth()) all = arith::ExtFOp::create(b, at, sum, all);
+  else if (sum != type) all = arith::TruncFOp::create(b, at, sum, all);
   fuse::YieldOp::create(b, at, all);
   return repair;
 }

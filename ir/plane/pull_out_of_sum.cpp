@@ -56,7 +56,8 @@ class SumPuller {
         .Case<arith::MulFOp, arith::SelectOp>([&](Operation*) {
           for (Value operand : op->getOperands()) count_divisors(operand, power);
         })
-        .Case<arith::NegFOp, arith::ExtFOp, math::AbsFOp>([&](Operation*) { count_divisors(op->getOperand(0), power); })
+        .Case<arith::NegFOp, arith::ExtFOp, arith::TruncFOp, math::AbsFOp>(
+            [&](Operation*) { count_divisors(op->getOperand(0), power); })
         .Case([&](math::PowFOp pow) { count_divisors(pow.getLhs(), power * small_power(pow)); })
         .Case([&](arith::DivFOp quotient) {
           count_divisors(quotient.getLhs(), power);
@@ -100,6 +101,7 @@ class SumPuller {
         .Case<arith::AddFOp, arith::SubFOp>([&](Operation* op) { return sum(op, steps); })
         .Case<math::ExpOp, math::Exp2Op>([&](Operation* op) { return exponential(op, op->getOperand(0), steps); })
         .Case<arith::NegFOp, arith::ExtFOp>([&](Operation* op) { return again(op, {strip(op->getOperand(0), steps)}); })
+        .Case([&](arith::TruncFOp op) { return rounded(op, steps); })
         .Case([&](math::AbsFOp op) -> Value {
           Steps inner;
           Value x = strip(op.getOperand(), inner);
@@ -125,6 +127,23 @@ class SumPuller {
     Operation* copy = algebra_.b.clone(*op);
     copy->setOperands(operands);
     return copy->getResult(0);
+  }
+
+  // Rounding is relative, so a factor may as well come after it. What it leaves must fit into the narrower type: that of
+  // bf16 has the range of f32, others hold weights.
+  Value rounded(arith::TruncFOp op, Steps& steps) {
+    auto range = [](mlir::Type type) {
+      return llvm::APFloat::semanticsMaxExponent(llvm::cast<mlir::FloatType>(type).getFloatSemantics());
+    };
+    Value x = strip(op.getIn(), steps);
+    if (x && range(op.getType()) < range(x.getType()) && !is_weight(x)) return algebra_.fail_mixed(op.getResult());
+    return again(op, {x});
+  }
+  // 0, or exp(c (x − M)), which exponential() left.
+  static bool is_weight(Value x) {
+    if (auto select = x.getDefiningOp<arith::SelectOp>())
+      return is_weight(select.getTrueValue()) && is_weight(select.getFalseValue());
+    return is_zero(x) || llvm::isa_and_present<math::ExpOp, math::Exp2Op>(x.getDefiningOp());
   }
 
   Value product(arith::MulFOp op, Steps& steps) {
@@ -288,6 +307,8 @@ Value apply(Algebra& algebra, llvm::ArrayRef<Step> steps, Value accumulated) {
   mlir::OpBuilder& b = algebra.b;
   Value x = accumulated;
   for (const Step& step : steps) {
+    if (step.by && step.by.getType().getIntOrFloatBitWidth() > x.getType().getIntOrFloatBitWidth())
+      x = algebra.widened(x, step.by.getType());
     Value by = step.by ? algebra.widened(step.by, x.getType()) : Value();
     switch (step.kind) {
       case Step::Kind::times: x = arith::MulFOp::create(b, algebra.at, x, by); break;
@@ -300,6 +321,7 @@ Value apply(Algebra& algebra, llvm::ArrayRef<Step> steps, Value accumulated) {
       }
     }
   }
+  if (x.getType() != accumulated.getType()) x = arith::TruncFOp::create(b, algebra.at, accumulated.getType(), x);
   return x;
 }
 

@@ -24,8 +24,8 @@ struct RepairSteps {
 };
 
 // `cascade` says what is computed by definition and has no fuse.repair yet. Afterwards it meets (K6) and (K7):
-//   1. Factors that no stream dim moves leave the accumulation: Σ (e / l) v = (Σ e v) / l. So do terms under max and min,
-//      through any increasing function: max (x − r) = max x − r.
+//   1. Factors that no stream dim moves leave the accumulation: Σ (e / l) v = (Σ e v) / l, also from behind a cast that
+//      rounds e / l. So do terms under max and min, through any increasing function: max (x − r) = max x − r.
 //   2. Exponentials are taken relative to the largest exponent, exp(c (x − max x)), with a new statistic where the body
 //      has none; what else the exponent held of the row leaves as a factor.
 //   3. What is left depends on maxima alone, and moves by exp(c (old − new)) or (old / new)^k, both ≤ 1.

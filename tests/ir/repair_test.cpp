@@ -364,9 +364,22 @@ TEST_F(Repair, DifferenceOfTwoWeights) {
         {"%o"});
 }
 
-TEST_F(Repair, DeclinesARoundingCast) {
-  declines("    %x = arith.mulf %s, %half : f64\n" + weights + R"(
+// The factor of the row is taken out from behind a cast: either way each weight is rounded once.
+TEST_F(Repair, PullsFactorsThroughARoundingCast) {
+  check(cascade_text(masked + weights + R"(
     %t = arith.truncf %w : f64 to f32
+    %u = arith.extf %t : f32 to f64
+    %o = fuse.contract %u, %ve over [2] : f64 -> f64)",
+                     {"%o", "%max", "%sum"}),
+        1, 1e-6);
+  EXPECT_EQ(count("fuse.repair"), 2);
+}
+
+// What is no weight may leave the range of the narrower type when it loses its factor.
+TEST_F(Repair, DeclinesACastThatMayOverflow) {
+  declines("    %x = arith.mulf %s, %half : f64\n" + weights + R"(
+    %y = arith.mulf %w, %s : f64
+    %t = arith.truncf %y : f64 to f32
     %u = arith.extf %t : f32 to f64
     %o = fuse.contract %u, %ve over [2] : f64 -> f64)",
            {"%o"}, "fuse.contract", "fuse.reduce sum", "rounds");

@@ -87,14 +87,32 @@ const std::vector<std::string>& attention_variants() {
   return all;
 }
 
-AttentionProgram attention_program(const std::string& variant, const AttentionShape& shape, DType storage, DType dtype,
-                                   uint64_t seed) {
-  Scene scene{shape, storage, dtype, Draw(seed)};
+std::vector<AttentionShape> attention_shapes() {
+  constexpr int64_t widths[] = {8, 40, 64, 80, 96, 128, 192, 256};
+  constexpr std::pair<int64_t, int64_t> lengths[] = {{61, 67}, {33, 130}, {129, 257}, {70, 71}};
+  std::vector<AttentionShape> all;
+  for (int64_t width : widths) {
+    const auto [rows, columns] = lengths[all.size() % std::size(lengths)];
+    all.push_back({2, 2, rows, columns, width});
+  }
+  return all;
+}
+
+const std::vector<AttentionPrecision>& attention_precisions() {
+  static const std::vector<AttentionPrecision> all = {
+      {"f32", f32, f32, f32}, {"bf16", bf16, bf16, bf16}, {"mixed", bf16, bf16, f32}};
+  return all;
+}
+
+AttentionProgram attention_program(const std::string& variant, const AttentionShape& shape,
+                                   const AttentionPrecision& precision, uint64_t seed) {
+  Scene scene{shape, precision.storage, precision.dtype, Draw(seed)};
   Tensor q = scene.learn({shape.batch, shape.rows, shape.heads, shape.width});
   Tensor k = scene.learn({shape.batch, shape.columns, shape.heads, shape.width});
   Tensor v = scene.learn({shape.batch, shape.columns, shape.heads, shape.width});
   Tensor s = einsum("bthd,bshd->bhts", q, k) * (1 / std::sqrt(static_cast<double>(shape.width)));
-  Tensor out = einsum("bhts,bshd->bthd", weights(scene, variant, score(scene, variant, s)), v);
+  Tensor p = weights(scene, variant, score(scene, variant, cast(s, precision.plane)));
+  Tensor out = einsum("bhts,bshd->bthd", cast(p, precision.dtype), v);
   Tensor direction = scene.data(out.shape());
   // A loss that needs the output, as every loss does: its gradient is no constant.
   Tensor loss = sum(out * out * 0.5 + out * direction);

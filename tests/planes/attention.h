@@ -1,6 +1,7 @@
 #pragma once
 // Attention as a user writes it, in ordinary ops: variants of what happens to scores, and programs around them.
 
+#include <ostream>
 #include <string>
 #include <vector>
 
@@ -22,8 +23,21 @@ struct AttentionProgram {
 
 // Names of the variants: none, causal, window, alibi, softcap, table, scale, pair, sigmoid, sinks, documents, prefix.
 const std::vector<std::string>& attention_variants();
-// All data is drawn in `storage` and computed with in `dtype`.
-AttentionProgram attention_program(const std::string& variant, const AttentionShape& shape, DType storage, DType dtype,
-                                   uint64_t seed);
+// Eight widths of a head, with ragged lengths in turn.
+std::vector<AttentionShape> attention_shapes();
+
+// Data is drawn in `storage` and comes in `dtype`. Scores are cast to `plane`, and weights back to `dtype`.
+struct AttentionPrecision {
+  std::string name;
+  DType storage = f32, dtype = f32, plane = f32;
+};
+inline std::ostream& operator<<(std::ostream& out, const AttentionPrecision& precision) {
+  return out << precision.name;
+}
+// f32; bf16; and mixed, which stores bf16, widens scores and narrows weights.
+const std::vector<AttentionPrecision>& attention_precisions();
+
+AttentionProgram attention_program(const std::string& variant, const AttentionShape& shape,
+                                   const AttentionPrecision& precision, uint64_t seed);
 
 }  // namespace tessera::testing

@@ -47,65 +47,62 @@ int count(const std::string& text, const std::string& word) {
   return n;
 }
 
-// Ragged lengths, taken in turn over the widths.
-std::vector<AttentionShape> shapes() {
-  constexpr int64_t widths[] = {8, 40, 64, 80, 96, 128, 192, 256};
-  constexpr std::pair<int64_t, int64_t> lengths[] = {{61, 67}, {33, 130}, {129, 257}, {70, 71}};
-  std::vector<AttentionShape> all;
-  for (int64_t width : widths) {
-    const auto [rows, columns] = lengths[all.size() % std::size(lengths)];
-    all.push_back({2, 2, rows, columns, width});
-  }
-  return all;
-}
+class Attention : public ::testing::TestWithParam<std::tuple<std::string, AttentionPrecision>> {};
 
-class Attention : public ::testing::TestWithParam<std::string> {};
-
-TEST_P(Attention, derived_in_f32) {
-  const std::string& variant = GetParam();
+TEST_P(Attention, Derived) {
+  const auto& [variant, precision] = GetParam();
+  const DType dtype = precision.dtype;
   Executor* jit = find_executor("jit");
   ASSERT_NE(jit, nullptr);
   // Relative errors, root mean square over shapes and data: a gradient of two numbers, one a head, says little in a few.
-  const uint64_t draws = variant == "scale" || variant == "sinks" ? 8 : 1;
+  const bool few_numbers = variant == "scale" || variant == "sinks";
+  const uint64_t draws = few_numbers && dtype == f32 ? 8 : 1;
   std::vector<std::pair<AttentionShape, uint64_t>> cases;
-  for (const AttentionShape& shape : shapes())
+  for (const AttentionShape& shape : attention_shapes())
     for (uint64_t draw = 0; draw < draws; ++draw) cases.emplace_back(shape, 7 + draw);
   std::vector<double> mine, theirs;
   for (const auto& [shape, seed] : cases) {
     SCOPED_TRACE("width " + std::to_string(shape.width) + ", seed " + std::to_string(seed));
-    const AttentionProgram program = attention_program(variant, shape, f32, f32, seed);
-    const AttentionProgram exact = attention_program(variant, shape, f32, f64, seed);
+    const AttentionProgram program = attention_program(variant, shape, precision, seed);
+    const AttentionProgram exact = attention_program(variant, shape, {"f64", precision.storage, f64, f64}, seed);
     const Outcome planes = run(program, *jit, false), plain = run(program, *jit, true),
                   truth = run(exact, reference_executor(), false);
     mine.resize(truth.results.size());
     theirs.resize(truth.results.size());
     for (size_t i = 0; i < truth.results.size(); ++i) {
       const int64_t n = static_cast<int64_t>(truth.results[i]->bytes()) / 8;
-      mine[i] += std::pow(error(*planes.results[i], f32, *truth.results[i], n), 2);
-      theirs[i] += std::pow(error(*plain.results[i], f32, *truth.results[i], n), 2);
+      mine[i] += std::pow(error(*planes.results[i], dtype, *truth.results[i], n), 2);
+      theirs[i] += std::pow(error(*plain.results[i], dtype, *truth.results[i], n), 2);
     }
+    const std::string forward = run({program.out, {}}, *jit, false).fuse;
+    EXPECT_EQ(count(forward, "fuse.cascade"), 1);
+    // A number per head that is stored narrower than scores is widened first.
+    const bool widens = precision.plane != dtype && (variant == "scale" || variant == "sinks");
+    EXPECT_EQ(count(forward, "fuse.kernel"), widens ? 1 : 0) << forward;
     EXPECT_GE(count(planes.fuse, "fuse.cascade"), 3);
     EXPECT_EQ(count(plain.fuse, "fuse.cascade"), 0);
     // A learned bias that all batches share: the gradient of the scores lies in memory to be summed over them.
     if (variant == "pair" || variant == "table") continue;
-    const std::string plane = std::to_string(shape.rows) + "x" + std::to_string(shape.columns) + "xf32",
-                      transposed = std::to_string(shape.columns) + "x" + std::to_string(shape.rows) + "xf32";
+    const std::string plane = std::to_string(shape.rows) + "x" + std::to_string(shape.columns) + "x",
+                      transposed = std::to_string(shape.columns) + "x" + std::to_string(shape.rows) + "x";
     EXPECT_EQ(count(planes.fuse, plane) + count(planes.fuse, transposed), 0);
     EXPECT_GT(count(plain.fuse, plane) + count(plain.fuse, transposed), 0);
   }
   for (size_t i = 0; i < mine.size(); ++i) {
     const std::string what = i == 0 ? "output" : "gradient " + std::to_string(i - 1);
     const auto n = static_cast<double>(cases.size());
-    std::printf("%s, %s: %.1e, without planes %.1e\n", variant.c_str(), what.c_str(), std::sqrt(mine[i] / n),
-                std::sqrt(theirs[i] / n));
+    std::printf("%s in %s, %s: %.1e, without planes %.1e\n", variant.c_str(), precision.name.c_str(), what.c_str(),
+                std::sqrt(mine[i] / n), std::sqrt(theirs[i] / n));
     // The goal is 2. The table's gradient misses it: many scores that nearly cancel, each from one rounded statistic.
     const double most = variant == "table" && i == 4 ? 2.5 : 2;
     EXPECT_LE(std::sqrt(mine[i]), most * std::sqrt(theirs[i])) << what;
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Matrix, Attention, ::testing::ValuesIn(attention_variants()),
-                         [](const auto& one) { return one.param; });
+INSTANTIATE_TEST_SUITE_P(Matrix, Attention,
+                         ::testing::Combine(::testing::ValuesIn(attention_variants()),
+                                            ::testing::ValuesIn(attention_precisions())),
+                         [](const auto& one) { return std::get<0>(one.param) + "_in_" + std::get<1>(one.param).name; });
 
 }  // namespace
 }  // namespace tessera::testing

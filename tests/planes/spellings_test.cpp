@@ -93,13 +93,12 @@ Outcome outcome(Family family, const Spelling& how, bool trains) {
 
 double tolerance(Family family, bool trains) {
   if (family == Family::narrow_operands && trains) return 4e-3;  // gradients are bf16
-  // A score or weight next to the middle of two bf16 numbers goes either way.
-  if (family == Family::narrow_scores || family == Family::narrow_weights) return 3e-4;
+  // Weights are rounded before their row divides them, and not after: two roundings of bf16 apart.
+  if (family == Family::narrow_weights) return 4e-3;
+  // A score next to the middle of two bf16 numbers goes either way.
+  if (family == Family::narrow_scores) return 3e-4;
   return trains ? 1e-6 : 3e-7;
 }
-// A weight is rounded when its row's sum is known: the kernel of the sum runs before.
-size_t forward_kernels(Family family) { return family == Family::narrow_weights ? 2 : 1; }
-
 // Each way of each choice by itself, and what people write.
 std::vector<Spelling> listed(Family family) {
   std::vector<Spelling> all{{}};
@@ -147,7 +146,7 @@ TEST_P(Spellings, share_one_forward_kernel) {
     ++groups[got.keys[0]];
     EXPECT_LE(got.error, tolerance(family, trains));
     if (!trains) {
-      EXPECT_EQ(got.keys.size(), forward_kernels(family));
+      EXPECT_EQ(got.keys.size(), 1U);
     }
   }
   for (const auto& [key, count] : groups)
