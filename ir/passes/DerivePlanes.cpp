@@ -173,7 +173,8 @@ class DerivePlanesPass : public impl::DerivePlanesBase<DerivePlanesPass> {
     auto remark = mlir::remark::missed(value.getLoc(), mlir::remark::RemarkOpts::name("tap").category("plane"));
     if (!remark) return;
     Operation* reader = reader_outside(plane, value, free);
-    remark << mlir::remark::add("{0} is written to memory", value.getDefiningOp()->getName().getStringRef().str());
+    remark << mlir::remark::add("{0} is written to memory, {1} bytes",
+                                value.getDefiningOp()->getName().getStringRef().str(), bytes_of(value));
     if (!reader || reader->hasTrait<mlir::OpTrait::IsTerminator>()) {
       remark << mlir::remark::reason("the program returns it");
       return;
@@ -181,6 +182,11 @@ class DerivePlanesPass : public impl::DerivePlanesBase<DerivePlanesPass> {
     remark << mlir::remark::reason("{0} reads it outside of its plane", reader->getName().getStringRef().str())
            << mlir::remark::suggest("let that op read a reduction of it, or reduce what it makes over a whole side")
            << because_of(reader);
+  }
+
+  static int64_t bytes_of(Value value) {
+    const mlir::RankedTensorType type = tsr::type_of(value);
+    return type.getNumElements() * std::max<int64_t>(1, type.getElementTypeBitWidth() / 8);
   }
 
   static Operation* reader_outside(const Plane& plane, Value value, const FreeOps& free) {
@@ -194,8 +200,9 @@ class DerivePlanesPass : public impl::DerivePlanesBase<DerivePlanesPass> {
 
   static void missed(tsr::ContractOp seed, llvm::ArrayRef<Operation*> ops, const Obstruction& obstruction) {
     if (auto remark = mlir::remark::missed(seed.getLoc(), mlir::remark::RemarkOpts::name("plane").category("plane")))
-      remark << mlir::remark::add("the plane lies in memory") << mlir::remark::reason("{0}", obstruction.why)
-             << mlir::remark::suggest("{0}", obstruction.hint) << about(ops);
+      remark << mlir::remark::add("the plane lies in memory, {0} bytes a value", bytes_of(seed.getY()))
+             << mlir::remark::reason("{0}", obstruction.why) << mlir::remark::suggest("{0}", obstruction.hint)
+             << about(ops);
   }
 
   llvm::DenseSet<Operation*> gone_;

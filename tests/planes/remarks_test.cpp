@@ -70,7 +70,7 @@ TEST(Remarks, SayWhatAMissedPlaneCosts) {
   EXPECT_EQ(planes[0].at("missed"), true);
   EXPECT_THAT(planes[0].at("reason").get<std::string>(), HasSubstr("only a few rows"));
   EXPECT_THAT(planes[0].at("hint").get<std::string>(), HasSubstr("at least 8"));
-  EXPECT_THAT(found.explain, HasSubstr("the plane lies in memory: the plane is only a few rows or columns wide"));
+  EXPECT_THAT(found.explain, HasSubstr("the plane lies in memory, 3072 bytes a value"));
 }
 
 }  // namespace

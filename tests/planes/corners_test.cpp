@@ -1,0 +1,130 @@
+// Where a user leaves the straight road: results stay those of the definition, and a remark says what it cost.
+
+#include <cmath>
+#include <limits>
+#include <sstream>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <nlohmann/json.hpp>
+
+#include <tessera/autograd/grad.h>
+#include <tessera/core/compile.h>
+#include <tessera/core/executor.h>
+
+#include "tests/support/compare_executors.h"
+#include "tests/support/host_data.h"
+
+namespace tessera::testing {
+namespace {
+
+using nlohmann::json;
+using ::testing::HasSubstr;
+
+constexpr double infinity = std::numeric_limits<double>::infinity();
+
+struct Scene {
+  Draw draw{5};
+  std::vector<Tensor> in;
+
+  void add(const Shape& shape, DType dtype = f32) { in.push_back(random_tensor(draw, dtype, shape, {-1, 1})); }
+};
+
+Tensor weights(const Tensor& q, const Tensor& k) {
+  return softmax(einsum("bmd,bnd->bmn", q, k) * (1 / std::sqrt(static_cast<double>(q.size(-1)))), -1);
+}
+Tensor mixed(const Tensor& p, const Tensor& v) { return einsum("bmn,bne->bme", p, v); }
+
+struct Found {
+  std::vector<json> remarks;
+  std::string fuse;
+
+  std::vector<json> named(const std::string& name) const {
+    std::vector<json> some;
+    for (const json& remark : remarks)
+      if (remark.at("name") == name) some.push_back(remark);
+    return some;
+  }
+};
+
+// Compares `body` with the reference and wants no NaN.
+template <class Body> Found checked(Body body, const std::vector<Tensor>& in, double ulps) {
+  auto tested = compile(body);
+  const std::vector<Tensor> got = tested(in);
+  UseExecutor reference(reference_executor());
+  auto truth = compile(body);
+  const std::vector<Tensor> expected = truth(in);
+  for (size_t k = 0; k < got.size(); ++k) {
+    EXPECT_EQ(difference(*got[k].buffer(), *expected[k].buffer(), got[k].dtype(), got[k].numel(), {ulps}), "") << k;
+    int64_t no_numbers = 0;
+    for (double x : got[k].template to_vector<double>()) no_numbers += std::isnan(x);
+    EXPECT_EQ(no_numbers, 0) << k;
+  }
+  Found found{{}, tested.text("fuse")};
+  std::istringstream lines(tested.text("remarks.jsonl"));
+  for (std::string line; std::getline(lines, line);) found.remarks.push_back(json::parse(line));
+  return found;
+}
+
+TEST(Corners, TheWeightsAreReadToo) {
+  Scene scene;
+  for (const Shape& shape : {Shape{2, 40, 16}, Shape{2, 56, 16}, Shape{2, 56, 24}}) scene.add(shape);
+  const Found found = checked(
+      [](std::vector<Tensor> in) {
+        Tensor p = weights(in[0], in[1]), o = mixed(p, in[2]);
+        std::vector<Tensor> all = grad(sum(o * o) + 0.1 * sum(p * p), in);
+        all.push_back(o);
+        all.push_back(p);
+        return all;
+      },
+      scene.in, 256);
+  EXPECT_GE(found.named("cascade").size(), 3u);
+  const std::vector<json> taps = found.named("tap");
+  ASSERT_EQ(taps.size(), 1u);
+  EXPECT_THAT(taps[0].at("text").get<std::string>(), HasSubstr(std::to_string(2 * 40 * 56 * 4) + " bytes"));
+  EXPECT_THAT(taps[0].at("reason").get<std::string>(), HasSubstr("the program returns it"));
+}
+
+TEST(Corners, RowsAreTooWideToFuse) {
+  Scene scene;
+  for (const Shape& shape : {Shape{2, 40, 300}, Shape{2, 56, 300}, Shape{2, 56, 24}}) scene.add(shape);
+  const Found found = checked(
+      [](std::vector<Tensor> in) {
+        Tensor o = mixed(weights(in[0], in[1]), in[2]);
+        std::vector<Tensor> all = grad(sum(o * o), in);
+        all.push_back(o);
+        return all;
+      },
+      scene.in, 256);
+  EXPECT_THAT(found.fuse, HasSubstr("-> tensor<2x40x56xf32>"));
+  const std::vector<json> planes = found.named("plane");
+  ASSERT_FALSE(planes.empty());
+  EXPECT_THAT(planes[0].at("text").get<std::string>(), HasSubstr(std::to_string(2 * 40 * 56 * 4) + " bytes"));
+  EXPECT_THAT(planes[0].at("reason").get<std::string>(), HasSubstr("300 elements are too wide"));
+}
+
+// −∞ as data, in the type with the smallest range, with rows that see nothing: they give 0 and take no gradient.
+TEST(Corners, AMaskOfInfinitiesInF16) {
+  Scene scene;
+  for (const Shape& shape : {Shape{2, 40, 16}, Shape{2, 200, 16}, Shape{2, 200, 24}}) scene.add(shape, f16);
+  std::vector<double> mask;
+  for (int64_t m = 0; m < 40; ++m)
+    for (int64_t n = 0; n < 200; ++n) mask.push_back(m % 8 == 3 || n > 2 * m + 5 ? -infinity : 0);
+  scene.in.push_back(from_doubles(mask, f16, {40, 200}));
+  const Found found = checked(
+      [](std::vector<Tensor> in) {
+        Tensor s = einsum("bmd,bnd->bmn", in[0], in[1]) * 0.25 + in[3];
+        Tensor o = mixed(softmax(s, -1), in[2]);
+        std::vector<Tensor> all = grad(sum(o * o), {in[0], in[1], in[2]});
+        all.push_back(o);
+        return all;
+      },
+      scene.in, 16);
+  EXPECT_EQ(found.named("cascade").size(), 3u);
+  const std::vector<json> masks = found.named("mask");
+  ASSERT_FALSE(masks.empty());
+  EXPECT_THAT(masks[0].at("text").get<std::string>(), HasSubstr("as data say"));
+}
+
+}  // namespace
+}  // namespace tessera::testing
