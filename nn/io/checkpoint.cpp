@@ -62,9 +62,18 @@ void put_in_place(const std::string& temporary, const std::string& target) {
   fs::remove_all(temporary);
 }
 
+// Where nothing is named: a run may end after its first checkpoint was put in place and before `latest` names it.
+std::string newest_in(const std::string& folder) {
+  std::optional<int64_t> newest;
+  if (fs::is_directory(folder))
+    for (const auto& entry : fs::directory_iterator(folder))
+      newest = std::max(newest, step_of(entry.path().filename().string()));
+  return newest ? folder + "/" + std::string(prefix) + std::to_string(*newest) : std::string();
+}
+
 std::string latest_in(const std::string& folder) {
   if (fs::exists(folder + "/state.json")) return folder;
-  if (!fs::exists(folder + "/latest")) return {};
+  if (!fs::exists(folder + "/latest")) return newest_in(folder);
   std::string name = read_file(folder + "/latest");
   if (name.ends_with('\n')) name.pop_back();
   if (!step_of(name)) fail(folder + "/latest", "does not name a checkpoint");

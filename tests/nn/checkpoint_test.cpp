@@ -117,6 +117,14 @@ TEST(Checkpoint, KeepsTheLastFewAndNamesTheLatest) {
   EXPECT_FALSE(load_checkpoint(folder / "nothing", {.model = &net}));
 }
 
+TEST(Checkpoint, IsFoundBeforeLatestNamesIt) {
+  TemporaryFolder folder;
+  Net net;
+  save_checkpoint(folder / "run", 7, {.model = &net}, {});
+  std::filesystem::remove(folder / "run/latest");
+  EXPECT_EQ(load_checkpoint(folder / "run", {.model = &net})->step, 7);
+}
+
 TEST(Checkpoint, RefusesWhatIsDamagedAndAssignsNothing) {
   TemporaryFolder folder;
   Training training;
