@@ -15,8 +15,8 @@ namespace tessera {
 namespace {
 
 Tensor sample(const Shape& shape, int step) {
-  std::vector<double> x;
-  for (int i = 0; i < shape.numel(); ++i) x.push_back(0.3 * ((i * step) % 13 - 6));
+  std::vector<double> x(static_cast<size_t>(shape.numel()));
+  for (int i = 0; double& value : x) value = 0.3 * ((i++ * step) % 13 - 6);
   return tensor(x, shape);
 }
 Tensor weights() { return sample({2, 4, 5}, 7); }  // [b, m, n]

@@ -327,9 +327,7 @@ SpelledAttention spelled(Family family, const Spelling& how, DType storage, DTyp
   const DType stored = family == Family::narrow_operands && dtype != f64 ? storage : dtype;
   auto data = [&](const Shape& of) {
     Tensor drawn = random_tensor(draw, storage, of, {-1, 1});
-    std::vector<double> values;
-    for (int64_t i = 0; i < of.numel(); ++i) values.push_back(load_double(drawn.node()->value->data(), storage, i));
-    return from_doubles(values, stored, of);
+    return from_doubles(cast(drawn, f64).to_vector<double>(), stored, of);
   };
   std::vector<Tensor> arguments;
   const Shape of_q{batch, length, heads, width}, of_k{batch, length, g, width};
@@ -340,9 +338,7 @@ SpelledAttention spelled(Family family, const Spelling& how, DType storage, DTyp
   const Tensor bias = family == Family::bias ? data({heads, length, length}) : Tensor();
   if (bias.valid()) arguments.push_back(bias);
   const Tensor mask = constant_mask(scene);
-  std::vector<double> group_of_head;
-  for (int64_t h = 0; h < heads; ++h) group_of_head.push_back(static_cast<double>(h / (heads / g)));
-  const Tensor groups = how.heads == gathered_by_constant ? from_doubles(group_of_head, i32, {heads}) : Tensor();
+  const Tensor groups = how.heads == gathered_by_constant ? floor_divide(arange(heads), heads / g).eval() : Tensor();
 
   auto body = [family, how, storage, dtype, mask, groups, first, g](const std::vector<Tensor>& in) {
     Scene here{family, how, storage, dtype};
