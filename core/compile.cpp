@@ -104,7 +104,6 @@ std::shared_ptr<CompiledFunction::Entry> CompiledFunction::record(const std::vec
   for (size_t i = 0; i < arguments.size(); ++i)
     traced.push_back(trace.argument(arguments[i].dtype(), arguments[i].shape(), "argument " + std::to_string(i)));
   entry->recorded = trace.finish(body_(traced), options_.name, options_.strict);
-  entry->recorded.program.precision = options_.precision;
   entry->recorded.program.strict = options_.strict;
   return entry;
 }

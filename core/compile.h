@@ -29,8 +29,7 @@ namespace tessera {
 struct Program;
 
 struct CompileOptions {
-  std::string name = {};          // what reports call the program; empty: the place of compile(), as "train.cpp:41"
-  std::string precision = "f32";  // policy of the program (D8)
+  std::string name = {};  // what reports call the program; empty: the place of compile(), as "train.cpp:41"
   // Every op rounds to its dtype, as if it ran alone. Otherwise what is narrower than f32 stays f32 inside a kernel.
   bool strict = false;
 };

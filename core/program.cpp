@@ -134,7 +134,7 @@ std::string mlir_type(const Instruction& i) {
 }  // namespace
 
 uint64_t Program::hash() const {
-  uint64_t h = combine(hash_text(precision), strict);
+  uint64_t h = strict;
   for (const Instruction& i : instructions) {
     h = combine(h, static_cast<uint64_t>(i.op) << 8 | static_cast<uint64_t>(i.dtype));
     for (int64_t d : i.shape) h = combine(h, static_cast<uint64_t>(d));
@@ -153,8 +153,7 @@ bool Program::same_computation(const Program& other) const {
     return a.op == b.op && a.dtype == b.dtype && a.shape == b.shape && a.inputs == b.inputs &&
            (planted(Fault::stale_cache_hit) || equal(a.attrs, b.attrs));
   };
-  return inputs == other.inputs && outputs == other.outputs && donor == other.donor && precision == other.precision &&
-         strict == other.strict &&
+  return inputs == other.inputs && outputs == other.outputs && donor == other.donor && strict == other.strict &&
          std::equal(instructions.begin(), instructions.end(), other.instructions.begin(), other.instructions.end(),
                     same);
 }

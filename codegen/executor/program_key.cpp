@@ -58,7 +58,6 @@ std::string program_key(const Program& program) {
   bytes.add(program.inputs);
   bytes.add(program.outputs);
   bytes.add(program.donor);
-  bytes.add(program.precision);
   bytes.add(program.strict);
   return blake3_hex(bytes.all());
 }
