@@ -13,6 +13,7 @@
 
 namespace tessera {
 
+// clang-format off
 enum class Op : uint8_t {
   // sources
   Input, Constant, Iota, Random,
@@ -38,9 +39,24 @@ enum class Op : uint8_t {
   // normal forms that raising finds
   Softmax, LogSumExp, Variance,
 };
+// clang-format on
 inline constexpr int op_count = static_cast<int>(Op::Variance) + 1;
 
-enum class Family : uint8_t { Source, Unary, Binary, Compare, Select, Identity, Structure, Index, Reduce, Scan, Contract, Window, Raised };
+enum class Family : uint8_t {
+  Source,
+  Unary,
+  Binary,
+  Compare,
+  Select,
+  Identity,
+  Structure,
+  Index,
+  Reduce,
+  Scan,
+  Contract,
+  Window,
+  Raised
+};
 
 // How operand dtypes are checked and what the result has. Operands are promoted to one dtype first.
 enum class TypeRule : uint8_t {
@@ -59,7 +75,9 @@ enum class Gradient : uint8_t {
   None,  // no gradient exists: grad through it throws and names its line
 };
 
-struct Domain { double low, high; };  // tests draw operands here; kinks and poles stay outside
+struct Domain {
+  double low, high;
+};  // tests draw operands here; kinks and poles stay outside
 
 struct OpRow {
   Op op;
@@ -68,7 +86,7 @@ struct OpRow {
   int arity;  // −1: any number
   TypeRule types;
   Gradient gradient;
-  double (*reference)(double, double) = nullptr;        // elementwise ops; the second argument is 0 for unary
+  double (*reference)(double, double) = nullptr;             // elementwise ops; the second argument is 0 for unary
   int64_t (*integer_reference)(int64_t, int64_t) = nullptr;  // where integers differ or f64 would round
   Domain domain = {-2, 2};
   Domain second = {-2, 2};  // of the second operand

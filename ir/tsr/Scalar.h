@@ -77,8 +77,7 @@ struct None {};  // the op does not take this family of dtypes
 
 template <class Form> Value apply(OpBuilder& b, Location at, mlir::ValueRange x) {
   if constexpr (std::is_same_v<Form, None>) llvm_unreachable("the verifier refuses this dtype");
-  else if constexpr (requires { Form::create(b, at, x[0], x[0]); })
-    return Form::create(b, at, x[0], x[1]);
+  else if constexpr (requires { Form::create(b, at, x[0], x[0]); }) return Form::create(b, at, x[0], x[1]);
   else return Form::create(b, at, x[0]);
 }
 
