@@ -226,7 +226,8 @@ class Generator {
       }
       case 3: {
         Tensor c = x - mean(x, {d}, true);
-        return push(c * rsqrt(mean(square(c), {d}, true) + 0.1), false);
+        // + 1: what rounding left of a constant row must not grow beyond what is allowed for cancelled terms.
+        return push(c * rsqrt(mean(square(c), {d}, true) + 1.0), false);
       }
       case 4: return push(cumsum(x * (1.0 / static_cast<double>(x.size(d))), d, draw_.below(2)), false);
     }
