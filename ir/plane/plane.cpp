@@ -45,6 +45,19 @@ AtomList atoms_of_letters(const DimLists& lists, Operation* contract, const std:
   return lists.expanded(all);
 }
 
+// Is one computed value the same as another? That is no longer known once each is computed again where it is read, in
+// kernels that round apart: a maximum would be found nowhere.
+bool tests_equality(Operation* op) {
+  return llvm::isa<tsr::EqualOp, tsr::NotEqualOp>(op) &&
+         llvm::isa<mlir::FloatType>(tsr::element_of(op->getOperand(0))) &&
+         llvm::none_of(op->getOperands(), [](Value x) { return base_of(x).getDefiningOp<tsr::ConstantOp>(); });
+}
+bool is_tested(Value value) {
+  return llvm::any_of(value.getUsers(), [](Operation* user) {
+    return tests_equality(user) || (is_view(user) && is_tested(user->getResult(0)));
+  });
+}
+
 class Grower {
  public:
   Grower(tsr::ContractOp seed, const FreeOps& free, const OpOrder& order) : seed_(seed), free_(free), order_(order) {}
@@ -122,7 +135,7 @@ class Grower {
 
   // A user of a plane value.
   void take(Operation* op) {
-    if (is_member(op)) return;
+    if (is_member(op) || tests_equality(op) || (llvm::isa<tsr::ReduceOp>(op) && is_tested(op->getResult(0)))) return;
     if (is_elementwise(op)) {
       AtomLists at;
       for (Value operand : op->getOperands())
@@ -146,7 +159,7 @@ class Grower {
       absorb_statistics(value);
       return;
     }
-    if (left_out_.contains(op)) return;
+    if (left_out_.contains(op) || tests_equality(op)) return;
     if (auto broadcast = llvm::dyn_cast<tsr::BroadcastOp>(op)) {
       AtomLists from;
       for (auto [dim, n] : llvm::zip(broadcast.getDims(), tsr::shape_of(broadcast.getX())))
@@ -213,7 +226,8 @@ class Grower {
     if (AtomList sorted = atoms; llvm::sort(sorted), std::adjacent_find(sorted.begin(), sorted.end()) != sorted.end())
       return false;  // row and column would be one
     if (llvm::isa<tsr::ContractOp>(op))
-      return plane_->is_score(op) || plane_->ends_on(Side::row, op) || plane_->ends_on(Side::column, op);
+      return letters_are_apart(op) &&
+             (plane_->is_score(op) || plane_->ends_on(Side::row, op) || plane_->ends_on(Side::column, op));
     if (!llvm::all_of(atoms, [&](int atom) { return llvm::is_contained(whole, atom); })) return false;
     if (llvm::isa<tsr::ReduceOp, tsr::LogSumExpOp>(op))
       return plane_->ends_on(Side::row, op) || plane_->ends_on(Side::column, op);
@@ -222,6 +236,14 @@ class Grower {
       return same(along, plane_->rows) || same(along, plane_->columns);
     }
     return plane_->spans(value) || plane_->is_on(Side::row, value) || plane_->is_on(Side::column, value);
+  }
+
+  // No two dims became one where a reader of the result, as x · softmax(x), says that they are.
+  bool letters_are_apart(Operation* contract) {
+    AtomList all;
+    for (const auto& [letter, atoms] : lists().letters(contract)) all.append(lists().expanded(atoms));
+    llvm::sort(all);
+    return std::adjacent_find(all.begin(), all.end()) == all.end();
   }
 
   tsr::ContractOp seed_;
