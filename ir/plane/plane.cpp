@@ -52,9 +52,12 @@ bool tests_equality(Operation* op) {
          llvm::isa<mlir::FloatType>(tsr::element_of(op->getOperand(0))) &&
          llvm::none_of(op->getOperands(), [](Value x) { return base_of(x).getDefiningOp<tsr::ConstantOp>(); });
 }
-bool is_tested(Value value) {
-  return llvm::any_of(value.getUsers(), [](Operation* user) {
-    return tests_equality(user) || (is_view(user) && is_tested(user->getResult(0)));
+// Does anybody look for `statistic` among what it was taken from? `as` is the statistic behind views.
+bool is_looked_for(Value statistic, Value as) {
+  const int64_t count = tsr::type_of(statistic).getNumElements();
+  return llvm::any_of(as.getUsers(), [&](Operation* user) {
+    if (tests_equality(user)) return tsr::type_of(user->getResult(0)).getNumElements() > count;
+    return is_view(user) && is_looked_for(statistic, user->getResult(0));
   });
 }
 
@@ -135,7 +138,8 @@ class Grower {
 
   // A user of a plane value.
   void take(Operation* op) {
-    if (is_member(op) || tests_equality(op) || (llvm::isa<tsr::ReduceOp>(op) && is_tested(op->getResult(0)))) return;
+    if (is_member(op) || tests_equality(op)) return;
+    if (llvm::isa<tsr::ReduceOp>(op) && is_looked_for(op->getResult(0), op->getResult(0))) return;
     if (is_elementwise(op)) {
       AtomLists at;
       for (Value operand : op->getOperands())
