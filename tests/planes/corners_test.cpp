@@ -66,34 +66,6 @@ template <class Body> Found checked(Body body, const std::vector<Tensor>& in, do
   return found;
 }
 
-// As many keys as values have columns: p / (1 + o²) is legal, and makes both one dim for those who read the quotient. For
-// the product with the values they stay two.
-TEST(Corners, KeysAndColumnsMeetInOneDim) {
-  Scene scene;
-  for (const Shape& shape : {Shape{2, 40, 16}, Shape{2, 8, 16}, Shape{2, 8, 8}, Shape{8, 2}}) scene.add(shape);
-  checked(
-      [](std::vector<Tensor> in) {
-        Tensor p = weights(in[0], in[1]), o = mixed(p, in[2]);
-        Tensor y = matmul(p / (1.0 + o * o), in[3]);
-        std::vector<Tensor> all = grad(sum(sin(y)), in);
-        all.push_back(y);
-        return all;
-      },
-      scene.in, 256);
-}
-
-// The gradient of a maximum goes where an element equals it: both must have been computed once.
-TEST(Corners, TheLargestWeightIsFoundAgain) {
-  Scene scene;
-  for (const Shape& shape : {Shape{3, 70, 24}, Shape{3, 70, 24}, Shape{3, 70, 8}}) scene.add(shape);
-  checked(
-      [](std::vector<Tensor> in) {
-        Tensor p = weights(in[0], in[1]), o = mixed(p, in[2]);
-        return grad(sum(max(p, {0, 1})) + sum(o * o), in);
-      },
-      scene.in, 256);
-}
-
 TEST(Corners, TheWeightsAreReadToo) {
   Scene scene;
   for (const Shape& shape : {Shape{2, 40, 16}, Shape{2, 56, 16}, Shape{2, 56, 24}}) scene.add(shape);
