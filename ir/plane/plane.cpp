@@ -52,6 +52,7 @@ bool tests_equality(Operation* op) {
          llvm::isa<mlir::FloatType>(tsr::element_of(op->getOperand(0))) &&
          llvm::none_of(op->getOperands(), [](Value x) { return base_of(x).getDefiningOp<tsr::ConstantOp>(); });
 }
+
 // Does anybody look for `statistic` among what it was taken from? `as` is the statistic behind views.
 bool is_looked_for(Value statistic, Value as) {
   const int64_t count = tsr::type_of(statistic).getNumElements();
