@@ -16,8 +16,7 @@ void build_pipeline(mlir::OpPassManager& passes) {
   function.addPass(mlir::createCSEPass());     // equal factors become one value, by which the next two know them
   function.addPass(createSimplify());          // what is one value now: a concatenation of it is a broadcast
   function.addPass(createTrilinear());         // takes statistics out of planes
-  function.addPass(createNormalizeScores());   // before scores are copied
-  function.addPass(createSaveStatistics());    // while softmax is one op
+  function.addPass(createNormalizeScores());   // while softmax is one op, and its scores are read once
   function.addPass(createDecompose());         // after all that looks for normal forms
   function.addPass(createSplitReduce());       // what decomposition reduces too
   function.addPass(createLegalizeContract());  // makes pads and views, which the next two clean up

@@ -10,6 +10,7 @@
 #include <tessera/ir/plane/find_liveness.h>
 #include <tessera/ir/plane/normalize_body.h>
 #include <tessera/ir/plane/repair.h>
+#include <tessera/ir/plane/split_sums.h>
 #include <tessera/ir/plane/write_cascade.h>
 #include <tessera/ir/remarks.h>
 
@@ -31,16 +32,24 @@ class DerivePlanesPass : public impl::DerivePlanesBase<DerivePlanesPass> {
     llvm::SmallVector<Operation*, 32> seeds;
     for (auto contract : block.getOps<tsr::ContractOp>()) seeds.push_back(contract);
     auto now = std::make_unique<Surroundings>(block);
-    for (Operation* seed : seeds)
-      if (!gone_.contains(seed) && derive(llvm::cast<tsr::ContractOp>(seed), *now, block))
+    for (Operation* op : seeds) {
+      if (gone_.contains(op)) continue;
+      auto seed = llvm::cast<tsr::ContractOp>(op);
+      std::string why;
+      std::unique_ptr<Plane> plane = grow_plane(seed, now->free, now->order, why);
+      if (plane && split_sums(*plane)) {
+        plane.reset();  // it holds ops of before
         now = std::make_unique<Surroundings>(block);
+        plane = grow_plane(seed, now->free, now->order, why);
+      }
+      if (derive(seed, plane.get(), why, *now, block)) now = std::make_unique<Surroundings>(block);
+    }
   }
 
-  // Whether the block is another one now.
-  bool derive(tsr::ContractOp seed, const Surroundings& now, mlir::Block& block) {
+  // Whether the block is another one now. `why`: there is no plane, if that is worth a word.
+  bool derive(tsr::ContractOp seed, const Plane* plane, const std::string& why, const Surroundings& now,
+              mlir::Block& block) {
     const auto& [free, order] = now;
-    std::string why;
-    const std::unique_ptr<Plane> plane = grow_plane(seed, free, order, why);
     if (!plane) {
       if (!why.empty()) missed(seed, seed.getOperation(), {why, "write its parts as separate values"});
       return false;

@@ -184,36 +184,7 @@ def NormalizeScores : Pass<"tsr-normalize-scores", "::mlir::func::FuncOp"> {
 
     Not handled: scores in f16, which may leave the range without their factor; factors that are no constants; finite fills
     of masks, which keep their value. `strict` programs stay as written.
-    Order: after CSE; before tsr-save-statistics, which copies scores.
-  }];
-  let dependentDialects = ["::tessera::tsr::TsrDialect"];
-}
-
-def SaveStatistics : Pass<"tsr-save-statistics", "::mlir::func::FuncOp"> {
-  let summary = "Let later kernels of a plane compute softmax from one number a row";
-  let description = [{
-    Problem: the backward of attention reads P = softmax(x) again. To keep P costs a plane of memory; to compute it again
-    with its maximum and its sum costs two sweeps over the scores.
-
-    Before:
-    ```mlir
-    func.func @program(%q: tensor<2x64x16xf32>, %k: tensor<2x96x16xf32>, %v: tensor<2x96x8xf32>)
-        -> (tensor<2x64x8xf32>, tensor<2x96x8xf32>) {
-      %0 = tsr.contract "bmd,bnd->bmn" %q, %k windows []
-          : (tensor<2x64x16xf32>, tensor<2x96x16xf32>) -> tensor<2x64x96xf32>
-      %1 = tsr.softmax %0 dim 2 : tensor<2x64x96xf32>
-      %2 = tsr.contract "bmn,bne->bme" %1, %v windows []
-          : (tensor<2x64x96xf32>, tensor<2x96x8xf32>) -> tensor<2x64x8xf32>
-      %3 = tsr.contract "bmn,bme->bne" %1, %2 windows []
-          : (tensor<2x64x96xf32>, tensor<2x64x8xf32>) -> tensor<2x96x8xf32>
-      return %2, %3 : tensor<2x64x8xf32>, tensor<2x96x8xf32>
-    }
-    ```
-    After: %3 reads `exp(%0 − logsumexp(%0))` instead of %1. The kernel that makes %2 has the logsumexp at hand and
-    writes it beside: one number a row.
-
-    Not handled: softmax outside of a plane, where its result is kept.
-    Order: before softmax and logsumexp are taken apart; CSE joins their maxima and sums afterwards.
+    Order: after CSE, while softmax is one op and reads scores once.
   }];
   let dependentDialects = ["::tessera::tsr::TsrDialect"];
 }
@@ -239,7 +210,12 @@ def DerivePlanes : Pass<"tsr-derive-planes", "::mlir::func::FuncOp"> {
     elementwise ops, reductions and contractions (`ir/plane/plane.h`); its results are dealt to kernels that own rows or
     columns, in as few sweeps as their statistics allow (`sweeps.h`); each is written by definition and repaired
     (`repair.h`). A statistic without a repair gets a kernel of its own, which runs before.
-    What reads a plane value in any other way gets it written to memory; a remark of category `plane` says so.
+    What reads a plane value in any other way gets it written to memory; a remark of category `plane` says so. Sums over
+    rows and columns at once are taken apart first (`split_sums.h`).
+
+    The backward of attention computes P again in kernels of its own, from what the forward kernel had at hand and writes
+    beside its output: the maximum of each row and the reciprocal of its sum. One number, the logsumexp, would do, but
+    rounding it moves all of a row the same way (see ir/README.md).
 
     Not handled: planes whose rows are wider than a block, planes that are hardly larger than their operands
     (`cost.h`); these stay as they are, with a `missed` remark.

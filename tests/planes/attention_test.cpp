@@ -93,9 +93,7 @@ TEST_P(Attention, Derived) {
     const auto n = static_cast<double>(cases.size());
     std::printf("%s in %s, %s: %.1e, without planes %.1e\n", variant.c_str(), precision.name.c_str(), what.c_str(),
                 std::sqrt(mine[i] / n), std::sqrt(theirs[i] / n));
-    // The goal is 2. The table's gradient misses it: many scores that nearly cancel, each from one rounded statistic.
-    const double most = variant == "table" && i == 4 ? 2.5 : 2;
-    EXPECT_LE(std::sqrt(mine[i]), most * std::sqrt(theirs[i])) << what;
+    EXPECT_LE(std::sqrt(mine[i]), 2 * std::sqrt(theirs[i])) << what;
   }
 }
 
