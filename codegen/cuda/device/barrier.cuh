@@ -1,0 +1,86 @@
+#pragma once
+// How threads and copies wait for each other: barriers in shared memory that also count bytes, and named barriers
+// between warpgroups of one block.
+
+#include "core.cuh"
+
+namespace tessera {
+
+TESSERA_DEVICE u32 shared_address(const void* p) { return static_cast<u32>(__cvta_generic_to_shared(p)); }
+
+// A barrier whose phase ends when the expected arrivals and bytes have come. Phases alternate in parity; a fresh one
+// counts as if a phase of parity 1 had just ended.
+struct Barrier {
+  u64 state;
+
+  TESSERA_DEVICE void init(int arrivals) {
+    asm volatile("mbarrier.init.shared::cta.b64 [%0], %1;" ::"r"(shared_address(this)), "r"(arrivals) : "memory");
+  }
+  TESSERA_DEVICE void arrive() {
+    asm volatile("mbarrier.arrive.shared::cta.b64 _, [%0];" ::"r"(shared_address(this)) : "memory");
+  }
+  // Arrives at the barrier that lies at the same place in block `rank` of the cluster. It tells that mma has read a
+  // buffer, which needs no order among ordinary stores: `.release.cluster` would wait for all of the thread's, in the
+  // main loop.
+  TESSERA_DEVICE void arrive_at(int rank) {
+    asm volatile(
+        "{ .reg .b32 remote;\n"
+        "mapa.shared::cluster.u32 remote, %0, %1;\n"
+        "mbarrier.arrive.shared::cluster.b64 _, [remote]; }" ::"r"(shared_address(this)),
+        "r"(rank)
+        : "memory");
+  }
+  // Arrives, and lets the phase wait for so many bytes of copies too.
+  TESSERA_DEVICE void arrive_expecting(u32 bytes) {
+    asm volatile("mbarrier.arrive.expect_tx.shared::cta.b64 _, [%0], %1;" ::"r"(shared_address(this)), "r"(bytes)
+                 : "memory");
+  }
+  TESSERA_DEVICE void wait(u32 parity) {
+    u32 done = 0;
+    while (!done)
+      asm volatile(
+          "{ .reg .pred done;\n"
+          "mbarrier.try_wait.parity.shared::cta.b64 done, [%1], %2, 0x989680;\n"
+          "selp.u32 %0, 1, 0, done; }"
+          : "=r"(done)
+          : "r"(shared_address(this)), "r"(parity)
+          : "memory");
+  }
+};
+
+// ---- clusters: blocks that share a barrier domain and can write each other's shared memory ----
+
+TESSERA_DEVICE int cluster_rank() {
+  u32 rank;
+  asm("mov.u32 %0, %%cluster_ctarank;" : "=r"(rank));
+  return static_cast<int>(rank);
+}
+TESSERA_DEVICE void cluster_sync() {
+  asm volatile("barrier.cluster.arrive.release.aligned;\nbarrier.cluster.wait.acquire.aligned;" ::: "memory");
+}
+
+// Makes the barriers that thread 0 has initialised visible to all threads, copies and blocks of the cluster.
+template <int cluster>
+TESSERA_DEVICE void publish_barriers() {
+  asm volatile("fence.mbarrier_init.release.cluster;" ::: "memory");
+  if (cluster > 1) cluster_sync();
+  else __syncthreads();
+}
+
+// ---- named barriers: 1, 2, … belong to warpgroups by themselves, 8, 9, … to those that take turns ----
+
+TESSERA_DEVICE void warpgroup_sync() { asm volatile("bar.sync %0, 128;" ::"r"(1 + warpgroup()) : "memory"); }
+
+// Lets the last `count` warpgroups of the block pass a stretch of code one after the other, round after round.
+template <int count>
+struct Turns {
+  int mine;  // 0 … count - 1
+
+  TESSERA_DEVICE explicit Turns(int index) : mine(index) {
+    if (index == count - 1) pass();  // the first round opens with warpgroup 0
+  }
+  TESSERA_DEVICE void wait() { asm volatile("bar.sync %0, 256;" ::"r"(8 + mine) : "memory"); }
+  TESSERA_DEVICE void pass() { asm volatile("bar.arrive %0, 256;" ::"r"(8 + (mine + 1) % count) : "memory"); }
+};
+
+}  // namespace tessera

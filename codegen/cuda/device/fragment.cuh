@@ -1,0 +1,204 @@
+#pragma once
+// Values of a whole tile, spread over the registers of a warpgroup as the tensor cores leave them.
+//
+//   Fragment<N>         64 x N floats. Thread t holds rows t / 32 * 16 + t % 32 / 4 + {0, 8} and, of every 8 columns,
+//                       the two from 2 * (t % 4) on: register 4 j + 2 i + c is row i, column 8 j + c of that.
+//   Fragment<N, bf16>   the same, rounded, two columns in a register. As it stands it is a left operand of a product.
+//   Row                 one float for each of the 64 rows: two per thread, the same in the four lanes that share a row.
+//
+// All loops over registers are unrolled: an index that is not constant would move the array to memory.
+
+#include "shared.cuh"
+#include "wgmma.cuh"
+
+namespace tessera {
+
+// Keeps the compiler from moving uses of a register across a wait that has no register among its operands.
+template <int count>
+TESSERA_DEVICE void pin(float (&v)[count]) {
+#pragma unroll
+  for (int r = 0; r < count; ++r) asm volatile("" : "+f"(v[r])::"memory");
+}
+
+// The row and column, in a fragment, of this thread's registers.
+TESSERA_DEVICE int first_row() { return warp_of_warpgroup() * 16 + lane() / 4; }
+TESSERA_DEVICE int first_column() { return lane() % 4 * 2; }
+
+// ---- rows ----
+
+struct Row {
+  float v[2];
+
+  TESSERA_DEVICE Row() {}
+  TESSERA_DEVICE Row(float x) : v{x, x} {}
+  TESSERA_DEVICE Row(float upper, float lower) : v{upper, lower} {}
+
+  template <class F>
+  TESSERA_DEVICE Row map(F f) const {
+    return {f(v[0]), f(v[1])};
+  }
+  // f(value, row) in one of the lanes that share the row.
+  template <class F>
+  TESSERA_DEVICE void each(F f) const {
+    if (lane() % 4 == 0) f(v[0], first_row()), f(v[1], first_row() + 8);
+  }
+};
+
+TESSERA_DEVICE Row operator+(Row a, Row b) { return {a.v[0] + b.v[0], a.v[1] + b.v[1]}; }
+TESSERA_DEVICE Row operator-(Row a, Row b) { return {a.v[0] - b.v[0], a.v[1] - b.v[1]}; }
+TESSERA_DEVICE Row operator*(Row a, Row b) { return {a.v[0] * b.v[0], a.v[1] * b.v[1]}; }
+TESSERA_DEVICE Row max(Row a, Row b) { return {fmaxf(a.v[0], b.v[0]), fmaxf(a.v[1], b.v[1])}; }
+TESSERA_DEVICE Row exp2(Row a) { return {exp2(a.v[0]), exp2(a.v[1])}; }
+TESSERA_DEVICE Row log2(Row a) { return {log2(a.v[0]), log2(a.v[1])}; }
+TESSERA_DEVICE Row reciprocal_or_zero(Row a) { return {reciprocal_or_zero(a.v[0]), reciprocal_or_zero(a.v[1])}; }
+// Where everything is masked the maximum is -infinity: 0 in its place keeps -infinity minus it from being NaN.
+TESSERA_DEVICE Row finite_or_zero(Row a) {
+  return a.map([](float x) { return x == -infinity ? 0.f : x; });
+}
+
+TESSERA_DEVICE Row sum_of_lanes(Row a) {
+#pragma unroll
+  for (int distance = 1; distance <= 2; distance *= 2)
+    a = a + Row(__shfl_xor_sync(0xffffffff, a.v[0], distance), __shfl_xor_sync(0xffffffff, a.v[1], distance));
+  return a;
+}
+TESSERA_DEVICE Row max_of_lanes(Row a) {
+#pragma unroll
+  for (int distance = 1; distance <= 2; distance *= 2)
+    a = max(a, Row(__shfl_xor_sync(0xffffffff, a.v[0], distance), __shfl_xor_sync(0xffffffff, a.v[1], distance)));
+  return a;
+}
+
+// 2^(x by - less) in one multiply-add and one exponential, for `map_rows`.
+struct ScaledExp2 {
+  TESSERA_DEVICE float operator()(float x, float by, float less) const { return exp2(__fmaf_rn(x, by, -less)); }
+};
+constexpr ScaledExp2 scaled_exp2{};
+
+// ---- fragments ----
+
+template <int N, class T = float>
+struct Fragment;
+
+template <int N>
+struct Fragment<N, bf16> {
+  u32 v[N / 16][4];
+};
+
+template <int N>
+struct Fragment<N, float> {
+  float v[N / 2];
+
+  TESSERA_DEVICE Fragment() {}
+  TESSERA_DEVICE explicit Fragment(float x) {
+#pragma unroll
+    for (int r = 0; r < N / 2; ++r) v[r] = x;
+  }
+
+  // value = f(value, row, column)
+  template <class F>
+  TESSERA_DEVICE void map(F f) {
+#pragma unroll
+    for (int r = 0; r < N / 2; ++r) v[r] = f(v[r], first_row() + r / 2 % 2 * 8, first_column() + r / 4 * 8 + r % 2);
+  }
+  // value = f(value, a of its row, b of its row)
+  template <class F>
+  TESSERA_DEVICE void map_rows(Row a, Row b, F f) {
+#pragma unroll
+    for (int r = 0; r < N / 2; ++r) v[r] = f(v[r], a.v[r / 2 % 2], b.v[r / 2 % 2]);
+  }
+  TESSERA_DEVICE void scale_rows(Row a) {
+#pragma unroll
+    for (int r = 0; r < N / 2; ++r) v[r] *= a.v[r / 2 % 2];
+  }
+
+  // Maximum and sum of what this thread holds of its rows; `…_of_lanes` makes them whole.
+  TESSERA_DEVICE Row max_in_lane() const {
+    Row best(v[0], v[2]);
+#pragma unroll
+    for (int r = 1; r < N / 2; ++r)
+      if (r != 2) best.v[r / 2 % 2] = fmaxf(best.v[r / 2 % 2], v[r]);
+    return best;
+  }
+  TESSERA_DEVICE Row sum_in_lane() const {
+    Row sum(0.f);
+#pragma unroll
+    for (int r = 0; r < N / 2; ++r) sum.v[r / 2 % 2] += v[r];
+    return sum;
+  }
+
+  TESSERA_DEVICE Fragment<N, bf16> to_bf16() const {
+    Fragment<N, bf16> rounded;
+#pragma unroll
+    for (int r = 0; r < N / 2; r += 2) rounded.v[r / 8][r / 2 % 4] = pack_bf16(v[r], v[r + 1]);
+    return rounded;
+  }
+};
+
+// ---- products: each call issues one group; `mma_wait` must come before its result or its operands are touched ----
+
+template <bool along_rows, int N, class A, class B>
+TESSERA_DEVICE void issue_mma(Fragment<N>& acc, const A& a, const B& b, bool accumulate) {
+  pin(acc.v);
+  wgmma_fence();
+#pragma unroll
+  for (int k = 0; k < A::columns; k += 16)
+    wgmma<along_rows>(acc.v, operand_along_columns(a, k),
+                      along_rows ? operand_along_rows(b, k) : operand_along_columns(b, k), accumulate || k > 0);
+  wgmma_commit();
+}
+
+template <bool along_rows, int N, int K, class B>
+TESSERA_DEVICE void issue_mma(Fragment<N>& acc, const Fragment<K, bf16>& a, const B& b, bool accumulate) {
+  pin(acc.v);
+  wgmma_fence();
+#pragma unroll
+  for (int k = 0; k < K; k += 16)
+    wgmma<along_rows>(acc.v, a.v[k / 16], along_rows ? operand_along_rows(b, k) : operand_along_columns(b, k),
+                      accumulate || k > 0);
+  wgmma_commit();
+}
+
+// acc[m, n] (+)= sum over k of a[m, k] b[n, k]
+template <int N, class A, class B>
+TESSERA_DEVICE void mma_abt(Fragment<N>& acc, const A& a, const B& b, bool accumulate) {
+  static_assert(B::rows == N, "a row of b is a column of the result");
+  issue_mma<false>(acc, a, b, accumulate);
+}
+
+// acc[m, n] (+)= sum over k of a[m, k] b[k, n]
+template <int N, class A, class B>
+TESSERA_DEVICE void mma_ab(Fragment<N>& acc, const A& a, const B& b, bool accumulate) {
+  static_assert(B::columns == N, "a column of b is a column of the result");
+  issue_mma<true>(acc, a, b, accumulate);
+}
+
+// Until at most `pending` groups run. Results that are complete then are named, others must not be touched.
+template <int pending>
+TESSERA_DEVICE void mma_wait() {
+  wgmma_wait<pending>();
+}
+template <int pending, int N>
+TESSERA_DEVICE void mma_wait(Fragment<N>& done) {
+  wgmma_wait<pending>();
+  pin(done.v);
+}
+
+// ---- to shared memory ----
+
+// As many columns as the tile has, from `column` on, which is a constant once loops are unrolled.
+template <int N, class T>
+TESSERA_DEVICE void put(const T& tile, const Fragment<N, bf16>& x, int column = 0) {
+  static_assert(T::rows == 64 && T::columns % 64 == 0 && T::columns <= N, "whole lines of one warpgroup's rows");
+  const int row = warp_of_warpgroup() * 16 + lane() % 16;
+#pragma unroll
+  for (int c = 0; c < T::columns; c += 16) {
+    const u32(&two_blocks)[4] = x.v[(column + c) / 16];
+    const u32 at = chunk_address(tile.address() + c / 64 * T::pitch * 128, row, c % 64 / 8 + lane() / 16);
+    asm volatile("stmatrix.sync.aligned.m8n8.x4.shared.b16 [%0], {%1, %2, %3, %4};" ::"r"(at), "r"(two_blocks[0]),
+                 "r"(two_blocks[1]), "r"(two_blocks[2]), "r"(two_blocks[3])
+                 : "memory");
+  }
+}
+
+}  // namespace tessera

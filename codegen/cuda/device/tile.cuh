@@ -1,0 +1,12 @@
+#pragma once
+// The device header: what generated kernels include.
+
+#include "barrier.cuh"
+#include "channel.cuh"
+#include "core.cuh"
+#include "fragment.cuh"
+#include "launch.cuh"
+#include "shared.cuh"
+#include "tiles.cuh"
+#include "tma.cuh"
+#include "wgmma.cuh"

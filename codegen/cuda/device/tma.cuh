@@ -1,0 +1,81 @@
+#pragma once
+// Bulk copies of boxes between tensors in global memory and tiles in shared memory. One thread issues them.
+//
+// Coordinates are elements, innermost first, and may lie outside: what is read there is zero, what is written is
+// dropped. A tile of several column blocks takes one copy each; its map's box is one block wide.
+
+#include "channel.cuh"
+#include "shared.cuh"
+
+namespace tessera {
+
+// What the host encoded of a tensor: address, extents, strides, box. A kernel takes it as `const __grid_constant__`.
+struct alignas(64) TensorMap {
+  unsigned char bytes[128];
+};
+
+// ---- loads: they count into the slot's barrier ----
+
+template <class Part>
+TESSERA_DEVICE void load(const Part& to, const TensorMap& map, const Slot& slot, int x, int y) {
+#pragma unroll
+  for (int block = 0; block < Part::columns / Part::line; ++block)
+    asm volatile(
+        "cp.async.bulk.tensor.2d.shared::cluster.global.mbarrier::complete_tx::bytes [%0], [%1, {%3, %4}], [%2];" ::"r"(
+            to.address() + block * Part::pitch * 128),
+        "l"(&map), "r"(shared_address(&slot.full)), "r"(x + block * Part::line), "r"(y)
+        : "memory");
+}
+
+template <class Part>
+TESSERA_DEVICE void load(const Part& to, const TensorMap& map, const Slot& slot, int x, int y, int z) {
+#pragma unroll
+  for (int block = 0; block < Part::columns / Part::line; ++block)
+    asm volatile(
+        "cp.async.bulk.tensor.3d.shared::cluster.global.mbarrier::complete_tx::bytes [%0], [%1, {%3, %4, %5}], [%2];" ::
+            "r"(to.address() + block * Part::pitch * 128),
+        "l"(&map), "r"(shared_address(&slot.full)), "r"(x + block * Part::line), "r"(y), "r"(z)
+        : "memory");
+}
+
+// The same box lands at the same place in each of the first `cluster` blocks, and counts into the barrier of each.
+template <int cluster, class Part>
+TESSERA_DEVICE void load_to_all(const Part& to, const TensorMap& map, const Slot& slot, int x, int y) {
+  static_assert(Part::columns == Part::line, "one copy");
+  const u16 everyone = (1 << cluster) - 1;
+  asm volatile(
+      "cp.async.bulk.tensor.2d.shared::cluster.global.mbarrier::complete_tx::bytes.multicast::cluster [%0], "
+      "[%1, {%3, %4}], [%2], %5;" ::"r"(to.address()),
+      "l"(&map), "r"(shared_address(&slot.full)), "r"(x), "r"(y), "h"(everyone)
+      : "memory");
+}
+
+// ---- stores: the issuing thread commits what it issued as one group, and waits for its own groups ----
+
+template <class Part>
+TESSERA_DEVICE void store(const TensorMap& map, const Part& from, int x, int y) {
+#pragma unroll
+  for (int block = 0; block < Part::columns / Part::line; ++block)
+    asm volatile("cp.async.bulk.tensor.2d.global.shared::cta.bulk_group [%0, {%2, %3}], [%1];" ::"l"(&map),
+                 "r"(from.address() + block * Part::pitch * 128), "r"(x + block * Part::line), "r"(y)
+                 : "memory");
+}
+
+template <class Part>
+TESSERA_DEVICE void store(const TensorMap& map, const Part& from, int x, int y, int z) {
+#pragma unroll
+  for (int block = 0; block < Part::columns / Part::line; ++block)
+    asm volatile("cp.async.bulk.tensor.3d.global.shared::cta.bulk_group [%0, {%2, %3, %4}], [%1];" ::"l"(&map),
+                 "r"(from.address() + block * Part::pitch * 128), "r"(x + block * Part::line), "r"(y), "r"(z)
+                 : "memory");
+}
+
+TESSERA_DEVICE void store_commit() { asm volatile("cp.async.bulk.commit_group;" ::: "memory"); }
+
+// Until at most `pending` of this thread's groups still read shared memory.
+template <int pending>
+TESSERA_DEVICE void store_wait_read() {
+  asm volatile("cp.async.bulk.wait_group.read %0;" ::"n"(pending) : "memory");
+}
+
+}  // namespace tessera

@@ -1,0 +1,24 @@
+#pragma once
+// CUDA C++ text to a cubin, by NVRTC. No device is needed, and no file: the device header comes from memory.
+
+#include <string>
+
+#include <tessera/codegen/cuda/runtime/compile_log.h>
+
+namespace tessera::cuda {
+
+struct Cubin {
+  std::string image, log;
+  CompileLog facts;
+  double milliseconds = 0;
+};
+
+// `architecture` is sm_90a and the like. Throws DeviceError where there is no NVRTC, CompileError with NVRTC's messages
+// where the text is wrong, and also where `facts.refused` is not empty unless that is asked for.
+enum class OnRefusal { fail, report };
+Cubin compile_kernel(const std::string& file_name, const std::string& text, const std::string& architecture,
+                     OnRefusal on_refusal = OnRefusal::fail);
+
+std::string compiler_version();  // "NVRTC 13.0"; throws as above
+
+}  // namespace tessera::cuda

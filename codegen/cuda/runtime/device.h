@@ -1,0 +1,56 @@
+#pragma once
+// The device of this process, its memory, and clocks on it.
+
+#include <string>
+
+#include <tessera/codegen/cuda/runtime/driver.h>
+
+namespace tessera::cuda {
+
+struct Device {
+  std::string name, architecture;  // "NVIDIA H100 80GB HBM3", "sm_90a"
+  int multiprocessors = 0;
+  int64_t memory_bytes = 0;
+};
+
+// Makes the first device's primary context current on this thread; DeviceError where there is none.
+const Device& use_device();
+
+void wait_for_device();  // until all work is done; a kernel's fault surfaces here
+
+// Memory on the device, freed with its owner.
+class Buffer {
+ public:
+  explicit Buffer(size_t bytes);
+  ~Buffer();
+  Buffer(const Buffer&) = delete;
+  Buffer& operator=(const Buffer&) = delete;
+  Buffer(Buffer&& other) noexcept : address_(other.address_), bytes_(other.bytes_) { other.address_ = 0; }
+
+  Pointer address() const { return address_; }
+  size_t bytes() const { return bytes_; }
+  void copy_in(const void* from);
+  void copy_out(void* to) const;
+  void fill(unsigned char byte);
+
+ private:
+  Pointer address_ = 0;
+  size_t bytes_ = 0;
+};
+
+// Time between two points of the default stream.
+class Stopwatch {
+ public:
+  Stopwatch();
+  ~Stopwatch();
+  Stopwatch(const Stopwatch&) = delete;
+  Stopwatch& operator=(const Stopwatch&) = delete;
+
+  void start();
+  double milliseconds();  // since start, once the device has come here
+
+ private:
+  EventHandle *from_ = nullptr, *to_ = nullptr;
+};
+
+}  // namespace tessera::cuda

@@ -1,0 +1,72 @@
+#include <tessera/codegen/cuda/runtime/driver.h>
+
+#include <fmt/format.h>
+
+#include <tessera/codegen/cuda/runtime/library.h>
+#include <tessera/core/error.h>
+
+namespace tessera::cuda {
+namespace {
+
+constexpr int out_of_memory = 2, no_device = 100;
+
+Driver open_driver() {
+  static const Library library("the CUDA driver", {"libcuda.so.1"}, {"/usr/local/nvidia/lib64"},
+                               "install NVIDIA's driver, or leave the device at cpu");
+  Driver d;
+  library.bind(d.init, "cuInit");
+  library.bind(d.error_name, "cuGetErrorName");
+  library.bind(d.error_text, "cuGetErrorString");
+  library.bind(d.device_count, "cuDeviceGetCount");
+  library.bind(d.device_name, "cuDeviceGetName");
+  library.bind(d.device_attribute, "cuDeviceGetAttribute");
+  library.bind(d.device_memory, "cuDeviceTotalMem_v2");
+  library.bind(d.context_retain, "cuDevicePrimaryCtxRetain");
+  library.bind(d.context_use, "cuCtxSetCurrent");
+  library.bind(d.context_wait, "cuCtxSynchronize");
+  library.bind(d.allocate, "cuMemAlloc_v2");
+  library.bind(d.free, "cuMemFree_v2");
+  library.bind(d.copy_in, "cuMemcpyHtoD_v2");
+  library.bind(d.copy_out, "cuMemcpyDtoH_v2");
+  library.bind(d.fill_bytes, "cuMemsetD8_v2");
+  library.bind(d.module_load, "cuModuleLoadData");
+  library.bind(d.module_unload, "cuModuleUnload");
+  library.bind(d.module_function, "cuModuleGetFunction");
+  library.bind(d.module_global, "cuModuleGetGlobal_v2");
+  library.bind(d.function_set, "cuFuncSetAttribute");
+  library.bind(d.launch, "cuLaunchKernelEx");
+  library.bind(d.event_create, "cuEventCreate");
+  library.bind(d.event_destroy, "cuEventDestroy_v2");
+  library.bind(d.event_record, "cuEventRecord");
+  library.bind(d.event_wait, "cuEventSynchronize");
+  library.bind(d.event_elapsed, "cuEventElapsedTime");
+  library.bind(d.tensor_map, "cuTensorMapEncodeTiled");
+
+  int result = d.init(0), count = 0;
+  if (result == 0) result = d.device_count(&count);
+  if (result == no_device || (result == 0 && count == 0))
+    throw DeviceError({.code = "T-X004",
+                       .fault = "the CUDA driver sees no device",
+                       .hint = "nvidia-smi lists what it sees; CUDA_VISIBLE_DEVICES may hide devices"});
+  if (result != 0)
+    throw DeviceError({.code = "T-X004", .fault = fmt::format("the CUDA driver does not start: error {}", result)});
+  return d;
+}
+
+}  // namespace
+
+const Driver& driver() {
+  static const Driver instance = open_driver();
+  return instance;
+}
+
+void check(int result, const char* call) {
+  if (result == 0) return;
+  const char *name = nullptr, *text = nullptr;
+  driver().error_name(result, &name), driver().error_text(result, &text);
+  std::string fault = fmt::format("CUDA, {}: {} ({})", call, text ? text : "unknown error", name ? name : "?");
+  if (result == out_of_memory) throw OutOfMemory({.code = "T-M002", .fault = fault});
+  throw DeviceError({.code = "T-X005", .fault = fault});
+}
+
+}  // namespace tessera::cuda

@@ -1,0 +1,71 @@
+#pragma once
+// The functions of libcuda that we use, declared by us: building needs no toolkit, running finds the library or says so.
+
+#include <cstddef>
+#include <cstdint>
+
+namespace tessera::cuda {
+
+using Pointer = uint64_t;  // device memory
+struct Context;            // handles; only the driver knows what they are
+struct ModuleHandle;
+struct FunctionHandle;
+struct StreamHandle;
+struct EventHandle;
+
+// 128 bytes that describe a tensor and a box of it to the copy engine; only the driver writes them.
+struct alignas(64) TensorMap {
+  uint64_t opaque[16];
+};
+
+struct LaunchConfig {
+  unsigned grid[3], block[3], shared_bytes;
+  StreamHandle* stream;
+  const void* attributes;  // none so far
+  unsigned attribute_count;
+};
+
+// Values of the driver's enumerations.
+constexpr int function_max_dynamic_shared = 8;                                    // of a function
+constexpr int device_multiprocessors = 16, device_major = 75, device_minor = 76;  // of a device
+constexpr int map_bf16 = 9, map_swizzle_128 = 3, map_promote_256 = 3;
+
+struct Driver {
+  int (*init)(unsigned flags);
+  int (*error_name)(int, const char**);
+  int (*error_text)(int, const char**);
+  int (*device_count)(int*);
+  int (*device_name)(char*, int length, int device);
+  int (*device_attribute)(int*, int attribute, int device);
+  int (*device_memory)(size_t*, int device);
+  int (*context_retain)(Context**, int device);
+  int (*context_use)(Context*);
+  int (*context_wait)();
+  int (*allocate)(Pointer*, size_t);
+  int (*free)(Pointer);
+  int (*copy_in)(Pointer, const void*, size_t);
+  int (*copy_out)(void*, Pointer, size_t);
+  int (*fill_bytes)(Pointer, unsigned char, size_t);
+  int (*module_load)(ModuleHandle**, const void* image);
+  int (*module_unload)(ModuleHandle*);
+  int (*module_function)(FunctionHandle**, ModuleHandle*, const char*);
+  int (*module_global)(Pointer*, size_t*, ModuleHandle*, const char*);
+  int (*function_set)(FunctionHandle*, int attribute, int);
+  int (*launch)(const LaunchConfig*, FunctionHandle*, void** arguments, void** extra);
+  int (*event_create)(EventHandle**, unsigned flags);
+  int (*event_destroy)(EventHandle*);
+  int (*event_record)(EventHandle*, StreamHandle*);
+  int (*event_wait)(EventHandle*);
+  int (*event_elapsed)(float* milliseconds, EventHandle* from, EventHandle* to);
+  int (*tensor_map)(TensorMap*, int type, uint32_t rank, void* address, const uint64_t* extents,
+                    const uint64_t* byte_strides, const uint32_t* box, const uint32_t* element_strides, int interleave,
+                    int swizzle, int promotion, int fill);
+};
+
+// Opens libcuda and initialises it, once. DeviceError where there is none, or no device.
+const Driver& driver();
+
+// DeviceError, or OutOfMemory, unless `result` is success; `call` says in two words what was tried.
+void check(int result, const char* call);
+
+}  // namespace tessera::cuda
