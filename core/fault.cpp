@@ -24,6 +24,7 @@ constexpr std::string_view names[] = {
     "cascade_edge_lost",
     "repair_skipped",
     "live_range_short",
+    "stream_part_lost",
     "column_part_lost",
     "scatter_last_lost",
     "live_slot_reused",

@@ -19,6 +19,7 @@ enum class Fault {
   cascade_edge_lost,       // codegen: the last column of a cascade's partial block is not counted
   repair_skipped,          // codegen: sums of a cascade stay as they were when their maximum grows
   live_range_short,        // codegen: what masks leave of a row of blocks is a block too short
+  stream_part_lost,        // codegen: the last part of a cascade's split stream is not merged
   column_part_lost,        // codegen: only the first task's partial sums are counted
   scatter_last_lost,       // codegen: the last update of a scatter is dropped
   live_slot_reused,        // plan: a value's memory is given away one launch too early

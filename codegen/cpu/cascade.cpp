@@ -34,7 +34,8 @@ class Shared {
   }
 
   void product(Type sum, RegisterTile tile, const char* part) {
-    KernelRequest request = shared_request("cascade_product", text_of(sum), target_);
+    const std::string size = std::to_string(tile.mr) + "x" + std::to_string(tile.nr);
+    KernelRequest request = shared_request("cascade_product", text_of(sum) + " " + size, target_);
     request.emit = [symbol = request.symbol, sum, tile](ModuleOp module) {
       emit_cascade_product(module, symbol, sum, tile);
     };
@@ -87,14 +88,14 @@ CascadeLaunch lower_cascade(fuse::CascadeOp cascade, const Target& target) {
   Shared shared(target);
   for (const CascadeScore& score : form.scores) {
     Type sum = score.contract->getResult(0).getType();
-    const RegisterTile tile = register_tile(target, sum);
+    const RegisterTile tile = cascade_tile(target, sum, form.rows);
     shared.pack(score.row, sum, tile.mr, tile.lanes);
     shared.pack(score.stream, sum, tile.nr, tile.lanes);
     shared.product(sum, tile, "_panel");
   }
   for (const CascadeAccumulation& sums : form.accumulations) {
     Type sum = sums.contract->getResult(0).getType();
-    const RegisterTile tile = register_tile(target, sum);
+    const RegisterTile tile = cascade_tile(target, sum, form.rows);
     shared.pack(sums.stream, sum, tile.nr, tile.lanes);
     shared.product(sum, tile, "_rows");
   }
@@ -103,6 +104,7 @@ CascadeLaunch lower_cascade(fuse::CascadeOp cascade, const Target& target) {
   std::vector<const CascadePiece*> all;
   for (const CascadePiece& piece : pieces->tile) all.push_back(&piece);
   for (const CascadePiece& piece : pieces->finish) all.push_back(&piece);
+  for (const CascadePiece& piece : pieces->merge) all.push_back(&piece);
   std::string text;
   for (const std::string& symbol : shared.symbols) text += symbol + "\n";
   for (const CascadePiece* piece : all) {
@@ -121,9 +123,10 @@ CascadeLaunch lower_cascade(fuse::CascadeOp cascade, const Target& target) {
   launch.shared = std::move(shared.requests);
   CascadeNumbers numbers = number_cascade(form, *pieces, sizes, target);
   launch.parameters = std::move(numbers.parameters);
+  launch.merging = std::move(numbers.merging);
   launch.table = std::move(numbers.table);
-  launch.tasks = numbers.tasks;
-  launch.scratch = numbers.scratch;
+  launch.tasks = numbers.tasks, launch.merging_tasks = numbers.merging_tasks;
+  launch.scratch = numbers.scratch, launch.workspace = numbers.workspace;
   return launch;
 }
 

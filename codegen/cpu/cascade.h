@@ -18,13 +18,15 @@ class CascadeOp;
 
 namespace tessera::codegen {
 
-// A kernel and how it is launched. Its arguments are: inputs, results, `table`, error words.
+// A kernel and how it is launched. Its arguments are: inputs, results, `table`, a workspace if there is one, error words.
+// Where there is a second launch of the same kernel, `merging`, it follows the first.
 struct CascadeLaunch {
   KernelRequest kernel;
   std::vector<KernelRequest> shared;  // code that many kernels call; to be linked before `kernel`
-  std::vector<int64_t> parameters, table;
-  int64_t tasks = 0, scratch = 0;    // bytes per thread
-  std::vector<mlir::Block*> bodies;  // of the pieces, which report indices one after the other; `kernel` owns them
+  std::vector<int64_t> parameters, merging, table;
+  int64_t tasks = 0, merging_tasks = 0;
+  int64_t scratch = 0, workspace = 0;  // bytes, per thread and in all
+  std::vector<mlir::Block*> bodies;    // of the pieces, which report indices one after the other; `kernel` owns them
 };
 
 // Throws InternalError for what the op's constraints let pass and no single stream can compute.

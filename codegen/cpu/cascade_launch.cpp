@@ -62,12 +62,16 @@ class Numbers {
     h.outer_dims = static_cast<int64_t>(form_.outer_extents().size());
     h.extents = add(form_.batch_extents());
     add(form_.outer_extents());
+    h.parts = sizes_.parts;
+    h.part_blocks = sizes_.parts > 1 ? sizes_.part_blocks : h.outer * count(h.columns, h.block);
     place_tiles();
+    place_state(h);
     h.score_count = static_cast<int64_t>(form_.scores.size()), h.scores = place_scores();
     h.sums_count = static_cast<int64_t>(form_.accumulations.size()), h.sums = place_sums();
     h.statistic_count = static_cast<int64_t>(form_.statistics.size()), h.statistics = place_statistics();
     h.tile_pieces = static_cast<int64_t>(pieces_.tile.size());
-    h.piece_count = h.tile_pieces + static_cast<int64_t>(pieces_.finish.size()), h.pieces = place_pieces();
+    h.merge_pieces = h.tile_pieces + static_cast<int64_t>(pieces_.finish.size());
+    h.piece_count = h.merge_pieces + static_cast<int64_t>(pieces_.merge.size()), h.pieces = place_pieces();
     const ir::Liveness& blocks = form_.liveness.blocks;
     h.node_count = static_cast<int64_t>(blocks.nodes.size()), h.nodes = add_all(blocks.nodes);
     h.load_count = static_cast<int64_t>(blocks.loads.size()), h.loads = add_all(blocks.loads);
@@ -78,9 +82,22 @@ class Numbers {
                  load.strides[static_cast<size_t>(form_.column_dim)] != 0;
         });
     h.table_argument = static_cast<int64_t>(form_.in_maps.size() + form_.out_maps.size());
-    h.errors_argument = h.table_argument + 1;
+    h.workspace_argument = h.table_argument + 1;
+    h.errors_argument = h.table_argument + (h.parts > 1 ? 2 : 1);
+    CascadeNumbers made;
+    made.tasks = h.batch * h.groups * h.parts;
+    made.scratch = scratch_;
     std::memcpy(words_.data(), &h, sizeof h);
-    return {std::move(words_), std::move(table_), h.batch * h.groups, scratch_};
+    made.parameters = words_;
+    if (h.parts > 1) {
+      h.merges = 1;
+      std::memcpy(words_.data(), &h, sizeof h);
+      made.merging = words_;
+      made.merging_tasks = h.batch * h.groups;
+      made.workspace = made.tasks * h.state_bytes;
+    }
+    made.table = std::move(table_);
+    return made;
   }
 
  private:
@@ -131,6 +148,31 @@ class Numbers {
     }
   }
 
+  // Statistics and sums, one behind the other; the same again for another part; factors of both.
+  void place_state(CascadeHead& h) {
+    auto place = [&](std::vector<int64_t>& statistics, std::vector<int64_t>& sums) {
+      const int64_t begin = scratch_;
+      for (const CascadeStatistic& statistic : form_.statistics) {
+        statistics.push_back(reserve(sizes_.group * bytes_of_value(statistic.reduce->getResult(0).getType())));
+      }
+      for (size_t k = 0; k < form_.accumulations.size(); ++k) {
+        mlir::Type sum = form_.accumulations[k].contract->getResult(0).getType();
+        const int64_t rows = up(sizes_.group, cascade_tile(target_, sum, form_.rows).mr);
+        sums.push_back(reserve(rows * sizes_.sums_lines[k] * bytes_of(sum)));
+      }
+      return begin;
+    };
+    h.state = place(statistics_, sums_);
+    h.state_bytes = scratch_ - h.state;
+    if (sizes_.parts == 1) return;
+    h.other_state = place(other_statistics_, other_sums_);
+    for (size_t k = 0; k < form_.accumulations.size(); ++k) {
+      if (pieces_.factor_of[k] < 0) continue;
+      const int64_t bytes = sizes_.group * bytes_of(form_.accumulations[k].contract->getResult(0).getType());
+      for (auto* factors : {&group_factors_, &other_factors_}) factors->push_back(reserve(bytes));
+    }
+  }
+
   // In each tile piece.
   bool may_share(const PieceOperand& in, const PieceOperand& out) const {
     auto number = [](const std::vector<PieceOperand>& all, const PieceOperand& of) {
@@ -169,7 +211,7 @@ class Numbers {
     int64_t code = 0;
     for (const CascadeScore& score : form_.scores) {
       mlir::Type sum = score.contract->getResult(0).getType();
-      const RegisterTile tile = register_tile(target_, sum);
+      const RegisterTile tile = cascade_tile(target_, sum, form_.rows);
       CascadeScoreWords one{};
       one.depth = score.depth, one.bytes = bytes_of(sum);
       one.a = side(score.row, tile.mr, sizes_.group, score.depth, one.bytes, code);
@@ -188,16 +230,15 @@ class Numbers {
     for (const CascadeAccumulation& sums : form_.accumulations) {
       const size_t k = all.size();
       mlir::Type sum = sums.contract->getResult(0).getType();
-      const RegisterTile tile = register_tile(target_, sum);
+      const RegisterTile tile = cascade_tile(target_, sum, form_.rows);
       CascadeSumsWords one{};
       one.columns = sums.columns, one.line = sizes_.sums_lines[k], one.bytes = bytes_of(sum);
       one.b = side(sums.stream, tile.nr, sums.columns, sizes_.block, one.bytes, code);
       one.plane = planes_[static_cast<size_t>(pieces_.plane_of[k])];
-      one.sums = reserve(up(sizes_.group, tile.mr) * one.line * one.bytes);
+      one.sums = sums_[k];
       one.factors = pieces_.factor_of[k] < 0 ? -1 : factors_[static_cast<size_t>(pieces_.factor_of[k])];
       one.mr = tile.mr, one.code = code + 4;
       code += 5;
-      sums_.push_back(one.sums);
       all.push_back(one);
     }
     return add_all(all);
@@ -207,36 +248,40 @@ class Numbers {
     std::vector<CascadeStatisticWords> all;
     for (const CascadeStatistic& statistic : form_.statistics) {
       const int64_t bytes = bytes_of_value(statistic.reduce->getResult(0).getType());
-      all.push_back({reserve(sizes_.group * bytes), bytes, neutral_bits(statistic.reduce)});
-      statistics_.push_back(all.back().offset);
+      all.push_back({statistics_[all.size()], bytes, neutral_bits(statistic.reduce)});
     }
     return add_all(all);
   }
 
-  CascadeOperandWords operand(const PieceOperand& of) const {
+  // `merges`: of a merge piece, whose factors are those of all rows of a group.
+  CascadeOperandWords operand(const PieceOperand& of, bool merges) const {
     const auto k = static_cast<size_t>(of.number);
     switch (of.where) {
       case Where::argument: return {0, of.number};
       case Where::score: return {1, scores_[k]};
       case Where::plane: return {1, planes_[k]};
       case Where::statistic: return {1, statistics_[k]};
-      case Where::factor: return {1, factors_[k]};
+      case Where::factor: return {1, merges ? group_factors_[k] : factors_[k]};
       case Where::sums: return {1, sums_[k]};
+      case Where::other_statistic: return {1, other_statistics_[k]};
+      case Where::other_factor: return {1, other_factors_[k]};
+      case Where::other_sums: return {1, other_sums_[k]};
     }
     return {};
   }
 
   int64_t place_pieces() {
     std::vector<CascadePieceWords> all;
-    for (const auto* pieces : {&pieces_.tile, &pieces_.finish}) {
+    for (const auto* pieces : {&pieces_.tile, &pieces_.finish, &pieces_.merge}) {
       for (const CascadePiece& piece : *pieces) {
-        all.push_back(place_piece(piece, pieces == &pieces_.tile, static_cast<int64_t>(all.size())));
+        all.push_back(
+            place_piece(piece, pieces == &pieces_.tile, pieces == &pieces_.merge, static_cast<int64_t>(all.size())));
       }
     }
     return add_all(all);
   }
 
-  CascadePieceWords place_piece(const CascadePiece& piece, bool is_tile, int64_t number) {
+  CascadePieceWords place_piece(const CascadePiece& piece, bool is_tile, bool merges, int64_t number) {
     const Layout layout(piece.form, piece.stages);
     const Cut cut = make_cut(piece.form, piece.stages);
     CascadePieceWords one{};
@@ -247,8 +292,8 @@ class Numbers {
     one.scratch = reserve(cut.scratch_bytes);
     one.row_extent = layout.extent, one.column_extent = is_tile ? layout.extent + 1 : -1;
     std::vector<CascadeOperandWords> operands;
-    for (const PieceOperand& of : piece.in) operands.push_back(operand(of));
-    for (const PieceOperand& of : piece.out) operands.push_back(operand(of));
+    for (const PieceOperand& of : piece.in) operands.push_back(operand(of, merges));
+    for (const PieceOperand& of : piece.out) operands.push_back(operand(of, merges));
     one.operand_count = static_cast<int64_t>(operands.size()), one.operands = add_all(operands);
     one.access_count = static_cast<int64_t>(piece.origin.size());
     std::vector<int64_t> accesses;
@@ -281,23 +326,33 @@ class Numbers {
   Table table_;
   std::map<Table, int64_t> known_;
   int64_t scratch_ = 0, errors_ = 0;
-  std::vector<int64_t> scores_, planes_, factors_, sums_, statistics_;  // offsets
+  std::vector<int64_t> scores_, planes_, factors_, sums_, statistics_;                  // offsets
+  std::vector<int64_t> other_sums_, other_statistics_, group_factors_, other_factors_;  // where parts are merged
 };
 
 }  // namespace
 
+RegisterTile cascade_tile(const Target& target, mlir::Type sum, int64_t rows) {
+  RegisterTile tile = register_tile(target, sum);
+  const int sums = tile.mr * tile.nr / tile.lanes;  // that fit in registers
+  tile.mr = static_cast<int>(std::min<int64_t>(tile.mr, rows));
+  if (tile.mr * 4 <= sums) tile.nr = 4 * tile.lanes;
+  return tile;
+}
+
 CascadeSizes cut_cascade(const CascadeForm& form, const Target& target) {
   constexpr int64_t block = 128, tile_rows = 64, group_rows = 256, cache = 512 << 10, enough_tasks = 16;
+  constexpr int64_t least_part = 4;  // blocks: each part costs a state to write and to merge
   CascadeSizes sizes;
   int64_t mr = 1, nr = 1, row_bytes = 1;
   auto use = [&](mlir::Type sum, int64_t along) {
-    const RegisterTile tile = register_tile(target, sum);
+    const RegisterTile tile = cascade_tile(target, sum, form.rows);
     mr = tile.mr, nr = std::max<int64_t>(nr, tile.nr), row_bytes += along * bytes_of(sum);
   };
   for (const CascadeScore& score : form.scores) use(score.contract->getResult(0).getType(), score.depth);
   for (const CascadeAccumulation& sums : form.accumulations) {
     use(sums.contract->getResult(0).getType(), sums.columns);
-    const int64_t width = register_tile(target, sums.contract->getResult(0).getType()).nr;
+    const int64_t width = cascade_tile(target, sums.contract->getResult(0).getType(), form.rows).nr;
     sizes.sums_lines.push_back(up(sums.columns, width));
   }
   sizes.block = std::min(form.columns, balanced(form.columns, block, nr));
@@ -307,6 +362,10 @@ CascadeSizes cut_cascade(const CascadeForm& form, const Target& target) {
   int64_t most = std::max(sizes.tile, std::min(group_rows, cache / row_bytes));
   while (most > sizes.tile && form.batch * count(form.rows, most) < enough_tasks) most /= 2;
   sizes.group = balanced(form.rows, std::max(most, sizes.tile), sizes.tile);
+  const int64_t tasks = form.batch * count(form.rows, sizes.group);
+  const int64_t blocks = form.outer * count(form.columns, sizes.block);
+  const int64_t parts = std::min(count(enough_tasks, tasks), blocks / least_part);
+  if (parts > 1) sizes.part_blocks = count(blocks, parts), sizes.parts = count(blocks, sizes.part_blocks);
   return sizes;
 }
 

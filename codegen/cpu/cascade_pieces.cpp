@@ -72,11 +72,56 @@ fuse::ReduceKind action_on(fuse::ReduceKind kind) {
   return kind == fuse::ReduceKind::sum ? fuse::ReduceKind::prod : fuse::ReduceKind::sum;
 }
 
+// What repairs results that statistics moved under.
+class RepairingPiece : public PieceBuilder {
+ public:
+  using PieceBuilder::PieceBuilder;
+
+ protected:
+  // What a repair makes of the step of its statistic from `old` to `now`; neutral where nothing had been seen.
+  Value step(Operation* op, fuse::ReduceKind action, Value old, Value now) {
+    auto repair = cast<fuse::RepairOp>(op);
+    Block& region = repair.getFactor().front();
+    IRMapping mapping;
+    mapping.map(region.getArgument(0), old);
+    mapping.map(region.getArgument(1), now);
+    auto inside = [&](Value value) {
+      if (!mapping.contains(value)) mapping.map(value, get(value));
+      return mapping.lookup(value);
+    };
+    for (Operation& one : region.without_terminator()) {
+      for (Value operand : one.getOperands()) inside(operand);
+      b_.clone(one, mapping);
+    }
+    Value made = inside(region.getTerminator()->getOperand(0));
+    const auto kind = cast<fuse::ReduceOp>(statistic_behind(op)).getKind();
+    Value nothing = is_equal(b_, loc_, old, neutral(b_, loc_, kind, old.getType()));
+    return arith::SelectOp::create(b_, loc_, nothing, neutral(b_, loc_, action, made.getType()), made);
+  }
+
+  static Operation* statistic_behind(Operation* repair) {
+    return cast<fuse::RepairOp>(repair).getStatistic().getDefiningOp();
+  }
+
+  // The product of the steps of all repairs, each of which `of` makes, in the type of the sums.
+  template <class Step> Value factor_of(const CascadeAccumulation& sums, const Step& of) {
+    Value product;
+    for (Operation* repair : sums.repairs) {
+      Value one = of(repair);
+      product = product ? combine(b_, loc_, fuse::ReduceKind::prod, product, one) : one;
+    }
+    if (product.getType() != sums.contract->getResult(0).getType()) {
+      throw InternalError("a repair of a cascade has another type than what it repairs");
+    }
+    return product;
+  }
+};
+
 // What reads a tile of scores and moves the statistics.
-class TilePiece : public PieceBuilder {
+class TilePiece : public RepairingPiece {
  public:
   TilePiece(const CascadeForm& cascade, int64_t line, int64_t tile, int64_t block)
-      : PieceBuilder(cascade, {cascade.row_dim, cascade.column_dim}, {tile, block}), line_(line) {}
+      : RepairingPiece(cascade, {cascade.row_dim, cascade.column_dim}, {tile, block}), line_(line) {}
 
   void statistic(int64_t number) {
     Operation* reduce = cascade_.statistics[static_cast<size_t>(number)].reduce;
@@ -84,15 +129,8 @@ class TilePiece : public PieceBuilder {
   }
 
   void factor(int64_t number, const CascadeAccumulation& of) {
-    Value product;
-    for (Operation* repair : of.repairs) {
-      Value one = step(repair, fuse::ReduceKind::prod);
-      product = product ? combine(b_, loc_, fuse::ReduceKind::prod, product, one) : one;
-    }
-    if (product.getType() != of.contract->getResult(0).getType()) {
-      throw InternalError("a repair of a cascade has another type than what it repairs");
-    }
-    scratch_result({Where::factor, number}, product, by_row(), 0);
+    Value made = factor_of(of, [&](Operation* repair) { return last_step(repair, fuse::ReduceKind::prod); });
+    scratch_result({Where::factor, number}, made, by_row(), 0);
   }
 
   // In the type of the sums that it goes into.
@@ -118,7 +156,7 @@ class TilePiece : public PieceBuilder {
     Value part = fuse::ReduceOp::create(b_, loc_, type, kind, get(reduce.getValue()), b_.getDenseI64ArrayAttr({1}));
     Value kept = old_of(op);
     for (Operation* repair : statistic.repairs) {
-      kept = combine(b_, loc_, action_on(kind), kept, step(repair, action_on(kind)));
+      kept = combine(b_, loc_, action_on(kind), kept, last_step(repair, action_on(kind)));
     }
     Value now = combine(b_, loc_, kind, kept, part);
     const bool extreme = isa<FloatType>(type) && (kind == fuse::ReduceKind::max || kind == fuse::ReduceKind::min);
@@ -144,31 +182,90 @@ class TilePiece : public PieceBuilder {
     return new_.lookup(reduce);
   }
 
-  // What a repair makes of the last step of its statistic; neutral while nothing had been seen.
-  Value step(Operation* op, fuse::ReduceKind action) {
-    auto repair = cast<fuse::RepairOp>(op);
-    Operation* statistic = repair.getStatistic().getDefiningOp();
-    Value now = new_of(statistic), old = old_of(statistic);
-    Block& region = repair.getFactor().front();
-    IRMapping mapping;
-    mapping.map(region.getArgument(0), old);
-    mapping.map(region.getArgument(1), now);
-    auto inside = [&](Value value) {
-      if (!mapping.contains(value)) mapping.map(value, get(value));
-      return mapping.lookup(value);
-    };
-    for (Operation& one : region.without_terminator()) {
-      for (Value operand : one.getOperands()) inside(operand);
-      b_.clone(one, mapping);
-    }
-    Value made = inside(region.getTerminator()->getOperand(0));
-    const auto kind = cast<fuse::ReduceOp>(statistic).getKind();
-    Value nothing = is_equal(b_, loc_, old, neutral(b_, loc_, kind, old.getType()));
-    return arith::SelectOp::create(b_, loc_, nothing, neutral(b_, loc_, action, made.getType()), made);
+  Value last_step(Operation* repair, fuse::ReduceKind action) {
+    Operation* statistic = statistic_behind(repair);
+    Value now = new_of(statistic);
+    return step(repair, action, old_of(statistic), now);
   }
 
   const int64_t line_;
   llvm::DenseMap<Operation*, Value> old_, new_;  // of statistics
+};
+
+// What two parts of a stream know of its rows becomes what they know together.
+class MergePiece : public RepairingPiece {
+ public:
+  MergePiece(const CascadeForm& cascade, int64_t group) : RepairingPiece(cascade, {cascade.row_dim}, {group}) {}
+
+  void statistic(int64_t number) {
+    Operation* reduce = cascade_.statistics[static_cast<size_t>(number)].reduce;
+    scratch_result({Where::statistic, number}, get(reduce->getResult(0)), by_row(), 1);
+  }
+
+  void factors(int64_t number, const CascadeAccumulation& of) {
+    for (bool other : {false, true}) {
+      Value made = factor_of(of, [&](Operation* repair) { return step_of(repair, fuse::ReduceKind::prod, other); });
+      scratch_result({other ? Where::other_factor : Where::factor, number}, made, by_row(), 1);
+    }
+  }
+
+ private:
+  Value product(Operation*) override { throw InternalError("a factor of a cascade's sums reads a product"); }
+
+  Value reduction(Operation* op) override {
+    const CascadeStatistic& statistic = cascade_.statistics[static_cast<size_t>(cascade_.statistic_of(op))];
+    const auto kind = cast<fuse::ReduceOp>(op).getKind();
+    Value sides[2];
+    for (bool other : {false, true}) {
+      sides[other] = part_of(op, other);
+      for (Operation* repair : statistic.repairs) {
+        sides[other] = combine(b_, loc_, action_on(kind), sides[other], step_of(repair, action_on(kind), other));
+      }
+    }
+    return combine(b_, loc_, kind, sides[0], sides[1]);
+  }
+
+  Value step_of(Operation* repair, fuse::ReduceKind action, bool other) {
+    Operation* statistic = statistic_behind(repair);
+    Value now = get(statistic->getResult(0));
+    return step(repair, action, part_of(statistic, other), now);
+  }
+
+  Value part_of(Operation* reduce, bool other) {
+    Value& part = parts_[other][reduce];
+    if (!part) {
+      const Where where = other ? Where::other_statistic : Where::statistic;
+      part = scratch_input({where, cascade_.statistic_of(reduce)}, reduce->getResult(0).getType(), by_row(), 1);
+    }
+    return part;
+  }
+
+  llvm::DenseMap<Operation*, Value> parts_[2];  // of statistics
+};
+
+// The sums of two parts of a stream, row by row.
+class MergeSumsPiece : public PieceBuilder {
+ public:
+  MergeSumsPiece(const CascadeForm& cascade, int64_t group, int64_t columns)
+      : PieceBuilder(cascade, {cascade.row_dim, cascade.column_dim}, {group, columns}) {}
+
+  // `factor`: number of its factors; −1: it has none.
+  void sums(int64_t number, int64_t line, int64_t factor) {
+    Type type = cascade_.accumulations[static_cast<size_t>(number)].contract->getResult(0).getType();
+    Value sides[2];
+    for (bool other : {false, true}) {
+      sides[other] = scratch_input({other ? Where::other_sums : Where::sums, number}, type, {line, 1}, line);
+      if (factor < 0) continue;
+      Value by = scratch_input({other ? Where::other_factor : Where::factor, factor}, type, by_row(), 1);
+      sides[other] = combine(b_, loc_, fuse::ReduceKind::prod, sides[other], by);
+    }
+    scratch_result({Where::sums, number}, combine(b_, loc_, fuse::ReduceKind::sum, sides[0], sides[1]), {line, 1},
+                   line);
+  }
+
+ private:
+  Value reduction(Operation*) override { throw InternalError("merged sums of a cascade read a statistic"); }
+  Value product(Operation*) override { throw InternalError("merged sums of a cascade read a product"); }
 };
 
 // What becomes of statistics and sums when the stream has ended.
@@ -236,6 +333,22 @@ CascadePiece tile_piece(const CascadeForm& form, const CascadeSizes& sizes, cons
   return tile.finish(*all.holder, form.name + (known.empty() ? "_tile" : "_full_tile"));
 }
 
+void add_merge_pieces(const CascadeForm& form, const CascadeSizes& sizes, CascadePieces& all) {
+  if (!form.statistics.empty()) {
+    MergePiece piece(form, sizes.group);
+    for (size_t k = 0; k < form.statistics.size(); ++k) piece.statistic(static_cast<int64_t>(k));
+    for (size_t k = 0; k < form.accumulations.size(); ++k) {
+      if (all.factor_of[k] >= 0) piece.factors(all.factor_of[k], form.accumulations[k]);
+    }
+    all.merge.push_back(piece.finish(*all.holder, form.name + "_merge"));
+  }
+  for (size_t k = 0; k < form.accumulations.size(); ++k) {
+    MergeSumsPiece piece(form, sizes.group, form.accumulations[k].columns);
+    piece.sums(static_cast<int64_t>(k), sizes.sums_lines[k], all.factor_of[k]);
+    all.merge.push_back(piece.finish(*all.holder, form.name + "_merge_sums"));
+  }
+}
+
 }  // namespace
 
 std::shared_ptr<CascadePieces> make_pieces(const CascadeForm& form, const CascadeSizes& sizes) {
@@ -257,6 +370,7 @@ std::shared_ptr<CascadePieces> make_pieces(const CascadeForm& form, const Cascad
     piece.result(static_cast<int64_t>(k));
     all->finish.push_back(piece.finish(*all->holder, form.name + "_finish"));
   }
+  if (sizes.parts > 1) add_merge_pieces(form, sizes, *all);
   return all;
 }
 

@@ -77,20 +77,49 @@ class Task {
         code_(code) {}
 
   void run(int64_t task) {
-    batch_ = task / h_.groups;
-    group_ = task % h_.groups * h_.group;
+    const int64_t owner = h_.merges ? task : task / h_.parts, part = task - owner * h_.parts;
+    batch_ = owner / h_.groups;
+    group_ = owner % h_.groups * h_.group;
     group_rows_ = std::min(h_.group, h_.rows - group_);
     locate(batch_, h_.batch_dims, params_ + h_.extents, origin_);
     begin();
-    for (int64_t outer = 0; outer < h_.outer; ++outer) {
-      locate(outer, h_.outer_dims, params_ + h_.extents + h_.batch_dims, origin_ + h_.batch_dims + 1);
-      blocks(outer, 0, (h_.columns + h_.block - 1) / h_.block);
-    }
-    move_to(group_, 0);
-    for (int64_t k = h_.tile_pieces; k < h_.piece_count; ++k) run_piece(k, group_rows_, 0);
+    if (h_.merges) return merge(owner);
+    stream(part);
+    if (h_.parts == 1) return finish();
+    std::memcpy(state_of_part(task), scratch_ + h_.state, bytes(h_.state_bytes));
   }
 
  private:
+  static size_t bytes(int64_t count) { return static_cast<size_t>(count); }
+  char* state_of_part(int64_t number) const {
+    return static_cast<char*>(arguments_[h_.workspace_argument]) + number * h_.state_bytes;
+  }
+
+  // A part of the blocks of all outer stream points, in their order.
+  void stream(int64_t part) {
+    const int64_t each = (h_.columns + h_.block - 1) / h_.block;
+    const int64_t first = part * h_.part_blocks, last = std::min(first + h_.part_blocks, h_.outer * each);
+    for (int64_t outer = first / each; outer * each < last; ++outer) {
+      locate(outer, h_.outer_dims, params_ + h_.extents + h_.batch_dims, origin_ + h_.batch_dims + 1);
+      blocks(outer, std::max(first - outer * each, int64_t{0}), std::min(last - outer * each, each));
+    }
+  }
+
+  void merge(int64_t owner) {
+    move_to(group_, 0);
+    for (int64_t part = 0; part < h_.parts - planted(Fault::stream_part_lost); ++part) {
+      const int64_t to = part == 0 ? h_.state : h_.other_state;
+      std::memcpy(scratch_ + to, state_of_part(owner * h_.parts + part), bytes(h_.state_bytes));
+      for (int64_t k = h_.merge_pieces; part > 0 && k < h_.piece_count; ++k) run_piece(k, group_rows_, 0);
+    }
+    finish();
+  }
+
+  void finish() {
+    move_to(group_, 0);
+    for (int64_t k = h_.tile_pieces; k < h_.merge_pieces; ++k) run_piece(k, group_rows_, 0);
+  }
+
   template <class Words> const Words& words(int64_t place, int64_t number) const {
     return reinterpret_cast<const Words*>(params_ + place)[number];
   }
@@ -117,7 +146,7 @@ class Task {
   }
 
   void begin() {
-    for (int64_t k = 0; k < h_.score_count; ++k) {
+    for (int64_t k = 0; k < h_.score_count && !h_.merges; ++k) {
       panels(score(k).a, score(k).bytes).pack(batch_, 0, group_, group_rows_, 0, score(k).depth);
     }
     for (int64_t k = 0; k < h_.sums_count; ++k) {

@@ -1,5 +1,5 @@
 #pragma once
-// One task of a cascade: a group of rows of one batch point against the whole stream.
+// One task of a cascade: a group of rows of one batch point against its stream.
 //
 //   for each outer stream point, each block of columns that masks do not leave empty
 //     for each tile of rows that masks do not leave empty   B panels: packed for the first such tile; empty ends cut off
@@ -7,6 +7,10 @@
 //       the tile piece, or that of full blocks              statistics move; scores become planes
 //       for each accumulation                               sums = sums · factor + plane · B panels
 //   the finish pieces
+//
+// A stream that few tasks would read is split. Then a task is a group of rows against one part of the stream, and ends by
+// keeping what it knows, its *state*: statistics and sums. Tasks of a second launch merge the states of a group, part
+// after part, and finish it.
 //
 // No MLIR here. All words are int64; a *place* is a word number in the parameters or in the table, an *offset* a byte
 // in the thread's scratch.
@@ -62,14 +66,17 @@ struct CascadePieceWords {
 };
 
 struct CascadeHead {
+  int64_t merges;  // 1: these are the tasks of the second launch
   int64_t batch, rows, outer, columns;
+  int64_t parts, part_blocks;               // of the stream, in blocks
   int64_t batch_dims, outer_dims, extents;  // place of the extents of the batch dims, then of the outer stream dims
   int64_t group, groups, tile, block, line;
   int64_t scores, score_count, sums, sums_count, statistics, statistic_count, pieces, piece_count;  // places, counts
-  int64_t tile_pieces;                                        // 2: the second for full blocks
+  int64_t tile_pieces, merge_pieces;  // from this to that come finish pieces; 2 tile pieces: the second for full blocks
+  int64_t state, state_bytes, other_state;                    // offsets: of the state, and of that of another part
   int64_t nodes, node_count, loads, load_count, empty, full;  // ir::Liveness
   int64_t asks_together;  // blocks by the many; not where a mask of the plane's size would be read again each time
-  int64_t table_argument, errors_argument;
+  int64_t table_argument, workspace_argument, errors_argument;  // of states, if the stream is split
 };
 constexpr int64_t cascade_head_words = sizeof(CascadeHead) / sizeof(int64_t);
 

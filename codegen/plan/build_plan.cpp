@@ -165,13 +165,21 @@ class Builder {
     for (Value input : cascade.getInputs()) made.values.push_back(storage_->id_of(input));
     for (Value result : cascade.getResults()) made.values.push_back(storage_->id_of(result));
     made.values.push_back(storage_->constant(bytes_of_table(lowered.table), "table"));
+    if (lowered.workspace > 0) made.values.push_back(storage_->temporary(lowered.workspace, "workspace"));
     made.values.push_back(-1);  // error words
     made.parameters = std::move(lowered.parameters);
     made.tasks = lowered.tasks;
     made.scratch = lowered.scratch;
-    note_writes(cascade.getBody().front(), made);
+    PlanLaunch merging = made;
     measure(cascade.getInputs(), cascade.getResults(), flops_of(cascade), made);
+    const bool is_split = lowered.merging_tasks > 0;
+    if (!is_split) note_writes(cascade.getBody().front(), made);
     launch(std::move(made), *cascade);
+    if (!is_split) return;
+    merging.parameters = std::move(lowered.merging);
+    merging.tasks = lowered.merging_tasks;
+    note_writes(cascade.getBody().front(), merging);  // complete when all parts are merged
+    launch(std::move(merging), *cascade);
   }
 
   static std::string_view bytes_of_table(const std::vector<int64_t>& table) {

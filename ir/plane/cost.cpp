@@ -14,12 +14,22 @@ constexpr int64_t widest = 256;
 // Every further sweep computes scores again. Where scores of one batch share an operand with all others (a weight), as
 // in an MLP, they are as cheap to keep as the operands unless the plane is much larger than those.
 constexpr double least_ratio = 2;
+// Between fewer rows than this the plane is smaller than what it streams over, which every sweep would read again.
 constexpr int64_t shortest = 8;
+constexpr int64_t least_stream = 64;  // points, if rows are few
 
 int64_t volume(const DimLists& lists, const AtomList& atoms) {
   int64_t n = 1;
   for (int atom : atoms) n *= lists.extent(atom);
   return n;
+}
+
+// A few queries against many keys, and nothing else.
+bool is_one_long_sweep(const Plane& plane, const std::vector<PlaneKernel>& kernels) {
+  if (kernels.size() != 1) return false;
+  const PlaneKernel& kernel = kernels.front();
+  return volume(*plane.lists, plane.atoms(other(kernel.side))) >= least_stream &&
+         llvm::none_of(kernel.outputs, [&](mlir::Value output) { return plane.spans(output); });
 }
 
 }  // namespace
@@ -28,9 +38,13 @@ std::optional<Obstruction> why_materialise(const Plane& plane, const std::vector
   const DimLists& lists = *plane.lists;
   const AtomList whole = lists.atoms_of(plane.seed->getResult(0));
   const int64_t rows = volume(lists, plane.rows), columns = volume(lists, plane.columns);
-  if (std::min(rows, columns) < shortest)
-    return {{"the plane is only a few rows or columns wide",
-             llvm::formatv("give both sides at least {0}, or let the value lie in memory", shortest).str()}};
+  const bool is_narrow = std::min(rows, columns) < shortest;
+  if (is_narrow && !is_one_long_sweep(plane, kernels))
+    return {
+        {"the plane is only a few rows or columns wide",
+         llvm::formatv("give both sides at least {0}, or read nothing of it but what one sweep over {1} points makes",
+                       shortest, least_stream)
+             .str()}};
   double around = 0;  // elements of what the plane is made from and of what is made from it
   for (mlir::Operation* op : plane.ops) {
     const bool is_end = plane.ends_on(Side::row, op) || plane.ends_on(Side::column, op);
@@ -47,7 +61,8 @@ std::optional<Obstruction> why_materialise(const Plane& plane, const std::vector
       return {{llvm::formatv("rows of {0} elements are too wide for one block", rest).str(),
                llvm::formatv("let contractions of the plane read and make rows of at most {0}", widest).str()}};
   }
-  const bool shared = whole.size() == plane.rows.size() + plane.columns.size();
+  const bool reduces = llvm::any_of(plane.ops, [](mlir::Operation* op) { return llvm::isa<tsr::ReduceOp>(op); });
+  const bool shared = whole.size() == plane.rows.size() + plane.columns.size() && !(is_narrow && reduces);
   const double ratio = static_cast<double>(volume(lists, whole)) / around;
   if (shared && ratio < least_ratio)
     return {{llvm::formatv("it is only {0:F1} times as large as what it is made of", ratio).str(),

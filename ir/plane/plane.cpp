@@ -16,6 +16,8 @@ namespace {
 bool contains_any(const AtomList& list, const AtomList& some) {
   return llvm::any_of(list, [&](int atom) { return llvm::is_contained(some, atom); });
 }
+// Does a value with these atoms lie on a side of the plane? All do on a side of one point.
+bool meets(const AtomList& list, const AtomList& side) { return side.empty() || contains_any(list, side); }
 bool same(AtomList a, AtomList b) {
   llvm::sort(a);
   llvm::sort(b);
@@ -101,13 +103,13 @@ class Grower {
     no_statistic_.clear();
     unfit_ = nullptr;
     const Roles letters = roles(seed_);
-    if (letters.of_a.empty() || letters.of_b.empty() || letters.summed.empty() || !seed_.getWindows().empty())
+    if ((letters.of_a.empty() && letters.of_b.empty()) || letters.summed.empty() || !seed_.getWindows().empty())
       return false;
     become_member(seed_);
     if (unfit_) return why = lists().refusal(), false;
     rows_ = atoms_of_letters(lists(), seed_, letters.of_a);
     columns_ = atoms_of_letters(lists(), seed_, letters.of_b);
-    return !rows_.empty() && !columns_.empty();
+    return !rows_.empty() || !columns_.empty();
   }
 
   DimLists& lists() { return *plane_->lists; }
@@ -115,7 +117,7 @@ class Grower {
 
   bool spans(const AtomLists& dims) {
     const AtomList all = lists().expanded(joined(dims));
-    return contains_any(all, lists().expanded(rows_)) && contains_any(all, lists().expanded(columns_));
+    return meets(all, lists().expanded(rows_)) && meets(all, lists().expanded(columns_));
   }
 
   void become_member(Operation* op) {
@@ -193,7 +195,9 @@ class Grower {
       if (!unfit_) become_member(op);
     } else if (contract && contract.getWindows().empty()) {
       const Roles letters = roles(contract);
-      if (!letters.of_a.empty() && !letters.of_b.empty() && !letters.summed.empty()) become_member(op);
+      const bool one_sided = rows_.empty() || columns_.empty();
+      const bool has_both = !letters.of_a.empty() && !letters.of_b.empty();
+      if ((has_both || (one_sided && letters.of_a != letters.of_b)) && !letters.summed.empty()) become_member(op);
     } else if (llvm::isa<tsr::GatherOp, tsr::RandomOp>(op)) {
       become_member(op);
     }
@@ -238,7 +242,7 @@ class Grower {
       return plane_->ends_on(Side::row, op) || plane_->ends_on(Side::column, op);
     if (auto softmax = llvm::dyn_cast<tsr::SoftmaxOp>(op)) {
       const AtomList along = lists().expanded(lists().of(value)[static_cast<size_t>(softmax.getDim())]);
-      return same(along, plane_->rows) || same(along, plane_->columns);
+      return !along.empty() && (same(along, plane_->rows) || same(along, plane_->columns));
     }
     return plane_->spans(value) || plane_->is_on(Side::row, value) || plane_->is_on(Side::column, value);
   }
@@ -266,7 +270,7 @@ class Grower {
 
 bool Plane::spans(Value member) const {
   const AtomList all = lists->atoms_of(member);
-  return contains_any(all, rows) && contains_any(all, columns);
+  return meets(all, rows) && meets(all, columns);
 }
 
 bool Plane::is_on(Side side, Value member) const { return !contains_any(lists->atoms_of(member), atoms(other(side))); }
@@ -287,6 +291,7 @@ bool Plane::is_score(Operation* op) const {
 
 bool Plane::ends_on(Side side, Operation* op) const {
   const AtomList& along = atoms(other(side));
+  if (along.empty()) return false;
   if (auto reduce = llvm::dyn_cast<tsr::ReduceOp>(op)) {
     AtomLists over;
     for (int64_t d : reduce.getDims()) over.push_back(lists->reduced(op)[static_cast<size_t>(d)]);
@@ -309,8 +314,7 @@ bool Plane::ends_on(Side side, Operation* op) const {
   const AtomList memory = atoms_of_letters(*lists, op, a_is_plane ? words.b : words.a);
   const AtomList whole = lists->atoms_of(seed->getResult(0));
   return same(atoms_of_letters(*lists, op, roles(contract).summed), along) && !contains_any(memory, atoms(side)) &&
-         contains_any(plane, atoms(side)) &&
-         llvm::all_of(plane, [&](int atom) { return llvm::is_contained(whole, atom); });
+         meets(plane, atoms(side)) && llvm::all_of(plane, [&](int atom) { return llvm::is_contained(whole, atom); });
 }
 
 OpOrder order_of(mlir::Block& block) {

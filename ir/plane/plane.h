@@ -8,7 +8,8 @@
 //   o = contract softmax(x), v   accumulation: sums n, keeps m
 //
 // Rows and columns are sets of atoms (form/atoms.h) of this plane alone: in self-attention both come from one dim of
-// the program, so nothing is unified beyond the plane.
+// the program, so nothing is unified beyond the plane. One of the two may be empty: a single query has no dim, or one of
+// extent 1. Every value of the plane then lies on that side, and nothing ends on the other.
 
 #include <memory>
 #include <string>

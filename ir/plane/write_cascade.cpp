@@ -3,6 +3,7 @@
 #include "llvm/ADT/STLExtras.h"
 
 #include <tessera/ir/form/body.h>
+#include <tessera/ir/fuse/body_dims.h>
 #include <tessera/ir/tsr/Einsum.h>
 
 namespace tessera::ir {
@@ -13,13 +14,14 @@ using mlir::Value;
 namespace {
 
 // The dims of a cascade: batch, one row dim, stream, rest. Of several atoms that a kernel owns, the longest is the row;
-// of those it streams over, the longest comes last, where it is cut into blocks.
+// if it owns none, the row is a dim of one point. Of the atoms it streams over, the longest comes last, where it is cut
+// into blocks.
 class CascadeSpace {
  public:
   CascadeSpace(const Plane& plane, const PlaneKernel& kernel) : plane_(plane), lists_(*plane.lists) {
     const AtomList owned = plane.atoms(kernel.side);
     AtomList stream = plane.atoms(other(kernel.side));
-    const int row = longest(owned);
+    const int row = owned.empty() ? one_point : longest(owned);
     for (int atom : lists_.atoms_of(plane.seed->getResult(0)))
       if (atom != row && !llvm::is_contained(stream, atom)) add(atom);
     batch_ = static_cast<int64_t>(order_.size());
@@ -50,7 +52,7 @@ class CascadeSpace {
   void add(int atom) {
     if (llvm::is_contained(order_, atom)) return;
     order_.push_back(atom);
-    space_.extents.push_back(lists_.extent(atom));
+    space_.extents.push_back(atom == one_point ? 1 : lists_.extent(atom));
   }
 
   Place place(const AtomList& list) const {
@@ -71,12 +73,36 @@ class CascadeSpace {
       for (const auto& [letter, list] : lists_.letters(op)) space_.letters[op][letter] = place(list);
   }
 
+  static constexpr int one_point = -1;
+
   const Plane& plane_;
   const DimLists& lists_;
   AtomList order_;
   int64_t batch_ = 0, streams_ = 0;
   Space space_;
 };
+
+// A row of one point is named by no access, but what belongs to it must depend on it: the operands of scores that do not
+// depend on the stream.
+void name_row(fuse::CascadeOp cascade) {
+  mlir::Block& body = cascade.getBody().front();
+  const fuse::BodyDims dims(body, cascade.getInMaps());
+  fuse::DimBits stream = 0;
+  for (int64_t d = cascade.first_stream_dim(); d < cascade.first_rest_dim(); ++d) stream |= fuse::DimBits{1} << d;
+  llvm::SmallVector<mlir::Attribute, 8> maps(cascade.getInMaps().getValue());
+  for (auto contract : body.getOps<fuse::ContractOp>()) {
+    if (fuse::dim_bits(contract.getOver()) == stream) continue;
+    for (Value operand : contract->getOperands()) {
+      if ((dims.of(operand) & stream) != 0) continue;
+      while (Operation* widening = operand.getDefiningOp()) operand = widening->getOperand(0);
+      mlir::Attribute& map = maps[llvm::cast<mlir::BlockArgument>(operand).getArgNumber()];
+      const mlir::AffineMap at = llvm::cast<mlir::AffineMapAttr>(map).getValue();
+      auto row = mlir::getAffineDimExpr(static_cast<unsigned>(cascade.row_dim()), cascade.getContext());
+      map = mlir::AffineMapAttr::get(mlir::AffineMap::get(at.getNumDims(), 0, at.getResult(0) + row));
+    }
+  }
+  cascade.setInMapsAttr(mlir::ArrayAttr::get(cascade.getContext(), maps));
+}
 
 }  // namespace
 
@@ -92,6 +118,7 @@ WrittenCascade write_cascade(mlir::OpBuilder& b, const Plane& plane, const Plane
   }
   WrittenCascade out;
   out.op = writer.write_cascade(kernel.members, roots, dims.batch(), dims.streams());
+  if (plane.atoms(kernel.side).empty()) name_row(out.op);
   out.sources = writer.sources();
   return out;
 }

@@ -93,6 +93,8 @@ std::string window(int64_t size) {
   add("decode_4096_d64/forward", test::attention(decode), decode, 2);
   const AttentionShape single{4, 1, 65536, 64, 64};
   add("decode_65536_d64/forward", test::attention(single), single, 2);
+  const AttentionShape alone{1, 1, 131072, 64, 64};
+  add("decode_131072_d64_one_head/forward", test::attention(alone), alone, 2);
   return true;
 }();
 

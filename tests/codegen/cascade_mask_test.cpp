@@ -34,6 +34,13 @@ TEST(CascadeMask, NeedsNoGuard) {
   check_backward({2, 300, 300, 16, 16}, band_lines(1, 2, 1000), band_lines(2, 1, 1000), band(1000));
 }
 
+// Parts of a split stream of which rows see nothing at all.
+TEST(CascadeMask, HidesPartsFromFewQueries) {
+  auto band = [](int64_t window) { return [window](int64_t m, int64_t n) { return m >= n && m - n < window; }; };
+  check_forward({2, 3, 2600, 16, 16}, band_lines(1, 2, 1000), band(1000));
+  check_backward({2, 3, 2600, 16, 16}, band_lines(1, 2, 1000), band_lines(2, 1, 1000), band(1000));
+}
+
 // %x: %s where the row's id and the column's, inputs `row` and `column`, are both even or both odd.
 std::string parity_lines(int row, int column) {
   return "%apart = arith.subi %x" + std::to_string(row) + ", %x" + std::to_string(column) + R"( : i32

@@ -177,11 +177,11 @@ struct CascadeProgram::State {
   mlir::MLIRContext context{mlir::MLIRContext::Threading::DISABLED};
   mlir::OwningOpRef<mlir::ModuleOp> module;
   codegen::Plan plan;
-  codegen::KernelFunction function = nullptr;
+  std::vector<codegen::KernelFunction> functions;
 
   std::unique_ptr<codegen::ThreadPool> pool;
   std::vector<BufferPtr> kept;
-  std::vector<void*> list;
+  std::vector<std::vector<void*>> lists;  // per launch
   std::unique_ptr<Buffer> scratch;
   int64_t scratch_bytes = 0;
 };
@@ -191,10 +191,8 @@ CascadeProgram::CascadeProgram(const std::string& text) : state_(std::make_uniqu
   state_->module = mlir::parseSourceString<mlir::ModuleOp>(text, &state_->context);
   if (!state_->module) throw std::runtime_error("does not parse:\n" + text);
   codegen::Planned planned = codegen::build_plan(*state_->module);
-  auto functions = codegen::get_kernels(state_->context, planned.kernels, nullptr);
+  state_->functions = codegen::get_kernels(state_->context, planned.kernels, nullptr);
   state_->plan = std::move(planned.plan);
-  if (state_->plan.launches.size() != 1) throw std::runtime_error("one launch was expected");
-  state_->function = functions[static_cast<size_t>(state_->plan.launches[0].kernel)];
 }
 
 CascadeProgram::~CascadeProgram() = default;
@@ -202,42 +200,45 @@ CascadeProgram::~CascadeProgram() = default;
 void CascadeProgram::prepare(const std::vector<BufferPtr>& arguments, int threads) {
   State& s = *state_;
   if (!s.pool || s.pool->threads() != threads) s.pool = std::make_unique<codegen::ThreadPool>(threads);
-  const codegen::PlanLaunch& launch = s.plan.launches[0];
-  s.scratch_bytes = (launch.scratch + 127) / 128 * 128;
+  s.scratch_bytes = (s.plan.scratch_bytes + 127) / 128 * 128;
   s.scratch = std::make_unique<Buffer>(static_cast<size_t>(s.scratch_bytes * threads));
   std::memset(s.scratch->data(), 0xff, s.scratch->bytes());
   s.kept.assign(s.plan.results.size(), nullptr);
-  s.list.clear();
-  for (int id : launch.values) {
-    if (id < 0) {
-      s.list.push_back(nullptr);
-      continue;
-    }
-    const codegen::PlanValue& value = s.plan.values[static_cast<size_t>(id)];
+  std::vector<void*> address;  // per value
+  for (const codegen::PlanValue& value : s.plan.values) {
     const auto place = static_cast<size_t>(value.number);
     if (value.place == codegen::Place::argument) {
-      s.list.push_back(arguments[place]->data());
+      address.push_back(arguments[place]->data());
     } else if (value.place == codegen::Place::constant) {
-      s.list.push_back(s.plan.constants.data() + value.offset);
-    } else if (value.place == codegen::Place::result) {
-      s.kept[place] = std::make_shared<Buffer>(static_cast<size_t>(value.bytes));
-      std::memset(s.kept[place]->data(), 0xff, s.kept[place]->bytes());
-      s.list.push_back(s.kept[place]->data());
+      address.push_back(s.plan.constants.data() + value.offset);
     } else {
-      s.kept.push_back(std::make_shared<Buffer>(static_cast<size_t>(value.bytes)));
-      s.list.push_back(s.kept.back()->data());
+      auto fresh = std::make_shared<Buffer>(static_cast<size_t>(value.bytes));
+      std::memset(fresh->data(), 0xff, fresh->bytes());
+      address.push_back(fresh->data());
+      if (value.place == codegen::Place::result) s.kept[place] = std::move(fresh);
+      else s.kept.push_back(std::move(fresh));
     }
+  }
+  s.lists.clear();
+  for (const codegen::PlanLaunch& launch : s.plan.launches) {
+    auto& list = s.lists.emplace_back();
+    for (int id : launch.values) list.push_back(id < 0 ? nullptr : address[static_cast<size_t>(id)]);
   }
 }
 
 void CascadeProgram::run_prepared() {
   State& s = *state_;
-  const codegen::PlanLaunch& launch = s.plan.launches[0];
   char* scratch = static_cast<char*>(s.scratch->data());
-  s.pool->run(launch.tasks, [&](int64_t task, int thread) {
-    s.function(s.list.data(), launch.parameters.data(), task, scratch + thread * s.scratch_bytes);
-  });
+  for (size_t k = 0; k < s.plan.launches.size(); ++k) {
+    const codegen::PlanLaunch& launch = s.plan.launches[k];
+    codegen::KernelFunction function = s.functions[static_cast<size_t>(launch.kernel)];
+    s.pool->run(launch.tasks, [&](int64_t task, int thread) {
+      function(s.lists[k].data(), launch.parameters.data(), task, scratch + thread * s.scratch_bytes);
+    });
+  }
 }
+
+int64_t CascadeProgram::launches() const { return static_cast<int64_t>(state_->plan.launches.size()); }
 
 std::vector<BufferPtr> CascadeProgram::run(const std::vector<BufferPtr>& arguments, int threads) {
   prepare(arguments, threads);

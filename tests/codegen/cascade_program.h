@@ -51,6 +51,7 @@ class CascadeProgram {
   void prepare(const std::vector<BufferPtr>& arguments, int threads);
   void run_prepared();
 
+  int64_t launches() const;  // 2: the stream is split
   std::string plan_text() const;
   double flops() const;
 

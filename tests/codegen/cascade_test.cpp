@@ -85,8 +85,8 @@ TEST(Cascade, GroupedHeads) {
 }
 
 // Gradient of shared keys and values: the stream runs over the heads that share them, then over queries.
-TEST(Cascade, StreamOfTwoDims) {
-  const AttentionShape s{4, 150, 60, 16, 24};  // two groups of two heads
+void check_stream_of_two_dims(int64_t queries, int64_t launches) {
+  const AttentionShape s{4, queries, 60, 16, 24};  // two groups of two heads
   Inputs in(s);
   const int64_t share = 2, groups = 2;
   for (int64_t b = 1; b < s.batch; b += 2) {  // both heads of a group have the same keys
@@ -119,6 +119,7 @@ TEST(Cascade, StreamOfTwoDims) {
 fuse.yield %dk, %dv : f32, f32
 )";
   CascadeProgram program(spec.text());
+  EXPECT_EQ(program.launches(), launches);
   auto got = run_on_threads(program, {buffer(in.q), buffer(in.k), buffer(in.v), buffer(in.dy), buffer(floats(want.lse)),
                                       buffer(floats(want.delta))});
   auto over_group = [&](const Doubles& each, int64_t size) {
@@ -132,6 +133,11 @@ fuse.yield %dk, %dv : f32, f32
   };
   expect_close(values<float>(got[0]), over_group(want.dk, n * d), 1e-4, "dk");
   expect_close(values<float>(got[1]), over_group(want.dv, n * e), 1e-4, "dv");
+}
+
+TEST(Cascade, StreamOfTwoDims) {
+  check_stream_of_two_dims(150, 1);
+  check_stream_of_two_dims(700, 2);  // three parts: the second ends with one head and begins with the other
 }
 
 // No statistic: weights are sigmoids. No batch dim.
@@ -277,6 +283,35 @@ fuse.yield %o : f32
   }
   auto got = run_on_threads(program, {buffer(q), buffer(k), buffer(v), buffer(bias)});
   expect_close(values<float>(got[0]), want, 5e-5, "values");
+}
+
+// A stream that few tasks would read is cut, by shape alone, and what is known of its parts merged.
+TEST(Cascade, FewQueriesOfALongStream) {
+  for (int64_t rows : {1, 2, 3, 5, 8}) {
+    const AttentionShape s{3, rows, 2600, 24, 40};
+    EXPECT_EQ(CascadeProgram(attention(s).text()).launches(), 2);
+    check_forward(s);
+  }
+  check_forward({1, 1, 4099, 64, 64});
+  check_forward({1, 70, 3000, 16, 16});  // several tiles of rows
+}
+
+TEST(Cascade, ManyTasksReadTheirStreamFromEndToEnd) {
+  EXPECT_EQ(CascadeProgram(attention({16, 1, 4096, 16, 16}).text()).launches(), 1);
+  EXPECT_EQ(CascadeProgram(attention({1, 1, 700, 16, 16}).text()).launches(), 1);
+}
+
+// Sums that nothing repairs.
+TEST(Cascade, GradientsOfFewQueries) { check_backward({2, 3, 2100, 16, 24}); }
+
+TEST(Cascade, ScoresWhoseExponentialsOverflowInSomeParts) {
+  const AttentionShape s{2, 2, 3000, 16, 8};
+  const Inputs in(s, 60);
+  const Expected want(s, in, nullptr);
+  CascadeProgram program(attention(s).text());
+  auto got = run_on_threads(program, {buffer(in.q), buffer(in.k), buffer(in.v)});
+  expect_close(values<float>(got[0]), want.o, 1e-3, "values");
+  expect_close(values<float>(got[1]), want.lse, 1e-5, "lse");
 }
 
 TEST(Cascade, ShowsInThePlan) {

@@ -175,3 +175,29 @@ func.func @sum_of_both_sides(%q: tensor<2x64x16xf32>, %k: tensor<2x96x16xf32>) -
   %s = tsr.reduce "sum" %t dims [1, 2] : (tensor<2x64x96xf32>) -> tensor<2xf32>
   return %m, %s : tensor<2x64xf32>, tensor<2xf32>
 }
+
+// One query, of which nothing says that it has a dim: the row of the cascade is one point.
+// CHECK-LABEL: @one_query
+// CHECK: fuse.cascade {{.*}} dims [4, 1, 512, 64, 64] batch 1 stream 1
+// CHECK: fuse.reduce max {{.*}} over [2]
+// CHECK-NOT: tensor<4x512xf32>
+// CHECK: -> tensor<4x64xf32>
+func.func @one_query(%q: tensor<4x64xf32>, %k: tensor<512x4x64xf32>, %v: tensor<512x4x64xf32>) -> tensor<4x64xf32> {
+  %0 = tsr.contract "hd,shd->hs" %q, %k windows [] : (tensor<4x64xf32>, tensor<512x4x64xf32>) -> tensor<4x512xf32>
+  %p = tsr.softmax %0 dim 1 : tensor<4x512xf32>
+  %o = tsr.contract "hs,shd->hd" %p, %v windows [] : (tensor<4x512xf32>, tensor<512x4x64xf32>) -> tensor<4x64xf32>
+  return %o : tensor<4x64xf32>
+}
+
+
+// A second sweep would read all keys again.
+// CHECK-LABEL: @few_queries_twice
+// CHECK-NOT: fuse.cascade
+// REMARK-DAG: [Missed] plane {{.*}}only a few rows
+func.func @few_queries_twice(%q: tensor<2x3x16xf32>, %k: tensor<2x96x16xf32>, %v: tensor<2x96x8xf32>)
+    -> (tensor<2x3x8xf32>, tensor<2x3x96xf32>) {
+  %0 = tsr.contract "bmd,bnd->bmn" %q, %k windows [] : (tensor<2x3x16xf32>, tensor<2x96x16xf32>) -> tensor<2x3x96xf32>
+  %1 = tsr.softmax %0 dim 2 : tensor<2x3x96xf32>
+  %2 = tsr.contract "bmn,bne->bme" %1, %v windows [] : (tensor<2x3x96xf32>, tensor<2x96x8xf32>) -> tensor<2x3x8xf32>
+  return %2, %1 : tensor<2x3x8xf32>, tensor<2x3x96xf32>
+}
