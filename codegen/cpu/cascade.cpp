@@ -1,5 +1,6 @@
 #include <tessera/codegen/cpu/cascade.h>
 
+#include <tessera/codegen/cpu/cascade_direct.h>
 #include <tessera/codegen/cpu/cascade_launch.h>
 #include <tessera/codegen/cpu/cascade_pieces.h>
 #include <tessera/codegen/cpu/cascade_product.h>
@@ -30,6 +31,17 @@ class Shared {
     KernelRequest request = pack_request(operand, sum, r, lanes, target_);
     const std::string base = request.symbol.substr(0, request.symbol.rfind('_'));
     for (const char* part : {"_copy", "_group", "_transpose", "_gather"}) symbols.push_back(base + part);
+    requests.push_back(std::move(request));
+  }
+
+  // Where nothing is packed.
+  void direct(Type sum, RegisterTile tile, const char* part) {
+    KernelRequest request = shared_request("cascade_direct", text_of(sum) + " " + std::to_string(tile.lanes), target_);
+    request.emit = [symbol = request.symbol, sum, tile](ModuleOp module) {
+      emit_cascade_direct(module, symbol, sum, tile.lanes);
+    };
+    symbols.push_back(request.symbol + part);
+    request.symbol += "_dots";
     requests.push_back(std::move(request));
   }
 
@@ -88,16 +100,18 @@ CascadeLaunch lower_cascade(fuse::CascadeOp cascade, const Target& target) {
   Shared shared(target);
   for (const CascadeScore& score : form.scores) {
     Type sum = score.contract->getResult(0).getType();
-    const RegisterTile tile = cascade_tile(target, sum, form.rows);
+    const RegisterTile tile = cascade_tile(form, target, sum);
     shared.pack(score.row, sum, tile.mr, tile.lanes);
     shared.pack(score.stream, sum, tile.nr, tile.lanes);
-    shared.product(sum, tile, "_panel");
+    if (is_direct(form)) shared.direct(sum, tile, "_dots");
+    else shared.product(sum, tile, "_panel");
   }
   for (const CascadeAccumulation& sums : form.accumulations) {
     Type sum = sums.contract->getResult(0).getType();
-    const RegisterTile tile = cascade_tile(target, sum, form.rows);
+    const RegisterTile tile = cascade_tile(form, target, sum);
     shared.pack(sums.stream, sum, tile.nr, tile.lanes);
-    shared.product(sum, tile, "_rows");
+    if (is_direct(form)) shared.direct(sum, tile, "_sums");
+    else shared.product(sum, tile, "_rows");
   }
 
   CascadeLaunch launch;

@@ -24,6 +24,15 @@ int64_t balanced(int64_t size, int64_t most, int64_t step) {
   return std::max(step, up(count(size, count(size, most)), step));
 }
 
+mlir::Type sum_of(mlir::Operation* contract) { return contract->getResult(0).getType(); }
+
+bool has_step(const Table& offsets, int64_t step) {
+  for (size_t i = 1; i < offsets.size(); ++i) {
+    if (offsets[i] - offsets[i - 1] != step) return false;
+  }
+  return true;
+}
+
 int64_t bytes_of_value(mlir::Type type) { return type.isIndex() ? 8 : bytes_of(type); }
 
 // The bits of the neutral element of a statistic, in the low bytes.
@@ -62,6 +71,7 @@ class Numbers {
     h.outer_dims = static_cast<int64_t>(form_.outer_extents().size());
     h.extents = add(form_.batch_extents());
     add(form_.outer_extents());
+    h.direct_lanes = is_direct(form_) ? cascade_tile(form_, target_, sum_of(form_.scores.front().contract)).lanes : 0;
     h.parts = sizes_.parts;
     h.part_blocks = sizes_.parts > 1 ? sizes_.part_blocks : h.outer * count(h.columns, h.block);
     place_tiles();
@@ -157,7 +167,7 @@ class Numbers {
       }
       for (size_t k = 0; k < form_.accumulations.size(); ++k) {
         mlir::Type sum = form_.accumulations[k].contract->getResult(0).getType();
-        const int64_t rows = up(sizes_.group, cascade_tile(target_, sum, form_.rows).mr);
+        const int64_t rows = up(sizes_.group, cascade_tile(form_, target_, sum).mr);
         sums.push_back(reserve(rows * sizes_.sums_lines[k] * bytes_of(sum)));
       }
       return begin;
@@ -211,7 +221,7 @@ class Numbers {
     int64_t code = 0;
     for (const CascadeScore& score : form_.scores) {
       mlir::Type sum = score.contract->getResult(0).getType();
-      const RegisterTile tile = cascade_tile(target_, sum, form_.rows);
+      const RegisterTile tile = cascade_tile(form_, target_, sum);
       CascadeScoreWords one{};
       one.depth = score.depth, one.bytes = bytes_of(sum);
       one.a = side(score.row, tile.mr, sizes_.group, score.depth, one.bytes, code);
@@ -230,7 +240,7 @@ class Numbers {
     for (const CascadeAccumulation& sums : form_.accumulations) {
       const size_t k = all.size();
       mlir::Type sum = sums.contract->getResult(0).getType();
-      const RegisterTile tile = cascade_tile(target_, sum, form_.rows);
+      const RegisterTile tile = cascade_tile(form_, target_, sum);
       CascadeSumsWords one{};
       one.columns = sums.columns, one.line = sizes_.sums_lines[k], one.bytes = bytes_of(sum);
       one.b = side(sums.stream, tile.nr, sums.columns, sizes_.block, one.bytes, code);
@@ -238,6 +248,7 @@ class Numbers {
       one.sums = sums_[k];
       one.factors = pieces_.factor_of[k] < 0 ? -1 : factors_[static_cast<size_t>(pieces_.factor_of[k])];
       one.mr = tile.mr, one.code = code + 4;
+      one.k_step = sums.stream.k.size() > 1 ? sums.stream.k[1] - sums.stream.k[0] : 0;
       code += 5;
       all.push_back(one);
     }
@@ -332,30 +343,52 @@ class Numbers {
 
 }  // namespace
 
-RegisterTile cascade_tile(const Target& target, mlir::Type sum, int64_t rows) {
+bool is_direct(const CascadeForm& form) {
+  constexpr int64_t most_rows = 4;
+  if (form.rows > most_rows || form.scores.empty()) return false;
+  mlir::Type sum = sum_of(form.scores.front().contract);
+  auto plain = [&](mlir::Operation* contract, const CascadeOperand& operand) {
+    return sum_of(contract) == sum && operand.storage == sum && operand.widening.empty();
+  };
+  return std::all_of(
+             form.scores.begin(), form.scores.end(),
+             [&](const CascadeScore& one) { return plain(one.contract, one.stream) && has_step(one.stream.k, 1); }) &&
+         std::all_of(form.accumulations.begin(), form.accumulations.end(), [&](const CascadeAccumulation& one) {
+           const Table& k = one.stream.k;
+           return plain(one.contract, one.stream) && has_step(one.stream.rows, 1) &&
+                  (k.size() < 2 || has_step(k, k[1] - k[0]));
+         });
+}
+
+RegisterTile cascade_tile(const CascadeForm& form, const Target& target, mlir::Type sum) {
   RegisterTile tile = register_tile(target, sum);
+  if (is_direct(form)) {
+    tile.mr = 1;  // rows lie one by one
+    return tile;
+  }
   const int sums = tile.mr * tile.nr / tile.lanes;  // that fit in registers
-  tile.mr = static_cast<int>(std::min<int64_t>(tile.mr, rows));
+  tile.mr = static_cast<int>(std::min<int64_t>(tile.mr, form.rows));
   if (tile.mr * 4 <= sums) tile.nr = 4 * tile.lanes;
   return tile;
 }
 
 CascadeSizes cut_cascade(const CascadeForm& form, const Target& target) {
   constexpr int64_t block = 128, tile_rows = 64, group_rows = 256, cache = 512 << 10, enough_tasks = 16;
-  constexpr int64_t least_part = 4;  // blocks: each part costs a state to write and to merge
+  constexpr int64_t direct_block = 512;  // where nothing is packed, and the stream is read once
+  constexpr int64_t least_part = 512;    // columns: each part costs a state to write and to merge
   CascadeSizes sizes;
   int64_t mr = 1, nr = 1, row_bytes = 1;
   auto use = [&](mlir::Type sum, int64_t along) {
-    const RegisterTile tile = cascade_tile(target, sum, form.rows);
+    const RegisterTile tile = cascade_tile(form, target, sum);
     mr = tile.mr, nr = std::max<int64_t>(nr, tile.nr), row_bytes += along * bytes_of(sum);
   };
   for (const CascadeScore& score : form.scores) use(score.contract->getResult(0).getType(), score.depth);
   for (const CascadeAccumulation& sums : form.accumulations) {
     use(sums.contract->getResult(0).getType(), sums.columns);
-    const int64_t width = cascade_tile(target, sums.contract->getResult(0).getType(), form.rows).nr;
+    const int64_t width = cascade_tile(form, target, sum_of(sums.contract)).nr;
     sizes.sums_lines.push_back(up(sums.columns, width));
   }
-  sizes.block = std::min(form.columns, balanced(form.columns, block, nr));
+  sizes.block = std::min(form.columns, balanced(form.columns, is_direct(form) ? direct_block : block, nr));
   sizes.line = up(sizes.block, nr) + 16;  // rows of a power of two bytes would meet in one set of the cache
   sizes.tile = balanced(form.rows, tile_rows, mr);
   // Rows of a task share packed panels of the stream; what a task keeps of them must stay near.
@@ -364,7 +397,7 @@ CascadeSizes cut_cascade(const CascadeForm& form, const Target& target) {
   sizes.group = balanced(form.rows, std::max(most, sizes.tile), sizes.tile);
   const int64_t tasks = form.batch * count(form.rows, sizes.group);
   const int64_t blocks = form.outer * count(form.columns, sizes.block);
-  const int64_t parts = std::min(count(enough_tasks, tasks), blocks / least_part);
+  const int64_t parts = std::min(count(enough_tasks, tasks), blocks * sizes.block / least_part);
   if (parts > 1) sizes.part_blocks = count(blocks, parts), sizes.parts = count(blocks, sizes.part_blocks);
   return sizes;
 }

@@ -10,7 +10,9 @@
 namespace tessera::codegen {
 
 // The register tile of a cascade's products: no higher than its rows, and wider where these are few.
-RegisterTile cascade_tile(const Target& target, mlir::Type sum, int64_t rows);
+RegisterTile cascade_tile(const CascadeForm& form, const Target& target, mlir::Type sum);
+// Are its products those of single rows with what lies in memory as it is?
+bool is_direct(const CascadeForm& form);
 
 CascadeSizes cut_cascade(const CascadeForm& form, const Target& target);
 

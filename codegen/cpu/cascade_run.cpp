@@ -34,6 +34,13 @@ class Panels {
   }
   char* panel(int64_t row, int64_t kc) const { return panels_ + row * kc * sum_bytes_; }
 
+  // What is not packed: where it begins, and the offsets of its rows and k.
+  const char* begin(int64_t batch, int64_t outer) const {
+    return data_ + (table_[side_.batch + batch] + table_[side_.outer + outer]) * side_.bytes;
+  }
+  const int64_t* rows() const { return table_ + side_.row; }
+  const int64_t* k() const { return table_ + side_.k; }
+
  private:
   void pack_one(char* to, int64_t base, int64_t first, int64_t rows, int64_t k0, int64_t kc) const {
     const int64_t *row = table_ + side_.row + first, *k = table_ + side_.k + k0;
@@ -232,12 +239,18 @@ class Task {
       const int64_t rows = std::min(h_.tile, group_rows_ - row);
       const Live live = live_part(group_ + row, rows, column, columns);
       if (live.first == live.last) continue;
-      if (!packed) pack_block(outer, column, columns);
+      if (!packed && h_.direct_lanes == 0) pack_block(outer, column, columns);
       packed = true;
-      for (int64_t k = 0; k < h_.score_count; ++k) multiply_score(score(k), row, rows, live);
+      for (int64_t k = 0; k < h_.score_count; ++k) {
+        if (h_.direct_lanes > 0) dot_score(score(k), outer, column, row, rows, live);
+        else multiply_score(score(k), row, rows, live);
+      }
       move_to(group_ + row, column + live.first);
       run_piece(live.state == ir::BlockState::full ? h_.tile_pieces - 1 : 0, rows, live.last - live.first);
-      for (int64_t k = 0; k < h_.sums_count; ++k) accumulate(sums(k), row, rows, columns, live);
+      for (int64_t k = 0; k < h_.sums_count; ++k) {
+        if (h_.direct_lanes > 0) accumulate_rows(sums(k), outer, column, row, rows, live);
+        else accumulate(sums(k), row, rows, columns, live);
+      }
     }
   }
 
@@ -270,6 +283,34 @@ class Task {
                         static_cast<int64_t>(scaled ? ProductInto::scaled_sums : ProductInto::sums),
                         scaled ? scratch_ + s.factors + m * s.bytes : nullptr);
       }
+    }
+  }
+
+  void dot_score(const CascadeScoreWords& s, int64_t outer, int64_t column, int64_t row, int64_t rows,
+                 Live live) const {
+    const Panels a = panels(s.a, s.bytes), b = panels(s.b, s.bytes);
+    const auto dots = reinterpret_cast<CascadeDotsCode>(code_[s.code]);
+    for (int64_t n = live.first; n < live.last; n += h_.direct_lanes) {
+      for (int64_t m = 0; m < rows; ++m) {
+        dots(s.depth, a.panel(row + m, s.depth), b.begin(batch_, outer), b.rows() + column + n,
+             std::min(h_.direct_lanes, live.last - n) - 1,
+             scratch_ + s.tile + (m * h_.line + n - live.first) * s.bytes);
+      }
+    }
+  }
+
+  void accumulate_rows(const CascadeSumsWords& s, int64_t outer, int64_t column, int64_t row, int64_t rows,
+                       Live live) const {
+    const Panels b = panels(s.b, s.bytes);
+    const auto sums = reinterpret_cast<CascadeRowSumsCode>(code_[s.code]);
+    const bool scaled = s.factors >= 0 && !planted(Fault::repair_skipped);
+    const int64_t* at = b.k() + column + live.first;
+    for (int64_t m = 0; m < rows; ++m) {
+      sums(live.last - live.first, scratch_ + s.plane + m * h_.line * s.bytes,
+           b.begin(batch_, outer) + (b.rows()[0] + at[0]) * s.b.bytes, s.k_step, s.columns,
+           scratch_ + s.sums + (row + m) * s.line * s.bytes,
+           static_cast<int64_t>(scaled ? ProductInto::scaled_sums : ProductInto::sums),
+           scaled ? scratch_ + s.factors + m * s.bytes : nullptr);
     }
   }
 

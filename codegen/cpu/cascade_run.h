@@ -28,6 +28,12 @@ enum class ProductInto : int64_t { nothing, sums, scaled_sums };
 // A is a packed panel, or rows of `a_line` elements.
 using CascadeProductCode = void (*)(int64_t kc, const void* a, int64_t a_line, const void* b, void* c, int64_t line,
                                     int64_t into, const void* factors);
+// Of one row, with what lies in memory: a vector of sums, c[i] = Σ_k a[k] · from[rows[min(i, last)] + k].
+using CascadeDotsCode = void (*)(int64_t depth, const void* a, const void* from, const int64_t* rows, int64_t last,
+                                 void* c);
+// c[n] = c[n] (· factor) + Σ_k p[k] · from[k · line + n]; c has room for whole vectors.
+using CascadeRowSumsCode = void (*)(int64_t kc, const void* p, const void* from, int64_t line, int64_t columns, void* c,
+                                    int64_t into, const void* factor);
 // As every kernel.
 using CascadePieceCode = void (*)(void* const* arguments, const int64_t* params, int64_t task, void* scratch);
 
@@ -48,6 +54,7 @@ struct CascadeSumsWords {
   int64_t columns, line, bytes;
   int64_t plane, sums, factors;  // offsets; factors −1: sums are never repaired
   int64_t mr, code;
+  int64_t k_step;  // elements from one stream point to the next, where these are not packed
 };
 struct CascadeStatisticWords {
   int64_t offset, bytes, neutral;  // bits of the neutral element
@@ -71,6 +78,7 @@ struct CascadeHead {
   int64_t parts, part_blocks;               // of the stream, in blocks
   int64_t batch_dims, outer_dims, extents;  // place of the extents of the batch dims, then of the outer stream dims
   int64_t group, groups, tile, block, line;
+  int64_t direct_lanes;  // of one vector of dot products, if nothing of the stream is packed; 0: panels are
   int64_t scores, score_count, sums, sums_count, statistics, statistic_count, pieces, piece_count;  // places, counts
   int64_t tile_pieces, merge_pieces;  // from this to that come finish pieces; 2 tile pieces: the second for full blocks
   int64_t state, state_bytes, other_state;                    // offsets: of the state, and of that of another part

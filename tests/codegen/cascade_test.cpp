@@ -296,6 +296,32 @@ TEST(Cascade, FewQueriesOfALongStream) {
   check_forward({1, 70, 3000, 16, 16});  // several tiles of rows
 }
 
+// Products of few rows read keys and values where they lie, in whole vectors and in parts of one.
+TEST(Cascade, FewQueriesOfAnyWidth) {
+  for (int64_t rows : {1, 4, 5}) {
+    check_forward({1, rows, 150, 600, 7});
+    check_forward({1, rows, 100, 1, 1});
+    check_forward({2, rows, 333, 33, 130});
+  }
+}
+
+// Keys that are stored by depth cannot be read so.
+TEST(Cascade, FewQueriesOfKeysThatLieAcross) {
+  const AttentionShape s{2, 3, 2000, 24, 40};
+  CascadeSpec spec = attention(s);
+  spec.ins[1].strides = {s.columns * s.depth, 0, 1, s.columns, 0};
+  CascadeProgram program(spec.text());
+  const Inputs in(s);
+  std::vector<float> across(in.k.size());
+  for (size_t i = 0; i < across.size(); ++i) {
+    const size_t d = i % 24, n = i / 24 % 2000, b = i / 24 / 2000;
+    across[(b * 24 + d) * 2000 + n] = in.k[i];
+  }
+  const Expected want(s, in, nullptr);
+  auto got = run_on_threads(program, {buffer(in.q), buffer(across), buffer(in.v)});
+  expect_close(values<float>(got[0]), want.o, 2e-5, "values");
+}
+
 TEST(Cascade, ManyTasksReadTheirStreamFromEndToEnd) {
   EXPECT_EQ(CascadeProgram(attention({16, 1, 4096, 16, 16}).text()).launches(), 1);
   EXPECT_EQ(CascadeProgram(attention({1, 1, 700, 16, 16}).text()).launches(), 1);
