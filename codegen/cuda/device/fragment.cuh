@@ -8,7 +8,7 @@
 //
 // All loops over registers are unrolled: an index that is not constant would move the array to memory.
 
-#include "shared.cuh"
+#include "tma.cuh"
 #include "wgmma.cuh"
 
 namespace tessera {
@@ -37,11 +37,6 @@ struct Row {
   TESSERA_DEVICE Row map(F f) const {
     return {f(v[0]), f(v[1])};
   }
-  // f(value, row) in one of the lanes that share the row.
-  template <class F>
-  TESSERA_DEVICE void each(F f) const {
-    if (lane() % 4 == 0) f(v[0], first_row()), f(v[1], first_row() + 8);
-  }
 };
 
 TESSERA_DEVICE Row operator+(Row a, Row b) { return {a.v[0] + b.v[0], a.v[1] + b.v[1]}; }
@@ -69,12 +64,6 @@ TESSERA_DEVICE Row max_of_lanes(Row a) {
   return a;
 }
 
-// 2^(x by - less) in one multiply-add and one exponential, for `map_rows`.
-struct ScaledExp2 {
-  TESSERA_DEVICE float operator()(float x, float by, float less) const { return exp2(__fmaf_rn(x, by, -less)); }
-};
-constexpr ScaledExp2 scaled_exp2{};
-
 // ---- fragments ----
 
 template <int N, class T = float>
@@ -95,32 +84,27 @@ struct Fragment<N, float> {
     for (int r = 0; r < N / 2; ++r) v[r] = x;
   }
 
-  // value = f(value, row, column)
-  template <class F>
-  TESSERA_DEVICE void map(F f) {
+  // value = f(value, row, column, what each of `rows` holds for its row)
+  template <class F, class... Rows>
+  TESSERA_DEVICE void map(F f, const Rows&... of_rows) {
 #pragma unroll
-    for (int r = 0; r < N / 2; ++r) v[r] = f(v[r], first_row() + r / 2 % 2 * 8, first_column() + r / 4 * 8 + r % 2);
-  }
-  // value = f(value, a of its row, b of its row)
-  template <class F>
-  TESSERA_DEVICE void map_rows(Row a, Row b, F f) {
-#pragma unroll
-    for (int r = 0; r < N / 2; ++r) v[r] = f(v[r], a.v[r / 2 % 2], b.v[r / 2 % 2]);
+    for (int r = 0; r < N / 2; ++r)
+      v[r] = f(v[r], first_row() + r / 2 % 2 * 8, first_column() + r / 4 * 8 + r % 2, of_rows.v[r / 2 % 2]...);
   }
   TESSERA_DEVICE void scale_rows(Row a) {
 #pragma unroll
     for (int r = 0; r < N / 2; ++r) v[r] *= a.v[r / 2 % 2];
   }
 
-  // Maximum and sum of what this thread holds of its rows; `…_of_lanes` makes them whole.
-  TESSERA_DEVICE Row max_in_lane() const {
+  TESSERA_DEVICE Row row_max() const {
     Row best(v[0], v[2]);
 #pragma unroll
     for (int r = 1; r < N / 2; ++r)
       if (r != 2) best.v[r / 2 % 2] = fmaxf(best.v[r / 2 % 2], v[r]);
-    return best;
+    return max_of_lanes(best);
   }
-  TESSERA_DEVICE Row sum_in_lane() const {
+  // The sum of what this lane holds of its rows: four lanes share one, and `sum_of_lanes` makes it whole, once.
+  TESSERA_DEVICE Row lane_sum() const {
     Row sum(0.f);
 #pragma unroll
     for (int r = 0; r < N / 2; ++r) sum.v[r / 2 % 2] += v[r];
@@ -184,20 +168,40 @@ TESSERA_DEVICE void mma_wait(Fragment<N>& done) {
   pin(done.v);
 }
 
-// ---- to shared memory ----
+// ---- to memory ----
 
-// As many columns as the tile has, from `column` on, which is a constant once loops are unrolled.
+// The values of the first `count` rows, at consecutive places.
+TESSERA_DEVICE void store(float* to, Row x, int count) {
+  if (lane() % 4 != 0) return;
+  if (first_row() < count) to[first_row()] = x.v[0];
+  if (first_row() + 8 < count) to[first_row() + 8] = x.v[1];
+}
+
 template <int N, class T>
-TESSERA_DEVICE void put(const T& tile, const Fragment<N, bf16>& x, int column = 0) {
-  static_assert(T::rows == 64 && T::columns % 64 == 0 && T::columns <= N, "whole lines of one warpgroup's rows");
+TESSERA_DEVICE void put(const T& tile, const Fragment<N, bf16>& x) {
+  static_assert(T::rows == 64 && T::columns == N && N % 64 == 0, "whole lines of one warpgroup's rows");
   const int row = warp_of_warpgroup() * 16 + lane() % 16;
 #pragma unroll
-  for (int c = 0; c < T::columns; c += 16) {
-    const u32(&two_blocks)[4] = x.v[(column + c) / 16];
+  for (int c = 0; c < N; c += 16) {
+    const u32(&two_blocks)[4] = x.v[c / 16];
     const u32 at = chunk_address(tile.address() + c / 64 * T::pitch * 128, row, c % 64 / 8 + lane() / 16);
     asm volatile("stmatrix.sync.aligned.m8n8.x4.shared.b16 [%0], {%1, %2, %3, %4};" ::"r"(at), "r"(two_blocks[0]),
                  "r"(two_blocks[1]), "r"(two_blocks[2]), "r"(two_blocks[3])
                  : "memory");
+  }
+}
+
+// Through `staging`, once the store before has left it, to a box at the coordinates; what lies outside is dropped.
+template <int N, class T, class... Coordinates>
+TESSERA_DEVICE void store(const TensorMap& map, const T& staging, const Fragment<N, bf16>& x, Coordinates... at) {
+  store_wait_read<0>();  // of the thread that stores: the others have no groups
+  warpgroup_sync();
+  put(staging, x);
+  publish_shared();
+  warpgroup_sync();
+  if (thread_of_warpgroup() == 0) {
+    store(map, staging, at...);
+    store_commit();
   }
 }
 

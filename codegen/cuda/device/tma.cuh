@@ -72,7 +72,7 @@ TESSERA_DEVICE void store(const TensorMap& map, const Part& from, int x, int y, 
 
 TESSERA_DEVICE void store_commit() { asm volatile("cp.async.bulk.commit_group;" ::: "memory"); }
 
-// Until at most `pending` of this thread's groups still read shared memory.
+// Until at most `pending` of this thread's groups still read shared memory. Before its end a role waits for all.
 template <int pending>
 TESSERA_DEVICE void store_wait_read() {
   asm volatile("cp.async.bulk.wait_group.read %0;" ::"n"(pending) : "memory");

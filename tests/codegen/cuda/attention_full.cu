@@ -10,123 +10,115 @@
 
 namespace tessera {
 
-constexpr int block = 128;  // of n
-
 struct Shared {
   Tile<bf16, 128, 128> q;
-  Tile<bf16, block, 128> k[2];
-  Tile<bf16, block, 128> v[2];
-  Tile<bf16, 64, 128> o[2];  // of each consumer
+  Tile<bf16, 128, 128> k[2];
+  Tile<bf16, 128, 128> v[2];
+  Tile<bf16, 64, 128> staged[2];
   Channel<1> q_ready;
-  Channel<2> k_ready, v_ready;
+  Channel<2> k_ready;
+  Channel<2> v_ready;
   Tickets tickets;
 };
 
-extern "C" __constant__ Launch attention_full_launch = {384, 1, sizeof(Shared), {128, block, block, 64}};
+extern "C" __constant__ Launch attention_full_launch = {384, 1, sizeof(Shared), {128, 128, 128, 64}};
 
 extern "C" __global__ void __launch_bounds__(384, 1)
 attention_full(const __grid_constant__ TensorMap q_map, const __grid_constant__ TensorMap k_map,
                const __grid_constant__ TensorMap v_map, const __grid_constant__ TensorMap o_map,
                float* __restrict__ lse, int* __restrict__ counter, int S, int planes, int section, float scale) {
   Shared& shared = shared_memory<Shared>();
-  shared.q_ready.init(2), shared.k_ready.init(2), shared.v_ready.init(2), shared.tickets.init(8);
+  shared.q_ready.init(2);
+  shared.k_ready.init(2);
+  shared.v_ready.init(2);
+  shared.tickets.init(8);
   publish_barriers<1>();
-
   const LongestFirst tiles{(S + 127) / 128, planes, section};
-  const float c = scale * log2_e;  // e^(scale x) = 2^(c x)
+  const float c = scale * 1.442695f;
+  int last = (S - 1) / 128;
 
   if (warpgroup() == 0) {  // producer
     give_registers<24>();
     if (threadIdx.x == 0) {
+      Writer q_ready(shared.q_ready);
+      Writer k_ready(shared.k_ready);
+      Writer v_ready(shared.v_ready);
       TicketWriter tickets(shared.tickets, counter, tiles.count());
-      Writer q(shared.q_ready);
-      Writer k(shared.k_ready), v(shared.v_ready);
       for (int t = tickets.next(); t < tiles.count(); t = tickets.next()) {
         const Place at = tiles.at(t);
-        const int m = at.row * 128, plane = at.column;
-        int n = (S - 1) / block * block;  // the last block
-
-        const Slot k_last = k.put(bytes_of<Tile<bf16, block, 128>>);
-        load(shared.k[k_last], k_map, k_last, 0, n, plane);
-        const Slot q_rows = q.put(bytes_of<Tile<bf16, 128, 128>>);
-        load(shared.q, q_map, q_rows, 0, m, plane);
-        for (; n > 0; n -= block) {
-          const Slot k_next = k.put(bytes_of<Tile<bf16, block, 128>>);
-          load(shared.k[k_next], k_map, k_next, 0, n - block, plane);
-          const Slot v_this = v.put(bytes_of<Tile<bf16, block, 128>>);
-          load(shared.v[v_this], v_map, v_this, 0, n, plane);
+        const Slot k_last = k_ready.put(bytes_of<Tile<bf16, 128, 128>>);
+        load(shared.k[k_last], k_map, k_last, 0, last * 128, at.column);
+        const Slot q_slot = q_ready.put(bytes_of<Tile<bf16, 128, 128>>);
+        load(shared.q, q_map, q_slot, 0, at.row * 128, at.column);
+        for (int i = 0; i < last; i += 1) {
+          const int n = (last - i) * 128;
+          const Slot k_next = k_ready.put(bytes_of<Tile<bf16, 128, 128>>);
+          load(shared.k[k_next], k_map, k_next, 0, n - 128, at.column);
+          const Slot v_this = v_ready.put(bytes_of<Tile<bf16, 128, 128>>);
+          load(shared.v[v_this], v_map, v_this, 0, n, at.column);
         }
-        const Slot v_first = v.put(bytes_of<Tile<bf16, block, 128>>);
-        load(shared.v[v_first], v_map, v_first, 0, 0, plane);
+        const Slot v_first = v_ready.put(bytes_of<Tile<bf16, 128, 128>>);
+        load(shared.v[v_first], v_map, v_first, 0, 0, at.column);
       }
     }
-  } else {  // consumers
+  } else {  // consumer
     take_registers<240>();
-    const int consumer = warpgroup() - 1, row = consumer * 64;
+    const int consumer = warpgroup() - 1;
+    Reader q_ready(shared.q_ready);
+    Reader k_ready(shared.k_ready);
+    Reader v_ready(shared.v_ready);
     TicketReader tickets(shared.tickets);
-    Reader q(shared.q_ready);
-    Reader k(shared.k_ready), v(shared.v_ready);
+    const int row = consumer * 64;
     Turns<2> turns(consumer);
     for (int t = tickets.next(); t < tiles.count(); t = tickets.next()) {
       const Place at = tiles.at(t);
-      const int m = at.row * 128 + row, plane = at.column;
-      int n = (S - 1) / block * block;
-      q.get();
-      const auto q_rows = rows<64>(shared.q, row);
-
-      Fragment<block> s;
-      mma_abt(s, q_rows, shared.k[k.get()], false);  // scores
+      const int m = at.row * 128 + row;
+      q_ready.get();
+      const int k_last = k_ready.get();
+      Fragment<128> s;
+      mma_abt(s, rows<64>(shared.q, row), shared.k[k_last], false);  // scores
       mma_wait<0>(s);
-      k.release();
-      if (n + block > S) s.map([&](float x, int, int j) { return n + j < S ? x : -infinity; });
-      Row best = max_of_lanes(s.max_in_lane());
-      s.map_rows(c, best * c, scaled_exp2);  // p
-      Row sum = s.sum_in_lane();
-      Fragment<block, bf16> p = s.to_bf16();
-
+      k_ready.release();
+      if (last * 128 + 128 > S) s.map([&](float x, int, int j) { return last * 128 + j < S ? x : -infinity; });
+      Row best = s.row_max();
+      const Row anchor = best * c;
+      s.map([&](float x, int, int, float less) { return exp2(__fmaf_rn(x, c, -less)); }, anchor);  // p
+      Row sum = s.lane_sum();
+      Fragment<128, bf16> p = s.to_bf16();
       Fragment<128> o(0.f);
-      for (; n > 0; n -= block) {
-        const int k_next = k.get(), v_this = v.get();
+      for (int i = 0; i < last; i += 1) {
+        const int k_next = k_ready.get();
+        const int v_this = v_ready.get();
         turns.wait();
-        mma_abt(s, q_rows, shared.k[k_next], false);  // scores, one block ahead
-        mma_ab(o, p, shared.v[v_this], true);         // o
+        mma_abt(s, rows<64>(shared.q, row), shared.k[k_next], false);  // scores, one block ahead
+        mma_ab(o, p, shared.v[v_this], true);
         turns.pass();
         mma_wait<1>(s);
-        k.release();
-
-        const Row higher = max(best, max_of_lanes(s.max_in_lane()));
-        const Row fix = exp2((best - higher) * c);  // what was summed so far is relative to the old maximum
-        best = higher;
-        s.map_rows(c, best * c, scaled_exp2);  // p
-        sum = sum * fix + s.sum_in_lane();
-
+        k_ready.release();
+        const Row higher = max(best, s.row_max());
+        const Row fix = exp2((best - higher) * c);
+        const Row top = higher * c;
+        s.map([&](float x, int, int, float less) { return exp2(__fmaf_rn(x, c, -less)); }, top);  // p
+        const Row grown = sum * fix + s.lane_sum();
         mma_wait<0>(o);
-        v.release();
-        p = s.to_bf16();
+        v_ready.release();
         o.scale_rows(fix);
+        best = higher;
+        sum = grown;
+        p = s.to_bf16();
       }
-      q.release();
-      mma_ab(o, p, shared.v[v.get()], true);  // o
-      sum = sum_of_lanes(sum);
-      const Row lse_row = best * scale + log2(sum) * ln_2;
+      q_ready.release();
+      const int v_first = v_ready.get();
+      mma_ab(o, p, shared.v[v_first], true);
+      const Row whole = sum_of_lanes(sum);
+      const Row lse_row = best * scale + log2(whole) * 0.6931472f;
       mma_wait<0>(o);
-      v.release();
-      o.scale_rows(reciprocal_or_zero(sum));
-
-      lse_row.each([&](float x, int i) {
-        if (m + i < S) lse[plane * S + m + i] = x;
-      });
-      if (thread_of_warpgroup() == 0) store_wait_read<0>();
-      warpgroup_sync();
-      put(shared.o[consumer], o.to_bf16());
-      publish_shared();
-      warpgroup_sync();
-      if (thread_of_warpgroup() == 0) {
-        store(o_map, shared.o[consumer], 0, m, plane);
-        store_commit();
-      }
+      v_ready.release();
+      o.scale_rows(reciprocal_or_zero(whole));
+      store(lse + at.column * S + m, lse_row, S - m);
+      store(o_map, shared.staged[consumer], o.to_bf16(), 0, m, at.column);
     }
-    if (thread_of_warpgroup() == 0) store_wait_read<0>();
+    store_wait_read<0>();
   }
 }
 

@@ -1,0 +1,452 @@
+#include <tessera/codegen/cuda/print/print_cuda.h>
+
+#include <vector>
+
+#include "llvm/ADT/TypeSwitch.h"
+#include "mlir/Dialect/SCF/IR/SCF.h"
+
+#include <fmt/format.h>
+
+#include <tessera/codegen/cuda/print/expressions.h>
+
+namespace tessera::cuda {
+namespace {
+
+using namespace mlir;
+using tile::KernelOp;
+using tile::RoleOp;
+
+constexpr size_t line_width = 120;
+
+std::string element_name(Type type) { return type.isBF16() ? "bf16" : type.isF32() ? "float" : "int"; }
+
+std::string tile_name(tile::SmemType type) {
+  return fmt::format("Tile<{}, {}, {}>", element_name(type.getElement()), tile::rows(type), tile::columns(type));
+}
+
+std::string variable_type(Type type) {
+  if (auto fragment = llvm::dyn_cast<tile::FragmentType>(type))
+    return fmt::format("Fragment<{}{}>", fragment.getShape()[1], fragment.getElement().isBF16() ? ", bf16" : "");
+  if (llvm::isa<tile::RowType>(type)) return "Row";
+  return type.isInteger(1) ? "bool" : element_name(type);
+}
+
+class Printer {
+ public:
+  explicit Printer(KernelOp kernel) : kernel_(kernel) {}
+
+  FailureOr<std::string> print() {
+    for (Operation& op : kernel_.getBody().front())
+      if (auto role = llvm::dyn_cast<RoleOp>(op)) roles_.push_back(role);
+    if (roles_.size() != 2 || !roles_[0].getOneThread() || roles_[1].getOneThread())
+      return kernel_.emitError("is printed with one role of one thread, then one of whole warpgroups"), failure();
+    for (RoleOp role : roles_) warpgroups_ += static_cast<int64_t>(role.getWarpgroups());
+    head();
+    shared();
+    signature();
+    prologue();
+    for (RoleOp role : roles_) print_role(role);
+    line("}");
+    leave();
+    line("}");
+    line("");
+    line("}  // namespace tessera");
+    if (failed_ || say_.failed()) {
+      if (!failed_) emitError(say_.failed().getLoc(), "has no spelling in CUDA");
+      return failure();
+    }
+    return text_;
+  }
+
+ private:
+  // ---- lines, scopes and names ----
+
+  void line(const std::string& text) {
+    if (!text.empty()) text_.append(static_cast<size_t>(2 * depth_), ' ');
+    text_ += text + "\n";
+  }
+  void enter() { ++depth_, scopes_.emplace_back(); }
+  void leave() { --depth_, scopes_.pop_back(); }
+
+  // A name that no enclosing scope uses.
+  std::string declare(std::string wanted) {
+    auto taken = [&](const std::string& name) {
+      for (const auto& scope : scopes_)
+        if (llvm::is_contained(scope, name)) return true;
+      return false;
+    };
+    std::string name = wanted;
+    for (int i = 2; taken(name); ++i) name = fmt::format("{}_{}", wanted, i);
+    scopes_.back().push_back(name);
+    return name;
+  }
+  std::string declare(Value value, const char* otherwise) {
+    std::string name = name_of(value.getLoc());
+    name = declare(name.empty() ? otherwise : name);
+    say_.name(value, name);
+    return name;
+  }
+  void fail(Operation* op, const char* why) {
+    op->emitError(why);
+    failed_ = true;
+  }
+
+  // ---- the kernel ----
+
+  void head() {
+    for (auto [i, attribute] : llvm::enumerate(kernel_.getAbout())) {
+      const std::string about = llvm::cast<StringAttr>(attribute).str();
+      if (i == 0) line(fmt::format("// kernel {}    {}", kernel_.getName().str(), about));
+      else line(about.empty() ? "//" : "// " + about);
+    }
+    line("#include \"tile.cuh\"");
+    line("");
+    line("namespace tessera {");
+    line("");
+  }
+
+  void shared() {
+    line("struct Shared {");
+    ++depth_;
+    for (Operation& op : kernel_.getBody().front()) {
+      if (auto buffer = llvm::dyn_cast<tile::SharedOp>(op)) {
+        tile::SmemType type = buffer.getResult().getType();
+        const bool many = type.getShape().size() == 3;
+        line(fmt::format("{} {}{};", tile_name(type), buffer.getName().str(),
+                         many ? fmt::format("[{}]", type.getShape()[0]) : ""));
+        say_.name(buffer.getResult(), "shared." + buffer.getName().str());
+      }
+      if (auto channel = llvm::dyn_cast<tile::ChannelOp>(op)) {
+        const std::string cluster = kernel_.getCluster() > 1 ? fmt::format(", {}", kernel_.getCluster()) : "";
+        line(fmt::format("Channel<{}{}> {};", channel.getDepth(), cluster, channel.getName().str()));
+        say_.name(channel.getResult(), channel.getName().str());  // the role's end of it
+      }
+    }
+    kernel_.walk([&](tile::ForTilesOp loop) { draws_ = draws_ || loop.getCounter(); });
+    if (draws_) line("Tickets tickets;");
+    --depth_;
+    line("};");
+    line("");
+  }
+
+  void signature() {
+    const std::string name = kernel_.getName().str();
+    std::string boxes;
+    std::vector<std::string> parameters;
+    scopes_.emplace_back();
+    for (BlockArgument argument : kernel_.getBody().getArguments()) {
+      const std::string parameter = declare(argument, "argument");
+      if (auto map = llvm::dyn_cast<tile::MapType>(argument.getType())) {
+        boxes += fmt::format("{}{}", boxes.empty() ? "" : ", ", map.getShape()[0]);
+        parameters.push_back("const __grid_constant__ TensorMap " + parameter);
+      } else if (auto pointer = llvm::dyn_cast<tile::PointerType>(argument.getType())) {
+        parameters.push_back(fmt::format("{}* __restrict__ {}", element_name(pointer.getElement()), parameter));
+      } else {
+        parameters.push_back(element_name(argument.getType()) + " " + parameter);
+      }
+    }
+    line(fmt::format("extern \"C\" __constant__ Launch {}_launch = {{{}, {}, sizeof(Shared), {{{}}}}};", name,
+                     128 * warpgroups_, kernel_.getCluster(), boxes));
+    line("");
+    line(fmt::format("extern \"C\" __global__ void {}__launch_bounds__({}, 1)",
+                     kernel_.getCluster() > 1 ? fmt::format("__cluster_dims__({}, 1, 1) ", kernel_.getCluster()) : "",
+                     128 * warpgroups_));
+    std::string row = name + "(";
+    const std::string margin(row.size(), ' ');
+    for (auto [i, parameter] : llvm::enumerate(parameters)) {
+      const std::string end = i + 1 < parameters.size() ? "," : ") {";
+      if (row.size() > margin.size() && row.size() + 1 + parameter.size() + end.size() > line_width) {
+        line(row);
+        row = margin;
+      }
+      row += (row.size() > margin.size() ? " " : "") + parameter + end;
+    }
+    line(row);
+    enter();
+  }
+
+  void prologue() {
+    line("Shared& shared = shared_memory<Shared>();");
+    for (Operation& op : kernel_.getBody().front())
+      if (auto channel = llvm::dyn_cast<tile::ChannelOp>(op))
+        line(fmt::format("shared.{}.init({});", channel.getName().str(), channel.getReaders()));
+    if (draws_) line(fmt::format("shared.tickets.init({});", 4 * roles_[1].getWarpgroups()));
+    line(fmt::format("publish_barriers<{}>();", kernel_.getCluster()));
+    for (Operation& op : kernel_.getBody().front())
+      if (!llvm::isa<RoleOp, tile::SharedOp, tile::ChannelOp>(op)) statement(op);
+    line("");
+  }
+
+  void print_role(RoleOp role) {
+    const bool first = role == roles_[0];
+    line(fmt::format("{}{{  // {}", first ? "if (warpgroup() == 0) " : "} else ", role.getName().str()));
+    enter();
+    const int64_t at_entry = 65536 / (128 * warpgroups_) / 8 * 8;
+    const auto registers = static_cast<int64_t>(role.getRegisters());
+    line(fmt::format("{}_registers<{}>();", registers < at_entry ? "give" : "take", registers));
+    if (role.getOneThread()) {
+      line("if (threadIdx.x == 0) {");
+      enter();
+    } else {
+      const std::string index = declare(role.getBody().getArgument(0), "index");
+      line(fmt::format("const int {} = warpgroup() - {};", index, roles_[0].getWarpgroups()));
+    }
+    ends_of_channels(role);
+    for (Operation& op : role.getBody().front()) statement(op);
+    if (role.getOneThread()) {
+      leave();
+      line("}");
+    }
+    leave();
+  }
+
+  void ends_of_channels(RoleOp role) {
+    llvm::DenseSet<Value> writes, reads;
+    tile::ForTilesOp drawn;
+    role.walk([&](Operation* op) {
+      if (auto put = llvm::dyn_cast<tile::PutOp>(op)) writes.insert(put.getChannel());
+      if (auto get = llvm::dyn_cast<tile::GetOp>(op)) reads.insert(get.getChannel());
+      if (auto loop = llvm::dyn_cast<tile::ForTilesOp>(op); loop && loop.getCounter()) drawn = loop;
+    });
+    for (Operation& op : kernel_.getBody().front())
+      if (auto channel = llvm::dyn_cast<tile::ChannelOp>(op)) {
+        const std::string name = channel.getName().str();
+        if (writes.contains(channel)) line(fmt::format("Writer {0}(shared.{0});", declare(name)));
+        if (reads.contains(channel)) line(fmt::format("Reader {0}(shared.{0});", declare(name)));
+      }
+    if (!drawn) return;
+    if (role.getOneThread())
+      line(fmt::format("TicketWriter tickets(shared.tickets, {}, {}.count());", say_.of(drawn.getCounter()),
+                       say_.of(drawn.getOrder())));
+    else line("TicketReader tickets(shared.tickets);");
+  }
+
+  // ---- statements ----
+
+  void statement(Operation& op) {
+    llvm::TypeSwitch<Operation*>(&op)
+        .Case([&](scf::ForOp loop) { for_loop(loop); })
+        .Case([&](scf::IfOp branch) { if_branch(branch); })
+        .Case<scf::YieldOp, tile::YieldOp>([](auto) {})
+        .Case([&](tile::ForTilesOp loop) { for_tiles(loop); })
+        .Case([&](tile::RasterOp o) {
+          line(fmt::format("const Raster {}{{{}, {}, {}}};", declare(o, "tiles"), say_.of(o.getRows()),
+                           say_.of(o.getColumns()), o.getGroup()));
+        })
+        .Case([&](tile::LongestFirstOp o) {
+          line(fmt::format("const LongestFirst {}{{{}, {}, {}}};", declare(o, "tiles"), say_.of(o.getRows()),
+                           say_.of(o.getPlanes()), say_.of(o.getSection())));
+        })
+        .Case([&](tile::TurnsOp o) {
+          line(fmt::format("Turns<{}> {}({});", o.getCount(), declare(o, "turns"), say_.of(o.getIndex())));
+        })
+        .Case([&](tile::TurnWaitOp o) { line(say_.of(o.getTurns()) + ".wait();"); })
+        .Case([&](tile::TurnPassOp o) { line(say_.of(o.getTurns()) + ".pass();"); })
+        .Case([&](tile::PutOp o) {
+          std::string bytes;
+          for (Value tile : o.getTiles())
+            bytes += fmt::format("{}bytes_of<{}>", bytes.empty() ? "" : " + ",
+                                 tile_name(llvm::cast<tile::SmemType>(tile.getType())));
+          const std::string channel = say_.of(o.getChannel());
+          line(fmt::format("const Slot {} = {}.put({});", declare(o.getSlot(), "slot"), channel, bytes));
+        })
+        .Case([&](tile::GetOp o) {
+          const std::string channel = say_.of(o.getChannel());
+          if (o.getSlot().use_empty()) line(channel + ".get();");
+          else line(fmt::format("const int {} = {}.get();", declare(o.getSlot(), "slot"), channel));
+        })
+        .Case([&](tile::ReleaseOp o) { line(say_.of(o.getChannel()) + ".release();"); })
+        .Case([&](tile::DrainOp o) { line(say_.of(o.getChannel()) + ".drain();"); })
+        .Case([&](tile::LoadOp o) {
+          const std::string function = o.getToAll() ? fmt::format("load_to_all<{}>", kernel_.getCluster()) : "load";
+          line(fmt::format("{}({}, {}, {}, {});", function, say_.of(o.getTile()), say_.of(o.getMap()),
+                           say_.of(o.getSlot()), list(o.getAt())));
+        })
+        .Case([&](tile::StoreOp o) {
+          line(fmt::format("store({}, {}, {}, {});", say_.of(o.getMap()), say_.of(o.getStaging()),
+                           say_.of(o.getValue()), list(o.getAt())));
+        })
+        .Case([&](tile::StoreRowOp o) {
+          line(fmt::format("store({} + {}, {}, {});", say_.of(o.getTo()), say_.of(o.getOffset(), Binding::sum),
+                           say_.of(o.getValue()), say_.of(o.getCount())));
+        })
+        .Case([&](tile::WaitStoresOp) { line("store_wait_read<0>();"); })
+        .Case([&](tile::EmptyOp o) { line(fmt::format("{} {};", variable_type(o.getType()), declare(o, "x"))); })
+        .Case([&](tile::FillOp o) {
+          const std::string value = say_.of(o.getValue());
+          line(fmt::format("{} {}({});", variable_type(o.getType()), declare(o, "x"), value));
+        })
+        .Case([&](tile::MmaOp o) {
+          in_place(o, o.getAcc(), o.getResult());
+          line(fmt::format("{}({}, {}, {}, {});{}", o.getBTransposed() ? "mma_abt" : "mma_ab", say_.of(o.getAcc()),
+                           say_.of(o.getA()), say_.of(o.getB()), say_.of(o.getAdd()), comment(o)));
+        })
+        .Case([&](tile::WaitMmaOp o) {
+          if (o.getValue()) in_place(o, o.getValue(), o.getResult());
+          line(fmt::format("mma_wait<{}>({});", o.getPending(), o.getValue() ? say_.of(o.getValue()) : ""));
+        })
+        .Case([&](tile::ScaleRowsOp o) {
+          in_place(o, o.getValue(), o.getResult());
+          line(fmt::format("{}.scale_rows({});{}", say_.of(o.getValue()), say_.of(o.getBy()), comment(o)));
+        })
+        .Case([&](tile::MapOp o) { map_each(o); })
+        .Default([&](Operation* o) { definition(o); });
+  }
+
+  // A value with a name becomes a variable; others are written where they are used.
+  void definition(Operation* op) {
+    if (op->getNumResults() != 1) return fail(op, "has no spelling in CUDA");
+    Value value = op->getResult(0);
+    const std::string name = name_of(op->getLoc());
+    if (name.empty()) return;
+    const std::string text = say_.of(value);
+    const bool changes = llvm::any_of(value.getUsers(), [](Operation* user) { return llvm::isa<scf::ForOp>(user); });
+    line(fmt::format("{}{} {} = {};", changes ? "" : "const ", variable_type(value.getType()), declare(value, ""),
+                     text));
+  }
+
+  std::string list(ValueRange values) {
+    std::string text;
+    for (Value value : values) text += (text.empty() ? "" : ", ") + say_.of(value);
+    return text;
+  }
+
+  // What an op that changes a variable in place computes, where that is not the variable's own name.
+  std::string comment(Operation* op) {
+    const std::string name = name_of(op->getLoc());
+    return name.empty() || name == say_.of(op->getResult(0)) ? "" : "  // " + name;
+  }
+
+  // `after` is `before`'s variable, changed: nobody may read `before` from here on.
+  void in_place(Operation* op, Value before, Value after) {
+    for (Operation* user : before.getUsers()) {
+      Operation* ancestor = op->getBlock()->findAncestorOpInBlock(*user);
+      if (ancestor && ancestor != op && op->isBeforeInBlock(ancestor))
+        return fail(user, "reads a value that was changed in place");
+    }
+    if (!say_.is_named(before)) return fail(op, "changes a value that has no variable");
+    say_.name(after, say_.of(before));
+  }
+
+  void map_each(tile::MapOp op) {
+    in_place(op, op.getValue(), op.getResult());
+    Block& body = op.getBody().front();
+    std::string parameters;
+    scopes_.emplace_back();
+    for (BlockArgument argument : body.getArguments()) {
+      const bool index = argument.getArgNumber() == 1 || argument.getArgNumber() == 2;
+      parameters += parameters.empty() ? "" : ", ";
+      parameters += index ? "int" : "float";
+      if (!argument.use_empty()) parameters += " " + declare(argument, "x");
+    }
+    const std::string value = say_.of(llvm::cast<tile::YieldOp>(body.getTerminator()).getValue());
+    scopes_.pop_back();
+    const std::string rows = op.getRows().empty() ? "" : ", " + list(op.getRows());
+    line(fmt::format("{}.map([&]({}) {{ return {}; }}{});{}", say_.of(op.getValue()), parameters, value, rows,
+                     comment(op)));
+  }
+
+  // ---- control ----
+
+  void for_tiles(tile::ForTilesOp loop) {
+    const std::string order = say_.of(loop.getOrder());
+    if (loop.getCounter())
+      line(fmt::format("for (int t = tickets.next(); t < {}.count(); t = tickets.next()) {{", order));
+    else {
+      const std::string per = kernel_.getCluster() > 1 ? fmt::format(" / {}", kernel_.getCluster()) : "";
+      line(fmt::format("for (int t = blockIdx.x{0}; t < {1}.count(); t += gridDim.x{0}) {{", per, order));
+    }
+    enter();
+    line(fmt::format("const Place at = {}.at(t);", order));
+    say_.name(loop.getBody().getArgument(0), "at.row");
+    say_.name(loop.getBody().getArgument(1), "at.column");
+    for (Operation& op : loop.getBody().front()) statement(op);
+    leave();
+    line("}");
+  }
+
+  // What the loop carries are variables from before it, assigned where the body does not change them in place.
+  void for_loop(scf::ForOp loop) {
+    for (auto [init, carried, result] : llvm::zip(loop.getInitArgs(), loop.getRegionIterArgs(), loop.getResults())) {
+      if (!say_.is_named(init)) return fail(loop, "carries a value that has no variable: name it");
+      for (Operation* user : init.getUsers()) {
+        Operation* ancestor = loop->getBlock()->findAncestorOpInBlock(*user);
+        if (ancestor && ancestor != loop && loop->isBeforeInBlock(ancestor))
+          return fail(user, "reads a value that the loop before it changes");
+      }
+      say_.name(carried, say_.of(init));
+      say_.name(result, say_.of(init));
+    }
+    const std::string lower = say_.of(loop.getLowerBound()), upper = say_.of(loop.getUpperBound(), Binding::sum),
+                      step = say_.of(loop.getStep());
+    scopes_.emplace_back();
+    const std::string wanted = name_of(loop.getLoc());
+    const std::string index = declare(wanted.empty() ? "i" : wanted);
+    say_.name(loop.getInductionVar(), index);
+    line(fmt::format("for (int {0} = {1}; {0} < {2}; {0} += {3}) {{", index, lower, upper, step));
+    enter();
+    for (Operation& op : *loop.getBody()) statement(op);
+    llvm::DenseSet<Value> assigned;
+    for (auto [carried, yielded] : llvm::zip(loop.getRegionIterArgs(), loop.getYieldedValues())) {
+      if (say_.is_named(yielded) && say_.of(yielded) == say_.of(carried)) continue;
+      if (reads(yielded, assigned)) return fail(loop, "assigns a value that a later one of its values reads");
+      line(fmt::format("{} = {};", say_.of(carried), say_.of(yielded)));
+      assigned.insert(carried);
+    }
+    leave();
+    scopes_.pop_back();
+    line("}");
+  }
+
+  // Whether writing `value` down here would read one of `variables`.
+  bool reads(Value value, const llvm::DenseSet<Value>& variables) {
+    if (variables.contains(value)) return true;
+    Operation* op = value.getDefiningOp();
+    if (!op || say_.is_named(value)) return false;
+    return llvm::any_of(op->getOperands(), [&](Value operand) { return reads(operand, variables); });
+  }
+
+  void if_branch(scf::IfOp branch) {
+    const std::string condition = say_.of(branch.getCondition());
+    std::string before = std::move(text_);
+    text_.clear();
+    enter();
+    for (Operation& op : *branch.thenBlock()) statement(op);
+    leave();
+    std::string body = std::move(text_);
+    text_ = std::move(before);
+    if (branch.elseBlock()) {
+      if (branch.elseBlock()->getOperations().size() > 1) return fail(branch, "has an else that does something");
+      for (auto [yes, no, result] :
+           llvm::zip(branch.thenYield()->getOperands(), branch.elseYield()->getOperands(), branch.getResults())) {
+        if (!say_.is_named(yes) || !say_.is_named(no) || say_.of(yes) != say_.of(no))
+          return fail(branch, "gives another value than one that it changes in place");
+        say_.name(result, say_.of(no));
+      }
+    }
+    const size_t margin = static_cast<size_t>(2 * depth_);
+    const bool short_enough = llvm::count(body, '\n') == 1 && condition.size() + body.size() + 4 <= line_width;
+    if (short_enough) {
+      text_ += std::string(margin, ' ') + "if (" + condition + ") " + body.substr(margin + 2);
+    } else {
+      line("if (" + condition + ") {");
+      text_ += body;
+      line("}");
+    }
+  }
+
+  KernelOp kernel_;
+  std::vector<RoleOp> roles_;
+  int64_t warpgroups_ = 0;
+  bool draws_ = false, failed_ = false;
+  Expressions say_;
+  std::string text_;
+  int depth_ = 0;
+  std::vector<std::vector<std::string>> scopes_;
+};
+
+}  // namespace
+
+FailureOr<std::string> print_cuda(KernelOp kernel) { return Printer(kernel).print(); }
+
+}  // namespace tessera::cuda

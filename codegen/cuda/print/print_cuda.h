@@ -1,0 +1,15 @@
+#pragma once
+// The CUDA C++ text of a tile kernel: one statement per op, names from locations. The same kernel gives the same text.
+
+#include <string>
+
+#include "mlir/Support/LLVM.h"
+
+#include <tessera/codegen/cuda/tile/Tile.h>
+
+namespace tessera::cuda {
+
+// Emits an error at the op that has no spelling, or whose operand is used after it was changed in place.
+mlir::FailureOr<std::string> print_cuda(tile::KernelOp kernel);
+
+}  // namespace tessera::cuda

@@ -1,0 +1,27 @@
+#pragma once
+// The tile dialect in C++; what its ops mean stands in TileDialect.td and TileOps.td.
+
+#include "mlir/Bytecode/BytecodeOpInterface.h"
+#include "mlir/IR/Builders.h"
+#include "mlir/IR/BuiltinTypes.h"
+#include "mlir/IR/Dialect.h"
+#include "mlir/IR/OpDefinition.h"
+#include "mlir/IR/OpImplementation.h"
+#include "mlir/Interfaces/ControlFlowInterfaces.h"
+#include "mlir/Interfaces/SideEffectInterfaces.h"
+
+#include <tessera/codegen/cuda/tile/TileDialect.h.inc>
+#define GET_TYPEDEF_CLASSES
+#include <tessera/codegen/cuda/tile/TileTypes.h.inc>
+#define GET_OP_CLASSES
+#include <tessera/codegen/cuda/tile/TileOps.h.inc>
+
+namespace tessera::tile {
+
+// Of a tile or an array of tiles: the last two extents.
+inline int64_t rows(SmemType type) { return type.getShape()[type.getShape().size() - 2]; }
+inline int64_t columns(SmemType type) { return type.getShape().back(); }
+int64_t bytes(SmemType type);  // of the whole array
+int64_t tile_bytes(SmemType type);
+
+}  // namespace tessera::tile

@@ -1,0 +1,66 @@
+#include <tessera/codegen/cuda/tile/Tile.h>
+
+#include "llvm/ADT/TypeSwitch.h"
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Math/IR/Math.h"
+#include "mlir/Dialect/SCF/IR/SCF.h"
+#include "mlir/IR/DialectImplementation.h"
+
+#include <tessera/codegen/cuda/tile/TileDialect.cpp.inc>
+#define GET_TYPEDEF_CLASSES
+#include <tessera/codegen/cuda/tile/TileTypes.cpp.inc>
+#define GET_OP_CLASSES
+#include <tessera/codegen/cuda/tile/TileOps.cpp.inc>
+
+namespace tessera::tile {
+namespace {
+
+// <64x256xf32> or, where the number beside the shape is not 0, <64x256xf32, pending 1>
+template <class ShapedType>
+mlir::Type parse_shaped(mlir::AsmParser& parser, llvm::StringRef keyword) {
+  llvm::SmallVector<int64_t> shape;
+  mlir::Type element;
+  int64_t extra = 0;
+  if (parser.parseLess() || parser.parseDimensionList(shape, /*allowDynamic=*/false) || parser.parseType(element))
+    return {};
+  if (mlir::succeeded(parser.parseOptionalComma()) && (parser.parseKeyword(keyword) || parser.parseInteger(extra)))
+    return {};
+  if (parser.parseGreater()) return {};
+  return ShapedType::get(parser.getContext(), shape, element, extra);
+}
+
+template <class ShapedType>
+void print_shaped(mlir::AsmPrinter& printer, ShapedType type, llvm::StringRef keyword) {
+  printer << '<';
+  for (int64_t extent : type.getShape()) printer << extent << 'x';
+  printer << type.getElement();
+  if (type.getExtra() != 0) printer << ", " << keyword << ' ' << type.getExtra();
+  printer << '>';
+}
+
+}  // namespace
+
+mlir::Type FragmentType::parse(mlir::AsmParser& parser) { return parse_shaped<FragmentType>(parser, "pending"); }
+void FragmentType::print(mlir::AsmPrinter& printer) const { print_shaped(printer, *this, "pending"); }
+mlir::Type SmemType::parse(mlir::AsmParser& parser) { return parse_shaped<SmemType>(parser, "pitch"); }
+void SmemType::print(mlir::AsmPrinter& printer) const { print_shaped(printer, *this, "pitch"); }
+mlir::Type MapType::parse(mlir::AsmParser& parser) { return parse_shaped<MapType>(parser, "rank"); }
+void MapType::print(mlir::AsmPrinter& printer) const { print_shaped(printer, *this, "rank"); }
+
+void TileDialect::initialize() {
+  addTypes<
+#define GET_TYPEDEF_LIST
+#include <tessera/codegen/cuda/tile/TileTypes.cpp.inc>
+      >();
+  addOperations<
+#define GET_OP_LIST
+#include <tessera/codegen/cuda/tile/TileOps.cpp.inc>
+      >();
+}
+
+int64_t tile_bytes(SmemType type) { return rows(type) * columns(type) * type.getElement().getIntOrFloatBitWidth() / 8; }
+int64_t bytes(SmemType type) {
+  return type.getShape().size() == 3 ? type.getShape()[0] * tile_bytes(type) : tile_bytes(type);
+}
+
+}  // namespace tessera::tile

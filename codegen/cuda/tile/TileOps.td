@@ -1,0 +1,290 @@
+#ifndef TESSERA_TILE_OPS
+#define TESSERA_TILE_OPS
+
+include "tessera/codegen/cuda/tile/TileDialect.td"
+include "mlir/Interfaces/ControlFlowInterfaces.td"
+include "mlir/Interfaces/SideEffectInterfaces.td"
+
+class Tile_Op<string mnemonic, list<Trait> traits = []> : Op<TileDialect, mnemonic, traits>;
+
+// ---- the kernel, what it shares, its roles ----
+
+def Tile_KernelOp : Tile_Op<"kernel", [IsolatedFromAbove, NoTerminator, SingleBlock]> {
+  let summary = "one kernel: arguments, shared memory, roles";
+  let description = [{
+    `about` are the lines of the comment at the head of the text. First come shared buffers, channels and scalars that all
+    roles read, then the roles: one that writes the channels, then one that reads them.
+
+    Constraints: (T1) shared memory fits 227 KiB. (T2) the registers of all roles fit the 65536 of a multiprocessor, and
+    each role's count is a multiple of 8 from 24 to 256. (T3) only roles put, get, load, multiply or store.
+  }];
+  let arguments = (ins StrAttr:$name, I64Attr:$cluster, StrArrayAttr:$about);
+  let regions = (region SizedRegion<1>:$body);
+  let assemblyFormat = "$name `cluster` $cluster `about` $about attr-dict-with-keyword $body";
+  let hasVerifier = 1;
+}
+
+def Tile_SharedOp : Tile_Op<"shared"> {
+  let summary = "a tile in shared memory, or an array of them";
+  let arguments = (ins StrAttr:$name);
+  let results = (outs Tile_Smem:$result);
+  let assemblyFormat = "$name attr-dict `:` type($result)";
+}
+
+def Tile_ChannelOp : Tile_Op<"channel"> {
+  let summary = "`depth` buffers that one role fills and `readers` warpgroups read in turn";
+  let arguments = (ins StrAttr:$name, I64Attr:$depth, I64Attr:$readers);
+  let results = (outs Tile_Channel:$result);
+  let assemblyFormat = "$name `depth` $depth `readers` $readers attr-dict";
+}
+
+def Tile_RoleOp : Tile_Op<"role", [NoTerminator, SingleBlock]> {
+  let summary = "what some warpgroups do: one thread that issues copies, or whole warpgroups that compute";
+  let description = "The block argument is the warpgroup's index in its role.";
+  let arguments = (ins StrAttr:$name, I64Attr:$warpgroups, I64Attr:$registers, UnitAttr:$one_thread);
+  let regions = (region SizedRegion<1>:$body);
+  let assemblyFormat = [{
+    $name `warpgroups` $warpgroups `registers` $registers (`one_thread` $one_thread^)? attr-dict-with-keyword $body
+  }];
+}
+
+def Tile_ClusterRankOp : Tile_Op<"cluster_rank", [Pure]> {
+  let results = (outs I32:$result);
+  let assemblyFormat = "attr-dict";
+}
+
+// ---- tiles of a persistent kernel ----
+
+def Tile_RasterOp : Tile_Op<"raster", [Pure]> {
+  let summary = "a grid of tiles, `group` rows of it at a time, down first";
+  let arguments = (ins I32:$rows, I32:$columns, I64Attr:$group);
+  let results = (outs Tile_Order:$result);
+  let assemblyFormat = "$rows `,` $columns `group` $group attr-dict";
+}
+
+def Tile_LongestFirstOp : Tile_Op<"longest_first", [Pure]> {
+  let summary = "rows of tiles in planes: the last row of all planes of a section first";
+  let arguments = (ins I32:$rows, I32:$planes, I32:$section);
+  let results = (outs Tile_Order:$result);
+  let assemblyFormat = "$rows `,` $planes `section` $section attr-dict";
+}
+
+def Tile_ForTilesOp : Tile_Op<"for_tiles", [NoTerminator, SingleBlock]> {
+  let summary = "this block's tiles: every so manieth, or those that it draws from a counter";
+  let description = "Block arguments: row and column of the tile.";
+  let arguments = (ins Tile_Order:$order, Optional<Tile_Pointer>:$counter);
+  let regions = (region SizedRegion<1>:$body);
+  let assemblyFormat = "$order (`drawn` `from` $counter^ `:` type($counter))? attr-dict-with-keyword $body";
+}
+
+// ---- channels ----
+
+def Tile_PutOp : Tile_Op<"put"> {
+  let summary = "waits for a free buffer, and says what will be loaded into it";
+  let description = "Constraint: (T4) the loads into this slot bring exactly these tiles.";
+  let arguments = (ins Tile_Channel:$channel, Variadic<Tile_Smem>:$tiles);
+  let results = (outs Tile_Slot:$slot);
+  let assemblyFormat = "$channel `of` $tiles `:` type($tiles) attr-dict";
+  let hasVerifier = 1;
+}
+
+def Tile_GetOp : Tile_Op<"get"> {
+  let summary = "waits for the next full buffer";
+  let arguments = (ins Tile_Channel:$channel);
+  let results = (outs Tile_Slot:$slot);
+  let assemblyFormat = "$channel attr-dict";
+}
+
+def Tile_ReleaseOp : Tile_Op<"release"> {
+  let summary = "frees the oldest buffer that this warpgroup holds; the products that read it are complete";
+  let arguments = (ins Tile_Channel:$channel);
+  let assemblyFormat = "$channel attr-dict";
+}
+
+def Tile_DrainOp : Tile_Op<"drain"> {
+  let summary = "waits until all buffers are read";
+  let arguments = (ins Tile_Channel:$channel);
+  let assemblyFormat = "$channel attr-dict";
+}
+
+// ---- tiles in shared memory ----
+
+def Tile_AtOp : Tile_Op<"at", [Pure]> {
+  let summary = "one tile of an array: that of a slot, or of a warpgroup";
+  let arguments = (ins Tile_Smem:$array, AnyTypeOf<[Tile_Slot, I32]>:$index);
+  let results = (outs Tile_Smem:$result);
+  let assemblyFormat = "$array `[` $index `:` type($index) `]` attr-dict `:` type($array) `->` type($result)";
+  let hasVerifier = 1;
+}
+
+def Tile_RowsOp : Tile_Op<"rows", [Pure]> {
+  let summary = "some rows of a tile";
+  let arguments = (ins Tile_Smem:$tile, I32:$first);
+  let results = (outs Tile_Smem:$result);
+  let assemblyFormat = "$tile `from` $first attr-dict `:` type($tile) `->` type($result)";
+  let hasVerifier = 1;
+}
+
+def Tile_LoadOp : Tile_Op<"load"> {
+  let summary = "a box of a tensor into a tile; `to_all`: into the same place of every block of the cluster";
+  let description = [{
+    Coordinates are innermost first. Constraint: (T5) the tile is the map's box, in column blocks of 64, and there is a
+    coordinate for each dim.
+  }];
+  let arguments = (ins Tile_Smem:$tile, Tile_Map:$map, Tile_Slot:$slot, Variadic<I32>:$at, UnitAttr:$to_all);
+  let assemblyFormat = [{
+    $tile `from` $map `[` $at `]` `slot` $slot (`to_all` $to_all^)? attr-dict `:` type($tile) `,` type($map)
+  }];
+  let hasVerifier = 1;
+}
+
+def Tile_StoreOp : Tile_Op<"store"> {
+  let summary = "a rounded fragment through a tile in shared memory to a box of a tensor";
+  let arguments = (ins Tile_Complete:$value, Tile_Smem:$staging, Tile_Map:$map, Variadic<I32>:$at);
+  let assemblyFormat = [{
+    $value `through` $staging `to` $map `[` $at `]` attr-dict `:` type($value) `,` type($staging) `,` type($map)
+  }];
+  let hasVerifier = 1;
+}
+
+def Tile_StoreRowOp : Tile_Op<"store_row"> {
+  let summary = "the first `count` values of a row to consecutive places";
+  let arguments = (ins Tile_Row:$value, Tile_Pointer:$to, I32:$offset, I32:$count);
+  let assemblyFormat = "$value `to` $to `[` $offset `]` `count` $count attr-dict `:` type($to)";
+}
+
+def Tile_WaitStoresOp : Tile_Op<"wait_stores"> {
+  let summary = "until this role's stores have left shared memory";
+  let assemblyFormat = "attr-dict";
+}
+
+// ---- products ----
+
+def Tile_EmptyOp : Tile_Op<"empty", [Pure]> {
+  let summary = "a fragment that the first product fills";
+  let results = (outs Tile_Fragment:$result);
+  let assemblyFormat = "attr-dict `:` type($result)";
+}
+
+def Tile_FillOp : Tile_Op<"fill", [Pure]> {
+  let summary = "a fragment of one value";
+  let arguments = (ins F32:$value);
+  let results = (outs Tile_Complete:$result);
+  let assemblyFormat = "$value attr-dict `:` type($result)";
+}
+
+def Tile_MmaOp : Tile_Op<"mma"> {
+  let summary = "acc (+)= a b, or a b transposed; the result is pending";
+  let description = [{
+    `a` is a tile or a rounded fragment. `b_transposed`: b is [n, k], else [k, n]. Where `add` is false the old accumulator
+    counts as zero. Constraint: (T6) the extents fit, operands are bf16, the accumulator is f32.
+  }];
+  let arguments = (ins Tile_Fragment:$acc, AnyTypeOf<[Tile_Smem, Tile_Complete]>:$a, Tile_Smem:$b, I1:$add,
+                       UnitAttr:$b_transposed);
+  let results = (outs Tile_Fragment:$result);
+  let assemblyFormat = [{
+    $acc `,` $a `,` $b (`transposed` $b_transposed^)? `add` $add attr-dict
+    `:` type($acc) `,` type($a) `,` type($b) `->` type($result)
+  }];
+  let hasVerifier = 1;
+}
+
+def Tile_WaitMmaOp : Tile_Op<"wait_mma"> {
+  let summary = "until at most `pending` products run; those given are complete then";
+  let arguments = (ins I64Attr:$pending, Optional<Tile_Fragment>:$value);
+  let results = (outs Optional<Tile_Fragment>:$result);
+  let assemblyFormat = "$pending ($value^ `:` type($value) `->` type($result))? attr-dict";
+  let hasVerifier = 1;
+}
+
+// ---- values ----
+
+def Tile_MapOp : Tile_Op<"map_each", [SingleBlock, AllTypesMatch<["value", "result"]>]> {
+  let summary = "every value of a fragment changed by a scalar body";
+  let description = "Block arguments: the value, its row, its column, and what each of `rows` holds for its row.";
+  let arguments = (ins Tile_Complete:$value, Variadic<Tile_Row>:$rows);
+  let results = (outs Tile_Complete:$result);
+  let regions = (region SizedRegion<1>:$body);
+  let assemblyFormat = "$value `,` `rows` `(` $rows `)` attr-dict-with-keyword `:` type($result) $body";
+}
+
+def Tile_RowwiseOp : Tile_Op<"rowwise", [SingleBlock]> {
+  let summary = "a row computed from others by a scalar body";
+  let arguments = (ins Variadic<Tile_Row>:$rows);
+  let results = (outs Tile_Row:$result);
+  let regions = (region SizedRegion<1>:$body);
+  let assemblyFormat = "`(` $rows `)` attr-dict-with-keyword $body";
+}
+
+def Tile_YieldOp : Tile_Op<"yield", [Pure, Terminator, ReturnLike]> {
+  let arguments = (ins AnyType:$value);
+  let assemblyFormat = "$value attr-dict `:` type($value)";
+}
+
+def Tile_RowMaxOp : Tile_Op<"row_max"> {
+  let arguments = (ins Tile_Complete:$value);
+  let results = (outs Tile_Row:$result);
+  let assemblyFormat = "$value attr-dict `:` type($value)";
+}
+
+def Tile_LaneSumOp : Tile_Op<"lane_sum"> {
+  let summary = "the part of each row's sum that a lane holds; tile.sum_of_lanes makes it whole";
+  let arguments = (ins Tile_Complete:$value);
+  let results = (outs Tile_Row:$result);
+  let assemblyFormat = "$value attr-dict `:` type($value)";
+}
+
+def Tile_SumOfLanesOp : Tile_Op<"sum_of_lanes"> {
+  let arguments = (ins Tile_Row:$value);
+  let results = (outs Tile_Row:$result);
+  let assemblyFormat = "$value attr-dict";
+}
+
+def Tile_FiniteOrZeroOp : Tile_Op<"finite_or_zero"> {
+  let summary = "0 where a row is -infinity: a maximum over nothing, from which -infinity is subtracted";
+  let arguments = (ins Tile_Row:$value);
+  let results = (outs Tile_Row:$result);
+  let assemblyFormat = "$value attr-dict";
+}
+
+def Tile_ReciprocalOrZeroOp : Tile_Op<"reciprocal_or_zero"> {
+  let summary = "1 / x, and 0 for 0";
+  let arguments = (ins Tile_Row:$value);
+  let results = (outs Tile_Row:$result);
+  let assemblyFormat = "$value attr-dict";
+}
+
+def Tile_ScaleRowsOp : Tile_Op<"scale_rows", [AllTypesMatch<["value", "result"]>]> {
+  let summary = "every value times what the row holds for it";
+  let arguments = (ins Tile_Complete:$value, Tile_Row:$by);
+  let results = (outs Tile_Complete:$result);
+  let assemblyFormat = "$value `by` $by attr-dict `:` type($result)";
+}
+
+def Tile_RoundOp : Tile_Op<"round", [Pure]> {
+  let summary = "rounded to bf16";
+  let arguments = (ins Tile_Complete:$value);
+  let results = (outs Tile_Complete:$result);
+  let assemblyFormat = "$value attr-dict `:` type($value) `->` type($result)";
+}
+
+// ---- order between warpgroups ----
+
+def Tile_TurnsOp : Tile_Op<"turns"> {
+  let summary = "`count` warpgroups that take turns; this one is number `index`";
+  let arguments = (ins I32:$index, I64Attr:$count);
+  let results = (outs Tile_Turns:$result);
+  let assemblyFormat = "$index `of` $count attr-dict";
+}
+
+def Tile_TurnWaitOp : Tile_Op<"turn_wait"> {
+  let arguments = (ins Tile_Turns:$turns);
+  let assemblyFormat = "$turns attr-dict";
+}
+
+def Tile_TurnPassOp : Tile_Op<"turn_pass"> {
+  let arguments = (ins Tile_Turns:$turns);
+  let assemblyFormat = "$turns attr-dict";
+}
+
+#endif

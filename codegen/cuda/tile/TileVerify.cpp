@@ -1,0 +1,111 @@
+// The constraints (T1) to (T6) of TileOps.td.
+
+#include <tessera/codegen/cuda/tile/Tile.h>
+
+namespace tessera::tile {
+namespace {
+
+constexpr int64_t shared_limit = 232448, register_limit = 65536;
+
+}  // namespace
+
+mlir::LogicalResult KernelOp::verify() {
+  int64_t shared = 0, registers = 0;
+  for (mlir::Operation& op : getBody().front()) {
+    if (auto buffer = llvm::dyn_cast<SharedOp>(op)) shared += bytes(buffer.getResult().getType());
+    if (auto channel = llvm::dyn_cast<ChannelOp>(op)) shared += static_cast<int64_t>(channel.getDepth()) * 16;
+    if (auto role = llvm::dyn_cast<RoleOp>(op)) {
+      const auto count = static_cast<int64_t>(role.getRegisters());
+      if (count % 8 != 0 || count < 24 || count > 256)
+        return role.emitOpError("(T2) cannot have ") << count << " registers a thread";
+      registers += count * 128 * static_cast<int64_t>(role.getWarpgroups());
+    }
+    if (llvm::isa<PutOp, GetOp, LoadOp, MmaOp, StoreOp>(op)) return op.emitOpError("(T3) stands in no role");
+  }
+  if (shared > shared_limit)
+    return emitOpError("(T1) takes ") << shared << " of " << shared_limit << " bytes of shared memory";
+  if (registers > register_limit)
+    return emitOpError("(T2) takes ") << registers << " of " << register_limit << " registers";
+  return mlir::success();
+}
+
+// What lands in this block: a box that goes to all blocks comes once from each of them.
+mlir::LogicalResult PutOp::verify() {
+  auto kernel = (*this)->getParentOfType<KernelOp>();
+  int64_t expected = 0, landing = 0;
+  for (mlir::Value tile : getTiles()) expected += tile_bytes(llvm::cast<SmemType>(tile.getType()));
+  for (mlir::Operation* user : getSlot().getUsers())
+    if (auto load = llvm::dyn_cast<LoadOp>(user))
+      landing += tile_bytes(load.getTile().getType()) *
+                 (load.getToAll() && kernel ? static_cast<int64_t>(kernel.getCluster()) : 1);
+  if (expected != landing)
+    return emitOpError("(T4) waits for ") << expected << " bytes, and " << landing << " are loaded";
+  return mlir::success();
+}
+
+mlir::LogicalResult AtOp::verify() {
+  SmemType array = getArray().getType(), tile = getResult().getType();
+  if (array.getShape().size() != 3 || tile.getShape() != array.getShape().drop_front() ||
+      tile.getElement() != array.getElement())
+    return emitOpError("takes ") << tile << " of " << array;
+  return mlir::success();
+}
+
+mlir::LogicalResult RowsOp::verify() {
+  SmemType whole = getTile().getType(), part = getResult().getType();
+  if (whole.getShape().size() != 2 || part.getShape().size() != 2 || columns(whole) != columns(part) ||
+      rows(part) > rows(whole) || rows(part) % 8 != 0 || part.getExtra() != rows(whole))
+    return emitOpError("takes ") << part << " of " << whole;
+  return mlir::success();
+}
+
+mlir::LogicalResult LoadOp::verify() {
+  SmemType tile = getTile().getType();
+  MapType map = getMap().getType();
+  if (rows(tile) != map.getShape()[0] || map.getShape()[1] != 64 || columns(tile) % 64 != 0)
+    return emitOpError("(T5) loads boxes of ") << map << " into " << tile;
+  if (static_cast<int64_t>(getAt().size()) != map.getExtra())
+    return emitOpError("(T5) has ") << getAt().size() << " coordinates for " << map;
+  return mlir::success();
+}
+
+mlir::LogicalResult StoreOp::verify() {
+  SmemType tile = getStaging().getType();
+  MapType map = getMap().getType();
+  if (rows(tile) != map.getShape()[0] || map.getShape()[1] != 64 ||
+      tile.getShape() != getValue().getType().getShape() || tile.getElement() != getValue().getType().getElement())
+    return emitOpError("(T5) stores ") << getValue().getType() << " through " << tile << " by boxes of " << map;
+  if (static_cast<int64_t>(getAt().size()) != map.getExtra())
+    return emitOpError("(T5) has ") << getAt().size() << " coordinates for " << map;
+  return mlir::success();
+}
+
+mlir::LogicalResult MmaOp::verify() {
+  FragmentType acc = getAcc().getType(), result = getResult().getType();
+  SmemType b = getB().getType();
+  llvm::ArrayRef<int64_t> a_shape;
+  mlir::Type a_element;
+  if (auto tile = llvm::dyn_cast<SmemType>(getA().getType())) a_shape = tile.getShape(), a_element = tile.getElement();
+  else
+    a_shape = llvm::cast<FragmentType>(getA().getType()).getShape(),
+    a_element = llvm::cast<FragmentType>(getA().getType()).getElement();
+  if (!a_element.isBF16() || !b.getElement().isBF16() || !acc.getElement().isF32())
+    return emitOpError("(T6) multiplies ") << getA().getType() << " and " << b << " into " << acc;
+  const int64_t n = getBTransposed() ? rows(b) : columns(b), k = getBTransposed() ? columns(b) : rows(b);
+  if (a_shape.size() != 2 || a_shape[0] != 64 || acc.getShape()[0] != 64 || acc.getShape()[1] != n || a_shape[1] != k ||
+      k % 16 != 0)
+    return emitOpError("(T6) multiplies ") << getA().getType() << " and " << b << " into " << acc;
+  if (result.getShape() != acc.getShape() || result.getElement() != acc.getElement() || result.getExtra() != 1)
+    return emitOpError("(T6) returns ") << result << ", which is not pending";
+  return mlir::success();
+}
+
+mlir::LogicalResult WaitMmaOp::verify() {
+  if (!getValue()) return mlir::success();
+  FragmentType before = getValue().getType(), after = getResult().getType();
+  if (before.getExtra() != 1 || after.getExtra() != 0 || before.getShape() != after.getShape())
+    return emitOpError("makes ") << after << " of " << before;
+  return mlir::success();
+}
+
+}  // namespace tessera::tile
