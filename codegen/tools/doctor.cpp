@@ -14,8 +14,11 @@
 #include <tessera/codegen/cpu/object_cache.h>
 #include <tessera/codegen/cpu/runtime/thread_pool.h>
 #include <tessera/codegen/cpu/target.h>
+#include <tessera/codegen/cuda/runtime/compiler.h>
+#include <tessera/codegen/cuda/runtime/device.h>
 #include <tessera/codegen/tools/units.h>
 #include <tessera/core/compile.h>
+#include <tessera/core/error.h>
 #include <tessera/core/executor.h>
 
 namespace tessera::tools {
@@ -94,6 +97,15 @@ void look_for(const char* what, const std::filesystem::path& file, const char* p
   else line(Verdict::missing, what, fmt::format("apt-get install {} ({})", packages, use));
 }
 
+// What `find` returns, or in one line what is missing. Neither is a fault: programs run on the processor.
+void look_for_cuda(const char* what, const std::function<std::string()>& find) {
+  try {
+    line(Verdict::ok, what, find());
+  } catch (const DeviceError& error) {
+    line(Verdict::missing, what, error.text().fault + (error.text().hint.empty() ? "" : "; " + error.text().hint));
+  }
+}
+
 }  // namespace
 
 int doctor() {
@@ -109,7 +121,12 @@ int doctor() {
   look_for("text", "/usr/bin/bible", "bible-kjv bible-kjv-text", "train_gpt without --text");
   look_for("pictures", "/usr/share/datasets/fashion-mnist", "dataset-fashion-mnist", "train_vit, train_ddpm");
   look_for("xz", "/usr/bin/xz", "xz-utils", "what train_gpt compares itself with");
-  line(Verdict::missing, "gpu", "this build has no CUDA leg: everything runs on the processor");
+  look_for_cuda("gpu", [] {
+    const cuda::Device& device = cuda::use_device();
+    return fmt::format("{}, {}, {} (programs do not run on it yet)", device.name, device.architecture,
+                       size_text(device.memory_bytes));
+  });
+  look_for_cuda("nvrtc", [] { return cuda::compiler_version() + " (compiles kernels for the GPU)"; });
   return good ? 0 : 1;
 }
 

@@ -107,6 +107,8 @@ TEST_F(Tool, KeepsTheCache) {
   Ran fresh = run("doctor");
   EXPECT_EQ(fresh.status, 0) << fresh.text;
   EXPECT_THAT(fresh.text, HasSubstr("agreed with the reference"));
+  EXPECT_THAT(fresh.text, testing::ContainsRegex("(ok|missing) +gpu +[A-Zt]"));
+  EXPECT_THAT(fresh.text, testing::ContainsRegex("(ok|missing) +nvrtc +NVRTC (is not there|[0-9]+\\.[0-9])"));
   EXPECT_EQ(run("cache path").text, at("cache") + "\n");
   Ran list = run("cache");
   EXPECT_THAT(list.text, HasSubstr(at("cache") + ": "));

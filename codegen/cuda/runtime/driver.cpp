@@ -12,7 +12,7 @@ constexpr int out_of_memory = 2, no_device = 100;
 
 Driver open_driver() {
   static const Library library("the CUDA driver", {"libcuda.so.1"}, {"/usr/local/nvidia/lib64"},
-                               "install NVIDIA's driver, or leave the device at cpu");
+                               "install NVIDIA's driver");
   Driver d;
   library.bind(d.init, "cuInit");
   library.bind(d.error_name, "cuGetErrorName");
