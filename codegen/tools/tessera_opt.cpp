@@ -1,4 +1,4 @@
-// tessera-opt: runs the passes of ir/ on text. `tessera-opt --help` lists them.
+// tessera-opt: runs the passes of ir/ and codegen/cuda/ on text. `tessera-opt --help` lists them.
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
@@ -8,6 +8,7 @@
 #include "mlir/Tools/mlir-opt/MlirOptMain.h"
 #include "mlir/Transforms/Passes.h"
 
+#include <tessera/codegen/cuda/passes/Passes.h>
 #include <tessera/codegen/cuda/tile/Tile.h>
 #include <tessera/ir/fuse/Fuse.h>
 #include <tessera/ir/pipeline.h>
@@ -19,6 +20,7 @@ int main(int argc, char** argv) {
                   mlir::tensor::TensorDialect, tessera::tsr::TsrDialect, tessera::fuse::FuseDialect,
                   tessera::tile::TileDialect>();
   tessera::ir::register_passes();
+  tessera::cuda::registerTilePasses();
   mlir::registerCSEPass();
   mlir::registerCanonicalizerPass();
   return mlir::asMainReturnCode(mlir::MlirOptMain(argc, argv, "Tessera pass driver\n", registry));

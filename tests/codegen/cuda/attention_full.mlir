@@ -1,5 +1,5 @@
 // RUN: tessera-translate --tile-to-cuda %s | diff %S/attention_full.cu -
-// RUN: tessera-opt --mlir-print-debuginfo %s | tessera-translate --tile-to-cuda | diff %S/attention_full.cu -
+// RUN: tessera-opt -tile-verify-protocol --mlir-print-debuginfo %s | tessera-translate --tile-to-cuda | diff %S/attention_full.cu -
 
 !box = !tile.map<128x64xbf16, rank 3>
 !out_box = !tile.map<64x64xbf16, rank 3>

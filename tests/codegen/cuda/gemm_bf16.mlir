@@ -1,5 +1,5 @@
 // RUN: tessera-translate --tile-to-cuda %s | diff %S/gemm_bf16.cu -
-// RUN: tessera-opt --mlir-print-debuginfo %s | tessera-translate --tile-to-cuda | diff %S/gemm_bf16.cu -
+// RUN: tessera-opt -tile-verify-protocol --mlir-print-debuginfo %s | tessera-translate --tile-to-cuda | diff %S/gemm_bf16.cu -
 
 tile.kernel "gemm_bf16" cluster 2 about [
     "d[m, n] = sum over k of a[m, k] b[n, k]",

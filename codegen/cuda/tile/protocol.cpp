@@ -1,0 +1,192 @@
+#include <tessera/codegen/cuda/tile/protocol.h>
+
+#include <deque>
+
+#include <tessera/codegen/cuda/tile/trace.h>
+
+namespace tessera::tile {
+namespace {
+
+using namespace mlir;
+
+struct ChannelState {
+  ChannelOp op;
+  int64_t depth = 0, put = 0;
+  bool has_writer = false;
+  std::vector<size_t> readers;  // warpgroups
+};
+
+// One warpgroup, and for each channel what it got and released.
+struct Warpgroup {
+  RoleOp role;
+  std::vector<Event> events;
+  size_t next = 0;
+  size_t turn = 0;
+  int64_t turns_open = 0;  // that were passed to it and not taken
+  std::vector<int64_t> got, released;
+  std::deque<std::vector<SlotRead>> products;  // that may still run, oldest first
+};
+
+class Protocol {
+ public:
+  Protocol(KernelOp kernel, llvm::ArrayRef<int64_t> arguments) : kernel_(kernel), arguments_(arguments) {}
+
+  LogicalResult verify() {
+    if (failed(prepare())) return failure();
+    for (bool moved = true; moved;) {
+      moved = false;
+      for (Warpgroup& w : warpgroups_)
+        while (w.next < w.events.size() && ready(w, w.events[w.next])) {
+          if (failed(step(w, w.events[w.next]))) return failure();
+          ++w.next, moved = true;
+        }
+    }
+    for (Warpgroup& w : warpgroups_)
+      if (w.next < w.events.size()) {
+        InFlightDiagnostic error = w.events[w.next].op->emitError("(R2) waits for ever in ") << place(w);
+        for (Warpgroup& other : warpgroups_)
+          if (&other != &w && other.next < other.events.size())
+            error.attachNote(other.events[other.next].op->getLoc()) << "and so does " << place(other);
+        return error;
+      }
+    return all_handed_back();
+  }
+
+ private:
+  LogicalResult prepare() {
+    kernel_.walk([&](ChannelOp op) { channels_.push_back({.op = op, .depth = static_cast<int64_t>(op.getDepth())}); });
+    size_t turn = 0;
+    for (Operation& op : kernel_.getBody().front()) {
+      auto role = llvm::dyn_cast<RoleOp>(op);
+      if (!role) continue;
+      for (int64_t index = 0; index < static_cast<int64_t>(role.getWarpgroups()); ++index) {
+        FailureOr<std::vector<Event>> events = trace_role(kernel_, role, index, arguments_);
+        if (failed(events)) return failure();
+        Warpgroup w{.role = role, .events = std::move(*events)};
+        w.got.resize(channels_.size(), 0), w.released.resize(channels_.size(), 0);
+        llvm::DenseSet<int> reads, writes;
+        bool takes_turns = false;
+        role.walk([&](Operation* inner) {
+          if (auto get = llvm::dyn_cast<GetOp>(inner)) reads.insert(number_of(get.getChannel()));
+          if (auto put = llvm::dyn_cast<PutOp>(inner)) writes.insert(number_of(put.getChannel()));
+          takes_turns = takes_turns || llvm::isa<TurnWaitOp>(inner);
+        });
+        for (int channel : writes) {
+          if (channels_[static_cast<size_t>(channel)].has_writer)
+            return channels_[static_cast<size_t>(channel)].op.emitError("(R1) has more than one writing warpgroup");
+          channels_[static_cast<size_t>(channel)].has_writer = true;
+        }
+        for (int channel : reads) channels_[static_cast<size_t>(channel)].readers.push_back(warpgroups_.size());
+        if (takes_turns) {
+          w.turn = turn++;
+          w.turns_open = w.turn == 0 ? 1 : 0;  // the first round opens with the first
+          takers_.push_back(warpgroups_.size());
+        }
+        warpgroups_.push_back(std::move(w));
+      }
+    }
+    for (ChannelState& channel : channels_)
+      if (channel.readers.size() != channel.op.getReaders() || !channel.has_writer)
+        return channel.op.emitError("(R1) is written by ")
+               << (channel.has_writer ? "one" : "no") << " warpgroup and read by " << channel.readers.size();
+    return success();
+  }
+
+  int number_of(Value channel) {
+    for (size_t i = 0; i < channels_.size(); ++i)
+      if (channels_[i].op.getResult() == channel) return static_cast<int>(i);
+    return -1;
+  }
+
+  std::string place(const Warpgroup& w) const {
+    RoleOp role = w.role;
+    std::string text = "role '" + role.getName().str() + "', with arguments (";
+    for (auto [i, value] : llvm::enumerate(arguments_)) text += (i ? ", " : "") + std::to_string(value);
+    return text + ")";
+  }
+
+  // Buffers of `channel` that all its readers have freed.
+  int64_t freed(const ChannelState& channel) const {
+    int64_t least = channel.put;
+    for (size_t reader : channel.readers)
+      least = std::min(least, warpgroups_[reader].released[static_cast<size_t>(&channel - channels_.data())]);
+    return least;
+  }
+
+  bool ready(const Warpgroup& w, const Event& event) const {
+    const auto c = static_cast<size_t>(event.channel);
+    switch (event.kind) {
+      case Event::Kind::put: return channels_[c].put - freed(channels_[c]) < channels_[c].depth;
+      case Event::Kind::get: return channels_[c].put > w.got[c];
+      case Event::Kind::drain: return freed(channels_[c]) == channels_[c].put;
+      case Event::Kind::turn_wait: return w.turns_open > 0;
+      case Event::Kind::release:
+      case Event::Kind::mma:
+      case Event::Kind::wait_mma:
+      case Event::Kind::turn_pass: return true;
+    }
+    return true;
+  }
+
+  LogicalResult step(Warpgroup& w, const Event& event) {
+    const auto c = static_cast<size_t>(event.channel);
+    switch (event.kind) {
+      case Event::Kind::put: ++channels_[c].put; break;
+      case Event::Kind::get: ++w.got[c]; break;
+      case Event::Kind::drain: break;
+      case Event::Kind::release:
+        if (w.released[c] == w.got[c])
+          return event.op->emitError("(R3) frees a buffer that is not held in ") << place(w);
+        for (const std::vector<SlotRead>& product : w.products)
+          for (const SlotRead& read : product)
+            if (read.channel == event.channel && read.number == w.released[c])
+              return event.op->emitError("(R3) frees a buffer that a product may still read in ") << place(w);
+        ++w.released[c];
+        break;
+      case Event::Kind::mma:
+        for (const SlotRead& read : event.reads) {
+          const auto from = static_cast<size_t>(read.channel);
+          if (read.number < w.released[from] || read.number >= w.got[from])
+            return event.op->emitError("(R4) reads a buffer that is not held in ") << place(w);
+        }
+        w.products.push_back(event.reads);
+        break;
+      case Event::Kind::wait_mma:
+        while (static_cast<int64_t>(w.products.size()) > event.pending) w.products.pop_front();
+        break;
+      case Event::Kind::turn_wait: --w.turns_open; break;
+      case Event::Kind::turn_pass: {
+        Warpgroup& next = warpgroups_[takers_[(w.turn + 1) % takers_.size()]];
+        if (++next.turns_open > 1) return event.op->emitError("(R6) passes on a turn twice in ") << place(w);
+        break;
+      }
+    }
+    return success();
+  }
+
+  LogicalResult all_handed_back() {
+    for (auto [c, channel] : llvm::enumerate(channels_))
+      for (size_t reader : channel.readers) {
+        const Warpgroup& w = warpgroups_[reader];
+        if (w.got[c] != channel.put || w.released[c] != channel.put)
+          return channel.op.emitError("(R5) handed over ")
+                 << channel.put << " buffers, " << w.got[c] << " were read and " << w.released[c] << " released in "
+                 << place(w);
+      }
+    return success();
+  }
+
+  KernelOp kernel_;
+  llvm::ArrayRef<int64_t> arguments_;
+  std::vector<ChannelState> channels_;
+  std::vector<Warpgroup> warpgroups_;
+  std::vector<size_t> takers_;  // warpgroups that take turns, in their order
+};
+
+}  // namespace
+
+LogicalResult verify_protocol(KernelOp kernel, llvm::ArrayRef<int64_t> arguments) {
+  return Protocol(kernel, arguments).verify();
+}
+
+}  // namespace tessera::tile

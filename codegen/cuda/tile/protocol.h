@@ -1,0 +1,23 @@
+#pragma once
+// Whether the roles of a kernel come to their end, and hand every buffer back.
+//
+// What a role does never depends on how fast the others are: it waits in channels alone, and each of those has one
+// writer. So all orders of execution end alike, and letting every role run as far as it comes finds a deadlock if there
+// is one. Blocks of a cluster do the same, so one stands for all.
+
+#include "mlir/Support/LLVM.h"
+
+#include <tessera/codegen/cuda/tile/Tile.h>
+
+namespace tessera::tile {
+
+// For these values of the kernel's i32 arguments. Emits an error at the op that breaks the protocol:
+//   (R1) a channel has one writing warpgroup, and as many reading ones as it says;
+//   (R2) a role waits for ever;
+//   (R3) a buffer is released that is not held, or that a product still reads;
+//   (R4) a product reads a buffer that is not held, or was not handed over;
+//   (R5) a role ends and a buffer was not read, or not released;
+//   (R6) a turn is passed on twice.
+mlir::LogicalResult verify_protocol(KernelOp kernel, llvm::ArrayRef<int64_t> arguments);
+
+}  // namespace tessera::tile

@@ -1,0 +1,32 @@
+#pragma once
+// What a warpgroup of a role does to channels, in order. Roles branch on integers alone, so with the kernel's integers
+// given each is one fixed sequence of events.
+
+#include <vector>
+
+#include "mlir/Support/LLVM.h"
+
+#include <tessera/codegen/cuda/tile/Tile.h>
+
+namespace tessera::tile {
+
+struct SlotRead {
+  int channel = -1;
+  int64_t number = 0;  // the how manieth buffer that was handed through the channel
+};
+
+struct Event {
+  enum class Kind { put, get, release, drain, mma, wait_mma, turn_wait, turn_pass };
+  Kind kind;
+  mlir::Operation* op;
+  int channel = -1;                  // of put, get, release, drain: the kernel's how manieth channel
+  int64_t pending = 0;               // of wait_mma
+  std::vector<SlotRead> reads = {};  // of mma: the slots that its tiles lie in
+};
+
+// Of warpgroup `index` of `role`, for these values of the kernel's i32 arguments in order, in a block that takes every
+// tile. Emits an error where a tile is used that no slot of its channel was got for, or where an op cannot be followed.
+mlir::FailureOr<std::vector<Event>> trace_role(KernelOp kernel, RoleOp role, int64_t index,
+                                               llvm::ArrayRef<int64_t> arguments);
+
+}  // namespace tessera::tile
