@@ -1,11 +1,10 @@
 #include <tessera/codegen/cuda/tile/trace.h>
 
-#include <algorithm>
-
 #include "llvm/ADT/DenseMap.h"
 #include "llvm/ADT/TypeSwitch.h"
-#include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
+
+#include <tessera/codegen/cuda/tile/scalar.h>
 
 namespace tessera::tile {
 namespace {
@@ -14,29 +13,12 @@ using namespace mlir;
 
 constexpr size_t most_events = 1 << 20;
 
-bool compare(arith::CmpIPredicate predicate, int64_t a, int64_t b) {
-  using P = arith::CmpIPredicate;
-  switch (predicate) {
-    case P::eq: return a == b;
-    case P::ne: return a != b;
-    case P::slt:
-    case P::ult: return a < b;
-    case P::sle:
-    case P::ule: return a <= b;
-    case P::sgt:
-    case P::ugt: return a > b;
-    case P::sge:
-    case P::uge: return a >= b;
-  }
-  return false;
-}
-
 class Tracer {
  public:
   Tracer(KernelOp kernel, int64_t index, llvm::ArrayRef<int64_t> arguments) : index_(index) {
     size_t next = 0;
     for (BlockArgument argument : kernel.getBody().getArguments())
-      if (argument.getType().isInteger(32)) integers_[argument] = arguments[next++];
+      if (argument.getType().isInteger(32)) numbers_.set_integer(argument, arguments[next++]);
     kernel.walk(
         [&](ChannelOp channel) { channels_.insert({channel.getResult(), static_cast<int>(channels_.size())}); });
     handed_.resize(channels_.size(), 0);
@@ -48,7 +30,7 @@ class Tracer {
   }
 
   FailureOr<std::vector<Event>> trace(RoleOp role) {
-    integers_[role.getBody().getArgument(0)] = index_;
+    numbers_.set_integer(role.getBody().getArgument(0), index_);
     for (Operation& op : role.getBody().front()) run(op);
     if (failed_) return failure();
     return std::move(events_);
@@ -61,7 +43,7 @@ class Tracer {
   }
 
   int64_t value(Operation& op, Value integer) {
-    if (auto found = integers_.find(integer); found != integers_.end()) return found->second;
+    if (std::optional<Number> number = numbers_.get(integer)) return number->integer;
     fail(op, "depends on a number that is not known before the kernel runs");
     return 0;
   }
@@ -92,10 +74,8 @@ class Tracer {
   }
 
   void run(Operation& op) {
-    if (failed_) return;
+    if (failed_ || numbers_.evaluate(op)) return;
     using Kind = Event::Kind;
-    auto set = [&](int64_t result) { integers_[op.getResult(0)] = result; };
-    auto in = [&](unsigned i) { return value(op, op.getOperand(i)); };
     auto channel_event = [&](Kind kind, Value channel) {
       const int number = channels_[channel];
       if (kind == Kind::put || kind == Kind::get)
@@ -103,30 +83,13 @@ class Tracer {
       add({.kind = kind, .op = &op, .channel = number});
     };
     llvm::TypeSwitch<Operation*>(&op)
-        .Case([&](arith::ConstantOp c) {
-          if (auto integer = llvm::dyn_cast<IntegerAttr>(c.getValue()))
-            set(integer.getType().isInteger(1) ? !integer.getValue().isZero() : integer.getInt());
-        })
-        .Case([&](arith::AddIOp) { set(in(0) + in(1)); })
-        .Case([&](arith::SubIOp) { set(in(0) - in(1)); })
-        .Case([&](arith::MulIOp) { set(in(0) * in(1)); })
-        .Case<arith::DivSIOp, arith::RemSIOp>([&](auto o) {
-          const int64_t a = in(0), b = in(1);
-          if (b == 0) return fail(op, "divides by zero");
-          set(llvm::isa<arith::DivSIOp>(o.getOperation()) ? a / b : a % b);
-        })
-        .Case([&](arith::MinSIOp) { set(std::min(in(0), in(1))); })
-        .Case([&](arith::MaxSIOp) { set(std::max(in(0), in(1))); })
-        .Case([&](arith::AndIOp) { set(in(0) & in(1)); })
-        .Case([&](arith::CmpIOp o) { set(compare(o.getPredicate(), in(0), in(1))); })
-        .Case([&](ClusterRankOp) { set(0); })
+        .Case([&](ClusterRankOp o) { numbers_.set_integer(o, 0); })
         .Case([&](scf::ForOp loop) { for_loop(loop); })
         .Case([&](scf::IfOp branch) {
           Block* taken = value(op, branch.getCondition()) ? branch.thenBlock() : branch.elseBlock();
           if (!taken) return;
           for (Operation& inner : taken->without_terminator()) run(inner);
-          for (auto [result, yielded] : llvm::zip(branch.getResults(), taken->getTerminator()->getOperands()))
-            if (integers_.contains(yielded)) integers_[result] = integers_[yielded];
+          numbers_.copy(taken->getTerminator()->getOperands(), branch.getResults());
         })
         .Case([&](ForTilesOp loop) { for_tiles(loop); })
         .Case([&](PutOp o) { channel_event(Kind::put, o.getChannel()); })
@@ -152,50 +115,27 @@ class Tracer {
     const int64_t lower = value(op, loop.getLowerBound()), upper = value(op, loop.getUpperBound()),
                   step = value(op, loop.getStep());
     if (step <= 0) return fail(op, "does not step forward");
-    auto carry = [&](ValueRange from, ValueRange to) {
-      for (auto [source, target] : llvm::zip(from, to))
-        if (auto found = integers_.find(source); found != integers_.end()) integers_[target] = int64_t{found->second};
-    };
-    carry(loop.getInitArgs(), loop.getRegionIterArgs());
+    numbers_.copy(loop.getInitArgs(), loop.getRegionIterArgs());
     for (int64_t i = lower; i < upper && !failed_; i += step) {
-      integers_[loop.getInductionVar()] = i;
+      numbers_.set_integer(loop.getInductionVar(), i);
       for (Operation& inner : loop.getBody()->without_terminator()) run(inner);
-      carry(loop.getYieldedValues(), loop.getRegionIterArgs());
+      numbers_.copy(loop.getYieldedValues(), loop.getRegionIterArgs());
     }
-    carry(loop.getRegionIterArgs(), loop.getResults());
+    numbers_.copy(loop.getRegionIterArgs(), loop.getResults());
   }
 
-  // The places in the order of device/tiles.cuh.
   void for_tiles(ForTilesOp loop) {
-    Operation& op = *loop;
-    auto visit = [&](int64_t row, int64_t column) {
-      integers_[loop.getBody().getArgument(0)] = row;
-      integers_[loop.getBody().getArgument(1)] = column;
+    std::optional<std::vector<TilePlace>> places = tiles_in_order(loop, numbers_);
+    if (!places) return fail(*loop, "takes tiles in an order that cannot be followed");
+    for (const TilePlace& place : *places) {
+      numbers_.set_integer(loop.getBody().getArgument(0), place.row);
+      numbers_.set_integer(loop.getBody().getArgument(1), place.column);
       for (Operation& inner : loop.getBody().front()) run(inner);
-    };
-    if (auto raster = loop.getOrder().getDefiningOp<RasterOp>()) {
-      const int64_t rows = value(op, raster.getRows()), columns = value(op, raster.getColumns());
-      const auto group = static_cast<int64_t>(raster.getGroup());
-      for (int64_t tile = 0; tile < rows * columns && !failed_; ++tile) {
-        const int64_t first = tile / (group * columns) * group, inside = tile % (group * columns);
-        const int64_t height = std::min(group, rows - first);
-        visit(first + inside % height, inside / height);
-      }
-    } else if (auto longest = loop.getOrder().getDefiningOp<LongestFirstOp>()) {
-      const int64_t rows = value(op, longest.getRows()), planes = value(op, longest.getPlanes()),
-                    section = value(op, longest.getSection());
-      for (int64_t tile = 0; tile < rows * planes && !failed_; ++tile) {
-        const int64_t first = tile / (rows * section) * section, inside = tile % (rows * section);
-        const int64_t width = std::min(section, planes - first);
-        visit(rows - 1 - inside / width, first + inside % width);
-      }
-    } else {
-      fail(op, "takes tiles in an order that cannot be followed");
     }
   }
 
   int64_t index_;
-  llvm::DenseMap<Value, int64_t> integers_;
+  Numbers numbers_;
   llvm::DenseMap<Value, SlotRead> slots_;
   llvm::DenseMap<Value, int> channels_, channel_of_;
   std::vector<int64_t> handed_;  // how many buffers of each channel this role has put or got

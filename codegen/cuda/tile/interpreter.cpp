@@ -1,0 +1,540 @@
+#include <tessera/codegen/cuda/tile/interpreter.h>
+
+#include <array>
+#include <cmath>
+#include <cstring>
+#include <deque>
+#include <limits>
+#include <map>
+#include <memory>
+
+#include "llvm/ADT/TypeSwitch.h"
+#include "mlir/Dialect/SCF/IR/SCF.h"
+
+#include <tessera/codegen/cuda/tile/agents.h>
+#include <tessera/codegen/cuda/tile/scalar.h>
+
+namespace tessera::tile {
+namespace {
+
+using namespace mlir;
+
+constexpr float nan = std::numeric_limits<float>::quiet_NaN();
+
+float round_to_bf16(float x) {
+  uint32_t bits;
+  std::memcpy(&bits, &x, sizeof bits);
+  if (!std::isnan(x)) bits = (bits + 0x7fff + (bits >> 16 & 1)) & 0xffff0000u;
+  std::memcpy(&x, &bits, sizeof x);
+  return x;
+}
+
+using Values = std::shared_ptr<std::vector<float>>;        // of a fragment: 64 rows
+using Lanes = std::shared_ptr<std::array<float, 64 * 4>>;  // of a row: the four lanes that share it
+
+Values new_values(int64_t columns, float x) { return std::make_shared<std::vector<float>>(64 * columns, x); }
+size_t lane_of(size_t column) { return column % 8 / 2; }
+
+// Rows of one tile in shared memory.
+struct TileRef {
+  std::vector<float>* storage = nullptr;
+  int64_t first = 0, rows = 0, columns = 0;
+
+  float& at(int64_t row, int64_t column) const {
+    return (*storage)[static_cast<size_t>((first + row) * columns + column)];
+  }
+};
+
+struct ChannelState {
+  int64_t depth = 0, put = 0;
+  std::vector<int64_t> expected, landed;                // bytes, of each buffer that was ever put
+  std::vector<int64_t> released;                        // of each reading warpgroup
+  std::multimap<int64_t, std::function<void()>> loads;  // on their way, by number
+
+  bool full(int64_t number) const {
+    const auto n = static_cast<size_t>(number);
+    return number < put && n < landed.size() && landed[n] == expected[n];
+  }
+};
+
+struct BlockState {
+  std::map<void*, std::vector<std::vector<float>>> tiles;  // by tile.shared
+  std::map<void*, ChannelState> channels;                  // by tile.channel
+  std::map<int64_t, int64_t> open_turns;                   // of each warpgroup
+};
+
+struct Cluster {
+  KernelOp kernel;
+  llvm::ArrayRef<Argument> arguments;
+  Agents& agents;
+  std::vector<BlockState> blocks;
+  std::vector<int64_t> drawn;    // which cluster a tile falls to where tiles are drawn
+  int64_t index = 0, count = 1;  // of clusters
+  bool failed = false;
+};
+
+// One warpgroup of one block.
+class Agent {
+ public:
+  Agent(Cluster& cluster, size_t block, RoleOp role, int64_t warpgroup, size_t reader)
+      : cluster_(cluster), block_(block), role_(role), warpgroup_(warpgroup), reader_(reader) {}
+
+  void run(size_t self) {
+    self_ = self;
+    size_t i = 0;
+    for (BlockArgument argument : cluster_.kernel.getBody().getArguments()) {
+      const Argument& given = cluster_.arguments[i++];
+      if (auto* integer = std::get_if<int64_t>(&given)) numbers_.set_integer(argument, *integer);
+      if (auto* real = std::get_if<float>(&given)) numbers_.set_real(argument, *real);
+      if (auto* tensor = std::get_if<GlobalTensor*>(&given)) tensors_[argument] = *tensor;
+    }
+    for (Operation& op : cluster_.kernel.getBody().front())
+      if (!llvm::isa<RoleOp>(op)) execute(op);
+    numbers_.set_integer(role_.getBody().getArgument(0), warpgroup_);
+    for (Operation& op : role_.getBody().front()) execute(op);
+  }
+
+ private:
+  BlockState& mine() { return cluster_.blocks[block_]; }
+  ChannelState& channel(Value value, size_t block) {
+    return cluster_.blocks[block].channels[value.getAsOpaquePointer()];
+  }
+
+  [[noreturn]] void fail(Operation* op, const llvm::Twine& why) {
+    if (!cluster_.failed) op->emitError(why);
+    cluster_.failed = true;
+    cluster_.agents.stop();
+    throw Stopped{};
+  }
+
+  void wait_until(Operation* op, std::function<bool()> ready) {
+    waiting_at = op;
+    cluster_.agents.meet(self_, std::move(ready));
+  }
+
+  Number number(Operation* op, Value value) {
+    std::optional<Number> found = numbers_.get(value);
+    if (!found) fail(op, "reads a number that nothing computes");
+    return *found;
+  }
+  int64_t integer(Operation* op, Value value) { return number(op, value).integer; }
+  Values& fragment(Value value) { return fragments_[value]; }
+  Lanes& row(Value value) { return rows_[value]; }
+
+  TileRef tile(Operation* op, Value value) {
+    if (auto part = value.getDefiningOp<RowsOp>()) {
+      TileRef whole = tile(op, part.getTile());
+      const int64_t first = integer(op, part.getFirst()), count = rows(part.getResult().getType());
+      if (first < 0 || first + count > whole.rows) fail(op, "takes rows that the tile does not have");
+      return {whole.storage, whole.first + first, count, whole.columns};
+    }
+    auto at = value.getDefiningOp<AtOp>();
+    Value array = at ? at.getArray() : value;
+    auto& storage = mine().tiles[array.getAsOpaquePointer()];
+    int64_t index = 0;
+    if (at)
+      index = llvm::isa<SlotType>(at.getIndex().getType())
+                  ? slots_[at.getIndex()].second % static_cast<int64_t>(storage.size())
+                  : integer(op, at.getIndex());
+    if (index < 0 || index >= static_cast<int64_t>(storage.size()))
+      fail(op, "takes a tile that the array does not have");
+    auto type = llvm::cast<SmemType>(array.getType());
+    return {&storage[static_cast<size_t>(index)], 0, rows(type), columns(type)};
+  }
+
+  // Where in a tensor a point of a box lies, or -1 outside. Coordinates are innermost first.
+  static int64_t offset(const GlobalTensor& tensor, llvm::ArrayRef<int64_t> at, int64_t box_row, int64_t box_column) {
+    int64_t place = 0;
+    const size_t rank = tensor.extents.size();
+    for (size_t d = 0; d < rank; ++d) {
+      int64_t x = at[rank - 1 - d] + (d + 1 == rank ? box_column : d + 2 == rank ? box_row : 0);
+      if (x < 0 || x >= tensor.extents[d]) return -1;
+      place = place * tensor.extents[d] + x;
+    }
+    return place;
+  }
+
+  llvm::SmallVector<int64_t> coordinates(Operation* op, ValueRange at) {
+    llvm::SmallVector<int64_t> numbers;
+    for (Value value : at) numbers.push_back(integer(op, value));
+    return numbers;
+  }
+
+  void execute(Operation& op) {
+    if (numbers_.evaluate(op)) return;
+    llvm::TypeSwitch<Operation*>(&op)
+        .Case([&](ClusterRankOp o) { numbers_.set_integer(o, static_cast<int64_t>(block_)); })
+        .Case([&](scf::ForOp o) { for_loop(o); })
+        .Case([&](scf::IfOp o) {
+          Block* taken = integer(o, o.getCondition()) ? o.thenBlock() : o.elseBlock();
+          if (!taken) return;
+          for (Operation& inner : taken->without_terminator()) execute(inner);
+          carry(taken->getTerminator()->getOperands(), o.getResults());
+        })
+        .Case([&](ForTilesOp o) { for_tiles(o); })
+        .Case([&](PutOp o) { put(o); })
+        .Case([&](GetOp o) { get(o); })
+        .Case([&](ReleaseOp o) {
+          wait_until(o, [] { return true; });
+          ++channel(o.getChannel(), block_).released[reader_];
+        })
+        .Case([&](DrainOp o) {
+          Value name = o.getChannel();
+          wait_until(o, [this, name] { return freed(name) == channel(name, block_).put; });
+        })
+        .Case([&](LoadOp o) { load(o); })
+        .Case([&](StoreOp o) { store(o); })
+        .Case([&](StoreRowOp o) { store_row(o); })
+        .Case([&](EmptyOp o) { fragment(o) = new_values(o.getType().getShape()[1], nan); })
+        .Case([&](FillOp o) { fragment(o) = new_values(o.getType().getShape()[1], number(o, o.getValue()).real); })
+        .Case([&](MmaOp o) { mma(o); })
+        .Case([&](WaitMmaOp o) {
+          wait_until(o, [] { return true; });
+          while (products_.size() > o.getPending()) products_.front()(), products_.pop_front();
+          if (o.getValue()) fragment(o.getResult()) = fragment(o.getValue());
+        })
+        .Case([&](MapOp o) { map_each(o); })
+        .Case([&](RowwiseOp o) { rowwise(o); })
+        .Case([&](RowMaxOp o) { reduce(o, o.getValue(), o.getResult(), true); })
+        .Case([&](LaneSumOp o) { reduce(o, o.getValue(), o.getResult(), false); })
+        .Case([&](SumOfLanesOp o) {
+          Lanes result = new_row(o.getResult());
+          for (size_t r = 0; r < 64; ++r) {
+            float sum = 0;
+            for (size_t l = 0; l < 4; ++l) sum += (*row(o.getValue()))[r * 4 + l];
+            for (size_t l = 0; l < 4; ++l) (*result)[r * 4 + l] = sum;
+          }
+        })
+        .Case([&](FiniteOrZeroOp o) {
+          Lanes result = new_row(o.getResult());
+          for (size_t i = 0; i < result->size(); ++i) {
+            const float x = (*row(o.getValue()))[i];
+            (*result)[i] = x == -INFINITY ? 0 : x;
+          }
+        })
+        .Case([&](ReciprocalOrZeroOp o) {
+          Lanes result = new_row(o.getResult());
+          for (size_t i = 0; i < result->size(); ++i) {
+            const float x = (*row(o.getValue()))[i];
+            (*result)[i] = x == 0 ? 0 : 1 / x;
+          }
+        })
+        .Case([&](ScaleRowsOp o) {
+          const auto columns = static_cast<size_t>(o.getType().getShape()[1]);
+          Values scaled = std::make_shared<std::vector<float>>(*fragment(o.getValue()));
+          for (size_t i = 0; i < scaled->size(); ++i)
+            (*scaled)[i] *= (*row(o.getBy()))[i / columns * 4 + lane_of(i % columns)];
+          fragment(o) = scaled;
+        })
+        .Case([&](RoundOp o) {
+          Values rounded = std::make_shared<std::vector<float>>(*fragment(o.getValue()));
+          for (float& x : *rounded) x = round_to_bf16(x);
+          fragment(o) = rounded;
+        })
+        .Case([&](TurnWaitOp o) {
+          wait_until(o, [this] { return mine().open_turns[warpgroup_] > 0; });
+          --mine().open_turns[warpgroup_];
+        })
+        .Case([&](TurnPassOp o) {
+          auto turns = o.getTurns().getDefiningOp<TurnsOp>();
+          ++mine().open_turns[(warpgroup_ + 1) % static_cast<int64_t>(turns.getCount())];
+        })
+        // What only names things, or is looked through where it is used.
+        .Case<SharedOp, ChannelOp, TurnsOp, RasterOp, LongestFirstOp, AtOp, RowsOp, WaitStoresOp, YieldOp>([](auto) {})
+        .Default([&](Operation* o) { fail(o, "cannot be interpreted"); });
+  }
+
+  Lanes new_row(Value value) { return row(value) = std::make_shared<std::array<float, 64 * 4>>(); }
+
+  // ---- control ----
+
+  void carry(ValueRange from, ValueRange to) {
+    numbers_.copy(from, to);
+    llvm::SmallVector<std::pair<Values, Lanes>> held;
+    for (Value value : from) held.push_back({fragments_.lookup(value), rows_.lookup(value)});
+    for (auto [value, what] : llvm::zip(to, held)) fragments_[value] = what.first, rows_[value] = what.second;
+  }
+
+  void for_loop(scf::ForOp loop) {
+    carry(loop.getInitArgs(), loop.getRegionIterArgs());
+    const int64_t upper = integer(loop, loop.getUpperBound()), step = integer(loop, loop.getStep());
+    for (int64_t i = integer(loop, loop.getLowerBound()); i < upper; i += step) {
+      numbers_.set_integer(loop.getInductionVar(), i);
+      for (Operation& inner : loop.getBody()->without_terminator()) execute(inner);
+      carry(loop.getYieldedValues(), loop.getRegionIterArgs());
+    }
+    carry(loop.getRegionIterArgs(), loop.getResults());
+  }
+
+  void for_tiles(ForTilesOp loop) {
+    std::optional<std::vector<TilePlace>> places = tiles_in_order(loop, numbers_);
+    if (!places) fail(loop, "takes tiles in an order that cannot be followed");
+    for (int64_t t = 0; t < static_cast<int64_t>(places->size()); ++t) {
+      const int64_t owner =
+          loop.getCounter() ? cluster_.drawn[static_cast<size_t>(t) % cluster_.drawn.size()] : t % cluster_.count;
+      if (owner != cluster_.index) continue;
+      numbers_.set_integer(loop.getBody().getArgument(0), (*places)[static_cast<size_t>(t)].row);
+      numbers_.set_integer(loop.getBody().getArgument(1), (*places)[static_cast<size_t>(t)].column);
+      for (Operation& inner : loop.getBody().front()) execute(inner);
+    }
+  }
+
+  // ---- channels ----
+
+  // Buffers that the readers of all blocks have freed: copies of any of them may land here.
+  int64_t freed(Value value) {
+    int64_t least = std::numeric_limits<int64_t>::max();
+    for (size_t b = 0; b < cluster_.blocks.size(); ++b)
+      for (int64_t released : channel(value, b).released) least = std::min(least, released);
+    return least;
+  }
+
+  void put(PutOp op) {
+    Value name = op.getChannel();
+    ChannelState& state = channel(name, block_);
+    wait_until(op, [this, name, &state] { return state.put - freed(name) < state.depth; });
+    const int64_t number = state.put++;
+    grow(state, number);
+    for (Value value : op.getTiles()) {
+      state.expected[static_cast<size_t>(number)] += tile_bytes(llvm::cast<SmemType>(value.getType()));
+      if (state.landed[static_cast<size_t>(number)] != 0) continue;  // another block's part is there already
+      auto& storage = mine().tiles[value.getAsOpaquePointer()];
+      std::vector<float>& buffer = storage[static_cast<size_t>(number) % storage.size()];
+      std::fill(buffer.begin(), buffer.end(), nan);
+    }
+    slots_[op.getSlot()] = {name, number};
+  }
+
+  static void grow(ChannelState& state, int64_t number) {
+    if (static_cast<int64_t>(state.landed.size()) <= number)
+      state.landed.resize(static_cast<size_t>(number) + 1, 0),
+          state.expected.resize(static_cast<size_t>(number) + 1, 0);
+  }
+
+  void get(GetOp op) {
+    Value name = op.getChannel();
+    ChannelState& state = channel(name, block_);
+    const int64_t number = got_[name]++;
+    wait_until(op, [this, name, &state, number] {
+      // What is still on its way lands now.
+      for (size_t b = 0; b < cluster_.blocks.size(); ++b) land(channel(name, b), number);
+      return state.full(number);
+    });
+    slots_[op.getSlot()] = {name, number};
+  }
+
+  static void land(ChannelState& state, int64_t number) {
+    auto [begin, end] = state.loads.equal_range(number);
+    std::vector<std::function<void()>> arriving;
+    for (auto i = begin; i != end; ++i) arriving.push_back(std::move(i->second));
+    state.loads.erase(begin, end);
+    for (auto& arrive : arriving) arrive();
+  }
+
+  void load(LoadOp op) {
+    const GlobalTensor* tensor = tensors_[op.getMap()];
+    const llvm::SmallVector<int64_t> at = coordinates(op, op.getAt());
+    auto [name, number] = slots_[op.getSlot()];
+    const TileRef here = tile(op, op.getTile());
+    const int64_t bytes = tile_bytes(op.getTile().getType());
+    for (size_t b = 0; b < cluster_.blocks.size(); ++b) {
+      if (b != block_ && !op.getToAll()) continue;
+      TileRef there = here;
+      if (b != block_) there.storage = same_place(b, here.storage);
+      ChannelState& state = channel(name, b);
+      grow(state, number);
+      std::function<void()> arrive = [=, &state, number = number] {
+        for (int64_t r = 0; r < there.rows; ++r)
+          for (int64_t c = 0; c < there.columns; ++c) {
+            const int64_t place = offset(*tensor, at, r, c);
+            there.at(r, c) = place < 0 ? 0 : tensor->values[static_cast<size_t>(place)];
+          }
+        state.landed[static_cast<size_t>(number)] += bytes;
+      };
+      if (cluster_.agents.flip()) arrive();
+      else state.loads.emplace(number, arrive);
+    }
+  }
+
+  std::vector<float>* same_place(size_t block, const std::vector<float>* storage) {
+    for (auto& [name, tiles] : mine().tiles)
+      for (size_t i = 0; i < tiles.size(); ++i)
+        if (&tiles[i] == storage) return &cluster_.blocks[block].tiles[name][i];
+    return nullptr;
+  }
+
+  // ---- products ----
+
+  void mma(MmaOp op) {
+    wait_until(op, [] { return true; });
+    const bool add = integer(op, op.getAdd()) != 0, transposed = op.getBTransposed();
+    const auto n = op.getAcc().getType().getShape()[1];
+    const Values acc = fragment(op.getAcc());
+    const TileRef b = tile(op, op.getB());
+    const int64_t k = transposed ? b.columns : b.rows;
+    Values registers;
+    TileRef a;
+    if (llvm::isa<SmemType>(op.getA().getType())) a = tile(op, op.getA());
+    else registers = fragment(op.getA());
+    Values result = new_values(n, nan);
+    fragment(op.getResult()) = result;
+    products_.push_back([=] {
+      for (int64_t i = 0; i < 64; ++i)
+        for (int64_t j = 0; j < n; ++j) {
+          double sum = add ? (*acc)[static_cast<size_t>(i * n + j)] : 0;
+          for (int64_t l = 0; l < k; ++l)
+            sum += static_cast<double>(registers ? (*registers)[static_cast<size_t>(i * k + l)] : a.at(i, l)) *
+                   (transposed ? b.at(j, l) : b.at(l, j));
+          (*result)[static_cast<size_t>(i * n + j)] = static_cast<float>(sum);
+        }
+    });
+    if (cluster_.agents.flip())
+      while (!products_.empty()) products_.front()(), products_.pop_front();
+  }
+
+  // ---- values ----
+
+  void map_each(MapOp op) {
+    const auto columns = static_cast<size_t>(op.getType().getShape()[1]);
+    Block& body = op.getBody().front();
+    Value yielded = llvm::cast<YieldOp>(body.getTerminator()).getValue();
+    Values result = std::make_shared<std::vector<float>>(*fragment(op.getValue()));
+    for (size_t i = 0; i < result->size(); ++i) {
+      const size_t r = i / columns, c = i % columns;
+      numbers_.set_real(body.getArgument(0), (*result)[i]);
+      numbers_.set_integer(body.getArgument(1), static_cast<int64_t>(r));
+      numbers_.set_integer(body.getArgument(2), static_cast<int64_t>(c));
+      for (auto [argument, of_row] : llvm::zip(body.getArguments().drop_front(3), op.getRows()))
+        numbers_.set_real(argument, (*row(of_row))[r * 4 + lane_of(c)]);
+      for (Operation& inner : body.without_terminator()) execute(inner);
+      (*result)[i] = number(op, yielded).real;
+    }
+    fragment(op) = result;
+  }
+
+  void rowwise(RowwiseOp op) {
+    Block& body = op.getBody().front();
+    Value yielded = llvm::cast<YieldOp>(body.getTerminator()).getValue();
+    std::array<float, 64 * 4> computed;
+    for (size_t i = 0; i < computed.size(); ++i) {
+      for (auto [argument, of_row] : llvm::zip(body.getArguments(), op.getRows()))
+        numbers_.set_real(argument, (*row(of_row))[i]);
+      for (Operation& inner : body.without_terminator()) execute(inner);
+      computed[i] = number(op, yielded).real;
+    }
+    *new_row(op) = computed;
+  }
+
+  // The maximum of a whole row in all of its lanes; of a sum each lane keeps its part.
+  void reduce(Operation* op, Value value, Value result, bool maximum) {
+    const Values values = fragment(value);
+    const size_t columns = values->size() / 64;
+    std::array<float, 64 * 4> computed;
+    computed.fill(maximum ? -INFINITY : 0);
+    for (size_t i = 0; i < values->size(); ++i) {
+      float& lane = computed[i / columns * 4 + lane_of(i % columns)];
+      const float x = (*values)[i];
+      if (maximum && std::isnan(x)) fail(op, "takes the maximum of NaN");
+      lane = maximum ? std::max(lane, x) : lane + x;
+    }
+    if (maximum)
+      for (size_t r = 0; r < 64; ++r)
+        for (size_t l = 1; l < 4; ++l)
+          for (size_t k = 0; k < 4; ++k)
+            computed[r * 4 + k] = std::max(computed[r * 4 + k], computed[r * 4 + (k + l) % 4]);
+    *new_row(result) = computed;
+  }
+
+  // ---- results ----
+
+  void store(StoreOp op) {
+    GlobalTensor* tensor = tensors_[op.getMap()];
+    const llvm::SmallVector<int64_t> at = coordinates(op, op.getAt());
+    const Values values = fragment(op.getValue());
+    const auto columns = op.getValue().getType().getShape()[1];
+    for (int64_t r = 0; r < 64; ++r)
+      for (int64_t c = 0; c < columns; ++c)
+        if (const int64_t place = offset(*tensor, at, r, c); place >= 0)
+          tensor->values[static_cast<size_t>(place)] = (*values)[static_cast<size_t>(r * columns + c)];
+  }
+
+  void store_row(StoreRowOp op) {
+    GlobalTensor* tensor = tensors_[op.getTo()];
+    const int64_t start = integer(op, op.getOffset()), count = std::min<int64_t>(64, integer(op, op.getCount()));
+    for (int64_t r = 0; r < count; ++r) {
+      if (start + r < 0 || start + r >= static_cast<int64_t>(tensor->values.size())) fail(op, "writes out of bounds");
+      tensor->values[static_cast<size_t>(start + r)] = (*row(op.getValue()))[static_cast<size_t>(r * 4)];
+    }
+  }
+
+  Cluster& cluster_;
+  size_t block_, self_ = 0;
+  RoleOp role_;
+  int64_t warpgroup_;
+  size_t reader_;
+  Numbers numbers_;
+  llvm::DenseMap<Value, GlobalTensor*> tensors_;
+  llvm::DenseMap<Value, Values> fragments_;
+  llvm::DenseMap<Value, Lanes> rows_;
+  llvm::DenseMap<Value, std::pair<Value, int64_t>> slots_;
+  llvm::DenseMap<Value, int64_t> got_;
+  std::deque<std::function<void()>> products_;
+
+ public:
+  Operation* waiting_at = nullptr;
+};
+
+LogicalResult run_cluster(Cluster& cluster) {
+  std::vector<std::unique_ptr<Agent>> agents;
+  for (size_t b = 0; b < cluster.blocks.size(); ++b) {
+    BlockState& block = cluster.blocks[b];
+    for (Operation& op : cluster.kernel.getBody().front()) {
+      if (auto shared = llvm::dyn_cast<SharedOp>(op)) {
+        SmemType type = shared.getResult().getType();
+        const auto count = static_cast<size_t>(type.getShape().size() == 3 ? type.getShape()[0] : 1);
+        block.tiles[shared.getResult().getAsOpaquePointer()].assign(
+            count, std::vector<float>(static_cast<size_t>(rows(type) * columns(type)), nan));
+      }
+      if (auto channel = llvm::dyn_cast<ChannelOp>(op)) {
+        ChannelState& state = block.channels[channel.getResult().getAsOpaquePointer()];
+        state.depth = static_cast<int64_t>(channel.getDepth());
+        state.released.assign(channel.getReaders(), 0);
+      }
+      if (auto role = llvm::dyn_cast<RoleOp>(op))
+        for (int64_t w = 0; w < static_cast<int64_t>(role.getWarpgroups()); ++w) {
+          // Readers are the warpgroups of roles that compute, counted as channels count them.
+          agents.push_back(std::make_unique<Agent>(cluster, b, role, w, static_cast<size_t>(w)));
+          Agent* agent = agents.back().get();
+          cluster.agents.add([agent](size_t self) { agent->run(self); });
+        }
+    }
+    block.open_turns[0] = 1;  // the first round opens with the first warpgroup
+  }
+  const bool ended = cluster.agents.run();
+  if (cluster.failed) return failure();
+  if (!ended) {
+    Operation* first = agents[cluster.agents.stuck().front()]->waiting_at;
+    return (first ? first : cluster.kernel.getOperation())->emitError("waits for ever");
+  }
+  return success();
+}
+
+}  // namespace
+
+LogicalResult interpret(KernelOp kernel, llvm::ArrayRef<Argument> arguments, const Execution& execution) {
+  const auto cluster_size = static_cast<int64_t>(kernel.getCluster());
+  const int64_t clusters = execution.blocks / cluster_size;
+  std::mt19937_64 random(execution.seed);
+  std::vector<int64_t> drawn(997);
+  for (int64_t& owner : drawn) owner = static_cast<int64_t>(random() % static_cast<uint64_t>(clusters));
+  for (int64_t index = 0; index < clusters; ++index) {
+    Agents agents(random());
+    Cluster cluster{.kernel = kernel, .arguments = arguments, .agents = agents, .index = index, .count = clusters};
+    cluster.blocks.resize(static_cast<size_t>(cluster_size));
+    cluster.drawn = drawn;
+    if (failed(run_cluster(cluster))) return failure();
+  }
+  return success();
+}
+
+}  // namespace tessera::tile
