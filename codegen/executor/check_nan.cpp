@@ -1,5 +1,6 @@
 #include <tessera/codegen/executor/check_nan.h>
 
+#include <algorithm>
 #include <cmath>
 #include <cstdlib>
 #include <optional>
@@ -61,12 +62,24 @@ bool checks_for_nan() {
   return on;
 }
 
+namespace {
+
+// Parts of a value are read when the last one is there.
+bool is_written_later(const Plan& plan, const PlanLaunch& launch, int value) {
+  return std::any_of(&launch + 1, plan.launches.data() + plan.launches.size(), [&](const PlanLaunch& later) {
+    return std::any_of(later.writes.begin(), later.writes.end(),
+                       [&](const PlanWrite& write) { return write.is_part && write.value == value; });
+  });
+}
+
+}  // namespace
+
 void check_finite(const Plan& plan, const PlanLaunch& launch, const std::vector<void*>& address,
                   const Program& recorded) {
   auto value_of = [&](int value) -> const PlanValue& { return plan.values[static_cast<size_t>(value)]; };
   auto data_of = [&](int value) { return address[static_cast<size_t>(value)]; };
   for (const PlanWrite& write : launch.writes) {
-    if (write.value < 0) continue;
+    if (write.value < 0 || (write.is_part && is_written_later(plan, launch, write.value))) continue;
     auto dtype = float_dtype(value_of(write.value).type);
     if (!dtype) continue;
     Found found = find_not_finite(value_of(write.value), *dtype, data_of(write.value));

@@ -107,7 +107,7 @@ class Builder {
   }
 
   // What keeps its old elements elsewhere must hold them first.
-  void copy_inits(fuse::KernelOp kernel) {
+  template <class KernelOp> void copy_inits(KernelOp kernel) {
     auto of = kernel.getInitOf();
     if (!of) return;
     for (auto [k, init] : llvm::enumerate(*of)) {
@@ -156,6 +156,7 @@ class Builder {
   }
 
   void visit_cascade(fuse::CascadeOp cascade) {
+    copy_inits(cascade);
     CascadeLaunch lowered = lower_cascade(cascade, host_target());
     const std::string name = cascade.getName().str();
     PlanLaunch made;

@@ -69,10 +69,13 @@ std::vector<PlanWrite> writes_of(Block& body) {
     auto number = dyn_cast<FloatAttr>(constant.getValue());
     return number && number.getValue().isInfinity();
   });
+  auto init_of = body.getParentOp()->getAttrOfType<DenseI64ArrayAttr>("init_of");
   std::vector<PlanWrite> writes;
-  for (auto [value, result] : llvm::zip(body.getTerminator()->getOperands(), body.getParentOp()->getResults()))
+  for (auto [value, result] : llvm::zip(body.getTerminator()->getOperands(), body.getParentOp()->getResults())) {
+    const bool is_part = init_of && init_of[static_cast<int64_t>(writes.size())] != -1;
     writes.push_back(
-        {-1, origin_of(value.getLoc()), cast<RankedTensorType>(result.getType()).getNumElements(), infinite});
+        {-1, origin_of(value.getLoc()), cast<RankedTensorType>(result.getType()).getNumElements(), is_part, infinite});
+  }
   return writes;
 }
 

@@ -40,6 +40,7 @@ struct PlanWrite {
   int value = 0;
   int op = -1;  // what it holds the result of
   int64_t elements = 0;
+  bool is_part = false;           // the rest of the value is written by others, some perhaps later
   bool infinite_by_text = false;  // the kernel holds an infinite constant: an infinity may be meant
 };
 

@@ -45,16 +45,9 @@ void Storage::number_ops() {
 
 // A result with an init takes over its storage when nobody needs the old value afterwards.
 void Storage::share_inits() {
-  for (auto kernel : function_.getOps<fuse::KernelOp>()) {
-    auto of = kernel.getInitOf();
-    if (!of) continue;
-    for (auto [k, init] : llvm::enumerate(*of)) {
-      if (init < 0) continue;
-      Value old = kernel.getInits()[static_cast<unsigned>(init)];
-      bool dies = last_use_.lookup(old) == order_.lookup(kernel) && old.getDefiningOp<fuse::KernelOp>();
-      bool once = llvm::count(*of, init) == 1;
-      if (dies && once) owner_[kernel.getResult(static_cast<unsigned>(k))] = old;
-    }
+  for (Operation& op : function_.getBody().front()) {
+    if (auto kernel = dyn_cast<fuse::KernelOp>(op)) share_inits_of(kernel);
+    if (auto cascade = dyn_cast<fuse::CascadeOp>(op)) share_inits_of(cascade);
   }
   for (auto library : function_.getOps<fuse::LibraryOp>()) {
     if (!writes_over_first(library)) continue;
@@ -62,6 +55,24 @@ void Storage::share_inits() {
     if (last_use_.lookup(old) == order_.lookup(library) && llvm::count(library.getInputs(), old) == 1 &&
         isa_and_present<fuse::KernelOp, fuse::LibraryOp>(old.getDefiningOp()))
       owner_[library.getResult()] = old;
+  }
+}
+
+template <class KernelOp> void Storage::share_inits_of(KernelOp kernel) {
+  auto of = kernel.getInitOf();
+  if (!of) return;
+  for (auto [k, init] : llvm::enumerate(*of)) {
+    if (init == -1) continue;
+    Value result = kernel.getResult(static_cast<unsigned>(k));
+    if (init < -1) {  // one launch writes both
+      owner_[result] = kernel.getResult(static_cast<unsigned>(-2 - init));
+      continue;
+    }
+    Value old = kernel.getInits()[static_cast<unsigned>(init)];
+    bool dies = last_use_.lookup(old) == order_.lookup(kernel) &&
+                isa_and_present<fuse::KernelOp, fuse::CascadeOp>(old.getDefiningOp());
+    bool once = llvm::count(*of, init) == 1;
+    if (dies && once) owner_[result] = old;
   }
 }
 

@@ -28,6 +28,7 @@ class Storage {
  private:
   void number_ops();
   void share_inits();
+  template <class KernelOp> void share_inits_of(KernelOp kernel);
   void place_interface();
   bool may_donate(mlir::Value returned, mlir::BlockArgument argument);
   mlir::Value owner(mlir::Value value) const;

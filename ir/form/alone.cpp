@@ -38,7 +38,8 @@ class Alone {
     for (Value part : concat.getParts()) {
       const int64_t shift = before;
       before += tsr::shape_of(part)[dim];
-      const bool is_written = !free_.is_free(part) && !memory_.contains(part);
+      const Value from = behind_reshapes(part);  // a cascade writes through them
+      const bool is_written = !free_.is_free(from) && !memory_.contains(from);
       if (shift == before || is_written) continue;
       result = copy(part, result, [&](Coordinates& to) { to[dim] = {to[dim].index + shift}; });
     }
@@ -89,6 +90,12 @@ class Alone {
   }
 
  private:
+  Value behind_reshapes(Value value) const {
+    for (Operation* op; (op = value.getDefiningOp()) && llvm::isa<tsr::ReshapeOp>(op) && free_.is_free(op);)
+      value = op->getOperand(0);
+    return value;
+  }
+
   // Writes all of `value` into a tensor, at places that `move` makes of its own.
   template <class Move> Value copy(Value value, Value into, Move move) {
     const Space space = points(tsr::shape_of(value));

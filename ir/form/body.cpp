@@ -374,7 +374,7 @@ fuse::CascadeOp KernelWriter::write_cascade(ArrayRef<Operation*> members, ArrayR
   auto cascade = fuse::CascadeOp::create(
       b_, location(b_.getContext(), members), body.types, b_.getStringAttr(kernel_name(members)),
       b_.getDenseI64ArrayAttr(space_.extents), b_.getI64IntegerAttr(batch), b_.getI64IntegerAttr(streams), inputs_,
-      b_.getArrayAttr(in_maps_), b_.getArrayAttr(body.out_maps));
+      b_.getArrayAttr(in_maps_), mlir::ValueRange(), mlir::DenseI64ArrayAttr(), b_.getArrayAttr(body.out_maps));
   cascade.getBody().push_back(block_);
   return cascade;
 }

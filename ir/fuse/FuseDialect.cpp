@@ -73,12 +73,22 @@ template <class KernelOp> mlir::LogicalResult verify_results(KernelOp kernel) {
   return mlir::success();
 }
 
-mlir::LogicalResult verify_inits(KernelOp kernel) {
+// `may_go_on`: from an earlier result.
+template <class KernelOp> mlir::LogicalResult verify_inits(KernelOp kernel, bool may_go_on) {
   const size_t count = kernel.getNumResults();
   llvm::ArrayRef<int64_t> of = kernel.getInitOf().value_or(llvm::ArrayRef<int64_t>{});
   if (kernel.getInits().empty()) return mlir::success();
   if (of.size() != count) return kernel.emitOpError("(C1) `of` names an init for each result");
   for (auto [k, init] : llvm::enumerate(of)) {
+    if (may_go_on && init < -1) {
+      const int64_t before = -2 - init;
+      if (before >= static_cast<int64_t>(k) || kernel.getResult(static_cast<unsigned>(before)).getType() !=
+                                                   kernel.getResult(static_cast<unsigned>(k)).getType())
+        return kernel.emitOpError("(K1) result ") << k << " goes on from no earlier result of its type";
+      if (!kernel.getResult(static_cast<unsigned>(before)).use_empty())
+        return kernel.emitOpError("(K1) result ") << before << " is read, but another one goes on from it";
+      continue;
+    }
     if (init < -1 || init >= static_cast<int64_t>(kernel.getInits().size()))
       return kernel.emitOpError("(C1) result ") << k << " has no init " << init;
     if (init >= 0 && kernel.getInits()[static_cast<size_t>(init)].getType() != kernel.getResult(k).getType())
@@ -112,7 +122,8 @@ void YieldOp::build(mlir::OpBuilder&, mlir::OperationState&) {}
 mlir::LogicalResult KernelOp::verify() {
   if (static_cast<int64_t>(getOuter()) < 0 || getOuter() > getDims().size())
     return emitOpError("has ") << getDims().size() << " dims, so outer cannot be " << getOuter();
-  if (mlir::failed(verify_inputs(*this)) || mlir::failed(verify_results(*this)) || mlir::failed(verify_inits(*this)))
+  if (mlir::failed(verify_inputs(*this)) || mlir::failed(verify_results(*this)) ||
+      mlir::failed(verify_inits(*this, /*may_go_on=*/false)))
     return mlir::failure();
   int contractions = 0, reductions = 0;
   for (mlir::Operation& op : getBody().front()) {
@@ -129,7 +140,9 @@ mlir::LogicalResult KernelOp::verify() {
 }
 
 mlir::LogicalResult CascadeOp::verify() {
-  if (mlir::failed(verify_inputs(*this)) || mlir::failed(verify_results(*this))) return mlir::failure();
+  if (mlir::failed(verify_inputs(*this)) || mlir::failed(verify_results(*this)) ||
+      mlir::failed(verify_inits(*this, /*may_go_on=*/true)))
+    return mlir::failure();
   if (static_cast<int64_t>(getBatch()) < 0 || static_cast<int64_t>(getStream()) < 1 ||
       first_rest_dim() > static_cast<int64_t>(getDims().size()))
     return emitOpError("(K2) has ") << getDims().size() << " dims for " << getBatch() << " batch, one row and "

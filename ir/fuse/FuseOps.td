@@ -56,7 +56,8 @@ def Fuse_KernelOp : Fuse_Op<"kernel", [Pure, AttrSizedOperandSegments, IsolatedF
   let hasVerifier = 1;
 }
 
-def Fuse_CascadeOp : Fuse_Op<"cascade", [Pure, IsolatedFromAbove, SingleBlockImplicitTerminator<"YieldOp">]> {
+def Fuse_CascadeOp : Fuse_Op<"cascade", [Pure, AttrSizedOperandSegments, IsolatedFromAbove,
+                                         SingleBlockImplicitTerminator<"YieldOp">]> {
   let summary = "one kernel over a score plane that never lies in memory";
   let description = [{
     A *plane* is what a contraction makes of two long dims: scores of queries against keys, logits of tokens against a
@@ -111,7 +112,11 @@ def Fuse_CascadeOp : Fuse_Op<"cascade", [Pure, IsolatedFromAbove, SingleBlockImp
     } -> tensor<2x64x24xf32>
     ```
 
-    Constraints: (K1) inputs, maps, block arguments and results fit as in (C1) and (C2) of `fuse.kernel`. (K2) `batch` + 1
+    Results may replace elements of `inits`, as those of `fuse.kernel` do. Beside, `of` may be −2 − j: the result goes on
+    where result j of the same cascade, which comes before it, ends. So both gradients that one cascade makes become parts
+    of one tensor; nothing else reads result j.
+
+    Constraints: (K1) inputs, maps, block arguments, inits and results fit as in (C1) and (C2) of `fuse.kernel`. (K2) `batch` + 1
     + `stream` dims at most, at least one stream dim. (K3) a contraction or reduction runs over all stream dims and nothing
     else, or, for a contraction, over rest dims alone, or over none. (K4) the operands of a score are block arguments, possibly widened,
     one without the row and one without stream dims. (K5) an accumulation's left operand is of the plane and has no
@@ -120,12 +125,15 @@ def Fuse_CascadeOp : Fuse_Op<"cascade", [Pure, IsolatedFromAbove, SingleBlockImp
     dim depends on no statistic. (K8) What is reduced, accumulated, or yielded for a stream dim depends on no accumulation.
   }];
   let arguments = (ins StrAttr:$name, DenseI64ArrayAttr:$dims, I64Attr:$batch, I64Attr:$stream,
-                       Variadic<AnyRankedTensor>:$inputs, AffineMapArrayAttr:$in_maps, AffineMapArrayAttr:$out_maps);
+                       Variadic<AnyRankedTensor>:$inputs, AffineMapArrayAttr:$in_maps,
+                       Variadic<AnyRankedTensor>:$inits, OptionalAttr<DenseI64ArrayAttr>:$init_of,
+                       AffineMapArrayAttr:$out_maps);
   let results = (outs Variadic<AnyRankedTensor>:$results);
   let regions = (region SizedRegion<1>:$body);
   let assemblyFormat = [{
     $name `dims` $dims `batch` $batch `stream` $stream
     `ins` `(` ($inputs^ `:` type($inputs))? `)` `at` $in_maps
+    (`inits` `(` $inits^ `:` type($inits) `)` `of` $init_of)?
     `outs` `at` $out_maps attr-dict-with-keyword $body `->` type($results)
   }];
   let hasVerifier = 1;

@@ -7,6 +7,7 @@
 
 #include <tessera/ir/form/alone.h>
 #include <tessera/ir/form/body.h>
+#include <tessera/ir/form/cascade_parts.h>
 #include <tessera/ir/form/partition.h>
 #include <tessera/ir/passes/Passes.h>
 #include <tessera/ir/remarks.h>
@@ -74,7 +75,7 @@ class FormKernelsPass : public impl::FormKernelsBase<FormKernelsPass> {
       return;
     }
     if (auto cascade = llvm::dyn_cast<fuse::CascadeOp>(last)) {
-      memory.map(cascade.getResults(), b.clone(*last, memory)->getResults());
+      lower_cascade(b, cascade, memory, begun);
       return;
     }
     if (stands_alone(last)) {

@@ -167,3 +167,29 @@ func.func @new_values_wait_for_readers(%x: tensor<512x8xf32>, %w: tensor<8x8xf32
   %3 = tsr.contract "mk,mn->kn" %0, %x windows [] : (tensor<512x8xf32>, tensor<512x8xf32>) -> tensor<8x8xf32>
   return %2, %3 : tensor<512x8xf32>, tensor<8x8xf32>
 }
+
+// Cascades write parts of a concatenation too, through a reshape as well, and one cascade two of them.
+// CHECK-LABEL: @concat_of_cascades
+// CHECK: %[[E:.*]] = tensor.empty() : tensor<2x96x24xf32>
+// CHECK: %[[A:.*]]:2 = fuse.cascade "twice" {{.*}} inits(%[[E]] : tensor<2x96x24xf32>) of [0, -2] outs at [#[[FIRST:.*]], #[[SECOND:.*]]] {
+// CHECK: fuse.kernel "exp" {{.*}} inits(%[[A]]#1 : tensor<2x96x24xf32>) of [0]
+// CHECK-NOT: fuse.kernel
+// CHECK: return
+func.func @concat_of_cascades(%q: tensor<2x96x16xf32>, %k: tensor<2x64x16xf32>, %v: tensor<2x64x8xf32>,
+    %x: tensor<2x96x8xf32>) -> tensor<2x96x24xf32> {
+  %0:2 = fuse.cascade "twice" dims [2, 96, 64, 16, 8] batch 1 stream 1
+      ins(%q, %k, %v : tensor<2x96x16xf32>, tensor<2x64x16xf32>, tensor<2x64x8xf32>)
+      at [affine_map<(b, m, n, d, e) -> (b * 1536 + m * 16 + d)>, affine_map<(b, m, n, d, e) -> (b * 1024 + n * 16 + d)>,
+          affine_map<(b, m, n, d, e) -> (b * 512 + n * 8 + e)>]
+      outs at [affine_map<(b, m, n, d, e) -> (b * 768 + m * 8 + e)>, affine_map<(b, m, n, d, e) -> (b * 768 + m * 8 + e)>] {
+  ^bb0(%a: f32, %c: f32, %w: f32):
+    %s = fuse.contract %a, %c over [3] : f32 -> f32
+    %o = fuse.contract %s, %w over [2] : f32 -> f32
+    %p = arith.negf %o : f32
+    fuse.yield %o, %p : f32, f32
+  } -> tensor<2x96x8xf32>, tensor<2x12x8x8xf32>
+  %1 = tsr.reshape %0#1 : (tensor<2x12x8x8xf32>) -> tensor<2x96x8xf32>
+  %2 = tsr.exp %x : tensor<2x96x8xf32>
+  %3 = tsr.concat %0#0, %2, %1 dim 2 : (tensor<2x96x8xf32>, tensor<2x96x8xf32>, tensor<2x96x8xf32>) -> tensor<2x96x24xf32>
+  return %3 : tensor<2x96x24xf32>
+}

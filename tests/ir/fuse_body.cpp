@@ -220,8 +220,9 @@ std::vector<Tensor> BodyRun::results(mlir::ArrayAttr out_maps, mlir::TypeRange t
   for (auto [k, x] : llvm::enumerate(yield.getValues())) {
     Tensor t = empty_tensor(types[k]);
     std::vector<char> written(static_cast<size_t>(t.shape.numel()), 0);
-    if (!inits.empty() && init_of[k] >= 0) {
-      const Tensor& init = inits[static_cast<size_t>(init_of[k])];
+    if (!inits.empty() && init_of[k] != -1) {
+      const Tensor& init =
+          init_of[k] >= 0 ? inits[static_cast<size_t>(init_of[k])] : out[static_cast<size_t>(-2 - init_of[k])];
       std::copy_n(static_cast<const char*>(init.data->data()), t.data->bytes(), static_cast<char*>(t.data->data()));
       written.assign(written.size(), 1);
     }

@@ -58,7 +58,7 @@ class BodyRun {
 
   void run();
   const Values& of(mlir::Value value) const { return values_.find(value)->second; }
-  // `init_of[k]`: the init of result k, −1: none; may be empty.
+  // `init_of[k]`: the init of result k, −1: none, −2 − j: result j; may be empty.
   std::vector<Tensor> results(mlir::ArrayAttr out_maps, mlir::TypeRange types, const std::vector<Tensor>& inits = {},
                               llvm::ArrayRef<int64_t> init_of = {}) const;
 

@@ -82,10 +82,11 @@ class Interpreted : public Executable {
         keep(kernel->getResults(), body.results(kernel.getOutMaps(), kernel->getResultTypes(), inits,
                                                 kernel.getInitOf().value_or(llvm::ArrayRef<int64_t>())));
       } else if (auto cascade = llvm::dyn_cast<fuse::CascadeOp>(op)) {
-        const std::vector<Tensor> inputs = of(cascade.getInputs());
+        const std::vector<Tensor> inputs = of(cascade.getInputs()), inits = of(cascade.getInits());
         BodyRun body(cascade, inputs);
         body.run();
-        keep(cascade->getResults(), body.results(cascade.getOutMaps(), cascade->getResultTypes()));
+        keep(cascade->getResults(), body.results(cascade.getOutMaps(), cascade->getResultTypes(), inits,
+                                                 cascade.getInitOf().value_or(llvm::ArrayRef<int64_t>())));
       } else if (auto library = llvm::dyn_cast<fuse::LibraryOp>(op)) {
         tensors[library.getResult()] = run_library(library, of(library.getInputs()));
       } else if (llvm::isa<mlir::tensor::EmptyOp>(op)) {

@@ -268,3 +268,40 @@ func.func @cascade_k8(%q: tensor<64x16xf32>, %k: tensor<96x16xf32>, %w: tensor<9
   } -> tensor<64xf32>
   return %o : tensor<64xf32>
 }
+
+// -----
+
+#q = affine_map<(m, n, d) -> (m * 16 + d)>
+#k = affine_map<(m, n, d) -> (n * 16 + d)>
+#o = affine_map<(m, n, d) -> (m)>
+func.func @cascade_goes_on_from_itself(%q: tensor<64x16xf32>, %k: tensor<96x16xf32>, %w: tensor<64xf32>) -> tensor<64xf32> {
+  // expected-error @+1 {{(K1) result 0 goes on from no earlier result of its type}}
+  %o = fuse.cascade "rows" dims [64, 96, 16] batch 0 stream 1
+      ins(%q, %k : tensor<64x16xf32>, tensor<96x16xf32>) at [#q, #k] inits(%w : tensor<64xf32>) of [-2] outs at [#o] {
+  ^bb0(%a: f32, %b: f32):
+    %s = fuse.contract %a, %b over [2] : f32 -> f32
+    %r = fuse.reduce max %s over [1] : f32
+    fuse.yield %r : f32
+  } -> tensor<64xf32>
+  return %o : tensor<64xf32>
+}
+
+// -----
+
+#q = affine_map<(m, n, d) -> (m * 16 + d)>
+#k = affine_map<(m, n, d) -> (n * 16 + d)>
+#o = affine_map<(m, n, d) -> (m)>
+#p = affine_map<(m, n, d) -> (m + 64)>
+func.func @cascade_reads_what_goes_on(%q: tensor<64x16xf32>, %k: tensor<96x16xf32>, %w: tensor<128xf32>)
+    -> (tensor<128xf32>, tensor<128xf32>) {
+  // expected-error @+1 {{(K1) result 0 is read, but another one goes on from it}}
+  %o:2 = fuse.cascade "rows" dims [64, 96, 16] batch 0 stream 1
+      ins(%q, %k : tensor<64x16xf32>, tensor<96x16xf32>) at [#q, #k] inits(%w : tensor<128xf32>) of [0, -2] outs at [#o, #p] {
+  ^bb0(%a: f32, %b: f32):
+    %s = fuse.contract %a, %b over [2] : f32 -> f32
+    %r = fuse.reduce max %s over [1] : f32
+    %t = fuse.reduce min %s over [1] : f32
+    fuse.yield %r, %t : f32, f32
+  } -> tensor<128xf32>, tensor<128xf32>
+  return %o#0, %o#1 : tensor<128xf32>, tensor<128xf32>
+}

@@ -103,6 +103,29 @@ TEST(Corners, RowsAreTooWideToFuse) {
   EXPECT_THAT(planes[0].at("reason").get<std::string>(), HasSubstr("300 elements are too wide"));
 }
 
+// The gradient of what packs queries, keys and values: two cascades write three parts of it, of whole heads or of rows
+// that a reshape cuts into heads. Nothing is copied.
+TEST(Corners, GradientsOfPackedProjectionsAreWrittenInPlace) {
+  for (bool by_head : {true, false}) {
+    Scene scene;
+    scene.add({2, 40, 3 * 4 * 16});
+    scene.add({2, 40, 4, 16});
+    auto packed = [by_head](std::vector<Tensor> in) {
+      const Tensor heads = reshape(in[0], {2, 40, 12, 16});
+      auto part = [&](int64_t i) {
+        if (by_head) return slice(heads, 2, {4 * i, 4 * i + 4});
+        return reshape(slice(in[0], 2, {64 * i, 64 * i + 64}), {2, 40, 4, 16});
+      };
+      Tensor p = softmax(einsum("bthd,bshd->bhts", part(0), part(1)) * 0.25, -1);
+      return grad(sum(einsum("bhts,bshd->bthd", p, part(2)) * in[1]), std::vector<Tensor>{in[0]});
+    };
+    const Found found = checked([&](std::vector<Tensor> in) { return packed(in); }, scene.in, 256);
+    EXPECT_EQ(found.named("cascade").size(), 3u);
+    EXPECT_THAT(found.fuse, HasSubstr("of [0, -2]"));
+    EXPECT_EQ(found.fuse.find("\"concat\""), std::string::npos) << found.fuse;
+  }
+}
+
 // −∞ as data, in the type with the smallest range, with rows that see nothing: they give 0 and take no gradient.
 TEST(Corners, AMaskOfInfinitiesInF16) {
   Scene scene;
