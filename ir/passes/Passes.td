@@ -142,9 +142,12 @@ def Trilinear : Pass<"tsr-trilinear", "::mlir::func::FuncOp"> {
     ```
     After: %3 is the sum over dim 1 of `tsr.mul %g, %0`: 64 × 8 products, and no value of the plane.
     A is any product, also one with `select(condition, ., 0)` in it (dropout, masks): what counts is that the factors
-    besides B C are those of an operand of an existing contraction with C.
+    besides B C are those of an operand of an existing contraction with C, behind reshapes (heads that are merged for one
+    product) and behind widening casts. Behind a narrowing one to bf16 too where the contraction gives bf16, as in mixed
+    precision: the output that the sum then reads is rounded like the weights. Where a user rounds weights and goes on in
+    f32 the sum stays.
 
-    Not handled: products taken apart by a reshape or a transpose. Sums are reassociated: rounding differs within the
+    Not handled: products taken apart by a transpose, narrowing to f16. Sums are reassociated: rounding differs within the
     usual bound.
     Order: after CSE, which makes equal factors one value; before softmax is taken apart.
   }];

@@ -66,3 +66,90 @@ func.func @other_dim(%p: tensor<64x96xf32>, %v: tensor<96x8xf32>, %g: tensor<64x
   %3 = tsr.reduce "sum" %2 dims [0] : (tensor<64x96xf32>) -> tensor<96xf32>
   return %0, %3 : tensor<64x8xf32>, tensor<96xf32>
 }
+
+// -----
+
+// Heads are merged for one of the products: a reshape moves no element.
+// CHECK-LABEL: @merged_heads
+// CHECK: %[[O:.*]] = tsr.contract "bts,bsd->btd"
+// CHECK: %[[M:.*]] = tsr.mul %{{.*}}, %[[O]] : tensor<6x64x16xf32>
+// CHECK: %[[S:.*]] = tsr.reduce "sum" %[[M]] dims [2] : (tensor<6x64x16xf32>) -> tensor<6x64xf32>
+// CHECK: tsr.reshape %[[S]] : (tensor<6x64xf32>) -> tensor<2x3x64xf32>
+func.func @merged_heads(%p: tensor<2x3x64x96xf32>, %v: tensor<6x96x16xf32>, %g: tensor<6x64x16xf32>)
+    -> (tensor<6x64x16xf32>, tensor<2x3x64xf32>) {
+  %a = tsr.reshape %p : (tensor<2x3x64x96xf32>) -> tensor<6x64x96xf32>
+  %0 = tsr.contract "bts,bsd->btd" %a, %v windows [] : (tensor<6x64x96xf32>, tensor<6x96x16xf32>) -> tensor<6x64x16xf32>
+  %1 = tsr.contract "btd,bsd->bts" %g, %v windows [] : (tensor<6x64x16xf32>, tensor<6x96x16xf32>) -> tensor<6x64x96xf32>
+  %2 = tsr.reshape %1 : (tensor<6x64x96xf32>) -> tensor<2x3x64x96xf32>
+  %3 = tsr.mul %2, %p : tensor<2x3x64x96xf32>
+  %4 = tsr.reduce "sum" %3 dims [3] : (tensor<2x3x64x96xf32>) -> tensor<2x3x64xf32>
+  return %0, %4 : tensor<6x64x16xf32>, tensor<2x3x64xf32>
+}
+
+// -----
+
+// Weights are narrowed before the product, and what comes back is widened: the sum stays f32.
+// CHECK-LABEL: @mixed_precision
+// CHECK: %[[O:.*]] = tsr.contract "mn,ne->me"
+// CHECK: %[[G:.*]] = tsr.cast %arg2 : (tensor<64x8xbf16>) -> tensor<64x8xf32>
+// CHECK: %[[W:.*]] = tsr.cast %[[O]] : (tensor<64x8xbf16>) -> tensor<64x8xf32>
+// CHECK: %[[M:.*]] = tsr.mul %[[G]], %[[W]] : tensor<64x8xf32>
+// CHECK: tsr.reduce "sum" %[[M]] dims [1]
+func.func @mixed_precision(%p: tensor<64x96xf32>, %v: tensor<96x8xbf16>, %g: tensor<64x8xbf16>)
+    -> (tensor<64x8xbf16>, tensor<64xf32>) {
+  %n = tsr.cast %p : (tensor<64x96xf32>) -> tensor<64x96xbf16>
+  %0 = tsr.contract "mn,ne->me" %n, %v windows [] : (tensor<64x96xbf16>, tensor<96x8xbf16>) -> tensor<64x8xbf16>
+  %1 = tsr.contract "me,ne->mn" %g, %v windows [] : (tensor<64x8xbf16>, tensor<96x8xbf16>) -> tensor<64x96xbf16>
+  %2 = tsr.cast %1 : (tensor<64x96xbf16>) -> tensor<64x96xf32>
+  %3 = tsr.mul %2, %p : tensor<64x96xf32>
+  %4 = tsr.reduce "sum" %3 dims [1] : (tensor<64x96xf32>) -> tensor<64xf32>
+  return %0, %4 : tensor<64x8xbf16>, tensor<64xf32>
+}
+
+// -----
+
+// f16 does not hold what f32 does: where weights left its range the sum would be another.
+// CHECK-LABEL: @narrower_range
+// CHECK: tsr.reduce "sum" %{{.*}} dims [1] : (tensor<64x96xf32>) -> tensor<64xf32>
+func.func @narrower_range(%p: tensor<64x96xf32>, %v: tensor<96x8xf16>, %g: tensor<64x8xf16>)
+    -> (tensor<64x8xf16>, tensor<64xf32>) {
+  %n = tsr.cast %p : (tensor<64x96xf32>) -> tensor<64x96xf16>
+  %0 = tsr.contract "mn,ne->me" %n, %v windows [] : (tensor<64x96xf16>, tensor<96x8xf16>) -> tensor<64x8xf16>
+  %1 = tsr.contract "me,ne->mn" %g, %v windows [] : (tensor<64x8xf16>, tensor<96x8xf16>) -> tensor<64x96xf16>
+  %2 = tsr.cast %1 : (tensor<64x96xf16>) -> tensor<64x96xf32>
+  %3 = tsr.mul %2, %p : tensor<64x96xf32>
+  %4 = tsr.reduce "sum" %3 dims [1] : (tensor<64x96xf32>) -> tensor<64xf32>
+  return %0, %4 : tensor<64x8xf16>, tensor<64xf32>
+}
+
+// -----
+
+// The reshape cuts the dim that is summed: half of it is not what the contraction sums over.
+// CHECK-LABEL: @half_of_the_dim
+// CHECK: tsr.reduce "sum" %{{.*}} dims [2] : (tensor<64x2x48xf32>) -> tensor<64x2xf32>
+func.func @half_of_the_dim(%p: tensor<64x2x48xf32>, %v: tensor<96x8xf32>, %g: tensor<64x8xf32>)
+    -> (tensor<64x8xf32>, tensor<64x2xf32>) {
+  %a = tsr.reshape %p : (tensor<64x2x48xf32>) -> tensor<64x96xf32>
+  %0 = tsr.contract "mn,ne->me" %a, %v windows [] : (tensor<64x96xf32>, tensor<96x8xf32>) -> tensor<64x8xf32>
+  %1 = tsr.contract "me,ne->mn" %g, %v windows [] : (tensor<64x8xf32>, tensor<96x8xf32>) -> tensor<64x96xf32>
+  %2 = tsr.reshape %1 : (tensor<64x96xf32>) -> tensor<64x2x48xf32>
+  %3 = tsr.mul %2, %p : tensor<64x2x48xf32>
+  %4 = tsr.reduce "sum" %3 dims [2] : (tensor<64x2x48xf32>) -> tensor<64x2xf32>
+  return %0, %4 : tensor<64x8xf32>, tensor<64x2xf32>
+}
+
+// -----
+
+// A user rounds weights and goes on in f32: what was rounded is not what the sum is over.
+// CHECK-LABEL: @rounded_by_hand
+// CHECK: tsr.reduce "sum" %{{.*}} dims [1] : (tensor<64x96xf32>) -> tensor<64xf32>
+func.func @rounded_by_hand(%p: tensor<64x96xf32>, %v: tensor<96x8xf32>, %g: tensor<64x8xf32>)
+    -> (tensor<64x8xf32>, tensor<64xf32>) {
+  %n = tsr.cast %p : (tensor<64x96xf32>) -> tensor<64x96xbf16>
+  %w = tsr.cast %n : (tensor<64x96xbf16>) -> tensor<64x96xf32>
+  %0 = tsr.contract "mn,ne->me" %w, %v windows [] : (tensor<64x96xf32>, tensor<96x8xf32>) -> tensor<64x8xf32>
+  %1 = tsr.contract "me,ne->mn" %g, %v windows [] : (tensor<64x8xf32>, tensor<96x8xf32>) -> tensor<64x96xf32>
+  %2 = tsr.mul %1, %p : tensor<64x96xf32>
+  %3 = tsr.reduce "sum" %2 dims [1] : (tensor<64x96xf32>) -> tensor<64xf32>
+  return %0, %3 : tensor<64x8xf32>, tensor<64xf32>
+}
