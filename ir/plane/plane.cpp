@@ -47,11 +47,21 @@ AtomList atoms_of_letters(const DimLists& lists, Operation* contract, const std:
   return lists.expanded(all);
 }
 
+// Is `value` the largest or the least of what `from` is of?
+bool is_extreme_of(Value value, Value from) {
+  auto reduce = base_of(value).getDefiningOp<tsr::ReduceOp>();
+  return reduce && (reduce.getKind() == "max" || reduce.getKind() == "min") && base_of(reduce.getX()) == base_of(from);
+}
+
 // Is one computed value the same as another? That is no longer known once each is computed again where it is read, in
-// kernels that round apart: a maximum would be found nowhere.
+// kernels that round apart: a maximum would be found nowhere. No less than a maximum is only that itself, so any order
+// between the two asks the same.
 bool tests_equality(Operation* op) {
+  if (op->getNumOperands() != 2 || !llvm::isa<mlir::FloatType>(tsr::element_of(op->getOperand(0)))) return false;
+  Value a = op->getOperand(0), b = op->getOperand(1);
+  if (llvm::isa<tsr::LessOp, tsr::LessEqualOp, tsr::GreaterOp, tsr::GreaterEqualOp>(op))
+    return is_extreme_of(a, b) || is_extreme_of(b, a);
   return llvm::isa<tsr::EqualOp, tsr::NotEqualOp>(op) &&
-         llvm::isa<mlir::FloatType>(tsr::element_of(op->getOperand(0))) &&
          llvm::none_of(op->getOperands(), [](Value x) { return base_of(x).getDefiningOp<tsr::ConstantOp>(); });
 }
 

@@ -201,3 +201,81 @@ func.func @few_queries_twice(%q: tensor<2x3x16xf32>, %k: tensor<2x96x16xf32>, %v
   %2 = tsr.contract "bmn,bne->bme" %1, %v windows [] : (tensor<2x3x96xf32>, tensor<2x96x8xf32>) -> tensor<2x3x8xf32>
   return %2, %1 : tensor<2x3x8xf32>, tensor<2x3x96xf32>
 }
+
+
+// There are as many keys as columns of the values, and a reader of both makes them one dim: what is summed over keys for
+// each column is then no accumulation of this plane.
+// CHECK-LABEL: @keys_and_columns_are_one_dim
+// CHECK-NOT: fuse.contract {{.*}} over [2]
+// CHECK: tsr.contract "bmn,bne->bme"
+func.func @keys_and_columns_are_one_dim(%q: tensor<2x64x16xf32>, %k: tensor<2x96x16xf32>, %v: tensor<2x96x96xf32>)
+    -> tensor<2x64xf32> {
+  %0 = tsr.contract "bmd,bnd->bmn" %q, %k windows [] : (tensor<2x64x16xf32>, tensor<2x96x16xf32>) -> tensor<2x64x96xf32>
+  %t = tsr.tanh %0 : tensor<2x64x96xf32>
+  %o = tsr.contract "bmn,bne->bme" %t, %v windows [] : (tensor<2x64x96xf32>, tensor<2x96x96xf32>) -> tensor<2x64x96xf32>
+  %p = tsr.mul %t, %o : tensor<2x64x96xf32>
+  %r = tsr.reduce "sum" %p dims [2] : (tensor<2x64x96xf32>) -> tensor<2x64xf32>
+  return %r : tensor<2x64xf32>
+}
+
+
+// Where the maximum stands: a kernel that computes scores again may round them otherwise, and would find it nowhere. So
+// scores lie in memory, and both read them there.
+// CHECK-LABEL: @looks_for_its_maximum
+// CHECK: %[[M:.*]] = tsr.reduce "max" %[[T:[^ ]*]]
+// CHECK: %[[B:.*]] = tsr.broadcast %[[M]]
+// CHECK: tsr.eq %[[T]], %[[B]]
+func.func @looks_for_its_maximum(%q: tensor<2x64x16xf32>, %k: tensor<2x96x16xf32>, %v: tensor<2x96x8xf32>)
+    -> (tensor<2x64x8xf32>, tensor<2x64x8xf32>) {
+  %0 = tsr.contract "bmd,bnd->bmn" %q, %k windows [] : (tensor<2x64x16xf32>, tensor<2x96x16xf32>) -> tensor<2x64x96xf32>
+  %t = tsr.tanh %0 : tensor<2x64x96xf32>
+  %o = tsr.contract "bmn,bne->bme" %t, %v windows [] : (tensor<2x64x96xf32>, tensor<2x96x8xf32>) -> tensor<2x64x8xf32>
+  %m = tsr.reduce "max" %t dims [2] : (tensor<2x64x96xf32>) -> tensor<2x64xf32>
+  %mb = tsr.broadcast %m dims [0, 1] : (tensor<2x64xf32>) -> tensor<2x64x96xf32>
+  %e = tsr.eq %t, %mb : tensor<2x64x96xf32>
+  %zero = tsr.constant 0.0 -> tensor<2x64x96xf32>
+  %w = tsr.select %e, %t, %zero : (tensor<2x64x96xi1>, tensor<2x64x96xf32>, tensor<2x64x96xf32>) -> tensor<2x64x96xf32>
+  %g = tsr.contract "bmn,bne->bme" %w, %v windows [] : (tensor<2x64x96xf32>, tensor<2x96x8xf32>) -> tensor<2x64x8xf32>
+  return %o, %g : tensor<2x64x8xf32>, tensor<2x64x8xf32>
+}
+
+
+// The same said by another comparison.
+// CHECK-LABEL: @is_no_less_than_its_maximum
+// CHECK: %[[M:.*]] = tsr.reduce "max" %[[T:[^ ]*]]
+// CHECK: %[[B:.*]] = tsr.broadcast %[[M]]
+// CHECK: tsr.ge %[[T]], %[[B]]
+func.func @is_no_less_than_its_maximum(%q: tensor<2x64x16xf32>, %k: tensor<2x96x16xf32>, %v: tensor<2x96x8xf32>)
+    -> tensor<2x64x8xf32> {
+  %0 = tsr.contract "bmd,bnd->bmn" %q, %k windows [] : (tensor<2x64x16xf32>, tensor<2x96x16xf32>) -> tensor<2x64x96xf32>
+  %t = tsr.tanh %0 : tensor<2x64x96xf32>
+  %m = tsr.reduce "max" %t dims [2] : (tensor<2x64x96xf32>) -> tensor<2x64xf32>
+  %mb = tsr.broadcast %m dims [0, 1] : (tensor<2x64xf32>) -> tensor<2x64x96xf32>
+  %e = tsr.ge %t, %mb : tensor<2x64x96xf32>
+  %zero = tsr.constant 0.0 -> tensor<2x64x96xf32>
+  %w = tsr.select %e, %t, %zero : (tensor<2x64x96xi1>, tensor<2x64x96xf32>, tensor<2x64x96xf32>) -> tensor<2x64x96xf32>
+  %g = tsr.contract "bmn,bne->bme" %w, %v windows [] : (tensor<2x64x96xf32>, tensor<2x96x8xf32>) -> tensor<2x64x8xf32>
+  return %g : tensor<2x64x8xf32>
+}
+
+
+// A mean is nowhere among what it was taken from: what lies next to it may fall on either side, as rounding goes.
+// CHECK-LABEL: @is_more_than_its_mean
+// CHECK: fuse.cascade
+// CHECK: fuse.cascade
+// CHECK: arith.cmpf ogt
+// CHECK-NOT: tensor<2x64x96xf32>
+func.func @is_more_than_its_mean(%q: tensor<2x64x16xf32>, %k: tensor<2x96x16xf32>, %v: tensor<2x96x8xf32>)
+    -> tensor<2x64x8xf32> {
+  %0 = tsr.contract "bmd,bnd->bmn" %q, %k windows [] : (tensor<2x64x16xf32>, tensor<2x96x16xf32>) -> tensor<2x64x96xf32>
+  %t = tsr.tanh %0 : tensor<2x64x96xf32>
+  %m = tsr.reduce "sum" %t dims [2] : (tensor<2x64x96xf32>) -> tensor<2x64xf32>
+  %c = tsr.constant 0.01 -> tensor<2x64xf32>
+  %mean = tsr.mul %m, %c : tensor<2x64xf32>
+  %mb = tsr.broadcast %mean dims [0, 1] : (tensor<2x64xf32>) -> tensor<2x64x96xf32>
+  %e = tsr.gt %t, %mb : tensor<2x64x96xf32>
+  %zero = tsr.constant 0.0 -> tensor<2x64x96xf32>
+  %w = tsr.select %e, %t, %zero : (tensor<2x64x96xi1>, tensor<2x64x96xf32>, tensor<2x64x96xf32>) -> tensor<2x64x96xf32>
+  %g = tsr.contract "bmn,bne->bme" %w, %v windows [] : (tensor<2x64x96xf32>, tensor<2x96x8xf32>) -> tensor<2x64x8xf32>
+  return %g : tensor<2x64x8xf32>
+}
