@@ -99,6 +99,14 @@ double tolerance(Family family, bool trains) {
   if (family == Family::narrow_scores) return 3e-4;
   return trains ? 1e-6 : 3e-7;
 }
+
+// Output; dQ; dK and dV. Two more where the sum of P ∘ dP is none that the forward has made: over weights that are rounded
+// in the forward alone, or behind a transpose.
+size_t cascades_in_training(Family family, const Spelling& how) {
+  const bool transposes = describe(how).find("transposed scores") != std::string::npos;
+  return family == Family::narrow_weights || transposes ? 5 : 3;
+}
+
 // Each way of each choice by itself, and what people write.
 std::vector<Spelling> listed(Family family) {
   std::vector<Spelling> all{{}};
@@ -145,9 +153,7 @@ TEST_P(Spellings, share_one_forward_kernel) {
     std::printf("%s  %.1e  %s\n", got.keys[0].substr(0, 12).c_str(), got.error, describe(how).c_str());
     ++groups[got.keys[0]];
     EXPECT_LE(got.error, tolerance(family, trains));
-    if (!trains) {
-      EXPECT_EQ(got.keys.size(), 1U);
-    }
+    EXPECT_EQ(got.keys.size(), trains ? cascades_in_training(family, how) : 1U);
   }
   for (const auto& [key, count] : groups)
     std::printf("%s, %s: %d spellings have the forward kernel %s\n", name(family), trains ? "training" : "inference",
