@@ -35,10 +35,11 @@ class Shared {
   }
 
   // Where nothing is packed.
-  void direct(Type sum, RegisterTile tile, const char* part) {
-    KernelRequest request = shared_request("cascade_direct", text_of(sum) + " " + std::to_string(tile.lanes), target_);
-    request.emit = [symbol = request.symbol, sum, tile](ModuleOp module) {
-      emit_cascade_direct(module, symbol, sum, tile.lanes);
+  void direct(Type storage, Type sum, RegisterTile tile, const char* part) {
+    const std::string what = text_of(storage) + " " + text_of(sum) + " " + std::to_string(tile.lanes);
+    KernelRequest request = shared_request("cascade_direct", what, target_);
+    request.emit = [symbol = request.symbol, storage, sum, tile](ModuleOp module) {
+      emit_cascade_direct(module, symbol, storage, sum, tile.lanes);
     };
     symbols.push_back(request.symbol + part);
     request.symbol += "_dots";
@@ -103,14 +104,14 @@ CascadeLaunch lower_cascade(fuse::CascadeOp cascade, const Target& target) {
     const RegisterTile tile = cascade_tile(form, target, sum);
     shared.pack(score.row, sum, tile.mr, tile.lanes);
     shared.pack(score.stream, sum, tile.nr, tile.lanes);
-    if (is_direct(form)) shared.direct(sum, tile, "_dots");
+    if (is_direct(form)) shared.direct(score.stream.storage, sum, tile, "_dots");
     else shared.product(sum, tile, "_panel");
   }
   for (const CascadeAccumulation& sums : form.accumulations) {
     Type sum = sums.contract->getResult(0).getType();
     const RegisterTile tile = cascade_tile(form, target, sum);
     shared.pack(sums.stream, sum, tile.nr, tile.lanes);
-    if (is_direct(form)) shared.direct(sum, tile, "_sums");
+    if (is_direct(form)) shared.direct(sums.stream.storage, sum, tile, "_sums");
     else shared.product(sum, tile, "_rows");
   }
 

@@ -4,6 +4,7 @@
 
 #include <tessera/codegen/cpu/cascade_run.h>
 #include <tessera/codegen/cpu/code.h>
+#include <tessera/codegen/cpu/point.h>
 
 namespace tessera::codegen {
 
@@ -13,9 +14,11 @@ namespace {
 
 class DirectEmitter {
  public:
-  DirectEmitter(ModuleOp module, Type sum, int lanes)
+  DirectEmitter(ModuleOp module, Type storage, Type sum, int lanes)
       : module_(module),
         c_(OpBuilder::atBlockEnd(module.getBody()), UnknownLoc::get(module.getContext()), lanes),
+        storage_(storage),
+        stored_(c_.held(storage)),
         sum_(sum) {}
 
   // As many columns as a vector has lanes, one after the other, as they lie in memory: a vector of sums for each, whose
@@ -28,9 +31,9 @@ class DirectEmitter {
     const SmallVector<int64_t> place = places_of_columns();
     for (int64_t i = 0; i < c_.lanes; ++i) {
       Value at = c_.min_index(c_.integer(i), last);
-      Value start = c_.offset(from, sum_, c_.load(c_.offset(rows, c_.i64(), at), c_.i64()));
+      Value start = c_.offset(from, stored_, c_.load(c_.offset(rows, c_.i64(), at), c_.i64()));
       auto step = [&](Value k, Value mask, Value sum) {
-        return fma(load(c_.offset(a, sum_, k), mask), load(c_.offset(start, sum_, k), mask), sum);
+        return fma(load(c_.offset(a, sum_, k), sum_, mask), load_widened(c_.offset(start, stored_, k), mask), sum);
       };
       Values sum = loop(c_.integer(0), whole, c_.lanes, {zero()},
                         [&](Value k, Values some) { return Values{step(k, Value(), some.front())}; });
@@ -77,14 +80,16 @@ class DirectEmitter {
 
   Type vector() { return c_.vector_of(sum_); }
   Value zero() { return c_.constant(0, vector()); }
-  Value fma(Value x, Value y, Value z) { return isa<FloatType>(sum_) ? c_.fma(x, y, z) : c_.add(z, c_.mul(x, y)); }
+  Value fma(Value x, Value y, Value z) { return c_.fma(x, y, z); }
   Value first_lanes(Value count) { return c_.compare(arith::CmpIPredicate::slt, c_.iota(), c_.broadcast(count)); }
-  Value load(Value from, Value mask) {
-    if (!mask) return c_.load(from, vector());
-    auto masked = LLVM::MaskedLoadOp::create(c_.b, c_.loc, vector(), from, mask, zero(),
-                                             c_.b.getI32IntegerAttr(bytes_of(sum_)), UnitAttr());
+  Value load(Value from, Type element, Value mask) {
+    Type type = c_.vector_of(element);
+    if (!mask) return c_.load(from, type);
+    auto masked = LLVM::MaskedLoadOp::create(c_.b, c_.loc, type, from, mask, c_.constant(0, type),
+                                             c_.b.getI32IntegerAttr(bytes_of(element)), UnitAttr());
     return masked.getResult();
   }
+  Value load_widened(Value from, Value mask) { return convert_float(c_, load(from, stored_, mask), storage_, sum_); }
 
   // Which vector's sum stands in each lane when they have been folded: where each column's vector must be put.
   SmallVector<int64_t> places_of_columns() const {
@@ -116,13 +121,13 @@ class DirectEmitter {
   // Columns from `n` on, `vectors` of them.
   Values strip(Block& entry, Value n, int vectors, Value mask) {
     Value kc = entry.getArgument(0), p = entry.getArgument(1), line = entry.getArgument(3);
-    Value from = c_.offset(entry.getArgument(2), sum_, n), to = c_.offset(entry.getArgument(5), sum_, n);
+    Value from = c_.offset(entry.getArgument(2), stored_, n), to = c_.offset(entry.getArgument(5), sum_, n);
     Values sums = loop(c_.integer(0), kc, 1, Values(static_cast<size_t>(vectors), zero()), [&](Value k, Values all) {
       Value weight = c_.broadcast(c_.load(c_.offset(p, sum_, k), sum_));
-      Value row = c_.offset(from, sum_, c_.mul(k, line));
+      Value row = c_.offset(from, stored_, c_.mul(k, line));
       for (int v = 0; v < vectors; ++v) {
         Value& sum = all[static_cast<size_t>(v)];
-        sum = fma(weight, load(c_.offset(row, sum_, c_.integer(v * c_.lanes)), mask), sum);
+        sum = fma(weight, load_widened(c_.offset(row, stored_, c_.integer(v * c_.lanes)), mask), sum);
       }
       return all;
     });
@@ -144,13 +149,13 @@ class DirectEmitter {
 
   ModuleOp module_;
   Code c_;
-  Type sum_;
+  const Type storage_, stored_, sum_;  // in the body; in memory; of the sums
 };
 
 }  // namespace
 
-void emit_cascade_direct(ModuleOp module, const std::string& symbol, Type sum, int lanes) {
-  DirectEmitter emitter(module, sum, lanes);
+void emit_cascade_direct(ModuleOp module, const std::string& symbol, Type storage, Type sum, int lanes) {
+  DirectEmitter emitter(module, storage, sum, lanes);
   emitter.emit_dots(symbol + "_dots");
   emitter.emit_sums(symbol + "_sums");
 }

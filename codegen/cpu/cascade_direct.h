@@ -8,7 +8,9 @@
 
 namespace tessera::codegen {
 
-// Appends @symbol_dots and @symbol_sums: see CascadeDotsCode and CascadeRowSumsCode. `lanes`: of one vector of sums.
-void emit_cascade_direct(mlir::ModuleOp module, const std::string& symbol, mlir::Type sum, int lanes);
+// Appends @symbol_dots and @symbol_sums: see CascadeDotsCode and CascadeRowSumsCode. What lies in memory is of the body
+// type `storage` and widened as it is read. `lanes`: of one vector of sums.
+void emit_cascade_direct(mlir::ModuleOp module, const std::string& symbol, mlir::Type storage, mlir::Type sum,
+                         int lanes);
 
 }  // namespace tessera::codegen

@@ -5,6 +5,7 @@
 #include <map>
 
 #include "llvm/ADT/APFloat.h"
+#include "mlir/Dialect/Arith/IR/Arith.h"
 
 #include <tessera/codegen/cpu/cascade_run.h>
 #include <tessera/codegen/cpu/code.h>
@@ -348,7 +349,9 @@ bool is_direct(const CascadeForm& form) {
   if (form.rows > most_rows || form.scores.empty()) return false;
   mlir::Type sum = sum_of(form.scores.front().contract);
   auto plain = [&](mlir::Operation* contract, const CascadeOperand& operand) {
-    return sum_of(contract) == sum && operand.storage == sum && operand.widening.empty();
+    return mlir::isa<mlir::FloatType>(sum) && sum_of(contract) == sum && mlir::isa<mlir::FloatType>(operand.storage) &&
+           std::all_of(operand.widening.begin(), operand.widening.end(),
+                       [](mlir::Operation* op) { return mlir::isa<mlir::arith::ExtFOp>(op); });
   };
   return std::all_of(
              form.scores.begin(), form.scores.end(),

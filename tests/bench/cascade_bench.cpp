@@ -91,6 +91,7 @@ std::string window(int64_t size) {
   add("1024_d64_bf16/forward", test::attention(narrow, "bf16"), narrow, 2);
   const AttentionShape decode{128, 1, 4096, 64, 64};
   add("decode_4096_d64/forward", test::attention(decode), decode, 2);
+  add("decode_4096_d64_bf16/forward", test::attention(decode, "bf16"), decode, 2);
   const AttentionShape single{4, 1, 65536, 64, 64};
   add("decode_65536_d64/forward", test::attention(single), single, 2);
   const AttentionShape alone{1, 1, 131072, 64, 64};
