@@ -1,7 +1,5 @@
 #include <tessera/nn/models/gpt.h>
 
-#include <cmath>
-
 #include <tessera/core/error.h>
 
 namespace tessera::nn {
@@ -12,14 +10,7 @@ Gpt::Gpt(GptOptions o)
       tokens{this, "tokens", {o.vocabulary, o.dim, 0.02}},
       positions{this, "positions", {o.context, o.dim, 0.02}},
       layers{this, "layers", o.layers, TransformerBlockOptions{.dim = o.dim, .heads = o.heads, .causal = true}},
-      norm{this, "norm", {o.dim}} {
-  // Branches that begin close to the identity: GPT-2 divides their last weights by √(2·layers); a tenth lets the loss fall
-  // from the first steps on at a learning rate three times as high.
-  const double std = 0.8 / std::sqrt(static_cast<double>(o.dim));
-  initialize("*.qkv.weight|*.up.weight", [=](Shape s) { return init::normal(s, 0, std); });
-  initialize("*.attn.out.weight|*.down.weight", [=](Shape s) { return init::normal(s, 0, 0.1 * std); });
-  initialize("layers.*.bias", init::zeros);
-}
+      norm{this, "norm", {o.dim}} {}
 
 Tensor Gpt::forward(Tensor ids) {
   if (ids.rank() != 2 || ids.size(1) > options.context)

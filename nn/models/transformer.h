@@ -21,16 +21,8 @@ struct TransformerBlock : Module<TransformerBlock> {  // [B, T, dim]
   LayerNorm norm2;
   Mlp mlp;
 
-  explicit TransformerBlock(TransformerBlockOptions o)
-      : norm1{this, "norm1", {o.dim}},
-        attn{this, "attn", {.dim = o.dim, .heads = o.heads, .causal = o.causal}},
-        norm2{this, "norm2", {o.dim}},
-        mlp{this, "mlp", {o.dim, o.expansion * o.dim}} {}
-
-  Tensor forward(Tensor x) {
-    x = x + attn(norm1(x));
-    return x + mlp(norm2(x));
-  }
+  explicit TransformerBlock(TransformerBlockOptions o);
+  Tensor forward(Tensor x);
 };
 
 }  // namespace tessera::nn
