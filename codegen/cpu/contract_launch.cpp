@@ -37,41 +37,87 @@ constexpr int64_t enough_tasks = 8;
 constexpr double task_flops = 4e6;  // what a task should at least do
 
 // Blocks: large enough that packing is cheap beside the sums, small enough for the cache and for `enough_tasks`.
-void cut(ContractHead& h) {
-  constexpr int64_t m_block = 256, n_block = 512, k_part = 1024, panel_bytes = 32 << 10;
-  // A panel of B stays in the first cache, beside what streams past it; a little more is better than a second block.
-  int64_t k_block = std::min<int64_t>(256, panel_bytes / (h.nr * h.bytes)), whole_k = k_block + k_block / 4;
-  h.k_block = h.k <= whole_k ? std::max<int64_t>(1, h.k) : balanced(h.k, k_block, 8);
-  h.m_block = balanced(h.m, m_block, h.mr);
-  h.n_block = balanced(h.n, n_block, h.nr);
-  double flops =
-      2.0 * static_cast<double>(h.m) * static_cast<double>(h.n) * static_cast<double>(std::max<int64_t>(1, h.k));
-  h.batch_group = std::clamp(static_cast<int64_t>(task_flops / flops), int64_t{1}, std::max<int64_t>(1, h.batch));
-  auto tasks = [&] { return count(h.batch, h.batch_group) * count(h.m, h.m_block) * count(h.n, h.n_block); };
-  auto work = [&](int64_t m, int64_t n) {
-    return flops / static_cast<double>(h.m * h.n) * static_cast<double>(m * n * h.batch_group);
-  };
-  auto shrink = [&](int64_t least_m, int64_t least_n) {
+class Cutter {
+ public:
+  explicit Cutter(ContractHead& head)
+      : h(head),
+        flops(2.0 * static_cast<double>(h.m) * static_cast<double>(h.n) *
+              static_cast<double>(std::max<int64_t>(1, h.k))) {
+    // A panel of B stays in the first cache, beside what streams past it; a little more is better than a second block.
+    constexpr int64_t panel_bytes = 32 << 10;
+    int64_t k_block = std::min<int64_t>(256, panel_bytes / (h.nr * h.bytes)), whole_k = k_block + k_block / 4;
+    h.k_block = h.k <= whole_k ? std::max<int64_t>(1, h.k) : balanced(h.k, k_block, 8);
+    h.batch_group = std::clamp(static_cast<int64_t>(task_flops / flops), int64_t{1}, std::max<int64_t>(1, h.batch));
+  }
+
+  // Every task packs what it reads. Small blocks pack the same rows again and again; parts of a long K cost one more
+  // addition.
+  void cut_alone() {
+    constexpr int64_t k_part = 1024;
+    start(512);
+    shrink(256, 256);
+    if (tasks() < enough_tasks && h.k >= 2 * k_part) {
+      int64_t parts = std::min({count(enough_tasks, std::max<int64_t>(1, tasks())), h.k / k_part,
+                                static_cast<int64_t>(flops * static_cast<double>(h.batch) / task_flops)});
+      if (parts > 1) h.k_part = up(count(h.k, parts), h.k_block), h.parts = count(h.k, h.k_part);
+    }
+    if (h.parts == 1) shrink(64, 4 * h.nr);
+    finish();
+  }
+
+  // B is packed before, so that low blocks cost no more of it; wide ones pack A once.
+  void cut_for_shared_b() {
+    start(1024);
+    shrink(96, 2 * h.nr);
+    finish();
+  }
+
+  bool large() const { return flops >= 5e8; }  // else a pass over memory and its wait cost more than they save
+
+ private:
+  void start(int64_t n_block) {
+    constexpr int64_t m_block = 256;
+    h.m_block = balanced(h.m, m_block, h.mr);
+    h.n_block = balanced(h.n, n_block, h.nr);
+    h.parts = 1, h.k_part = std::max<int64_t>(1, h.k);
+  }
+  void shrink(int64_t least_m, int64_t least_n) {
     least_m = up(least_m, h.mr), least_n = up(least_n, h.nr);  // what `balanced` can reach
-    while (tasks() < enough_tasks && work(h.m_block, h.n_block) > 2 * task_flops) {
+    while (tasks() < enough_tasks && work() > 2 * task_flops) {
       bool wide = h.n_block >= 2 * h.m_block || h.m_block <= least_m;
       if (wide && h.n_block > least_n) h.n_block = balanced(h.n, std::max(least_n, h.n_block / 2), h.nr);
       else if (h.m_block > least_m) h.m_block = balanced(h.m, std::max(least_m, h.m_block / 2), h.mr);
       else break;
     }
-  };
-  // Small blocks pack the same rows again and again; parts of a long K cost one more addition.
-  shrink(256, 256);
-  h.parts = 1, h.k_part = std::max<int64_t>(1, h.k);
-  if (tasks() < enough_tasks && h.k >= 2 * k_part) {
-    int64_t parts = std::min({count(enough_tasks, std::max<int64_t>(1, tasks())), h.k / k_part,
-                              static_cast<int64_t>(flops * static_cast<double>(h.batch) / task_flops)});
-    if (parts > 1) h.k_part = up(count(h.k, parts), h.k_block), h.parts = count(h.k, h.k_part);
   }
-  if (h.parts == 1) shrink(64, 4 * h.nr);
-  h.m_blocks = count(h.m, h.m_block), h.n_blocks = count(h.n, h.n_block);
-  h.batch_groups = count(h.batch, h.batch_group);
-  h.product_tasks = tasks() * h.parts;
+  void finish() {
+    h.m_blocks = count(h.m, h.m_block), h.n_blocks = count(h.n, h.n_block);
+    h.batch_groups = count(h.batch, h.batch_group);
+    h.product_tasks = tasks() * h.parts;
+  }
+  int64_t tasks() const { return count(h.batch, h.batch_group) * count(h.m, h.m_block) * count(h.n, h.n_block); }
+  double work() const {
+    return flops / static_cast<double>(h.m * h.n) * static_cast<double>(h.m_block * h.n_block * h.batch_group);
+  }
+
+  ContractHead& h;
+  const double flops;
+};
+
+bool one_value(const Table& table) {
+  return std::all_of(table.begin(), table.end(), [&](int64_t x) { return x == table.front(); });
+}
+
+void cut(ContractHead& h, const ContractForm& form) {
+  constexpr int64_t several = 3, most_bytes = 64 << 20;
+  Cutter cutter(h);
+  cutter.cut_alone();
+  if (!cutter.large() || !one_value(form.a.batch) || !one_value(form.b.batch)) return;
+  if (h.parts == 1 && h.m_blocks >= several && SharedPanels(h, h.n, h.nr).bytes() <= most_bytes) {
+    h.b_shared = 1;
+    cutter.cut_for_shared_b();
+  }
+  h.a_shared = h.n_blocks >= several && SharedPanels(h, h.m, h.mr).bytes() <= most_bytes;
 }
 
 // All tables in one; equal ones are stored once.
@@ -150,14 +196,14 @@ ContractPasses make_contract_passes(const ContractForm& form) {
   h.batch = form.batch, h.m = form.m, h.n = form.n, h.k = form.k;
   const RegisterTile& tile = form.tile;
   h.mr = tile.mr, h.nr = tile.nr, h.bytes = bytes_of(sum);
-  cut(h);
+  cut(h, form);
   h.combine_tiles = 64;
   h.a_argument = form.a.argument, h.a_bytes = bytes_of(form.a.storage);
   h.b_argument = form.b.argument, h.b_bytes = bytes_of(form.b.storage);
   h.a_mode = static_cast<int64_t>(pack_mode(form.a, tile.mr));
   h.b_mode = static_cast<int64_t>(pack_mode(form.b, tile.nr));
   // One panel of B: packed rows of A would be read once.
-  bool single = h.n_block <= h.nr && form.a.widening.empty() && form.a.storage == sum;
+  bool single = h.n_block <= h.nr && !h.a_shared && form.a.widening.empty() && form.a.storage == sum;
   if (single && steady(form.a.k)) h.a_mode = static_cast<int64_t>(PackMode::direct);
   h.a_batch = pool.place(form.a.batch), h.a_row = pool.place(form.a.rows), h.a_k = pool.place(form.a.k);
   h.a_row_run = pool.place(runs_of(form.a.rows)), h.a_k_run = pool.place(runs_of(form.a.k));
@@ -169,16 +215,23 @@ ContractPasses make_contract_passes(const ContractForm& form) {
   h.out_batch = pool.place(out.batch), h.out_m = pool.place(out.m), h.out_n = pool.place(out.n);
   h.stream = streams(form);
   h.table_argument = layout.table, h.workspace_argument = layout.table + 1;
-  h.errors_argument = h.workspace_argument + (h.parts > 1 ? 1 : 0);
+  const bool shares = h.a_shared || h.b_shared;
+  int64_t packing = 0;
+  if (h.a_shared) passes.workspace += SharedPanels(h, h.m, h.mr).bytes(), packing += SharedPanels(h, h.m, h.mr).tasks();
+  h.b_panels = passes.workspace;
+  if (h.b_shared) passes.workspace += SharedPanels(h, h.n, h.nr).bytes(), packing += SharedPanels(h, h.n, h.nr).tasks();
+  h.sums = passes.workspace;
+  h.errors_argument = h.workspace_argument + (h.parts > 1 || shares ? 1 : 0);
   passes.parameters.resize(static_cast<size_t>(layout.words));
   fill_epilogue(passes.parameters, pool, form, layout);
   std::memcpy(passes.parameters.data(), &h, sizeof h);
   passes.table = std::move(pool.all);
-  passes.tasks = {h.product_tasks};
+  if (shares) passes.add(ContractPass::pack, packing);
+  passes.add(ContractPass::product, h.product_tasks);
   if (h.parts > 1) {
     int64_t tiles = h.batch * count(h.m, h.mr) * count(h.n, h.nr);
-    passes.workspace = h.parts * tiles * h.mr * h.nr * h.bytes;
-    passes.tasks.push_back(count(tiles, h.combine_tiles));
+    passes.workspace += h.parts * tiles * h.mr * h.nr * h.bytes;
+    passes.add(ContractPass::combine, count(tiles, h.combine_tiles));
   }
   passes.scratch = ContractScratch(h).total();
   return passes;
@@ -188,7 +241,7 @@ std::vector<int64_t> parameters_of(const ContractPasses& passes, size_t pass) {
   ContractHead h;
   std::vector<int64_t> parameters = passes.parameters;
   std::memcpy(&h, parameters.data(), sizeof h);
-  h.combines = pass > 0;
+  h.pass = passes.kinds[pass];
   std::memcpy(parameters.data(), &h, sizeof h);
   return parameters;
 }

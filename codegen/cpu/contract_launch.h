@@ -11,10 +11,13 @@
 namespace tessera::codegen {
 
 struct ContractPasses {
-  std::vector<int64_t> parameters;  // of every pass but for `first_task`
+  std::vector<int64_t> parameters;  // of every pass, but for `pass`
   Table table;
-  std::vector<int64_t> tasks;  // of each pass
+  std::vector<ContractPass> kinds;  // in order
+  std::vector<int64_t> tasks;       // of each
   int64_t scratch = 0, workspace = 0;
+
+  void add(ContractPass kind, int64_t count) { kinds.push_back(kind), tasks.push_back(count); }
 };
 ContractPasses make_contract_passes(const ContractForm& form);
 // The parameters of pass `pass`.

@@ -8,7 +8,7 @@
 namespace tessera::codegen {
 namespace {
 
-constexpr int64_t group_panels = 4, most_rows = 16;
+constexpr int64_t group_panels = 4, most_rows = 16, transpose_rows = 8;
 
 int64_t up(int64_t value, int64_t step) { return (value + step - 1) / step * step; }
 int64_t count(int64_t value, int64_t step) { return (value + step - 1) / step; }
@@ -84,12 +84,21 @@ class Task {
            h_.b_mode,
            h_.nr,
            h_.bytes,
-           code.b} {
+           code.b},
+        a_shared_(h_, h_.m, h_.mr),
+        b_shared_(h_, h_.n, h_.nr) {
     ContractScratch sizes(h_);
     tiles_ = static_cast<char*>(scratch);
     a_block_ = tiles_ + sizes.tiles;
     b_panel_ = a_block_ + sizes.a;
     tile_bytes_ = h_.mr * h_.nr * h_.bytes;
+  }
+
+  // Some rows of one K block of a shared operand; tasks of A come first.
+  void pack(int64_t task) {
+    const int64_t of_a = h_.a_shared ? a_shared_.tasks() : 0;
+    if (task < of_a) pack(a_, a_shared_, workspace(h_.a_panels), task);
+    else pack(b_, b_shared_, workspace(h_.b_panels), task - of_a);
   }
 
   void product(int64_t task) {
@@ -121,10 +130,19 @@ class Task {
 
  private:
   char* data(int64_t argument) const { return static_cast<char*>(arguments_[argument]); }
+  char* workspace(int64_t bytes) const { return data(h_.workspace_argument) + bytes; }
 
   char* workspace_tile(int64_t part, int64_t tile) const {
     int64_t tiles = h_.batch * count(h_.m, h_.mr) * count(h_.n, h_.nr);
-    return data(h_.workspace_argument) + (part * tiles + tile) * tile_bytes_;
+    return workspace(h_.sums) + (part * tiles + tile) * tile_bytes_;
+  }
+
+  void pack(const Side& side, const SharedPanels& panels, char* to, int64_t task) const {
+    const int64_t pieces = count(panels.rows, panels.task_rows), k0 = task / pieces * panels.k_block;
+    const int64_t kc = std::min(panels.k_block, h_.k - k0), begin = task % pieces * panels.task_rows;
+    const int64_t end = std::min(panels.rows, begin + panels.task_rows), group = group_panels * side.r;
+    for (int64_t row = begin; row < end; row += group)
+      side.pack_group(to + panels.at(k0, kc, row), side.batch[0], row, std::min(group, end - row), k0, kc);
   }
 
   void one_batch() {
@@ -134,20 +152,24 @@ class Task {
       int64_t kc = std::min(h_.k_block, end - k0);
       bool first = k0 == begin, last = k0 + kc >= end;
       // The same rows of A as for the batch before: a weight that all of them share.
-      bool packed =
-          h_.a_mode == static_cast<int64_t>(PackMode::direct) || (!many && a_base_ == a_.batch[batch_] && have_a_);
+      bool packed = h_.a_mode == static_cast<int64_t>(PackMode::direct) || h_.a_shared ||
+                    (!many && a_base_ == a_.batch[batch_] && have_a_);
       a_base_ = a_.batch[batch_];
       for (int64_t n = n0_; n < n1_; n += h_.nr) {
-        b_.pack(b_panel_, b_.batch[batch_], n, std::min(h_.nr, n1_ - n), k0, kc);
+        char* b_panel = b_panel_;
+        if (h_.b_shared) b_panel = workspace(h_.b_panels) + b_shared_.at(k0, kc, n);
+        else b_.pack(b_panel, b_.batch[batch_], n, std::min(h_.nr, n1_ - n), k0, kc);
         for (int64_t m = m0_; m < m1_; m += h_.mr) {
           char* a_panel = a_block_ + (m - m0_) * kc * h_.bytes;
+          if (h_.a_shared) a_panel = workspace(h_.a_panels) + a_shared_.at(k0, kc, m);
           if (!packed && n == n0_ && (m - m0_) % (group_panels * h_.mr) == 0) {
             a_.pack_group(a_panel, a_base_, m, std::min(group_panels * h_.mr, m1_ - m), k0, kc);
           }
           char* tile = tile_of(m, n, many);
           if (last && h_.parts == 1 && !h_.stream) prefetch(m, n);
-          if (h_.a_mode == static_cast<int64_t>(PackMode::direct)) direct(m, k0, kc, tile, first);
-          else code_.tile.packed(kc, a_panel, b_panel_, tile, first);
+          if (!h_.b_shared && n + h_.nr < n1_) prefetch_b(m, n + h_.nr, k0, kc);
+          if (h_.a_mode == static_cast<int64_t>(PackMode::direct)) direct(m, k0, kc, b_panel, tile, first);
+          else code_.tile.packed(kc, a_panel, b_panel, tile, first);
           if (last && h_.parts == 1) write(tile, m, n);
         }
       }
@@ -171,7 +193,7 @@ class Task {
     return tiles_ + ((n - n0_) / h_.nr * count(h_.m_block, h_.mr) + (m - m0_) / h_.mr) * tile_bytes_;
   }
 
-  void direct(int64_t m, int64_t k0, int64_t kc, char* tile, bool first) const {
+  void direct(int64_t m, int64_t k0, int64_t kc, const char* b_panel, char* tile, bool first) const {
     const void* rows[most_rows];
     int64_t last = std::min(h_.mr, h_.m - m) - 1;
     for (int64_t i = 0; i < h_.mr; ++i) rows[i] = a_.at(a_base_ + a_.row[m + std::min(i, last)] + a_.k[k0]);
@@ -188,7 +210,19 @@ class Task {
       int64_t panels = line / (h_.mr * a_.bytes);
       ahead += line + m / h_.mr % panels * stride * a_.bytes, pace = stride * a_.bytes;
     }
-    code_.tile.direct(kc, rows, stride, b_panel_, tile, first, ahead, pace);
+    code_.tile.direct(kc, rows, stride, b_panel, tile, first, ahead, pace);
+  }
+
+  // The next panel of B, a share of it beside each tile: its rows are short pieces of lines far apart.
+  void prefetch_b(int64_t m, int64_t n, int64_t k0, int64_t kc) const {
+    if (b_.mode != static_cast<int64_t>(PackMode::copy)) return;
+    const int64_t tile = (m - m0_) / h_.mr, tiles = count(m1_ - m0_, h_.mr);
+    const char* row = b_.at(b_.batch[batch_] + b_.row[n]);
+    const int64_t bytes = std::min(h_.nr, b_.row_run[n]) * h_.b_bytes;
+    for (int64_t k = kc * tile / tiles; k < kc * (tile + 1) / tiles; ++k) {
+      const char* at = row + b_.k[k0 + k] * h_.b_bytes;
+      for (int64_t byte = 0; byte < bytes; byte += 64) __builtin_prefetch(at + byte, 0, 2);
+    }
   }
 
   // Rows of the result that will be written after the sums: asks for their lines while the sums are made.
@@ -219,6 +253,7 @@ class Task {
   const int64_t* table_;
   const ContractCode& code_;
   Side a_, b_;
+  SharedPanels a_shared_, b_shared_;
   char *tiles_, *a_block_, *b_panel_;
   int64_t tile_bytes_;
   int64_t part_ = 0, batch_ = 0, m0_ = 0, m1_ = 0, n0_ = 0, n1_ = 0;
@@ -228,12 +263,27 @@ class Task {
 
 }  // namespace
 
+SharedPanels::SharedPanels(const ContractHead& h, int64_t rows_of, int64_t panel_rows)
+    : rows(rows_of), r(panel_rows), k_block(h.k_block), blocks(count(h.k, h.k_block)), sum_bytes(h.bytes) {
+  constexpr int64_t least_rows = 192;  // enough for a task, in whole groups
+  task_rows = up(least_rows, group_panels * r);
+}
+
+int64_t SharedPanels::at(int64_t k0, int64_t kc, int64_t row) const {
+  const int64_t group = group_panels * r, groups = count(rows, group);
+  const int64_t before = (k0 / k_block * groups + row / group) * (group_panels * k_block + transpose_rows) * r;
+  return (before + row % group * kc) * sum_bytes;
+}
+
+int64_t SharedPanels::bytes() const { return up(at(blocks * k_block, 0, 0), 64); }
+int64_t SharedPanels::tasks() const { return blocks * count(rows, task_rows); }
+
 ContractScratch::ContractScratch(const ContractHead& h) {
-  int64_t m = up(h.m_block, h.mr), n = up(h.n_block, h.nr), spill = 8 * h.nr * h.bytes + 64;
+  int64_t m = up(h.m_block, h.mr), n = up(h.n_block, h.nr), spill = transpose_rows * h.nr * h.bytes + 64;
   bool many = std::min(h.k, h.k_part) > h.k_block;
   tiles = h.parts > 1 ? 0 : (many ? m * n : h.mr * h.nr) * h.bytes;
-  a = h.a_mode == static_cast<int64_t>(PackMode::direct) ? 0 : up(m * h.k_block * h.bytes + spill, 64);
-  b = up(h.nr * h.k_block * h.bytes + spill, 64);
+  a = h.a_mode == static_cast<int64_t>(PackMode::direct) || h.a_shared ? 0 : up(m * h.k_block * h.bytes + spill, 64);
+  b = h.b_shared ? 0 : up(h.nr * h.k_block * h.bytes + spill, 64);
   tiles = up(tiles, 64);
 }
 
@@ -243,6 +293,9 @@ extern "C" void tessera_contract_task(void* const* arguments, const int64_t* par
                                       const tessera::codegen::ContractCode* code) {
   const auto& head = *reinterpret_cast<const tessera::codegen::ContractHead*>(params);
   tessera::codegen::Task run(arguments, params, scratch, *code);
-  if (head.combines) run.combine(task);
-  else run.product(task);
+  switch (head.pass) {
+    case tessera::codegen::ContractPass::pack: return run.pack(task);
+    case tessera::codegen::ContractPass::product: return run.product(task);
+    case tessera::codegen::ContractPass::combine: return run.combine(task);
+  }
 }

@@ -7,6 +7,8 @@
 //       for each panel of A                tile: mr × nr sums; kept in scratch from one K block to the next
 //         tile = A panel · B panel (+ tile)
 //
+// An operand that several tasks would pack is *shared*: a pass before this one packs it once, into the workspace.
+//
 // No MLIR here.
 
 #include <cstdint>
@@ -20,6 +22,12 @@ enum class PackMode : int64_t {
   direct,     // not packed: the micro-kernel reads A where it is
 };
 
+enum class ContractPass : int64_t {
+  pack,     // shared operands into the workspace
+  product,  // the sums, and the epilogue unless K is in parts
+  combine,  // adds up parts and runs the epilogue
+};
+
 // The first words of the parameters. A *place* is a word number in the table, the argument behind the results.
 struct ContractHead {
   int64_t batch, m, n, k;
@@ -27,7 +35,7 @@ struct ContractHead {
   int64_t m_blocks, n_blocks, parts;  // how many; parts > 1: K is cut, sums meet in the workspace
   int64_t k_part;                     // length of a part
   int64_t batch_group, batch_groups;  // batches of one task
-  int64_t combines;                   // this pass adds up parts and runs the epilogue
+  ContractPass pass;
   int64_t product_tasks;
   int64_t combine_tiles;                                                         // tiles of one such task
   int64_t mr, nr, bytes;                                                         // register tile; bytes of one sum
@@ -37,6 +45,8 @@ struct ContractHead {
   int64_t out_argument, out_bytes, out_batch, out_m, out_n;  // of the first result
   int64_t stream;                                            // results are written past the cache
   int64_t table_argument, workspace_argument, errors_argument;
+  int64_t a_shared, b_shared;        // packed by a pass of its own
+  int64_t a_panels, b_panels, sums;  // bytes into the workspace: shared panels, sums of parts
 };
 constexpr int64_t head_words = sizeof(ContractHead) / sizeof(int64_t);
 
@@ -66,6 +76,18 @@ struct ContractCode {
   EpilogueCode epilogue;
 };
 constexpr int contract_code_pointers = sizeof(ContractCode) / sizeof(void*);
+
+// Panels of a shared operand in the workspace: K block by K block, in groups that one call packs, with room behind each
+// for what a transposition writes too much.
+struct SharedPanels {
+  SharedPanels(const ContractHead& head, int64_t rows, int64_t r);
+  int64_t at(int64_t k0, int64_t kc, int64_t row) const;  // bytes to the panel that begins at `row`
+  int64_t bytes() const;
+  int64_t tasks() const;  // of packing them
+
+  int64_t rows, r, k_block, blocks, sum_bytes;
+  int64_t task_rows;  // that one task packs of one K block
+};
 
 // Bytes of the pieces of one thread's scratch.
 struct ContractScratch {
