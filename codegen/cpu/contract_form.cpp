@@ -7,6 +7,7 @@
 #include "llvm/ADT/DenseSet.h"
 #include "mlir/IR/AffineMap.h"
 
+#include <tessera/codegen/cpu/code.h>
 #include <tessera/codegen/cpu/contract.h>
 #include <tessera/codegen/cpu/form.h>
 #include <tessera/core/error.h>
@@ -194,16 +195,18 @@ class Reader {
     double least = std::numeric_limits<double>::infinity();
     for (const RegisterTile& tile : tiles_) {
       for (bool turned : {false, true}) {
-        double cycles = turned ? cost(dims_.n, dims_.m, tile) : cost(dims_.m, dims_.n, tile);
+        double cycles = turned ? cost(dims_.n, form_.b, dims_.m, form_.a, tile)
+                               : cost(dims_.m, form_.a, dims_.n, form_.b, tile);
         if (cycles < least) least = cycles, turn = turned, form_.tile = tile;
       }
     }
     if (turn) std::swap(dims_.m, dims_.n), std::swap(form_.a, form_.b);
   }
 
-  // Half-cycles of the tiles when `m` and `n` play these parts, roughly: sums, then what the epilogue moves. Loads run
-  // beside sums, but not for nothing: where another thread shares the core they are what a tile waits for.
-  double cost(const Dims& m, const Dims& n, const RegisterTile& tile) const {
+  // Half-cycles when `m` of `a` and `n` of `b` play these parts, roughly: panels, sums, then what the epilogue moves.
+  // Loads run beside sums, but not for nothing: where another thread shares the core they are what a tile waits for.
+  double cost(const Dims& m, const ContractOperand& a, const Dims& n, const ContractOperand& b,
+              const RegisterTile& tile) const {
     auto tiles = [](int64_t size, int64_t step) { return static_cast<double>((size + step - 1) / step); };
     double vectors = static_cast<double>(tile.nr) / tile.lanes, sums = tile.mr * vectors;
     double each = (sums + 0.5 * (tile.mr + vectors)) * static_cast<double>(volume(dims_.k, extent_));
@@ -216,7 +219,46 @@ class Reader {
       const Linear& access = in_[argument.getArgNumber()];
       if (needed_.contains(argument) && !access.stride.empty()) add(access);
     }
-    return tiles(volume(m, extent_), tile.mr) * tiles(volume(n, extent_), tile.nr) * each;
+    const double panels = (lies(a, m, n, tile) ? 0 : packing(of(a), m, tile.mr)) + packing(of(b), n, tile.nr);
+    return panels + tiles(volume(m, extent_), tile.mr) * tiles(volume(n, extent_), tile.nr) * each;
+  }
+
+  enum class Lying { along_rows, along_k, scattered };
+  Lying lying(const Linear& operand, const Dims& rows) const {
+    auto run = [&](const Dims& dims) {
+      int64_t longest = 1;
+      for (size_t d : dims) {
+        if (operand.stride[d] == 1) longest = std::max(longest, extent_[d]);
+      }
+      return longest;
+    };
+    return run(rows) >= 6 ? Lying::along_rows : run(dims_.k) >= 3 ? Lying::along_k : Lying::scattered;
+  }
+
+  // Whether A is read where it is, and well: B is narrow (contract_launch.cpp), and panels share no line by halves.
+  bool lies(const ContractOperand& a, const Dims& m, const Dims& n, const RegisterTile& tile) const {
+    constexpr int line = 64;
+    const int64_t width = volume(n, extent_);
+    const bool steady = std::ranges::count_if(dims_.k, [&](size_t d) { return extent_[d] > 1; }) <= 1;
+    switch (lying(of(a), m)) {
+      case Lying::along_k: return width <= 2 * tile.nr;
+      case Lying::along_rows:
+        return steady && width <= tile.nr && line % (tile.mr * bytes_of(a.storage)) == 0;
+      case Lying::scattered: return steady && width <= tile.nr;
+    }
+    return false;
+  }
+
+  // Of packing an operand once into panels of `r`, which is all that large products do.
+  double packing(const Linear& operand, const Dims& rows, int r) const {
+    constexpr double by_vectors = 0.25, by_pieces = 1, turned = 1, by_elements = 6;
+    double each = by_elements;
+    switch (lying(operand, rows)) {
+      case Lying::along_rows: each = r >= 16 ? by_vectors : by_pieces; break;
+      case Lying::along_k: each = turned; break;
+      case Lying::scattered: break;
+    }
+    return each * static_cast<double>(volume(rows, extent_)) * static_cast<double>(volume(dims_.k, extent_));
   }
 
   static Along walk(const Table& table) {

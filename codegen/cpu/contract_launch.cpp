@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <cstdlib>
 #include <map>
 
 #include <tessera/codegen/cpu/code.h>
@@ -202,9 +203,12 @@ ContractPasses make_contract_passes(const ContractForm& form) {
   h.b_argument = form.b.argument, h.b_bytes = bytes_of(form.b.storage);
   h.a_mode = static_cast<int64_t>(pack_mode(form.a, tile.mr));
   h.b_mode = static_cast<int64_t>(pack_mode(form.b, tile.nr));
-  // One panel of B: packed rows of A would be read once.
-  bool single = h.n_block <= h.nr && !h.a_shared && form.a.widening.empty() && form.a.storage == sum;
-  if (single && steady(form.a.k)) h.a_mode = static_cast<int64_t>(PackMode::direct);
+  // One panel of B: packed rows of A would be read once. Two: still less than it costs to turn them.
+  const int64_t panels = count(h.n_block, h.nr);
+  const bool may_lie = !h.a_shared && form.a.widening.empty() && form.a.storage == sum;
+  const bool turns = h.a_mode == static_cast<int64_t>(PackMode::transpose);
+  if (may_lie && ((panels == 1 && steady(form.a.k)) || (panels <= 2 && turns)))
+    h.a_mode = static_cast<int64_t>(PackMode::direct);
   h.a_batch = pool.place(form.a.batch), h.a_row = pool.place(form.a.rows), h.a_k = pool.place(form.a.k);
   h.a_row_run = pool.place(runs_of(form.a.rows)), h.a_k_run = pool.place(runs_of(form.a.k));
   h.b_batch = pool.place(form.b.batch), h.b_row = pool.place(form.b.rows), h.b_k = pool.place(form.b.k);

@@ -56,13 +56,16 @@ class PackEmitter {
     finish();
   }
 
-  // Blocks of 8 rows by 8 k. Stores of a block ascend in k, so that what one writes too much the next puts right.
+  // Blocks of 8 rows by 8 k. Stores ascend in k, and where r is no multiple of 8 go on with the rows before, so that
+  // what one writes too much the next puts right.
   void emit_transpose(const std::string& symbol) {
     Block& entry = function(symbol, {c_.pointer(), c_.pointer(), c_.pointer(), c_.i64(), c_.i64()});
     Value panel = entry.getArgument(0), source = entry.getArgument(1), rows = entry.getArgument(2);
     Value last = c_.sub(entry.getArgument(3), c_.integer(1)), length = entry.getArgument(4);
     Value whole = c_.bit_and(length, c_.integer(-8));
-    loop(c_.integer(0), c_.integer(r_), 8, [&](Value first) {
+    const int last_block = (r_ - 1) / 8 * 8;
+    loop(c_.integer(0), c_.integer(r_), 8, [&](Value block_row) {
+      Value first = r_ % 8 == 0 ? block_row : c_.sub(c_.integer(last_block), block_row);
       SmallVector<Value> row;
       for (int i = 0; i < 8; ++i) {
         Value at = c_.min_index(c_.add(first, c_.integer(i)), last);

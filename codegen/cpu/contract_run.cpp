@@ -196,27 +196,31 @@ class Task {
   void direct(int64_t m, int64_t k0, int64_t kc, const char* b_panel, char* tile, bool first) const {
     const void* rows[most_rows];
     int64_t last = std::min(h_.mr, h_.m - m) - 1;
-    for (int64_t i = 0; i < h_.mr; ++i) rows[i] = a_.at(a_base_ + a_.row[m + std::min(i, last)] + a_.k[k0]);
-    int64_t stride = h_.k > 1 ? a_.k[1] - a_.k[0] : 0;
+    for (int64_t i = 0; i < h_.mr; ++i) rows[i] = a_.at(a_base_ + a_.row[m + std::min(i, last)]);
+    const int64_t* ks = a_.k + k0;
+    const int64_t stride = kc > 1 ? ks[1] - ks[0] : 0;
     // The panel behind this one, while its sums are made: its lines come from far, and in no order that the machine
     // would guess.
     constexpr int64_t line = 64;
-    const char* ahead = static_cast<const char*>(rows[0]);
+    const char* ahead = static_cast<const char*>(rows[0]) + ks[0] * a_.bytes;
     int64_t pace = 0, spread = a_.row[m + last] - a_.row[m];
-    if (last > 0 && stride == 1 && spread == last * kc) {
+    if (ks[kc - 1] - ks[0] != (kc - 1) * stride) {
+      // Neighbouring panels read the same lines, or lines that follow each other: the machine sees it.
+    } else if (last > 0 && stride == 1 && spread == last * kc) {
       ahead += h_.mr * kc * a_.bytes, pace = h_.mr * a_.bytes;  // one block of consecutive elements
     } else if (last > 0 && spread == last && h_.mr * a_.bytes <= line) {
       // Rows side by side: a line of each k holds several panels, which share the asking.
       int64_t panels = line / (h_.mr * a_.bytes);
       ahead += line + m / h_.mr % panels * stride * a_.bytes, pace = stride * a_.bytes;
     }
-    code_.tile.direct(kc, rows, stride, b_panel, tile, first, ahead, pace);
+    code_.tile.direct(kc, rows, ks, b_panel, tile, first, ahead, pace);
   }
 
   // The next panel of B, a share of it beside each tile: its rows are short pieces of lines far apart.
   void prefetch_b(int64_t m, int64_t n, int64_t k0, int64_t kc) const {
-    if (b_.mode != static_cast<int64_t>(PackMode::copy)) return;
+    constexpr int64_t enough_tiles = 16;  // with fewer, asking takes longer than it saves
     const int64_t tile = (m - m0_) / h_.mr, tiles = count(m1_ - m0_, h_.mr);
+    if (b_.mode != static_cast<int64_t>(PackMode::copy) || tiles < enough_tiles) return;
     const char* row = b_.at(b_.batch[batch_] + b_.row[n]);
     const int64_t bytes = std::min(h_.nr, b_.row_run[n]) * h_.b_bytes;
     for (int64_t k = kc * tile / tiles; k < kc * (tile + 1) / tiles; ++k) {

@@ -62,8 +62,8 @@ struct PackCode {
 };
 struct TileCode {
   void (*packed)(int64_t kc, const void* a, const void* b, void* tile, int64_t first);
-  // Asks for the line at ahead + pace · k as it goes, for every second k.
-  void (*direct)(int64_t kc, const void* const* rows, int64_t stride, const void* b, void* tile, int64_t first,
+  // Element k of row i is rows[i][ks[k]]. Asks for the line at ahead + pace · k as it goes, for every second k.
+  void (*direct)(int64_t kc, const void* const* rows, const int64_t* ks, const void* b, void* tile, int64_t first,
                  const void* ahead, int64_t pace);
   void (*sum)(void* tile, const void* other);
 };

@@ -18,8 +18,9 @@ RegisterTile register_tile(const Target& target, Type sum) {
 std::vector<RegisterTile> register_tiles(const Target& target, Type sum) {
   RegisterTile tile = register_tile(target, sum);
   if (target.lanes < 16) return {tile};
-  // 24 of 32 vectors hold sums: 10 loads for them, where the other has 10 for 16. Which wastes less at the edges decides.
-  return {{tile.lanes, 6, 4 * tile.lanes}, tile};
+  // 24 or 28 of 32 vectors hold sums: 10 or 16 loads for them, where the last has 10 for 16. Which wastes less at the
+  // edges decides.
+  return {{tile.lanes, 6, 4 * tile.lanes}, {tile.lanes, 14, 2 * tile.lanes}, tile};
 }
 
 namespace {
@@ -48,19 +49,23 @@ class TileEmitter {
 
   void emit_direct(const std::string& symbol) {
     Block& entry = function(
-        symbol, {c_.i64(), c_.pointer(), c_.i64(), c_.pointer(), c_.pointer(), c_.i64(), c_.pointer(), c_.i64()});
-    Value stride = entry.getArgument(2), ahead = entry.getArgument(6), pace = entry.getArgument(7);
+        symbol, {c_.i64(), c_.pointer(), c_.pointer(), c_.pointer(), c_.pointer(), c_.i64(), c_.pointer(), c_.i64()});
+    Value ks = entry.getArgument(2), ahead = entry.getArgument(6), pace = entry.getArgument(7);
     SmallVector<Value> rows;
     for (int i = 0; i < tile_.mr; ++i) {
       rows.push_back(c_.load(c_.offset(entry.getArgument(1), c_.pointer(), c_.integer(i)), c_.pointer()));
     }
     Value step, at[2];
+    auto offset_of = [&](Value k, int u) {
+      return c_.load(c_.offset(c_.offset(ks, c_.i64(), k), c_.i64(), c_.integer(u)), c_.i64());
+    };
     multiply(entry.getArgument(0), entry.getArgument(3), entry.getArgument(4), entry.getArgument(5),
              [&](Value k, int u, int i) {
                if (k != step) {
-                 step = k, at[0] = c_.mul(k, stride), at[1] = c_.add(at[0], stride);
+                 step = k, at[0] = at[1] = Value();
                  prefetch(c_.offset(ahead, c_.b.getI8Type(), c_.mul(k, pace)), /*to_write=*/false);
                }
+               if (!at[u]) at[u] = offset_of(k, u);
                return c_.load(c_.offset(rows[static_cast<size_t>(i)], sum_, at[u]), sum_);
              });
   }
