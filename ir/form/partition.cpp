@@ -8,6 +8,7 @@
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/IR/BuiltinOps.h"
 
+#include <tessera/core/error.h>
 #include <tessera/ir/form/order.h>
 #include <tessera/ir/tsr/Tsr.h>
 
@@ -32,8 +33,11 @@ class Partition {
     for (int op = 0; op < size(); ++op) complete &= find_alone(op);
     if (!complete) return false;
     producers_.resize(ops_.size());
-    for (int op = 0; op < size(); ++op)
+    consumers_.resize(ops_.size());
+    for (int op = 0; op < size(); ++op) {
       find_producers(ops_[static_cast<size_t>(op)], producers_[static_cast<size_t>(op)]);
+      for (int from : producers(op)) consumers_[static_cast<size_t>(from)].push_back(op);
+    }
     return true;
   }
 
@@ -78,6 +82,7 @@ class Partition {
     std::vector<int> ops;  // sorted
     Space space;
     bool alone = false;
+    int last = 0;  // op of the part, and of all parts that it needs
   };
 
   llvm::ArrayRef<int> producers(int op) const { return producers_[static_cast<size_t>(op)]; }
@@ -87,7 +92,7 @@ class Partition {
   void add(Operation* op) {
     index_[op] = size();
     part_of_.push_back(size());
-    parts_.push_back({{size()}, Space(), stands_alone(op)});
+    parts_.push_back({{size()}, Space(), stands_alone(op), size()});
     ops_.push_back(op);
   }
 
@@ -121,7 +126,7 @@ class Partition {
   // Depth first over producers, so that a part comes right after the last one that it needs.
   std::vector<int> depth_first() {
     std::vector<int> out;
-    std::vector<char> done(parts_.size(), 0);
+    std::vector<char> done(parts_.size(), 0), open(parts_.size(), 0);
     for (int op = 0; op < size(); ++op) {
       llvm::SmallVector<std::pair<int, bool>, 16> stack = {{part_of_[static_cast<size_t>(op)], false}};
       while (!stack.empty()) {
@@ -132,6 +137,8 @@ class Partition {
           out.push_back(current);
           continue;
         }
+        check_internal(!open[static_cast<size_t>(current)], "two kernels need each other");
+        open[static_cast<size_t>(current)] = 1;
         stack.emplace_back(current, true);
         for (int i : parts_[static_cast<size_t>(current)].ops)
           for (int from : producers(i))
@@ -271,6 +278,7 @@ class Partition {
     }
     own.ops = std::move(all);
     own.space = std::move(space);
+    note_growth(part_of_[static_cast<size_t>(contraction)]);
   }
 
   // A kernel that only sums over columns joins one that reads the same tensor, and saves reading it again.
@@ -307,11 +315,31 @@ class Partition {
     for (int op : b.ops) part_of_[static_cast<size_t>(op)] = from;
     a.ops = std::move(all);
     a.space = std::move(space);
+    a.last = std::max(a.last, b.last);
     b.ops.clear();
+    note_growth(from);
   }
 
-  // True unless a path leaves the two parts and comes back. Walks backwards; a part that lies before both in whole
-  // cannot be on such a path.
+  // The last op that `part` needs is one that all who need the part need.
+  void note_growth(int part) {
+    Part& grown = parts_[static_cast<size_t>(part)];
+    grown.last = std::max(grown.last, grown.ops.back());
+    llvm::SmallVector<int, 16> work = {part};
+    while (!work.empty()) {
+      const int current = work.pop_back_val();
+      for (int op : parts_[static_cast<size_t>(current)].ops)
+        for (int consumer : consumers_[static_cast<size_t>(op)]) {
+          const int next = part_of_[static_cast<size_t>(consumer)];
+          int& last = parts_[static_cast<size_t>(next)].last;
+          if (last >= parts_[static_cast<size_t>(current)].last) continue;
+          last = parts_[static_cast<size_t>(current)].last;
+          work.push_back(next);
+        }
+    }
+  }
+
+  // True unless a path leaves the two parts and comes back. Walks backwards; a part that lies before both in whole, with
+  // all that it needs, cannot be on such a path.
   bool is_convex(int from, int into) {
     const int first =
         std::min(parts_[static_cast<size_t>(from)].ops.front(), parts_[static_cast<size_t>(into)].ops.front());
@@ -323,7 +351,7 @@ class Partition {
         for (int producer : producers(op)) {
           const int next = part_of_[static_cast<size_t>(producer)];
           if ((next == from || next == into) && current != from && current != into) return false;
-          if (parts_[static_cast<size_t>(next)].ops.back() < first) continue;
+          if (parts_[static_cast<size_t>(next)].last < first) continue;
           if (seen.insert(next).second) work.push_back(next);
         }
     }
@@ -336,7 +364,7 @@ class Partition {
   FreeOps& free_;
   std::vector<Operation*> ops_;
   llvm::DenseMap<Operation*, int> index_;
-  std::vector<llvm::SmallVector<int, 4>> producers_;
+  std::vector<llvm::SmallVector<int, 4>> producers_, consumers_;
   std::vector<int> part_of_;
   std::vector<Part> parts_;
   std::vector<char> feeds_reduction_;
