@@ -7,6 +7,7 @@
 
 #include <tessera/codegen/cpu/runtime/library.h>
 #include <tessera/codegen/cpu/runtime/thread_pool.h>
+#include <tessera/codegen/executor/check_index.h>
 #include <tessera/codegen/executor/check_nan.h>
 #include <tessera/core/error.h>
 #include <tessera/core/fault.h>
@@ -109,7 +110,7 @@ void PlanRunner::launch(const PlanLaunch& launch, Frame& frame, const Program& r
       function(list, parameters, task, scratch + thread * scratch_per_thread_);
     });
   }
-  if (!launch.checks.empty()) check(launch, frame.errors.data(), recorded);
+  if (!launch.checks.empty()) check_indices(launch, frame.errors.data(), recorded);
 }
 
 void PlanRunner::launch_together(size_t begin, size_t end, Frame& frame) {
@@ -130,23 +131,6 @@ void PlanRunner::launch_together(size_t begin, size_t end, Frame& frame) {
     function(frame.list.data() + first_value[k], plan_.launches[begin + k].parameters.data(), task - first_task[k],
              scratch + thread * scratch_per_thread_);
   });
-}
-
-void PlanRunner::check(const PlanLaunch& launch, const int64_t* words, const Program& recorded) const {
-  for (const PlanCheck& check : launch.checks) {
-    int64_t largest = words[check.word], smallest = words[check.word + 1];
-    if (largest == std::numeric_limits<int64_t>::min()) continue;
-    int64_t index = largest >= check.extent ? largest : smallest;
-    const bool known = check.op >= 0 && check.op < static_cast<int>(recorded.instructions.size());
-    const Instruction unknown, &op = known ? recorded.instructions[static_cast<size_t>(check.op)] : unknown;
-    throw ValueError({.code = "T-V040",
-                      .fault = (known ? std::string(name(op.op)) + " " : "") + "index " + std::to_string(index) +
-                               " is out of range for dim " + std::to_string(check.dim) + " of extent " +
-                               std::to_string(check.extent),
-                      .at = user_location(op.at, op.scope),
-                      .path = op.scope ? op.scope->path() : std::string(),
-                      .hint = "indices go from 0 to the extent less one; negative ones do not count from the end"});
-  }
 }
 
 }  // namespace tessera::codegen

@@ -24,7 +24,6 @@ class PlanRunner {
   struct Frame;  // addresses of this run
   void launch(const PlanLaunch& launch, Frame& frame, const Program& recorded);
   void launch_together(size_t begin, size_t end, Frame& frame);  // joined launches of one kernel
-  void check(const PlanLaunch& launch, const int64_t* words, const Program& recorded) const;
 
   Plan plan_;
   std::vector<KernelFunction> kernels_;

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <map>
-#include <optional>
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
@@ -12,11 +11,12 @@
 #include <tessera/codegen/cpu/cascade.h>
 #include <tessera/codegen/cpu/contract.h>
 #include <tessera/codegen/cpu/key.h>
+#include <tessera/codegen/cpu/launch.h>
 #include <tessera/codegen/cpu/rows.h>
 #include <tessera/codegen/plan/facts.h>
 #include <tessera/codegen/plan/group_launches.h>
 #include <tessera/codegen/plan/lifetimes.h>
-#include <tessera/codegen/plan/storage.h>
+#include <tessera/codegen/plan/plan_builder.h>
 #include <tessera/core/error.h>
 #include <tessera/core/fault.h>
 #include <tessera/ir/fuse/Fuse.h>
@@ -27,18 +27,12 @@ using namespace mlir;
 
 namespace {
 
-class Builder {
+class Builder : public PlanBuilder {
  public:
-  explicit Builder(ModuleOp module) {
-    for (Operation& op : *module.getBody()) {
-      if (auto found = dyn_cast<func::FuncOp>(op)) function_ = found;
-    }
-    check_internal(static_cast<bool>(function_), "a module to plan holds no function");
-  }
+  using PlanBuilder::PlanBuilder;
 
   Planned build() {
-    storage_.emplace(function_, plan());
-    for (Operation& op : function_.getBody().front()) visit(op);
+    visit_all(plan());
     group_launches(plan());
     keep_arguments_until_checked(plan());
     place_arena(plan());
@@ -48,41 +42,13 @@ class Builder {
  private:
   Plan& plan() { return result_.plan; }
 
-  void visit(Operation& op) {
-    if (auto kernel = dyn_cast<fuse::KernelOp>(op)) return visit_kernel(kernel);
-    if (auto cascade = dyn_cast<fuse::CascadeOp>(op)) return visit_cascade(cascade);
-    if (auto library = dyn_cast<fuse::LibraryOp>(op)) return visit_library(library);
-    if (auto literal = dyn_cast<arith::ConstantOp>(op)) return visit_constant(literal);
-    if (isa<tensor::EmptyOp, func::ReturnOp>(op)) return;
-    throw InternalError("no plan for " + op.getName().getStringRef().str());
-  }
-
-  void visit_constant(arith::ConstantOp op) {
-    storage_->place_constant(op.getResult(), dense_bytes(cast<DenseElementsAttr>(op.getValue())));
-  }
-
-  void launch(PlanLaunch made, Operation& op) {
-    made.ops = origins_of(op);
-    if (plan().scratch_bytes < made.scratch) plan().scratch_bytes = made.scratch;
-    plan().launches.push_back(std::move(made));
-  }
-
-  void copy(int from, int to, Operation& op) {
-    PlanLaunch made;
-    made.what = PlanLaunch::What::copy;
-    made.values = {from, to};
-    made.reads = 1;
-    made.bytes = 2 * plan().values[static_cast<size_t>(to)].bytes;
-    launch(std::move(made), op);
-  }
-
-  void visit_library(fuse::LibraryOp op) {
+  void visit_library(fuse::LibraryOp op) override {
     PlanLaunch made;
     made.what = PlanLaunch::What::library;
     made.library = op.getName().str();
-    for (Value input : op.getInputs()) made.values.push_back(storage_->id_of(input));
+    for (Value input : op.getInputs()) made.values.push_back(storage().id_of(input));
     made.reads = static_cast<int>(made.values.size());
-    made.values.push_back(storage_->id_of(op.getResult()));
+    made.values.push_back(storage().id_of(op.getResult()));
     std::vector<int> origins = origins_of(*op);
     made.writes = {{made.values.back(), origins.empty() ? -1 : origins.back(),
                     cast<RankedTensorType>(op.getResult().getType()).getNumElements()}};
@@ -97,26 +63,11 @@ class Builder {
     launch(std::move(made), *op);
   }
 
-  void visit_kernel(fuse::KernelOp kernel) {
-    std::vector<int> values;
-    for (Value input : kernel.getInputs()) values.push_back(storage_->id_of(input));
-    for (Value result : kernel.getResults()) values.push_back(storage_->id_of(result));
-    copy_inits(kernel);
+  void visit_kernel(fuse::KernelOp kernel) override {
+    std::vector<int> values = values_of(kernel);
+    copy_inits(*kernel, kernel.getInitOf(), kernel.getInits());
     if (holds_contract(kernel)) return launch_contract(kernel, values);
     launch_rows(kernel, values, *kernel, "");
-  }
-
-  // What keeps its old elements elsewhere must hold them first.
-  template <class KernelOp> void copy_inits(KernelOp kernel) {
-    auto of = kernel.getInitOf();
-    if (!of) return;
-    for (auto [k, init] : llvm::enumerate(*of)) {
-      if (init < 0) continue;
-      Value old = kernel.getInits()[static_cast<unsigned>(init)];
-      Value result = kernel.getResult(static_cast<unsigned>(k));
-      if (old.getDefiningOp<tensor::EmptyOp>() || storage_->is_in_place(result)) continue;
-      copy(storage_->id_of(old), storage_->id_of(result), *kernel);
-    }
   }
 
   int kernel_number(KernelRequest request, const std::string& name, const std::string& kind) {
@@ -136,10 +87,10 @@ class Builder {
       for (KernelRequest& shared : part.shared) kernel_number(std::move(shared), kernel.getName().str(), "routine");
       made.kernel = kernel_number(std::move(part.kernel), kernel.getName().str(), "contract");
       for (size_t k = tables.size(); k < part.tables.size(); ++k) {
-        tables.push_back(storage_->constant(bytes_of_table(part.tables[k]), "table"));
+        tables.push_back(storage().constant(bytes_of_table(part.tables[k]), "table"));
       }
       for (size_t k = workspaces.size(); k < part.workspaces.size(); ++k) {
-        workspaces.push_back(storage_->temporary(part.workspaces[k], "workspace"));
+        workspaces.push_back(storage().temporary(part.workspaces[k], "workspace"));
       }
       made.values = values;
       if (&part == &parts.back()) note_writes(kernel.getBody().front(), made);  // complete when all parts have run
@@ -155,18 +106,18 @@ class Builder {
     }
   }
 
-  void visit_cascade(fuse::CascadeOp cascade) {
-    copy_inits(cascade);
+  void visit_cascade(fuse::CascadeOp cascade) override {
+    copy_inits(*cascade, cascade.getInitOf(), cascade.getInits());
     CascadeLaunch lowered = lower_cascade(cascade, host_target());
     const std::string name = cascade.getName().str();
     PlanLaunch made;
     for (Block* body : lowered.bodies) add_checks(*body, made);
     for (KernelRequest& shared : lowered.shared) kernel_number(std::move(shared), name, "routine");
     made.kernel = kernel_number(std::move(lowered.kernel), name, "cascade");
-    for (Value input : cascade.getInputs()) made.values.push_back(storage_->id_of(input));
-    for (Value result : cascade.getResults()) made.values.push_back(storage_->id_of(result));
-    made.values.push_back(storage_->constant(bytes_of_table(lowered.table), "table"));
-    if (lowered.workspace > 0) made.values.push_back(storage_->temporary(lowered.workspace, "workspace"));
+    for (Value input : cascade.getInputs()) made.values.push_back(storage().id_of(input));
+    for (Value result : cascade.getResults()) made.values.push_back(storage().id_of(result));
+    made.values.push_back(storage().constant(bytes_of_table(lowered.table), "table"));
+    if (lowered.workspace > 0) made.values.push_back(storage().temporary(lowered.workspace, "workspace"));
     made.values.push_back(-1);  // error words
     made.parameters = std::move(lowered.parameters);
     made.tasks = lowered.tasks;
@@ -187,31 +138,6 @@ class Builder {
     return {reinterpret_cast<const char*>(table.data()), table.size() * sizeof(int64_t)};
   }
 
-  // Words of a body's sites, behind those that are there.
-  static void add_checks(Block& body, PlanLaunch& made) {
-    const int first = made.error_words;
-    for (PlanCheck& check : index_checks(body)) {
-      check.word += first;
-      made.checks.push_back(std::move(check));
-    }
-    for (const ErrorSite& site : error_sites(body)) {
-      made.error_words = first + site.first_word + 2 * (static_cast<int>(site.op->getNumOperands()) - 1);
-    }
-  }
-
-  static void note_writes(Block& body, PlanLaunch& made) {
-    made.reads = static_cast<int>(body.getNumArguments());
-    made.writes = writes_of(body);
-    for (size_t k = 0; k < made.writes.size(); ++k)
-      made.writes[k].value = made.values[static_cast<size_t>(made.reads) + k];
-  }
-
-  static void measure(ValueRange inputs, ValueRange results, int64_t flops, PlanLaunch& made) {
-    for (Value input : inputs) made.bytes += bytes_of_type(input.getType());
-    for (Value result : results) made.bytes += bytes_of_type(result.getType());
-    made.flops = flops;
-  }
-
   void launch_rows(fuse::KernelOp kernel, std::vector<int> values, Operation& at, const std::string& kind) {
     auto form = std::make_shared<Form>(make_form(kernel, host_target().lanes));
     auto stages = std::make_shared<Stages>(make_stages(*form));
@@ -227,7 +153,7 @@ class Builder {
     for (size_t k = 0; k < stages->columns.size(); ++k) {
       Type type = stages->columns[k].reduce->getResult(0).getType();
       int64_t element = std::max<int64_t>(1, type.getIntOrFloatBitWidth() / 8);
-      partials.push_back(storage_->temporary(cut.tasks * cut.column_elements[k] * element, "partial"));
+      partials.push_back(storage().temporary(cut.tasks * cut.column_elements[k] * element, "partial"));
     }
     bool rows_reduced = llvm::any_of(stages->nests, [](const Nest& nest) { return !nest.reduces.empty(); });
     made.kernel = kernel_number(std::move(request), form->name,
@@ -274,7 +200,7 @@ class Builder {
   void finish_column(const Form& form, const Stages& stages, const Cut& cut, int column, unsigned result, int partial,
                      const std::vector<int>& values, Operation& at) {
     const Column& facts = stages.columns[static_cast<size_t>(column)];
-    MLIRContext* context = function_.getContext();
+    MLIRContext* context = function().getContext();
     OpBuilder b(context);
     Location loc = facts.reduce->getLoc();
     result_.extra.push_back(ModuleOp::create(loc));
@@ -318,8 +244,6 @@ class Builder {
   }
 
   Planned result_;
-  func::FuncOp function_;
-  std::optional<Storage> storage_;
   std::map<std::string, int> kernel_of_key_;
 };
 
