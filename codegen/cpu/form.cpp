@@ -260,7 +260,7 @@ Form read_form(fuse::KernelOp kernel) {
   return form;
 }
 
-Form make_form(fuse::KernelOp kernel, int lanes) {
+Form merged_form(fuse::KernelOp kernel) {
   Form form = read_form(kernel);
   // Without row reductions nothing has to stay together: pointwise kernels are all rows.
   if (form.over.empty()) form.rows = form.dims();
@@ -270,6 +270,11 @@ Form make_form(fuse::KernelOp kernel, int lanes) {
   if (!form.over.empty() && inner_only && same_dims(form)) rows_are_kept_dims(form);
   simplify(form);
   for (size_t k = 0; k < form.over.size(); ++k) form.column[k] = (form.over[k] & form.row_set()) != 0;
+  return form;
+}
+
+Form make_form(fuse::KernelOp kernel, int lanes) {
+  Form form = merged_form(kernel);
   swap_columns(form, lanes);
   choose_vector_dim(form, lanes);
   return form;

@@ -63,7 +63,10 @@ struct Form {
 
 // As the kernel stands: every dim is one of the form, none is walked by vectors yet.
 Form read_form(fuse::KernelOp kernel);
-// Reads and simplifies. `lanes`: vector width of the target.
+// Reads and simplifies; which dims are rows and which reductions run over them is decided, but no dim is walked by
+// vectors yet. Where a GPU's schedules begin.
+Form merged_form(fuse::KernelOp kernel);
+// The same, cut for a processor. `lanes`: vector width of the target.
 Form make_form(fuse::KernelOp kernel, int lanes);
 
 // Everything that the emitted code depends on, as text: equal text, equal code.

@@ -57,7 +57,7 @@ void check_nvrtc(int result, const char* call) {
 }  // namespace
 
 Cubin compile_kernel(const std::string& file_name, const std::string& text, const std::string& architecture,
-                     OnRefusal on_refusal) {
+                     OnRefusal on_refusal, Products products) {
   std::vector<const char*> header_texts, header_names;
   for (const DeviceHeaderFile& file : device_header()) {
     header_texts.push_back(file.text);
@@ -74,9 +74,13 @@ Cubin compile_kernel(const std::string& file_name, const std::string& text, cons
 
   // setmaxnreg is ignored under -G and in relocatable code; lines cost nothing at run time.
   const std::string arch = "--gpu-architecture=" + architecture;
-  const char* options[] = {arch.c_str(),          "--std=c++17",
-                           "--ptxas-options=-v",  "--ptxas-options=--warn-on-spills",
-                           "--no-source-include", "--generate-line-info"};
+  const char* options[] = {arch.c_str(),
+                           "--std=c++17",
+                           "--ptxas-options=-v",
+                           "--ptxas-options=--warn-on-spills",
+                           "--no-source-include",
+                           "--generate-line-info",
+                           products == Products::fused ? "--fmad=true" : "--fmad=false"};
   auto start = std::chrono::steady_clock::now();
   int result = nvrtc().compile(program, static_cast<int>(std::size(options)), options);
 

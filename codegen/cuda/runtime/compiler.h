@@ -16,8 +16,11 @@ struct Cubin {
 // `architecture` is sm_90a and the like. Throws DeviceError where there is no NVRTC, CompileError with NVRTC's messages
 // where the text is wrong, and also where `facts.refused` is not empty unless that is asked for.
 enum class OnRefusal { fail, report };
+// May a product and a sum become one operation that rounds once? Where two kernels compute a value and compare it they
+// must agree in every bit, so generated row kernels say no; memory is what they wait for.
+enum class Products { fused, apart };
 Cubin compile_kernel(const std::string& file_name, const std::string& text, const std::string& architecture,
-                     OnRefusal on_refusal = OnRefusal::fail);
+                     OnRefusal on_refusal = OnRefusal::fail, Products products = Products::fused);
 
 std::string compiler_version();  // "NVRTC 13.0"; throws as above
 

@@ -5,12 +5,17 @@
 namespace tessera::cuda {
 namespace {
 
-Device open_device() {
-  const Driver& d = driver();
-  Context* context = nullptr;
-  check(d.context_retain(&context, 0), "open device 0");
-  check(d.context_use(context), "use device 0");
+struct Opened {
   Device device;
+  Context* context = nullptr;
+};
+
+Opened open_device() {
+  const Driver& d = driver();
+  Opened opened;
+  check(d.context_retain(&opened.context, 0), "open device 0");
+  check(d.context_use(opened.context), "use device 0");
+  Device& device = opened.device;
   char name[256] = {};
   int major = 0, minor = 0;
   size_t bytes = 0;
@@ -19,18 +24,24 @@ Device open_device() {
   check(d.device_attribute(&major, device_major, 0), "attribute");
   check(d.device_attribute(&minor, device_minor, 0), "attribute");
   check(d.device_memory(&bytes, 0), "memory of device 0");
+  // The pool keeps what it once took: the next run asks for the same again.
+  PoolHandle* pool = nullptr;
+  uint64_t all = ~uint64_t{0};
+  check(d.device_pool(&pool, 0), "memory pool of device 0");
+  check(d.pool_set(pool, pool_release_threshold, &all), "keep the memory pool");
   device.name = name;
   // The suffix lets a kernel use what this architecture has and its successors need not have: wgmma, setmaxnreg.
   device.architecture = fmt::format("sm_{}{}{}", major, minor, major >= 9 ? "a" : "");
   device.memory_bytes = static_cast<int64_t>(bytes);
-  return device;
+  return opened;
 }
 
 }  // namespace
 
 const Device& use_device() {
-  static const Device device = open_device();
-  return device;
+  static const Opened opened = open_device();
+  check(driver().context_use(opened.context), "use device 0");
+  return opened.device;
 }
 
 void wait_for_device() { check(driver().context_wait(), "wait"); }
@@ -42,6 +53,19 @@ Buffer::~Buffer() {
 void Buffer::copy_in(const void* from) { check(driver().copy_in(address_, from, bytes_), "copy to the device"); }
 void Buffer::copy_out(void* to) const { check(driver().copy_out(to, address_, bytes_), "copy from the device"); }
 void Buffer::fill(unsigned char byte) { check(driver().fill_bytes(address_, byte, bytes_), "fill"); }
+
+StreamBuffer::StreamBuffer(size_t bytes) : bytes_(bytes) {
+  if (bytes > 0) check(driver().allocate_in_stream(&address_, bytes, nullptr), "allocate in the stream");
+}
+StreamBuffer::~StreamBuffer() {
+  if (address_) driver().free_in_stream(address_, nullptr);
+}
+void StreamBuffer::copy_in(const void* from, size_t bytes) {
+  if (bytes > 0) check(driver().copy_in_stream(address_, from, bytes, nullptr), "copy to the device");
+}
+void StreamBuffer::copy_out(void* to, size_t bytes) const {
+  if (bytes > 0) check(driver().copy_out_stream(to, address_, bytes, nullptr), "copy from the device");
+}
 
 Stopwatch::Stopwatch() {
   check(driver().event_create(&from_, 0), "event");

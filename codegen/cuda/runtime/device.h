@@ -38,6 +38,26 @@ class Buffer {
   size_t bytes_ = 0;
 };
 
+// Memory from the device's pool, taken and given back in the order of the default stream: what a run needs between its
+// launches waits for nothing.
+class StreamBuffer {
+ public:
+  explicit StreamBuffer(size_t bytes);
+  ~StreamBuffer();
+  StreamBuffer(const StreamBuffer&) = delete;
+  StreamBuffer& operator=(const StreamBuffer&) = delete;
+  StreamBuffer(StreamBuffer&& other) noexcept : address_(other.address_), bytes_(other.bytes_) { other.address_ = 0; }
+
+  Pointer address() const { return address_; }
+  size_t bytes() const { return bytes_; }
+  void copy_in(const void* from, size_t bytes);
+  void copy_out(void* to, size_t bytes) const;
+
+ private:
+  Pointer address_ = 0;
+  size_t bytes_ = 0;
+};
+
 // Time between two points of the default stream.
 class Stopwatch {
  public:

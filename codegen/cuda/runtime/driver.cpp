@@ -26,6 +26,13 @@ Driver open_driver() {
   library.bind(d.context_wait, "cuCtxSynchronize");
   library.bind(d.allocate, "cuMemAlloc_v2");
   library.bind(d.free, "cuMemFree_v2");
+  library.bind(d.allocate_in_stream, "cuMemAllocAsync");
+  library.bind(d.free_in_stream, "cuMemFreeAsync");
+  library.bind(d.device_pool, "cuDeviceGetDefaultMemPool");
+  library.bind(d.pool_set, "cuMemPoolSetAttribute");
+  library.bind(d.copy_in_stream, "cuMemcpyHtoDAsync_v2");
+  library.bind(d.copy_out_stream, "cuMemcpyDtoHAsync_v2");
+  library.bind(d.copy_within_stream, "cuMemcpyDtoDAsync_v2");
   library.bind(d.copy_in, "cuMemcpyHtoD_v2");
   library.bind(d.copy_out, "cuMemcpyDtoH_v2");
   library.bind(d.fill_bytes, "cuMemsetD8_v2");

@@ -12,6 +12,7 @@ struct ModuleHandle;
 struct FunctionHandle;
 struct StreamHandle;
 struct EventHandle;
+struct PoolHandle;
 
 // 128 bytes that describe a tensor and a box of it to the copy engine; only the driver writes them.
 struct alignas(64) TensorMap {
@@ -28,6 +29,7 @@ struct LaunchConfig {
 // Values of the driver's enumerations.
 constexpr int function_max_dynamic_shared = 8;                                    // of a function
 constexpr int device_multiprocessors = 16, device_major = 75, device_minor = 76;  // of a device
+constexpr int pool_release_threshold = 4;                                         // of a memory pool
 constexpr int map_bf16 = 9, map_swizzle_128 = 3, map_promote_256 = 3;
 
 struct Driver {
@@ -43,6 +45,13 @@ struct Driver {
   int (*context_wait)();
   int (*allocate)(Pointer*, size_t);
   int (*free)(Pointer);
+  int (*allocate_in_stream)(Pointer*, size_t, StreamHandle*);
+  int (*free_in_stream)(Pointer, StreamHandle*);
+  int (*device_pool)(PoolHandle**, int device);
+  int (*pool_set)(PoolHandle*, int attribute, void* value);
+  int (*copy_in_stream)(Pointer to, const void* from, size_t, StreamHandle*);
+  int (*copy_out_stream)(void* to, Pointer from, size_t, StreamHandle*);
+  int (*copy_within_stream)(Pointer to, Pointer from, size_t, StreamHandle*);
   int (*copy_in)(Pointer, const void*, size_t);
   int (*copy_out)(void*, Pointer, size_t);
   int (*fill_bytes)(Pointer, unsigned char, size_t);

@@ -1,0 +1,69 @@
+#pragma once
+// Reductions across threads, in an order that the shape alone decides. All threads of the row get the result.
+
+#include "core.cuh"
+#include "scalar.cuh"
+
+namespace tessera {
+
+struct Sum {
+  template <class T> static TESSERA_DEVICE T of(T x, T y) { return x + y; }
+  static TESSERA_DEVICE int of(int x, int y) { return wrapping_add(x, y); }
+  static TESSERA_DEVICE i64 of(i64 x, i64 y) { return wrapping_add(x, y); }
+  static TESSERA_DEVICE bool of(bool x, bool y) { return x || y; }
+};
+struct Product {
+  template <class T> static TESSERA_DEVICE T of(T x, T y) { return x * y; }
+  static TESSERA_DEVICE int of(int x, int y) { return wrapping_mul(x, y); }
+  static TESSERA_DEVICE i64 of(i64 x, i64 y) { return wrapping_mul(x, y); }
+  static TESSERA_DEVICE bool of(bool x, bool y) { return x && y; }
+};
+struct Max {
+  template <class T> static TESSERA_DEVICE T of(T x, T y) { return maximum(x, y); }
+};
+struct Min {
+  template <class T> static TESSERA_DEVICE T of(T x, T y) { return minimum(x, y); }
+};
+
+template <class T> TESSERA_DEVICE T of_lane_across(T x, int distance) {
+  return __shfl_xor_sync(0xffffffff, x, distance);
+}
+template <> TESSERA_DEVICE bool of_lane_across(bool x, int distance) {
+  return __shfl_xor_sync(0xffffffff, static_cast<int>(x), distance) != 0;
+}
+template <> TESSERA_DEVICE i8 of_lane_across(i8 x, int distance) {
+  return static_cast<i8>(__shfl_xor_sync(0xffffffff, static_cast<int>(x), distance));
+}
+template <> TESSERA_DEVICE i16 of_lane_across(i16 x, int distance) {
+  return static_cast<i16>(__shfl_xor_sync(0xffffffff, static_cast<int>(x), distance));
+}
+
+// One warp holds the row. Both lanes of a pair compute the same: the operations commute.
+template <class How, class T> TESSERA_DEVICE T across_warp(T x) {
+#pragma unroll
+  for (int distance = 16; distance > 0; distance /= 2) x = How::of(x, of_lane_across(x, distance));
+  return x;
+}
+
+// The block holds the row: warps meet in `slots`, one for each, which no other reduction uses before the next barrier.
+template <class How, int warps, class T> TESSERA_DEVICE T across_block(T x, T (&slots)[warps]) {
+  x = across_warp<How>(x);
+  if (threadIdx.x % 32 == 0) slots[threadIdx.x / 32] = x;
+  __syncthreads();
+  x = slots[0];
+#pragma unroll
+  for (int warp = 1; warp < warps; ++warp) x = How::of(x, slots[warp]);
+  return x;
+}
+
+// Each lane holds a row of its own, and warps hold parts of it.
+template <class How, int warps, class T> TESSERA_DEVICE T across_warps(T x, T (&slots)[warps][32]) {
+  slots[threadIdx.x / 32][threadIdx.x % 32] = x;
+  __syncthreads();
+  x = slots[0][threadIdx.x % 32];
+#pragma unroll
+  for (int warp = 1; warp < warps; ++warp) x = How::of(x, slots[warp][threadIdx.x % 32]);
+  return x;
+}
+
+}  // namespace tessera

@@ -1,0 +1,9 @@
+#pragma once
+// What generated row kernels include.
+
+#include "core.cuh"
+#include "launch.cuh"
+#include "random.cuh"
+#include "reduce.cuh"
+#include "scalar.cuh"
+#include "vector.cuh"

@@ -1,0 +1,29 @@
+#pragma once
+// The CUDA C++ text of a row kernel: one statement per op of its body.
+
+#include <functional>
+#include <string>
+#include <vector>
+
+#include <tessera/codegen/cuda/rows/schedule.h>
+
+namespace tessera::cuda {
+
+// What the text calls things; the emitter makes these identifiers, each once.
+struct KernelWords {
+  std::string kernel;
+  std::vector<std::string> inputs, results;
+  std::vector<std::string> head;                         // lines of the comment above
+  std::function<std::string(mlir::Operation*)> line_of;  // "model.cpp:84" or ""
+  bool writes_elsewhere = true;                          // no result lies where an input does: loads may go past stores
+};
+
+// Parameters: inputs, results, one part buffer per column reduction, and the error words where an index is checked. A
+// result of a column reduction is written by the second kernel; its pointer is not used here.
+std::string row_kernel_text(const codegen::Form& form, const codegen::Stages& stages, const RowSchedule& schedule,
+                            KernelWords words);
+
+// "256 threads a row, 2 x 8 values each": the schedule in a line for people.
+std::string schedule_text(const codegen::Stages& stages, const RowSchedule& schedule);
+
+}  // namespace tessera::cuda

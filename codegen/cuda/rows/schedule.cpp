@@ -1,0 +1,199 @@
+#include <tessera/codegen/cuda/rows/schedule.h>
+
+#include <algorithm>
+#include <bit>
+
+#include "mlir/IR/BuiltinTypes.h"
+
+#include <tessera/codegen/cuda/rows/unsupported.h>
+#include <tessera/ir/fuse/Fuse.h>
+
+namespace tessera::cuda {
+
+using codegen::Access;
+using codegen::Form;
+using codegen::has;
+using codegen::Stages;
+
+namespace {
+
+// Seeds for a card of about 130 multiprocessors, to be measured again where that changes by much.
+constexpr int64_t walking_blocks = 528;
+constexpr int most_in_registers = 32;  // values of a row in one thread
+constexpr int widest = 8;
+
+// How well the operands like neighbours along `dim`.
+int64_t liking(const Form& form, int dim) {
+  int64_t sum = 0;
+  auto add = [&](const Access& access, int64_t weight) {
+    if (access.stride.empty() || access.dims() == 0) return;
+    const int64_t stride = access.stride[static_cast<size_t>(dim)];
+    sum += weight * (!access.linear() ? (stride ? -4 : 1) : stride == 1 ? 4 : stride == 0 ? 1 : -4);
+  };
+  for (const Access& access : form.in) add(access, 1);
+  for (const Access& access : form.out) add(access, 2);
+  return sum;
+}
+
+int best_dim(const Form& form) {
+  int best = -1;
+  for (int d = form.dims() - 1; d >= 0; --d)
+    if (best < 0 || liking(form, d) > liking(form, best)) best = d;
+  return best;
+}
+
+template <class F> void each_operand(const Form& form, F visit) {
+  auto kernel = mlir::cast<fuse::KernelOp>(form.body->getParentOp());
+  for (size_t k = 0; k < form.in.size(); ++k)
+    if (!form.whole[k])
+      visit(form.in[k], bytes_of_element(form.body->getArgument(static_cast<unsigned>(k)).getType()), false);
+  for (size_t k = 0; k < form.out.size(); ++k) {
+    auto type = mlir::cast<mlir::RankedTensorType>(kernel.getResult(static_cast<unsigned>(k)).getType());
+    visit(form.out[k], bytes_of_element(type.getElementType()), true);
+  }
+}
+
+bool is_unit(const Access& access, int dim) {
+  return dim >= 0 && access.linear() && access.stride[static_cast<size_t>(dim)] == 1;
+}
+
+// The widest vector that the operands can have: 16 bytes of the narrowest, and aligned. `may_end_early`: the last of a
+// row need not be whole.
+int choose_width(const Form& form, RowSchedule schedule, bool may_end_early) {
+  if (schedule.vector_dim < 0) return 1;
+  int narrowest = 0;
+  each_operand(form, [&](const Access& access, int bytes, bool) {
+    if (is_unit(access, schedule.vector_dim)) narrowest = narrowest ? std::min(narrowest, bytes) : bytes;
+  });
+  if (narrowest == 0) return 1;
+  const int64_t extent = form.extent[static_cast<size_t>(schedule.vector_dim)];
+  for (int width = std::min(widest, 16 / narrowest); width > 1; width /= 2) {
+    schedule.width = width;
+    bool fits = extent >= width && (may_end_early || extent % width == 0), any = false;
+    each_operand(form, [&](const Access& access, int bytes, bool) {
+      if (!is_unit(access, schedule.vector_dim)) return;
+      any = true;
+      fits &= is_vector(form, schedule, access, bytes);
+    });
+    if (fits && any) return width;
+  }
+  return 1;
+}
+
+int64_t volume(const Form& form, const std::vector<int>& dims) {
+  int64_t count = 1;
+  for (int d : dims) count *= form.extent[static_cast<size_t>(d)];
+  return count;
+}
+
+int64_t ceil_div(int64_t x, int64_t y) { return (x + y - 1) / y; }
+
+int power_of_two(int64_t at_least, int lowest, int highest) {
+  return std::clamp(static_cast<int>(std::bit_ceil(static_cast<uint64_t>(std::max<int64_t>(1, at_least)))), lowest,
+                    highest);
+}
+
+bool reduces_rows(const Form& form) {
+  for (size_t k = 0; k < form.over.size(); ++k)
+    if (form.over[k] != 0 && !form.column[k]) return true;
+  return false;
+}
+
+// What the text can say: a row is reduced as a whole, and columns keep all inner dims or none.
+void check_reductions(const Form& form, const Stages& stages) {
+  for (size_t k = 0; k < form.over.size(); ++k)
+    if (form.over[k] != 0 && !form.column[k] && form.over[k] != form.inner_set())
+      throw Unsupported{"a reduction over a part of the row that another value is reduced over"};
+  for (const codegen::Column& column : stages.columns) {
+    const codegen::DimSet inside = form.over[static_cast<size_t>(codegen::ordinal(column.reduce))] & form.inner_set();
+    const bool keeps_all = column.kept == form.inner_set() && inside == 0;
+    const bool keeps_none = column.kept == 0 && (inside == 0 || inside == form.inner_set());
+    if (!keeps_all && !keeps_none) throw Unsupported{"a sum over all rows and some of their dims"};
+  }
+}
+
+void move_last(std::vector<int>& dims, int dim) {
+  auto found = std::find(dims.begin(), dims.end(), dim);
+  if (found != dims.end()) std::rotate(found, found + 1, dims.end());
+}
+
+void walk_rows(const Form& form, const Stages& stages, RowSchedule& s) {
+  const int64_t per_row = ceil_div(s.columns, s.width);
+  const bool sums_columns = !stages.columns.empty(), sums_rows = reduces_rows(form);
+  if (sums_columns && !sums_rows) {  // columns are independent: a row may go to several blocks
+    s.threads = power_of_two(per_row, 32, 256);
+    s.chunks = 1;
+    s.splits = ceil_div(per_row, s.threads);
+  } else {
+    s.threads = power_of_two(ceil_div(per_row, 2), 32, 1024);
+    s.chunks = static_cast<int>(std::min<int64_t>(ceil_div(per_row, s.threads), most_in_registers + 1));
+    if (s.chunks * s.width > most_in_registers) {
+      s.threads = 1024;
+      s.chunks = static_cast<int>(std::min<int64_t>(ceil_div(per_row, s.threads), most_in_registers + 1));
+    }
+    if (s.chunks * s.width > most_in_registers) s.chunks = 0;
+    bool keeps_columns = false;
+    for (const codegen::Column& column : stages.columns) keeps_columns |= column.kept != 0;
+    if (s.chunks == 0 && keeps_columns)
+      throw Unsupported{"column sums beside row reductions of rows too long for registers"};
+  }
+  s.rows_at_once = s.threads >= 128 || s.splits > 1 ? 1 : s.threads == 32 ? 4 : 1;
+  if (sums_columns) {
+    const int64_t groups = std::max<int64_t>(1, walking_blocks / s.splits) * s.rows_at_once;
+    s.walked = std::max<int64_t>(std::min<int64_t>(16, s.rows), ceil_div(s.rows, groups));
+  }
+  s.blocks = ceil_div(s.groups(), s.rows_at_once) * s.splits;
+}
+
+}  // namespace
+
+int bytes_of_element(mlir::Type type) { return std::max(1, static_cast<int>(type.getIntOrFloatBitWidth()) / 8); }
+
+bool is_vector(const Form& form, const RowSchedule& schedule, const Access& access, int bytes) {
+  if (!is_unit(access, schedule.vector_dim)) return false;
+  const int aligned = std::min(schedule.width, 16 / bytes);
+  if (access.base % aligned != 0) return false;
+  for (int d = 0; d < form.dims(); ++d)
+    if (d != schedule.vector_dim && access.stride[static_cast<size_t>(d)] % aligned != 0) return false;
+  return true;
+}
+
+RowSchedule schedule_rows(const Form& form, const Stages& stages) {
+  RowSchedule s;
+  for (int d = 0; d < form.dims(); ++d) (d < form.rows ? s.row_dims : s.inner_dims).push_back(d);
+  s.vector_dim = best_dim(form);
+  if (form.over.empty() || (!reduces_rows(form) && stages.columns.empty() && s.inner_dims.empty())) {
+    move_last(s.row_dims, s.vector_dim);
+    s.width = choose_width(form, s, form.dims() == 1);
+    s.rows = volume(form, s.row_dims);
+    const int64_t along = s.vector_dim < 0 ? 1 : form.extent[static_cast<size_t>(s.vector_dim)];
+    s.blocks = ceil_div(s.rows / along * ceil_div(along, s.width), s.threads);
+    return s;
+  }
+  check_reductions(form, stages);
+  s.rows = volume(form, s.row_dims);
+  s.columns = volume(form, s.inner_dims);
+  if (s.vector_dim >= 0 && s.vector_dim < form.rows && stages.columns.empty()) {
+    s.kind = RowSchedule::Kind::lanes;
+    move_last(s.row_dims, s.vector_dim);
+    s.vector_dim = s.inner_dims.empty() ? -1 : s.inner_dims.back();
+    s.threads = power_of_two(ceil_div(s.columns, 4), 1, 32);
+    s.chunks = static_cast<int>(std::min<int64_t>(ceil_div(s.columns, s.threads), most_in_registers + 1));
+    if (s.chunks > most_in_registers) s.chunks = 0;
+    s.rows_at_once = 32;
+    s.blocks = ceil_div(s.rows, 32);
+    return s;
+  }
+  s.kind = RowSchedule::Kind::rows;
+  if (s.vector_dim < form.rows) {  // a row dim, but columns are summed: walk what lies inside
+    s.vector_dim = -1;
+    for (int d : s.inner_dims)
+      if (s.vector_dim < 0 || liking(form, d) >= liking(form, s.vector_dim)) s.vector_dim = d;
+  }
+  move_last(s.inner_dims, s.vector_dim);
+  s.width = choose_width(form, s, false);
+  walk_rows(form, stages, s);
+  return s;
+}
+
+}  // namespace tessera::cuda

@@ -1,0 +1,46 @@
+#pragma once
+// How a row kernel is laid on threads. Decided by shapes alone, so every host and card gets the same kernels.
+//
+//   points   no reductions: each thread has `width` neighbours
+//   rows     `threads` side by side hold a row; each has `chunks` times `width` neighbours of it in registers, or walks
+//            the row in a loop as often as the row is needed (`chunks` 0)
+//   lanes    neighbours in memory are rows: each lane has one of its own, and the warps of a block share its elements
+//
+// Column reductions (over all rows) make groups of threads walk several rows and keep sums in registers; each group
+// writes its part, and a second kernel adds the parts in order.
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include <tessera/codegen/cpu/form.h>
+#include <tessera/codegen/cpu/stages.h>
+
+namespace tessera::cuda {
+
+struct RowSchedule {
+  enum class Kind { points, rows, lanes };
+  Kind kind = Kind::points;
+  std::vector<int> row_dims, inner_dims;  // of the form, outermost first
+  int64_t rows = 1, columns = 1;          // points of each
+  int vector_dim = -1;                    // the dim that `width` neighbours lie along; −1: the kernel has no dims
+  int width = 1;
+  int threads = 256;     // of one row; all of a block for points
+  int chunks = 1;        // 0: a loop
+  int rows_at_once = 1;  // rows that a block holds at the same time
+  int64_t walked = 1;    // rows that one group of threads walks
+  int64_t splits = 1;    // blocks that share the columns of a row
+  int64_t blocks = 1;
+
+  int block() const { return kind == Kind::points ? threads : threads * rows_at_once; }
+  int64_t groups() const { return (rows + walked - 1) / walked; }  // of threads that walk rows
+};
+
+// Throws Unsupported for a kernel that none of these fits.
+RowSchedule schedule_rows(const codegen::Form& form, const codegen::Stages& stages);
+
+// May input or result `access` move `width` neighbours at once?
+bool is_vector(const codegen::Form& form, const RowSchedule& schedule, const codegen::Access& access, int bytes);
+int bytes_of_element(mlir::Type type);  // in memory; bool is one
+
+}  // namespace tessera::cuda

@@ -1,0 +1,54 @@
+// kernel mul_add_tanh_sub
+//
+//   reads      dy 16384x4096xbf16, x 16384x4096xbf16
+//   writes     add_value 16384x4096xbf16
+//   moves      402.7 MB, 1744.8 MFLOP
+//   schedule   8 elements a thread, 256 threads a block, 32768 blocks
+//   from       programs.cpp:70  mul mul mul mul mul add mul tanh mul sub mul mul mul mul add mul mul add add add mul mul add
+#include "rows.cuh"
+
+namespace tessera {
+
+extern "C" __constant__ Launch mul_add_tanh_sub_2e2bde21_launch = {256, 1, 0, {}};
+
+extern "C" __global__ void __launch_bounds__(256)
+mul_add_tanh_sub_2e2bde21(const bf16* __restrict__ dy, const bf16* __restrict__ x, bf16* __restrict__ add_value) {
+  const int t = static_cast<int>(blockIdx.x) * 256 + static_cast<int>(threadIdx.x);
+  const int first = t * 8;
+  const Vector<bf16, 8> dy_at = load<8>(dy + first);
+  const Vector<bf16, 8> x_at = load<8>(x + first);
+  Vector<bf16, 8> add_value_at;
+#pragma unroll
+  for (int i = 0; i < 8; ++i) {
+    const float wide_1 = widen(dy_at[i]);
+    const float wide_2 = widen(x_at[i]);
+    const float mul_1 = 0.5f * wide_2;  // programs.cpp:70
+    const float mul_2 = wide_1 * mul_1;
+    const float mul_3 = wide_2 * wide_2;
+    const float mul_4 = mul_3 * wide_2;
+    const float mul_5 = 0.044715f * mul_4;
+    const float add_1 = wide_2 + mul_5;
+    const float mul_6 = 0.7978846f * add_1;
+    const float tanh_1 = ::tanhf(mul_6);
+    const float mul_7 = tanh_1 * tanh_1;
+    const float sub_1 = 1.f - mul_7;
+    const float mul_8 = mul_2 * sub_1;
+    const float mul_9 = mul_8 * 0.7978846f;
+    const float mul_10 = mul_9 * 0.044715f;
+    const float mul_11 = mul_10 * mul_3;
+    const float add_2 = mul_9 + mul_11;
+    const float mul_12 = mul_10 * wide_2;
+    const float mul_13 = mul_12 * wide_2;
+    const float add_3 = add_2 + mul_13;
+    const float add_4 = add_3 + mul_13;
+    const float add_5 = 1.f + tanh_1;
+    const float mul_14 = wide_1 * add_5;
+    const float mul_15 = mul_14 * 0.5f;
+    const float add_6 = add_4 + mul_15;
+    const bf16 rounded_1 = narrow<bf16>(add_6);
+    add_value_at[i] = rounded_1;
+  }
+  store(add_value + first, add_value_at);
+}
+
+}  // namespace tessera

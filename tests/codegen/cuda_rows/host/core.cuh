@@ -1,0 +1,66 @@
+#pragma once
+// Stands in for device/core.cuh when a row kernel is compiled for the processor. Threads of a block are fibers of the test
+// program: what makes them wait for each other calls it.
+
+#include <cmath>
+#include <cstring>
+
+#define TESSERA_DEVICE inline
+#define __global__
+#define __constant__
+#define __shared__ static
+#define __launch_bounds__(threads)
+
+struct Index3 {
+  unsigned x;
+};
+struct uint2 {
+  unsigned x, y;
+};
+struct uint4 {
+  unsigned x, y, z, w;
+};
+
+struct HostBlock {
+  Index3 thread, block;
+  void (*wait)();                                                 // for all threads of the block
+  void (*exchange)(const void* mine, void* other, int bytes, int distance);  // across a warp
+};
+extern "C" {
+inline HostBlock* tessera_host_block = nullptr;
+__attribute__((visibility("default"), used)) inline void tessera_set_block(HostBlock* block) { tessera_host_block = block; }
+}
+#define threadIdx (tessera_host_block->thread)
+#define blockIdx (tessera_host_block->block)
+
+inline void __syncthreads() { tessera_host_block->wait(); }
+template <class T> T __shfl_xor_sync(unsigned, T x, int distance) {
+  T other;
+  tessera_host_block->exchange(&x, &other, sizeof x, distance);
+  return other;
+}
+inline void atomicMax(long long* at, long long x) { *at = *at > x ? *at : x; }
+inline void atomicMin(long long* at, long long x) { *at = *at < x ? *at : x; }
+template <class T> T min(T x, T y) { return x < y ? x : y; }
+inline float rsqrtf(float x) { return static_cast<float>(1 / std::sqrt(static_cast<double>(x))); }
+inline double rsqrt(double x) { return 1 / std::sqrt(x); }
+inline unsigned __float_as_uint(float x) { return __builtin_bit_cast(unsigned, x); }
+inline float __uint_as_float(unsigned x) { return __builtin_bit_cast(float, x); }
+inline float __double2float_rz(double x) {
+  const auto y = static_cast<float>(x);
+  return std::fabs(static_cast<double>(y)) > std::fabs(x) ? std::nextafterf(y, 0.f) : y;
+}
+
+namespace tessera {
+
+using u16 = unsigned short;
+using u32 = unsigned int;
+using u64 = unsigned long long;
+
+struct bf16 {
+  u16 bits;
+};
+
+constexpr float infinity = __builtin_bit_cast(float, 0x7f800000);
+
+}  // namespace tessera

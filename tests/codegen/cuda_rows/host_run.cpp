@@ -1,0 +1,221 @@
+#include "tests/codegen/cuda_rows/host_run.h"
+
+#include <dlfcn.h>
+#include <ucontext.h>
+#include <unistd.h>
+
+#include <array>
+#include <cstdlib>
+#include <cstring>
+#include <filesystem>
+#include <fstream>
+#include <limits>
+#include <stdexcept>
+
+#include <fmt/format.h>
+
+#include <tessera/codegen/cuda/runtime/device_header.h>
+#include <tessera/codegen/executor/check_index.h>
+
+namespace tessera::testing {
+namespace {
+
+namespace fs = std::filesystem;
+
+struct HostBlock {  // as in host/core.cuh
+  unsigned thread, block;
+  void (*wait)();
+  void (*exchange)(const void* mine, void* other, int bytes, int distance);
+};
+
+using Entry = void (*)(void*, void*, void*, void*, void*, void*, void*, void*, void*, void*, void*, void*, void*, void*,
+                       void*, void*, void*, void*, void*, void*);
+
+// One block at a time, its threads in turns: each runs until it waits for others.
+class Block {
+ public:
+  static Block& now() {
+    static Block one;
+    return one;
+  }
+
+  HostBlock facts = {
+      0, 0, [] { now().wait_for(Wait::block); },
+      [](const void* mine, void* other, int bytes, int distance) { now().exchange(mine, other, bytes, distance); }};
+
+  void run(Entry entry, const std::array<void*, 20>& arguments, int threads, unsigned block) {
+    entry_ = entry, arguments_ = &arguments;
+    facts.block = block;
+    fibers_.resize(static_cast<size_t>(threads));
+    for (Fiber& fiber : fibers_) start(fiber);
+    for (size_t left = fibers_.size(); left > 0;) {
+      left = 0;
+      for (size_t k = 0; k < fibers_.size(); ++k) {
+        Fiber& fiber = fibers_[k];
+        if (!fiber.is_done && fiber.wait == Wait::nothing) {
+          at_ = k;
+          facts.thread = static_cast<unsigned>(k);
+          swapcontext(&scheduler_, &fiber.context);
+        }
+        left += fiber.is_done ? 0 : 1;
+      }
+      release();
+    }
+  }
+
+ private:
+  enum class Wait { nothing, warp, block };
+  struct Fiber {
+    ucontext_t context;
+    std::vector<char> stack;
+    Wait wait = Wait::nothing;
+    bool is_done = false;
+    int turn = 0;  // of the two slots: a fast thread may be one exchange ahead
+    std::array<std::array<char, 8>, 2> slot = {};
+  };
+  static constexpr size_t stack_bytes = 64 << 10;
+
+  // By itself, as getcontext may return twice for all that the compiler knows.
+  [[gnu::noinline]] void start(Fiber& fiber) {
+    fiber.stack.resize(stack_bytes);
+    fiber.wait = Wait::nothing;
+    fiber.is_done = false;
+    fiber.turn = 0;
+    set_context(fiber);
+  }
+  [[gnu::noinline]] void set_context(Fiber& fiber) {
+    getcontext(&fiber.context);
+    fiber.context.uc_stack = {fiber.stack.data(), 0, stack_bytes};
+    fiber.context.uc_link = &scheduler_;
+    makecontext(&fiber.context, [] { now().body(); }, 0);
+  }
+
+  void body() {
+    const std::array<void*, 20>& a = *arguments_;
+    entry_(a[0], a[1], a[2], a[3], a[4], a[5], a[6], a[7], a[8], a[9], a[10], a[11], a[12], a[13], a[14], a[15], a[16],
+           a[17], a[18], a[19]);
+    fibers_[at_].is_done = true;
+  }
+
+  void wait_for(Wait what) {
+    Fiber& fiber = fibers_[at_];
+    fiber.wait = what;
+    swapcontext(&fiber.context, &scheduler_);
+  }
+
+  void exchange(const void* mine, void* other, int bytes, int distance) {
+    const size_t self = at_;
+    Fiber& fiber = fibers_[self];
+    const int turn = fiber.turn ^= 1;
+    std::memcpy(fiber.slot[static_cast<size_t>(turn)].data(), mine, static_cast<size_t>(bytes));
+    wait_for(Wait::warp);
+    const Fiber& partner = fibers_[self ^ static_cast<size_t>(distance)];
+    std::memcpy(other, partner.slot[static_cast<size_t>(turn)].data(), static_cast<size_t>(bytes));
+  }
+
+  // Whoever waits goes on once all others that are there wait for the same. A warp exchanges as a whole or not at all.
+  void release() {
+    for (size_t warp = 0; warp < fibers_.size(); warp += 32) together(warp, warp + 32, Wait::warp);
+    together(0, fibers_.size(), Wait::block);
+  }
+  void together(size_t begin, size_t end, Wait what) {
+    bool any = false, has_left = false;
+    for (size_t k = begin; k < end; ++k) {
+      has_left |= fibers_[k].is_done;
+      any |= !fibers_[k].is_done;
+      if (!fibers_[k].is_done && fibers_[k].wait != what) return;
+    }
+    if (any && has_left && what == Wait::warp) throw std::logic_error("a lane exchanges with one that has left");
+    for (size_t k = begin; k < end; ++k) fibers_[k].wait = Wait::nothing;
+  }
+
+  Entry entry_ = nullptr;
+  const std::array<void*, 20>* arguments_ = nullptr;
+  std::vector<Fiber> fibers_;
+  ucontext_t scheduler_;
+  size_t at_ = 0;
+};
+
+struct LoadedKernel {
+  Entry entry = nullptr;
+  int threads = 0;
+};
+
+std::vector<LoadedKernel> compile(const std::vector<cuda::KernelSource>& sources) {
+  if (sources.empty()) return {};
+  static int count = 0;
+  const fs::path folder = fs::temp_directory_path() / fmt::format("tessera-host-run-{}-{}", getpid(), count++);
+  fs::create_directories(folder);
+  for (const cuda::DeviceHeaderFile& file : cuda::device_header()) std::ofstream(folder / file.name) << file.text;
+  for (const char* name : {"core.cuh", "convert.cuh"})
+    fs::copy_file(fs::path(TESSERA_CUDA_ROWS) / "host" / name, folder / name, fs::copy_options::overwrite_existing);
+  std::ofstream all(folder / "all.cpp");
+  for (const cuda::KernelSource& source : sources) all << source.text;
+  all.close();
+  const std::string command =
+      fmt::format("{} -std=c++20 -O1 -w -ffp-contract=off -shared -fPIC -o {}/all.so {}/all.cpp", TESSERA_CXX,
+                  folder.string(), folder.string());
+  if (std::system(command.c_str()) != 0) throw std::runtime_error("the host compiler refused " + folder.string());
+  void* library = dlopen((folder / "all.so").c_str(), RTLD_NOW | RTLD_LOCAL);
+  if (!library) throw std::runtime_error(dlerror());
+  auto set = reinterpret_cast<void (*)(HostBlock*)>(dlsym(library, "tessera_set_block"));
+  set(&Block::now().facts);
+  std::vector<LoadedKernel> kernels;
+  for (const cuda::KernelSource& source : sources)
+    kernels.push_back({reinterpret_cast<Entry>(dlsym(library, source.name.c_str())),
+                       *static_cast<int*>(dlsym(library, (source.name + "_launch").c_str()))});
+  fs::remove_all(folder);
+  return kernels;
+}
+
+}  // namespace
+
+std::vector<BufferPtr> run_on_host(const cuda::LoweredProgram& lowered, const Program& recorded,
+                                   const std::vector<BufferPtr>& arguments) {
+  const codegen::Plan& plan = lowered.plan;
+  std::vector<LoadedKernel> kernels = compile(lowered.kernels);
+  std::vector<BufferPtr> owned;
+  std::vector<char*> address;
+  Buffer arena(static_cast<size_t>(plan.arena_bytes));
+  std::memset(arena.data(), 0xff, arena.bytes());  // NaN where nothing was written
+  for (const codegen::PlanValue& value : plan.values) {
+    if (value.place == codegen::Place::arena) {
+      address.push_back(arena.as<char>() + value.offset);
+    } else if (value.place == codegen::Place::constant) {
+      address.push_back(const_cast<char*>(plan.constants.data()) + value.offset);
+    } else if (value.place == codegen::Place::argument) {
+      address.push_back(arguments[static_cast<size_t>(value.number)]->as<char>());
+    } else {
+      owned.push_back(std::make_shared<Buffer>(static_cast<size_t>(value.bytes)));
+      std::memset(owned.back()->data(), 0xff, owned.back()->bytes());
+      address.push_back(owned.back()->as<char>());
+    }
+  }
+  for (const codegen::PlanLaunch& launch : plan.launches) {
+    std::array<void*, 20> list = {};
+    size_t n = 0;
+    for (int value : launch.values) list.at(n++) = value < 0 ? nullptr : address[static_cast<size_t>(value)];
+    if (launch.what == codegen::PlanLaunch::What::copy) {
+      const auto bytes = static_cast<size_t>(plan.values[static_cast<size_t>(launch.values[1])].bytes);
+      if (list[0] != list[1]) std::memcpy(list[1], list[0], bytes);
+      continue;
+    }
+    std::vector<int64_t> words;
+    for (int k = 0; k < launch.error_words; ++k)
+      words.push_back(k % 2 ? std::numeric_limits<int64_t>::max() : std::numeric_limits<int64_t>::min());
+    if (!words.empty()) list.at(n++) = words.data();
+    const LoadedKernel& kernel = kernels[static_cast<size_t>(launch.kernel)];
+    for (int64_t block = 0; block < launch.tasks; ++block)
+      Block::now().run(kernel.entry, list, kernel.threads, static_cast<unsigned>(block));
+    codegen::check_indices(launch, words.data(), recorded);
+  }
+  std::vector<BufferPtr> results;
+  for (int id : plan.results) {
+    const codegen::PlanValue& value = plan.values[static_cast<size_t>(id)];
+    results.push_back(std::make_shared<Buffer>(static_cast<size_t>(value.bytes)));
+    std::memcpy(results.back()->data(), address[static_cast<size_t>(id)], static_cast<size_t>(value.bytes));
+  }
+  return results;
+}
+
+}  // namespace tessera::testing

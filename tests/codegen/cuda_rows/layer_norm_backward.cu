@@ -1,0 +1,193 @@
+// kernel cast_mul_reduce_sub_etc
+//
+//   reads      dy 16384x4096xbf16, weight 4096xbf16, x 16384x4096xbf16
+//   writes     cast_value 16384x4096xbf16, reduce_value 4096xf32, reduce_value 4096xf32
+//   moves      402.7 MB, 2348.8 MFLOP
+//   schedule   256 threads a row of 4096, 8 at once, 2 times; 512 groups walk 32 rows each; 512 blocks
+//   from       programs.cpp:29  cast cast mul mul reduce reduce
+//              programs.cpp:27  cast cast
+//              programs.cpp:28  reduce mul sub mul reduce variance add rsqrt mul mul mul mul mul mul mul add neg reduce mul add mul
+#include "rows.cuh"
+
+namespace tessera {
+
+extern "C" __constant__ Launch cast_mul_reduce_sub_etc_dd9f1ee4_launch = {256, 1, 0, {}};
+
+extern "C" __global__ void __launch_bounds__(256)
+cast_mul_reduce_sub_etc_dd9f1ee4(const bf16* __restrict__ dy, const bf16* __restrict__ weight, const bf16* __restrict__ x,
+    bf16* __restrict__ cast_value, float* __restrict__ reduce_value, float* __restrict__ reduce_value_2,
+    float* __restrict__ sum_of_rows_1_part, float* __restrict__ sum_of_rows_2_part) {
+  __shared__ float sum_part_1_slots[8];
+  __shared__ float sum_part_2_slots[8];
+  __shared__ float sum_part_3_slots[8];
+  __shared__ float sum_part_4_slots[8];
+  const int t = static_cast<int>(threadIdx.x);
+  const int group = static_cast<int>(blockIdx.x);
+  Vector<float, 8> sum_of_rows_1[2];
+#pragma unroll
+  for (int i = 0; i < 16; ++i) sum_of_rows_1[i / 8][i % 8] = 0.f;
+  Vector<float, 8> sum_of_rows_2[2];
+#pragma unroll
+  for (int i = 0; i < 16; ++i) sum_of_rows_2[i / 8][i % 8] = 0.f;
+  const int row_end = (group + 1) * 32;
+  for (int row = static_cast<int>(group) * 32; row < row_end; ++row) {
+    Vector<float, 8> add_row[2];
+    Vector<bf16, 8> dy_row[2];
+    Vector<bf16, 8> weight_row[2];
+    Vector<bf16, 8> x_row[2];
+#pragma unroll
+    for (int c = 0; c < 2; ++c) {
+      const int column = (c * 256 + t) * 8;
+      dy_row[c] = load<8>(dy + row * 4096 + column);
+      weight_row[c] = load<8>(weight + column);
+      x_row[c] = load<8>(x + row * 4096 + column);
+    }
+    float sum_part_1 = 0.f;
+#pragma unroll
+    for (int c = 0; c < 2; ++c) {
+#pragma unroll
+      for (int i = 0; i < 8; ++i) {
+        const float wide_1 = widen(x_row[c][i]);
+        sum_part_1 = sum_part_1 + wide_1;
+      }
+    }
+    const float sum_1 = across_block<Sum, 8>(sum_part_1, sum_part_1_slots);  // programs.cpp:28
+    const float mul_2 = sum_1 * 0.00024414062f;  // programs.cpp:28
+    float sum_part_2 = 0.f;
+    const float mul_4 = sum_1 * 0.00024414062f;
+    float sum_part_3 = 0.f;
+#pragma unroll
+    for (int c = 0; c < 2; ++c) {
+#pragma unroll
+      for (int i = 0; i < 8; ++i) {
+        const float wide_2 = widen(dy_row[c][i]);
+        const float wide_3 = widen(weight_row[c][i]);
+        const float mul_1 = wide_2 * wide_3;  // programs.cpp:29
+        const float wide_4 = widen(x_row[c][i]);
+        const float sub_1 = wide_4 - mul_2;
+        const float mul_3 = mul_1 * sub_1;
+        sum_part_2 = sum_part_2 + mul_3;
+        const float sub_2 = wide_4 - mul_4;
+        const float mul_5 = sub_2 * sub_2;
+        sum_part_3 = sum_part_3 + mul_5;
+      }
+    }
+    const float sum_2 = across_block<Sum, 8>(sum_part_2, sum_part_2_slots);
+    const float sum_3 = across_block<Sum, 8>(sum_part_3, sum_part_3_slots);
+    const float mul_7 = sum_3 * 0.00024414062f;  // programs.cpp:28
+    const float add_1 = mul_7 + 1e-05f;
+    const float rsqrt_1 = ::rsqrtf(add_1);
+    float sum_part_4 = 0.f;
+    const float mul_9 = rsqrt_1 * rsqrt_1;
+    const float mul_10 = mul_9 * rsqrt_1;
+    const float mul_11 = -0.5f * mul_10;
+    const float mul_12 = sum_2 * mul_11;
+    const float mul_13 = mul_12 * 0.00048828125f;
+#pragma unroll
+    for (int c = 0; c < 2; ++c) {
+#pragma unroll
+      for (int i = 0; i < 8; ++i) {
+        const float wide_5 = widen(dy_row[c][i]);
+        const float wide_6 = widen(weight_row[c][i]);
+        const float mul_6 = wide_5 * wide_6;  // programs.cpp:29
+        const float mul_8 = mul_6 * rsqrt_1;
+        const float neg_1 = -mul_8;
+        sum_part_4 = sum_part_4 + neg_1;
+        const float wide_7 = widen(x_row[c][i]);
+        const float sub_3 = wide_7 - mul_4;
+        const float mul_14 = mul_13 * sub_3;
+        const float add_2 = mul_14 + mul_8;
+        add_row[c][i] = add_2;
+      }
+    }
+    const float sum_4 = across_block<Sum, 8>(sum_part_4, sum_part_4_slots);
+    const float mul_17 = sum_4 * 0.00024414062f;  // programs.cpp:28
+#pragma unroll
+    for (int c = 0; c < 2; ++c) {
+      const int column = (c * 256 + t) * 8;
+      Vector<bf16, 8> cast_value_at;
+#pragma unroll
+      for (int i = 0; i < 8; ++i) {
+        const float wide_8 = widen(dy_row[c][i]);
+        const float wide_9 = widen(x_row[c][i]);
+        const float sub_4 = wide_9 - mul_2;
+        const float mul_15 = sub_4 * rsqrt_1;
+        const float mul_16 = wide_8 * mul_15;  // programs.cpp:29
+        sum_of_rows_1[c][i] = sum_of_rows_1[c][i] + mul_16;
+        sum_of_rows_2[c][i] = sum_of_rows_2[c][i] + wide_8;
+        const float add_3 = add_row[c][i] + mul_17;
+        const bf16 rounded_1 = narrow<bf16>(add_3);  // programs.cpp:27
+        cast_value_at[i] = rounded_1;
+      }
+      store(cast_value + row * 4096 + column, cast_value_at);
+    }
+  }
+#pragma unroll
+  for (int c = 0; c < 2; ++c) {
+    const int column = (c * 256 + t) * 8;
+    store(sum_of_rows_1_part + static_cast<i64>(group) * 4096 + column, sum_of_rows_1[c]);
+    store(sum_of_rows_2_part + static_cast<i64>(group) * 4096 + column, sum_of_rows_2[c]);
+  }
+}
+
+}  // namespace tessera
+
+// kernel cast_mul_reduce_sub_etc_parts
+//
+//   reads      part 2097152xf32
+//   writes     reduce_value 4096xf32
+//   moves      8.4 MB, 2.1 MFLOP
+//   schedule   a row in each lane, 32 warps share its 512 elements, 16 times; 128 blocks
+//   from       programs.cpp:29  reduce
+#include "rows.cuh"
+
+namespace tessera {
+
+extern "C" __constant__ Launch cast_mul_reduce_sub_etc_parts_70802d2e_launch = {1024, 1, 0, {}};
+
+extern "C" __global__ void __launch_bounds__(1024)
+cast_mul_reduce_sub_etc_parts_70802d2e(const float* __restrict__ part, float* __restrict__ reduce_value) {
+  __shared__ float sum_part_1_slots[32][32];
+  const int t = static_cast<int>(threadIdx.x) / 32;
+  const int row = static_cast<int>(blockIdx.x) * 32 + static_cast<int>(threadIdx.x) % 32;
+  float sum_part_1 = 0.f;
+#pragma unroll
+  for (int c = 0; c < 16; ++c) {
+    const int column = c * 32 + t;
+    const float part_at = part[row + column * 4096];
+    sum_part_1 = sum_part_1 + part_at;
+  }
+  const float sum_1 = across_warps<Sum, 32>(sum_part_1, sum_part_1_slots);  // programs.cpp:29
+  if (t == 0) reduce_value[row] = sum_1;
+}
+
+}  // namespace tessera
+
+// kernel cast
+//
+//   reads      reduce_value 4096xf32
+//   writes     cast_value 4096xbf16
+//   moves      24.6 kB, 0.0 MFLOP
+//   schedule   8 elements a thread, 256 threads a block, 2 blocks
+//   from       programs.cpp:29  cast
+#include "rows.cuh"
+
+namespace tessera {
+
+extern "C" __constant__ Launch cast_30a70beb_launch = {256, 1, 0, {}};
+
+extern "C" __global__ void __launch_bounds__(256)
+cast_30a70beb(const float* __restrict__ reduce_value, bf16* __restrict__ cast_value) {
+  const int t = static_cast<int>(blockIdx.x) * 256 + static_cast<int>(threadIdx.x);
+  const int first = t * 8;
+  const Vector<float, 8> reduce_value_at = load<8>(reduce_value + first);
+  Vector<bf16, 8> cast_value_at;
+#pragma unroll
+  for (int i = 0; i < 8; ++i) {
+    const bf16 rounded_1 = narrow<bf16>(reduce_value_at[i]);  // programs.cpp:29
+    cast_value_at[i] = rounded_1;
+  }
+  store(cast_value + first, cast_value_at);
+}
+
+}  // namespace tessera

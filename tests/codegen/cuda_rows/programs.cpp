@@ -1,0 +1,120 @@
+#include "tests/codegen/cuda_rows/programs.h"
+
+#include <cmath>
+#include <map>
+
+#include <tessera/autograd/grad.h>
+#include <tessera/core/ops.h>
+#include <tessera/core/random.h>
+#include <tessera/core/state.h>
+#include <tessera/nn/functional.h>
+
+namespace tessera::testing {
+namespace {
+
+struct Shapes {
+  int64_t rows, columns;
+  DType dtype;
+  const MakeInput& make;
+
+  Tensor rows_of(const std::string& name) const { return make(name, dtype, {rows, columns}); }
+  Tensor row(const std::string& name) const { return make(name, dtype, {columns}); }
+  Tensor number(const std::string& name, DType type = f32) const { return make(name, type, {}); }
+  Tensor master(const std::string& name) const { return make(name, f32, {rows * columns}); }
+};
+
+Tensor layer_norm(const Tensor& x, const Tensor& weight, const Tensor& bias) {
+  Tensor wide = cast(x, f32);
+  Tensor normal = (wide - mean(wide, {1}, true)) * rsqrt(variance(wide, {1}, true) + 1e-5);
+  return cast(normal * weight + bias, x.dtype());
+}
+
+Tensor rms_norm(const Tensor& x, const Tensor& weight) {
+  Tensor wide = cast(x, f32);
+  return cast(wide * rsqrt(mean(square(wide), {1}, true) + 1e-5) * weight, x.dtype());
+}
+
+// Gradients of `y` for what arrives as `dy`.
+std::vector<Tensor> backward(const Tensor& y, const Tensor& dy, const std::vector<Tensor>& wrt) {
+  return grad(sum(cast(y, f32) * cast(dy, f32)), wrt);
+}
+
+using Record = std::vector<Tensor> (*)(const Shapes&);
+
+const std::map<std::string, Record>& records() {
+  static const std::map<std::string, Record> all = {
+      {"layer_norm",
+       [](const Shapes& s) { return std::vector{layer_norm(s.rows_of("x"), s.row("weight"), s.row("bias"))}; }},
+      {"layer_norm_backward",
+       [](const Shapes& s) {
+         Tensor x = s.rows_of("x"), weight = s.row("weight"), bias = s.row("bias");
+         return backward(layer_norm(x, weight, bias), s.rows_of("dy"), {x, weight, bias});
+       }},
+      {"rms_norm", [](const Shapes& s) { return std::vector{rms_norm(s.rows_of("x"), s.row("weight"))}; }},
+      {"rms_norm_backward",
+       [](const Shapes& s) {
+         Tensor x = s.rows_of("x"), weight = s.row("weight");
+         return backward(rms_norm(x, weight), s.rows_of("dy"), {x, weight});
+       }},
+      {"softmax", [](const Shapes& s) { return std::vector{softmax(s.rows_of("x"), 1)}; }},
+      {"softmax_backward",
+       [](const Shapes& s) {
+         // From the probabilities, as a program has them in memory that keeps what forward made.
+         Tensor y = cast(s.rows_of("y"), f32), dy = cast(s.rows_of("dy"), f32);
+         return std::vector{cast(y * (dy - sum(y * dy, {1}, true)), s.dtype)};
+       }},
+      {"gelu_add", [](const Shapes& s) { return std::vector{gelu(s.rows_of("x")) + s.rows_of("residual")}; }},
+      {"gelu_backward",
+       [](const Shapes& s) {
+         Tensor x = s.rows_of("x");
+         return backward(gelu(x), s.rows_of("dy"), {x});
+       }},
+      {"dropout",
+       [](const Shapes& s) {
+         Tensor x = s.rows_of("x");
+         return std::vector{where(uniform(x.shape()) < 0.9, x, 0)};
+       }},
+      {"column_sum", [](const Shapes& s) { return std::vector{sum(cast(s.rows_of("dy"), f32), {0})}; }},
+      {"adamw",
+       [](const Shapes& s) {
+         Tensor p = s.master("p"), g = s.master("g"), m = s.master("m"), v = s.master("v");
+         Tensor lr = s.number("lr"), t = s.number("t");
+         Tensor m1 = 0.9 * m + 0.1 * g, v1 = 0.999 * v + 0.001 * square(g);
+         Tensor first = -expm1(t * std::log(0.9)), second = -expm1(t * std::log(0.999));
+         Tensor decayed = p - lr * 0.1 * p;
+         return std::vector{decayed - lr / first * m1 / (sqrt(v1) * rsqrt(second) + 1e-8), m1, v1};
+       }},
+  };
+  return all;
+}
+
+}  // namespace
+
+const std::vector<std::string>& row_program_names() {
+  static const std::vector<std::string> names = [] {
+    std::vector<std::string> all;
+    for (const auto& [name, record] : records()) all.push_back(name);
+    return all;
+  }();
+  return names;
+}
+
+RowProgram row_program(const std::string& name, int64_t rows, int64_t columns, DType dtype, const MakeInput& make) {
+  restart_random_calls();
+  RowProgram made;
+  made.name = name;
+  std::vector<NodePtr> captured, outputs;
+  const MakeInput keep = [&](const std::string& label, DType type, const Shape& shape) {
+    Tensor input = make(label, type, shape);
+    input.node()->label = label;
+    return input;
+  };
+  made.results = records().at(name)({rows, columns, dtype, keep});
+  for (const Tensor& result : made.results) outputs.push_back(result.node());
+  made.program = flatten({}, outputs, /*lift_constants=*/false, &captured);
+  made.program.name = name;
+  for (const NodePtr& node : captured) made.arguments.push_back(node->value);
+  return made;
+}
+
+}  // namespace tessera::testing

@@ -1,0 +1,126 @@
+// Row kernels as CUDA C++ without a GPU: their texts are those of the files beside, and NVRTC makes of each what its schedule
+// says, on every architecture. What has no kernel yet is refused by name.
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <fstream>
+#include <sstream>
+
+#include <tessera/codegen/cuda/executor/lower_program.h>
+#include <tessera/codegen/cuda/runtime/compiler.h>
+#include <tessera/core/error.h>
+#include <tessera/core/executor.h>
+#include <tessera/core/ops.h>
+
+#include "tests/codegen/cuda_rows/programs.h"
+
+namespace tessera::cuda {
+namespace {
+
+namespace fs = std::filesystem;
+
+// Memory that nobody reads: only its shape counts here.
+Tensor unread(const std::string&, DType dtype, const Shape& shape) {
+  return tensor_from(std::make_shared<tessera::Buffer>(static_cast<size_t>(shape.numel()) * size_of(dtype)), dtype,
+                     shape);
+}
+
+LoweredProgram lowered(const std::string& name, int64_t rows, int64_t columns, DType dtype) {
+  return lower_program(testing::row_program(name, rows, columns, dtype, unread).program);
+}
+
+std::string text_of(const LoweredProgram& program) {
+  std::string all;
+  for (const KernelSource& kernel : program.kernels) all += (all.empty() ? "" : "\n") + kernel.text;
+  return all;
+}
+
+std::string read(const fs::path& path) {
+  std::ostringstream all;
+  all << std::ifstream(path).rdbuf();
+  return all.str();
+}
+
+class CudaRowsText : public ::testing::TestWithParam<std::string> {};
+
+TEST_P(CudaRowsText, is_the_golden_one) {
+  const std::string text = text_of(lowered(GetParam(), 16384, 4096, bf16));
+  const fs::path actual = fs::path(TESSERA_CUDA_ACTUAL) / (GetParam() + ".cu");
+  fs::create_directories(actual.parent_path());
+  std::ofstream(actual) << text;
+  EXPECT_EQ(text, read(fs::path(TESSERA_CUDA_ROWS) / (GetParam() + ".cu"))) << "what it is now: " << actual;
+}
+
+TEST_P(CudaRowsText, compiles_to_its_schedule_everywhere) {
+  try {
+    compiler_version();
+  } catch (const DeviceError&) {
+    GTEST_SKIP() << "no NVRTC on this host";
+  }
+  struct Size {
+    int64_t rows, columns;
+    DType dtype;
+  };
+  for (const Size& size : {Size{16384, 4096, bf16}, Size{300, 77, f32}, Size{5, 50304, f16}, Size{64, 768, f64}}) {
+    LoweredProgram program;
+    try {
+      program = lowered(GetParam(), size.rows, size.columns, size.dtype);
+    } catch (const DeviceError& refused) {  // the one thing that has no schedule yet
+      EXPECT_GT(size.columns, 16384);
+      EXPECT_THAT(refused.what(), ::testing::HasSubstr("rows too long for registers"));
+      continue;
+    }
+    for (const KernelSource& kernel : program.kernels) {
+      for (const char* architecture : {"sm_80", "sm_89", "sm_90a"}) {
+        const Cubin cubin =
+            compile_kernel(kernel.name + ".cu", kernel.text, architecture, OnRefusal::report, Products::apart);
+        EXPECT_THAT(cubin.facts.refused, ::testing::IsEmpty()) << architecture << "\n" << kernel.text;
+        ASSERT_EQ(cubin.facts.entries.size(), 1u) << cubin.log;
+        EXPECT_EQ(cubin.facts.entries[0].spill_stores + cubin.facts.entries[0].spill_loads, 0) << cubin.log;
+      }
+    }
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(programs, CudaRowsText, ::testing::ValuesIn(testing::row_program_names()),
+                         [](const auto& name) { return name.param; });
+
+std::string refusal(const Tensor& value) {
+  std::vector<NodePtr> captured;
+  try {
+    lower_program(flatten({}, {value.node()}, false, &captured));
+  } catch (const DeviceError& refused) {
+    return refused.what();
+  }
+  return "";
+}
+
+TEST(CudaRefuses, what_has_no_kernel_yet_with_its_line) {
+  Tensor a = unread("a", f32, {64, 32}), b = unread("b", f32, {32, 48});
+  const int line = __LINE__ + 1;
+  Tensor product = matmul(a, b);
+  const std::string at = "cuda_rows_text_test.cpp:" + std::to_string(line);
+  EXPECT_THAT(refusal(product),
+              ::testing::AllOf(::testing::HasSubstr("no CUDA kernel yet for a contraction"), ::testing::HasSubstr(at)));
+  EXPECT_THAT(refusal(argsort(a, 1)),
+              ::testing::AllOf(::testing::HasSubstr("'argsort'"), ::testing::HasSubstr("cuda_rows_text_test.cpp")));
+}
+
+TEST(CudaExecutor, is_there_and_says_what_is_missing) {
+  Executor* cuda = find_executor("cuda");
+  ASSERT_NE(cuda, nullptr);
+  std::vector<NodePtr> captured;
+  Tensor x = unread("x", f32, {64});
+  try {
+    cuda->compile(flatten({}, {(x + x).node()}, false, &captured));
+  } catch (const DeviceError& missing) {
+    EXPECT_THAT(missing.what(),
+                ::testing::AnyOf(::testing::HasSubstr("the CUDA driver is not there"),
+                                 ::testing::HasSubstr("sees no device"), ::testing::HasSubstr("NVRTC is not there")));
+  }
+}
+
+}  // namespace
+}  // namespace tessera::cuda

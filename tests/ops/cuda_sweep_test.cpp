@@ -1,0 +1,182 @@
+// Every op that has CUDA kernels against the reference: dtypes × shapes, forward and backward. Built twice: for the card, and
+// for the processor, which runs the same texts (tests/codegen/cuda_rows/host_run.h).
+
+#include <gtest/gtest.h>
+
+#include <cstdio>
+#include <cstring>
+#include <set>
+
+#include <tessera/autograd/grad.h>
+#include <tessera/codegen/cuda/executor/lower_program.h>
+#include <tessera/core/error.h>
+#include <tessera/core/executor.h>
+#include <tessera/core/ops.h>
+
+#include "tests/codegen/cuda_rows/host_run.h"
+#include "tests/codegen/cuda_rows/programs.h"
+#include "tests/ops/op_cases.h"
+#include "tests/support/compare_executors.h"
+#include "tests/support/host_data.h"
+
+namespace tessera::testing {
+namespace {
+
+class HostExecutable : public Executable {
+ public:
+  explicit HostExecutable(const Program& program) : lowered_(cuda::lower_program(program)) {}
+  std::vector<BufferPtr> run(const Program& recorded, std::vector<BufferPtr>& arguments) override {
+    return run_on_host(lowered_, recorded, arguments);
+  }
+
+ private:
+  cuda::LoweredProgram lowered_;
+};
+
+class HostExecutor : public Executor {
+ public:
+  std::string_view name() const override { return "CUDA texts on the processor"; }
+  std::shared_ptr<Executable> compile(const Program& program) override {
+    return std::make_shared<HostExecutable>(program);
+  }
+};
+
+Executor& tested() {
+#ifdef TESSERA_CUDA_ON_HOST
+  static HostExecutor host;
+  return host;
+#else
+  return *find_executor("cuda");
+#endif
+}
+
+// Ops that need what there is no kernel for yet: routines, contractions, f8, sums over parts of what is reduced whole.
+const std::set<Op> without_kernels = {Op::ArgMax, Op::ArgMin, Op::Scan, Op::ArgSort};
+const std::set<Op> partly_without = {Op::Cast,     Op::Scatter, Op::DynamicUpdateSlice, Op::Contract, Op::Gather,
+                                     Op::Variance, Op::Reduce,  Op::DynamicSlice};
+
+Tolerance tolerance_of(Op op) {
+  const Family family = row(op).family;
+  const bool sums =
+      family == Family::Reduce || family == Family::Raised || family == Family::Window || family == Family::Index;
+  return {sums ? 32.0 : 8.0};
+}
+
+// Lowers by itself, so that one case without a kernel does not hide the others.
+bool has_kernels(const Tensor& value, std::string& why) {
+  std::vector<NodePtr> captured;
+  try {
+    cuda::lower_program(flatten({}, {value.node()}, false, &captured));
+    return true;
+  } catch (const DeviceError& refused) {
+    EXPECT_EQ(refused.code(), "T-X010") << refused.what();
+    why = refused.what();
+    return false;
+  }
+}
+
+// Why the tested executor cannot run here; "" where it can.
+std::string missing() {
+#ifndef TESSERA_CUDA_ON_HOST
+  Tensor x = ones({4});
+  std::vector<NodePtr> captured;
+  try {
+    tested().compile(flatten({}, {(x + x).node()}, false, &captured));
+  } catch (const DeviceError& error) {
+    if (error.code() == "T-X010") throw;
+    return error.what();
+  }
+#endif
+  return "";
+}
+
+class CudaSweep : public ::testing::TestWithParam<Op> {
+ protected:
+  void SetUp() override {
+    if (std::string why = missing(); !why.empty()) GTEST_SKIP() << why;
+  }
+};
+
+TEST_P(CudaSweep, agrees_with_the_reference) {
+  Draw draw(7);
+  std::vector<Checked> all, checked;
+  for (const Case& c : cases_of(GetParam())) {
+    all.push_back({c.name, c.output, tolerance_of(GetParam())});
+    std::vector<Tensor> wrt;
+    for (const Tensor& x : c.inputs)
+      if (is_float(x.dtype()) && !is_storage_only(x.dtype())) wrt.push_back(x);
+    if (!c.differentiable || wrt.empty() || is_storage_only(c.output.dtype())) continue;
+    Tensor weight = random_tensor(draw, c.output.dtype(), c.output.shape(), {0.5, 1.5});
+    std::vector<Tensor> gradients = grad(sum(c.output * weight), wrt);
+    for (size_t i = 0; i < wrt.size(); ++i)
+      all.push_back({c.name + " gradient " + std::to_string(i), gradients[i], {64}});
+  }
+  std::string why;
+  for (const Checked& c : all)
+    if (has_kernels(c.value, why)) checked.push_back(c);
+  std::printf("%-22s %4zu of %4zu values have kernels\n", std::string(name(GetParam())).c_str(), checked.size(),
+              all.size());
+  EXPECT_EQ(checked.empty(), without_kernels.contains(GetParam()));
+  EXPECT_TRUE(checked.empty() || checked.size() == all.size() || partly_without.contains(GetParam())) << why;
+  if (checked.empty()) return;
+  for (const std::string& line : differences(checked, tested(), reference_executor())) ADD_FAILURE() << line;
+}
+
+std::vector<Op> all_ops() {
+  std::vector<Op> ops;
+  for (const OpRow& r : op_table()) ops.push_back(r.op);
+  return ops;
+}
+
+INSTANTIATE_TEST_SUITE_P(ops, CudaSweep, ::testing::ValuesIn(all_ops()),
+                         [](const auto& op) { return std::string(name(op.param)); });
+
+// ---- whole kernels that wait for memory ----
+
+struct Size {
+  int64_t rows, columns;
+  DType dtype;
+};
+
+class CudaRows : public ::testing::TestWithParam<std::string> {
+ protected:
+  void SetUp() override {
+    if (std::string why = missing(); !why.empty()) GTEST_SKIP() << why;
+  }
+};
+
+// Ragged and whole vectors, one warp and many, rows in registers and in a loop.
+TEST_P(CudaRows, agree_with_the_reference_in_the_same_bits_each_time) {
+  for (const Size& size : {Size{33, 1024, bf16}, Size{70, 77, f32}, Size{1, 4096, f16}, Size{300, 8, f32},
+                           Size{3, 33000, f32}, Size{40, 320, f32}}) {
+    Draw draw(11);
+    RowProgram made = row_program(
+        GetParam(), size.rows, size.columns, size.dtype, [&](const std::string& name, DType dtype, const Shape& shape) {
+          return random_tensor(draw, dtype, shape, name == "v" || name == "t" ? Domain{1, 2} : Domain{-2, 2});
+        });
+    const std::string what = std::to_string(size.rows) + " x " + std::to_string(size.columns);
+    std::shared_ptr<Executable> executable;
+    try {
+      executable = tested().compile(made.program);
+    } catch (const DeviceError& refused) {
+      EXPECT_EQ(refused.code(), "T-X010");
+      EXPECT_GT(size.columns, 32768) << refused.what();
+      continue;
+    }
+    std::vector<BufferPtr> data = made.arguments, again = made.arguments, for_reference = made.arguments;
+    std::vector<BufferPtr> first = executable->run(made.program, data), second = executable->run(made.program, again);
+    std::vector<BufferPtr> expected = reference_executor().compile(made.program)->run(made.program, for_reference);
+    for (size_t k = 0; k < first.size(); ++k) {
+      const Tensor& result = made.results[k];
+      EXPECT_EQ(difference(*first[k], *expected[k], result.dtype(), result.shape().numel(), {64}), "")
+          << what << " result " << k;
+      EXPECT_EQ(std::memcmp(first[k]->data(), second[k]->data(), first[k]->bytes()), 0) << what;
+    }
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(programs, CudaRows, ::testing::ValuesIn(row_program_names()),
+                         [](const auto& name) { return name.param; });
+
+}  // namespace
+}  // namespace tessera::testing
