@@ -132,6 +132,15 @@ TEST(CudaCompileLog, FactsAndRefusalsAreRead) {
   EXPECT_NE(log.refused[1].find("C7510"), std::string::npos);
 }
 
+TEST(CudaCompileLog, AStackIsAllowedToRowsAndASpillIsNot) {
+  const std::string begin =
+      "ptxas info    : Compiling entry function 'sin' for 'sm_90a'\n"
+      "    40 bytes stack frame, ";
+  EXPECT_TRUE(read_compile_log(begin + "0 bytes spill stores, 0 bytes spill loads\n", Stack::allowed).refused.empty());
+  EXPECT_FALSE(read_compile_log(begin + "0 bytes spill stores, 0 bytes spill loads\n").refused.empty());
+  EXPECT_FALSE(read_compile_log(begin + "4 bytes spill stores, 4 bytes spill loads\n", Stack::allowed).refused.empty());
+}
+
 TEST(CudaLibrary, MissingIsOneClearLine) {
   try {
     Library("the thing", {"libnothere.so.1"}, {"/nowhere"}, "install it");

@@ -75,7 +75,7 @@ TEST_P(CudaRowsText, compiles_to_its_schedule_everywhere) {
     for (const KernelSource& kernel : program.kernels) {
       for (const char* architecture : {"sm_80", "sm_89", "sm_90a"}) {
         const Cubin cubin =
-            compile_kernel(kernel.name + ".cu", kernel.text, architecture, OnRefusal::report, Products::apart);
+            compile_kernel(kernel.name + ".cu", kernel.text, architecture, OnRefusal::report, TextOf::rows);
         EXPECT_THAT(cubin.facts.refused, ::testing::IsEmpty()) << architecture << "\n" << kernel.text;
         ASSERT_EQ(cubin.facts.entries.size(), 1u) << cubin.log;
         EXPECT_EQ(cubin.facts.entries[0].spill_stores + cubin.facts.entries[0].spill_loads, 0) << cubin.log;

@@ -9,6 +9,7 @@
 
 #include <tessera/autograd/grad.h>
 #include <tessera/codegen/cuda/executor/lower_program.h>
+#include <tessera/codegen/cuda/runtime/compiler.h>
 #include <tessera/core/error.h>
 #include <tessera/core/executor.h>
 #include <tessera/core/ops.h>
@@ -177,6 +178,75 @@ TEST_P(CudaRows, agree_with_the_reference_in_the_same_bits_each_time) {
 
 INSTANTIATE_TEST_SUITE_P(programs, CudaRows, ::testing::ValuesIn(row_program_names()),
                          [](const auto& name) { return name.param; });
+
+#ifdef TESSERA_CUDA_ON_HOST
+// All kernels of an op as one text through NVRTC, where there is one: what the processor's compiler takes is not all that
+// counts.
+TEST_P(CudaSweep, compiles_for_a_card) {
+  try {
+    cuda::compiler_version();
+  } catch (const DeviceError&) {
+    GTEST_SKIP() << "no NVRTC on this host";
+  }
+  std::string text, why;
+  std::set<std::string> seen;
+  for (const Case& c : cases_of(GetParam())) {
+    if (!has_kernels(c.output, why)) continue;
+    std::vector<NodePtr> captured;
+    for (const cuda::KernelSource& kernel :
+         cuda::lower_program(flatten({}, {c.output.node()}, false, &captured)).kernels)
+      if (seen.insert(kernel.name).second) text += kernel.text;
+  }
+  if (text.empty()) return;
+  const cuda::Cubin cubin =
+      cuda::compile_kernel("sweep.cu", text, "sm_80", cuda::OnRefusal::report, cuda::TextOf::rows);
+  for (const std::string& line : cubin.facts.refused) ADD_FAILURE() << line;
+  EXPECT_EQ(cubin.facts.entries.size(), seen.size());
+}
+
+// What a wrong text would be: each change must be seen, or running texts here proves nothing.
+struct Planted {
+  const char *program, *from, *to;
+};
+
+class CudaRowsPlanted : public ::testing::TestWithParam<Planted> {};
+
+TEST_P(CudaRowsPlanted, is_found) {
+  Draw draw(13);
+  RowProgram made = row_program(
+      GetParam().program, 70, 1540, f32,
+      [&](const std::string&, DType dtype, const Shape& shape) { return random_tensor(draw, dtype, shape, {1, 2}); });
+  cuda::LoweredProgram lowered = cuda::lower_program(made.program);
+  const std::vector<BufferPtr> right = run_on_host(lowered, made.program, made.arguments);
+  size_t planted = 0;
+  for (cuda::KernelSource& kernel : lowered.kernels) {
+    const size_t at = kernel.text.find(GetParam().from);
+    if (at == std::string::npos) continue;
+    kernel.text.replace(at, std::strlen(GetParam().from), GetParam().to);
+    ++planted;
+  }
+  ASSERT_GT(planted, 0u) << "the text no longer says " << GetParam().from;
+  const std::vector<BufferPtr> wrong = run_on_host(lowered, made.program, made.arguments);
+  std::string found;
+  for (size_t k = 0; k < right.size(); ++k) {
+    const Tensor& result = made.results[k];
+    found += difference(*wrong[k], *right[k], result.dtype(), result.shape().numel(), {64});
+  }
+  EXPECT_NE(found, "");
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    texts, CudaRowsPlanted,
+    ::testing::Values(
+        Planted{"layer_norm", "if (column < 1540)", "if (column < 1536)"},
+        Planted{"layer_norm", "across_block<Sum", "across_block<Max"}, Planted{"layer_norm", " * 4;", " * 4 + 4;"},
+        Planted{"softmax", "across_block<Sum", "across_block<Max"}, Planted{"layer_norm_backward", "++row", "row += 2"},
+        Planted{"layer_norm_backward", "const int row_end = min(", "const int row_end = -1 + min("},
+        Planted{"column_sum", "static_cast<i64>(group) * 1540", "static_cast<i64>(group) * 1539"},
+        Planted{"rms_norm_backward", "across_warps<Sum", "across_warps<Product"},
+        Planted{"adamw", "= ::sqrtf", "= ::fabsf"}, Planted{"dropout", "uniform(i64(0)", "uniform(i64(1)"}),
+    [](const auto& planted) { return std::to_string(planted.index) + "_" + planted.param.program; });
+#endif
 
 }  // namespace
 }  // namespace tessera::testing

@@ -32,8 +32,7 @@ std::vector<Cubin> compile_sources(const std::vector<KernelSource>& sources, con
           made[k].image = *stored;
           continue;
         }
-        made[k] =
-            compile_kernel(sources[k].name + ".cu", sources[k].text, architecture, OnRefusal::fail, Products::apart);
+        made[k] = compile_kernel(sources[k].name + ".cu", sources[k].text, architecture, OnRefusal::fail, TextOf::rows);
         codegen::write_cached(key, "cubin", made[k].image);
       } catch (...) {
         std::lock_guard lock(mutex);

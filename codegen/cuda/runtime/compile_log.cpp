@@ -27,7 +27,7 @@ bool is_lost_schedule(std::string_view line) {
 
 }  // namespace
 
-CompileLog read_compile_log(std::string_view log) {
+CompileLog read_compile_log(std::string_view log, Stack stack) {
   CompileLog read;
   while (!log.empty()) {
     std::string_view line = log.substr(0, log.find('\n'));
@@ -42,7 +42,8 @@ CompileLog read_compile_log(std::string_view log) {
       entry.stack_bytes = number_before(line, " bytes stack frame");
       entry.spill_stores = number_before(line, " bytes spill stores");
       entry.spill_loads = number_before(line, " bytes spill loads");
-      if (entry.stack_bytes || entry.spill_stores || entry.spill_loads)
+      const bool has_stack = entry.stack_bytes > 0 && stack == Stack::refused;
+      if (has_stack || entry.spill_stores || entry.spill_loads)
         read.refused.push_back(fmt::format("{} keeps values in memory: {} bytes of stack, {} stored, {} loaded",
                                            entry.name, entry.stack_bytes, entry.spill_stores, entry.spill_loads));
       continue;

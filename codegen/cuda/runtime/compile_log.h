@@ -20,6 +20,8 @@ struct CompileLog {
   std::vector<std::string> refused;
 };
 
-CompileLog read_compile_log(std::string_view log);
+// A stack where nothing is spilled is a function of the device library that keeps one.
+enum class Stack { refused, allowed };
+CompileLog read_compile_log(std::string_view log, Stack stack = Stack::refused);
 
 }  // namespace tessera::cuda

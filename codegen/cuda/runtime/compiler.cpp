@@ -57,7 +57,7 @@ void check_nvrtc(int result, const char* call) {
 }  // namespace
 
 Cubin compile_kernel(const std::string& file_name, const std::string& text, const std::string& architecture,
-                     OnRefusal on_refusal, Products products) {
+                     OnRefusal on_refusal, TextOf kind) {
   std::vector<const char*> header_texts, header_names;
   for (const DeviceHeaderFile& file : device_header()) {
     header_texts.push_back(file.text);
@@ -80,7 +80,7 @@ Cubin compile_kernel(const std::string& file_name, const std::string& text, cons
                            "--ptxas-options=--warn-on-spills",
                            "--no-source-include",
                            "--generate-line-info",
-                           products == Products::fused ? "--fmad=true" : "--fmad=false"};
+                           kind == TextOf::tiles ? "--fmad=true" : "--fmad=false"};
   auto start = std::chrono::steady_clock::now();
   int result = nvrtc().compile(program, static_cast<int>(std::size(options)), options);
 
@@ -94,7 +94,7 @@ Cubin compile_kernel(const std::string& file_name, const std::string& text, cons
   if (result != 0)
     throw CompileError({.code = "T-C002", .fault = fmt::format("NVRTC refused {}:\n{}", file_name, made.log)});
 
-  made.facts = read_compile_log(made.log);
+  made.facts = read_compile_log(made.log, kind == TextOf::tiles ? Stack::refused : Stack::allowed);
   if (on_refusal == OnRefusal::fail && !made.facts.refused.empty())
     throw CompileError({.code = "T-C003",
                         .fault = fmt::format("{} compiles, but not to its schedule:\n{}", file_name,

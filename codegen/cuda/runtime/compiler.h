@@ -16,11 +16,12 @@ struct Cubin {
 // `architecture` is sm_90a and the like. Throws DeviceError where there is no NVRTC, CompileError with NVRTC's messages
 // where the text is wrong, and also where `facts.refused` is not empty unless that is asked for.
 enum class OnRefusal { fail, report };
-// May a product and a sum become one operation that rounds once? Where two kernels compute a value and compare it they
-// must agree in every bit, so generated row kernels say no; memory is what they wait for.
-enum class Products { fused, apart };
+// Texts of tiles may round a product and a sum once, and keep nothing in memory. Texts of rows round them apart, since two
+// passes that compute a value and compare it must agree in every bit; and the device's own sine keeps a small stack for
+// arguments that are large, which is no spill.
+enum class TextOf { tiles, rows };
 Cubin compile_kernel(const std::string& file_name, const std::string& text, const std::string& architecture,
-                     OnRefusal on_refusal = OnRefusal::fail, Products products = Products::fused);
+                     OnRefusal on_refusal = OnRefusal::fail, TextOf kind = TextOf::tiles);
 
 std::string compiler_version();  // "NVRTC 13.0"; throws as above
 
