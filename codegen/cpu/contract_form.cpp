@@ -195,8 +195,8 @@ class Reader {
     double least = std::numeric_limits<double>::infinity();
     for (const RegisterTile& tile : tiles_) {
       for (bool turned : {false, true}) {
-        double cycles = turned ? cost(dims_.n, form_.b, dims_.m, form_.a, tile)
-                               : cost(dims_.m, form_.a, dims_.n, form_.b, tile);
+        double cycles =
+            turned ? cost(dims_.n, form_.b, dims_.m, form_.a, tile) : cost(dims_.m, form_.a, dims_.n, form_.b, tile);
         if (cycles < least) least = cycles, turn = turned, form_.tile = tile;
       }
     }
@@ -242,8 +242,7 @@ class Reader {
     const bool steady = std::ranges::count_if(dims_.k, [&](size_t d) { return extent_[d] > 1; }) <= 1;
     switch (lying(of(a), m)) {
       case Lying::along_k: return width <= 2 * tile.nr;
-      case Lying::along_rows:
-        return steady && width <= tile.nr && line % (tile.mr * bytes_of(a.storage)) == 0;
+      case Lying::along_rows: return steady && width <= tile.nr && line % (tile.mr * bytes_of(a.storage)) == 0;
       case Lying::scattered: return steady && width <= tile.nr;
     }
     return false;

@@ -1,8 +1,8 @@
 #include <tessera/codegen/cpu/contract_launch.h>
 
 #include <algorithm>
-#include <cstring>
 #include <cstdlib>
+#include <cstring>
 #include <map>
 
 #include <tessera/codegen/cpu/code.h>

@@ -140,8 +140,9 @@ class Generator {
       case 1: return push(x - y, false);
       case 2: return push(tanh(x) * y, false);
       case 3: return push(x / (1.0 + square(y)), false);
-      case 4: return push(maximum(x, y), false);
-      case 5: return push(minimum(x, y * 0.5), false);
+      // Apart where x is y: which of two equal values gets the gradient is for rounding to say.
+      case 4: return push(maximum(x, y + 0.125), false);
+      case 5: return push(minimum(x, y * 0.5 - 0.125), false);
       case 6: {
         Value c = pick_exact();
         if (!broadcast(c.tensor.shape(), x.shape())) return push(x + y * y * 0.1, false);
@@ -207,10 +208,19 @@ class Generator {
     bool keep = draw_.below(2);
     switch (draw_.below(4)) {
       case 0: return push(mean(x, dims, keep), false);
-      case 1: return push(max(x, dims, keep), false);
+      case 1: return push(draw_.below(2) ? max(uneven(x), dims, keep) : max(stop_gradient(x), dims, keep), false);
       case 2: return push(mean(square(x), dims, keep), false);
       case 3: return push(x - mean(x, dims, true), false);
     }
+  }
+
+  // A slope over x: on a flat top rounding would say which element gets the gradient of a maximum.
+  static Tensor uneven(Tensor x) {
+    const Tensor flat = x;
+    double slope = 0.1;
+    for (int d = 0; d < flat.rank(); ++d, slope *= std::sqrt(2.0))
+      x = x + cast(iota(flat.shape(), d), flat.dtype()) * slope;
+    return x;
   }
 
   void raised() {
