@@ -30,8 +30,8 @@ void* map_large(size_t bytes) {
   if (start == MAP_FAILED) return nullptr;
   auto begin = reinterpret_cast<uintptr_t>(start), aligned = rounded_up(begin, huge_page);
   if (aligned > begin) munmap(start, aligned - begin);
-  munmap(reinterpret_cast<void*>(aligned + size), begin + reserved - (aligned + size));
-  void* data = reinterpret_cast<void*>(aligned);
+  char* data = static_cast<char*>(start) + (aligned - begin);
+  munmap(data + size, begin + reserved - (aligned + size));
   madvise(data, bytes / huge_page * huge_page, MADV_HUGEPAGE);  // advice: where refused, all works as before
   return data;
 }

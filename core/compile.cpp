@@ -101,6 +101,7 @@ std::shared_ptr<CompiledFunction::Entry> CompiledFunction::record(const std::vec
   entry->signature = signature_of(arguments);
   Trace trace;
   std::vector<Tensor> traced;
+  traced.reserve(arguments.size());
   for (size_t i = 0; i < arguments.size(); ++i)
     traced.push_back(trace.argument(arguments[i].dtype(), arguments[i].shape(), "argument " + std::to_string(i)));
   entry->recorded = trace.finish(body_(traced), options_.name, options_.strict);
@@ -111,6 +112,7 @@ std::shared_ptr<CompiledFunction::Entry> CompiledFunction::record(const std::vec
 std::vector<Tensor> CompiledFunction::call(const std::vector<Tensor>& arguments) {
   Trace::check_none(at_);
   std::vector<BufferPtr> buffers;  // also computes arguments that are still pending, before anything is recorded
+  buffers.reserve(arguments.size());
   for (const Tensor& t : arguments) buffers.push_back(t.buffer(at_));
 
   Signature signature = signature_of(arguments);

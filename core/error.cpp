@@ -31,6 +31,7 @@ std::string render(const char* kind, const ErrorText& text) {
 
 // The base is initialised from a completed copy, so that what() and text() agree.
 Error::Error(const char* kind, ErrorText text)
+    // NOLINTNEXTLINE(bugprone-use-after-move): the base is initialised first and leaves `text` completed
     : std::runtime_error(render(kind, text = complete(std::move(text)))), kind_(kind), text_(std::move(text)) {}
 
 InternalError::InternalError(const std::string& what, Loc at)

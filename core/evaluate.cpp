@@ -56,6 +56,7 @@ void evaluate(const std::vector<NodePtr>& wanted, Loc at) {
   program.name = "expression";
   std::shared_ptr<Executable> executable = default_executor().get(program);
   std::vector<BufferPtr> arguments;
+  arguments.reserve(captured.size());
   for (const NodePtr& node : captured) arguments.push_back(input_value(*node));
   std::vector<BufferPtr> results = executable->run(program, arguments);
   for (size_t i = 0; i < targets.size(); ++i) {

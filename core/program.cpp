@@ -95,6 +95,7 @@ class Flattener {
   void emit(const Node& node) {
     check_internal(node.op != Op::Input, "a program input without a value was not declared");
     std::vector<int> operands;
+    operands.reserve(node.inputs.size());
     for (const NodePtr& operand : node.inputs) operands.push_back(index_.at(operand.get()));
     index_[&node] = append(
         {node.op, node.dtype, node.shape, node.attrs, std::move(operands), node.at, node.scope, {}, node.fused_at});

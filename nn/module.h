@@ -114,7 +114,8 @@ class Module : public ModuleBase {
     return copy;
   }
 
- protected:
+ private:
+  friend Self;  // who names another class as Self is told so by the compiler
   Module() : ModuleBase(lower_case(short_type_name(typeid(Self)))) {}
   explicit Module(std::string root_name) : ModuleBase(std::move(root_name)) {}
   Module(ModuleBase* parent, std::string name, Kind kind = Kind::callable)

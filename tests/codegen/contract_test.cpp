@@ -165,6 +165,38 @@ TEST(Contract, KIsCutIntoParts) {
   check<float>(spec, [](double sum, const auto& x) { return std::vector{sum + x[0]}; });
 }
 
+// Large enough that what several blocks read is packed once, by a launch before: of B where M is long, of A where N is,
+// of both; and of A where K is in parts, whose sums a third launch adds up.
+TEST(Contract, SharedOperandsArePackedBefore) {
+  for (auto [m, n, k, launches] :
+       {std::tuple{900, 300, 1000, 2u}, {250, 1400, 800, 2u}, {700, 1600, 250, 2u}, {256, 1024, 4096, 2u}}) {
+    for (int bits = 0; bits < 4; ++bits) {
+      ContractSpec spec = product(m, n, k, bits & 1, bits & 2);
+      ContractProgram program(spec);
+      ASSERT_GE(program.tasks().size(), launches) << m << " " << n << " " << k;
+      auto a = numbers<float>(m * k, 1), b = numbers<float>(k * n, 2);
+      std::vector<float> c(static_cast<size_t>(m * n)), again = c;
+      program.run({a.data(), b.data(), c.data()}, 2);
+      program.run({a.data(), b.data(), again.data()}, 3);
+      ASSERT_EQ(std::memcmp(c.data(), again.data(), c.size() * sizeof(float)), 0);
+      std::mt19937 random(7);
+      for (int sample = 0; sample < 2000; ++sample) {
+        const int64_t i =
+            sample < 100 ? m - 1 - sample % 10 : static_cast<int64_t>(random() % static_cast<unsigned>(m));
+        const int64_t j =
+            sample < 100 ? n - 1 - sample / 10 : static_cast<int64_t>(random() % static_cast<unsigned>(n));
+        double sum = 0;
+        for (int64_t l = 0; l < k; ++l) {
+          sum += static_cast<double>(a[static_cast<size_t>(bits & 1 ? l * m + i : i * k + l)]) *
+                 static_cast<double>(b[static_cast<size_t>(bits & 2 ? j * k + l : l * n + j)]);
+        }
+        ASSERT_NEAR(c[static_cast<size_t>(i * n + j)], sum, 2e-6 * std::sqrt(static_cast<double>(k)) * 8)
+            << i << ", " << j;
+      }
+    }
+  }
+}
+
 TEST(Contract, EmptyExtents) {
   check<float>(product(5, 40, 0));
   check<float>(product(0, 40, 3));

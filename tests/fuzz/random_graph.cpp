@@ -210,8 +210,15 @@ class Generator {
       case 0: return push(mean(x, dims, keep), false);
       case 1: return push(draw_.below(2) ? max(uneven(x), dims, keep) : max(stop_gradient(x), dims, keep), false);
       case 2: return push(mean(square(x), dims, keep), false);
-      case 3: return push(x - mean(x, dims, true), false);
+      case 3: return push(centered(x, dims), false);
     }
+  }
+
+  // Of a constant row a share of its size is left, or nothing: with rows below 1 that is within what is allowed for
+  // cancelled terms.
+  static Tensor centered(const Tensor& x, const Dims& dims) {
+    const Tensor bounded = tanh(x);
+    return bounded - mean(bounded, dims, true);
   }
 
   // A slope over x: on a flat top rounding would say which element gets the gradient of a maximum.
@@ -235,7 +242,7 @@ class Generator {
         return push(e / sum(e, {d}, true), false);
       }
       case 3: {
-        Tensor c = x - mean(x, {d}, true);
+        Tensor c = centered(x, {d});
         // + 1: what rounding left of a constant row must not grow beyond what is allowed for cancelled terms.
         return push(c * rsqrt(mean(square(c), {d}, true) + 1.0), false);
       }
