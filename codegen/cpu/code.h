@@ -22,7 +22,6 @@ class Code {
   mlir::OpBuilder b;
   mlir::Location loc;
   const int lanes;
-  bool contracts = false;  // a user's product and the sum it goes into may round once (point.cpp)
 
   template <class Op, class... Args> auto make(Args&&... args) {
     auto op = Op::create(b, loc, std::forward<Args>(args)...);

@@ -386,7 +386,6 @@ void emit_entry(Code& c, ModuleOp module, LLVM::LLVMFuncOp kernel, const std::st
 void emit_contract_kernel(ModuleOp module, const std::string& symbol, const ContractForm& form,
                           const SharedSymbols& shared, RegisterTile tile) {
   Code c(OpBuilder::atBlockEnd(module.getBody()), UnknownLoc::get(module.getContext()), tile.lanes);
-  c.contracts = may_contract(*form.body);
   auto nothing = LLVM::LLVMVoidType::get(module.getContext());
   Type pointer = c.pointer(), i64 = c.i64();
   auto epilogue_type = LLVM::LLVMFunctionType::get(nothing, {pointer, pointer, pointer, i64, i64, i64, i64, i64});

@@ -11,7 +11,6 @@
 #include "mlir/IR/Operation.h"
 
 #include <tessera/codegen/cpu/form.h>
-#include <tessera/codegen/cpu/point.h>
 #include <tessera/ir/fuse/Fuse.h>
 
 namespace tessera::codegen {
@@ -82,7 +81,6 @@ const std::string& library_build_id() {
 std::string body_text(const Form& form) {
   std::string text;
   llvm::raw_string_ostream out(text);
-  if (!may_contract(*form.body)) out << "rounds every product\n";
   llvm::DenseMap<mlir::Value, int> number;
   for (mlir::BlockArgument argument : form.body->getArguments()) {
     number.try_emplace(argument, static_cast<int>(number.size()));

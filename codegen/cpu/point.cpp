@@ -104,11 +104,6 @@ Value floor_divide(Code& c, Value x, Value y) {
   return c.select(by_zero, zero, result);
 }
 
-// LLVM makes one instruction of a product and a sum that both carry this.
-arith::FastMathFlagsAttr contraction(Code& c) {
-  return arith::FastMathFlagsAttr::get(c.b.getContext(), arith::FastMathFlags::contract);
-}
-
 // Any other op of arith or math, with its attributes, on these operands.
 Value clone(Code& c, Operation* op, ArrayRef<Value> operands) {
   SmallVector<Value> same(operands);
@@ -119,9 +114,6 @@ Value clone(Code& c, Operation* op, ArrayRef<Value> operands) {
   Type held = c.held(op->getResult(0).getType());
   OperationState state(c.loc, op->getName(), same, vector ? c.vector_of(held) : held,
                        op->getAttrDictionary().getValue());
-  if (c.contracts && isa<arith::AddFOp, arith::SubFOp, arith::MulFOp>(op)) {
-    state.attributes.set("fastmath", contraction(c));
-  }
   return c.b.create(state)->getResult(0);
 }
 
@@ -163,13 +155,6 @@ Value emit_point(Code& c, Operation* op, ArrayRef<Value> operands) {
   return clone(c, op, operands);
 }
 
-bool may_contract(Block& body) {
-  for (Operation* op = body.getParentOp(); op; op = op->getParentOp()) {
-    if (op->hasAttr("tsr.strict")) return false;
-  }
-  return true;
-}
-
 Combine combine_of(Operation* reduce) {
   switch (cast<fuse::ReduceOp>(reduce).getKind()) {
     case fuse::ReduceKind::sum: return Combine::sum;
@@ -184,9 +169,7 @@ Value combine(Code& c, Combine how, Value x, Value y) {
   c.match(x, y);
   bool is_float = isa<FloatType>(Code::element(x)), is_bool = Code::element(x).isInteger(1);
   switch (how) {
-    case Combine::sum:
-      if (is_float && c.contracts) return c.make<arith::AddFOp>(x, y, contraction(c));
-      return is_bool ? c.bit_or(x, y) : c.add(x, y);
+    case Combine::sum: return is_bool ? c.bit_or(x, y) : c.add(x, y);
     case Combine::prod: return is_bool ? c.bit_and(x, y) : c.mul(x, y);
     case Combine::max:
       if (is_bool) return c.bit_or(x, y);

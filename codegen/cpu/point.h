@@ -12,9 +12,6 @@ Value emit_point(Code& code, mlir::Operation* op, llvm::ArrayRef<Value> operands
 // Between any two float types; values of bf16 and f8 are bits.
 Value convert_float(Code& code, Value value, Type from, Type to);
 
-// Whether products of this body may be contracted with sums: not where every op shall round.
-bool may_contract(mlir::Block& body);
-
 enum class Combine { sum, max, min, prod };
 Combine combine_of(mlir::Operation* reduce);  // a fuse.reduce
 Value combine(Code& code, Combine how, Value x, Value y);

@@ -1,6 +1,5 @@
 #include <tessera/codegen/cpu/rows.h>
 
-#include <tessera/codegen/cpu/point.h>
 #include <tessera/codegen/cpu/row_nest.h>
 #include <tessera/ir/fuse/Fuse.h>
 
@@ -118,7 +117,6 @@ void emit_rows(ModuleOp module, const std::string& symbol, const Form& form, con
                                           {pointer, pointer, builder.getI64Type(), pointer});
   auto function = LLVM::LLVMFuncOp::create(builder, loc, symbol, type);
   Code code(builder, loc, lanes);
-  code.contracts = may_contract(*form.body);
   RowEmitter(code, form, stages, function).emit();
 }
 
