@@ -1,0 +1,10 @@
+#pragma once
+// The body of a kernel without reductions: each thread has a few neighbours.
+
+#include <tessera/codegen/cuda/rows/values_text.h>
+
+namespace tessera::cuda {
+
+Lines points_text(ValuesText& values);
+
+}  // namespace tessera::cuda

@@ -1,0 +1,349 @@
+#include <tessera/codegen/cuda/rows/rows_text.h>
+
+#include <algorithm>
+#include <map>
+#include <set>
+
+#include "llvm/ADT/MapVector.h"
+
+#include <fmt/format.h>
+
+#include <tessera/codegen/cuda/rows/scalar_text.h>
+
+namespace tessera::cuda {
+
+using codegen::Access;
+using codegen::Form;
+using codegen::Stages;
+using Kind = RowSchedule::Kind;
+
+namespace {
+
+constexpr int most_kept = 96;  // values of one thread that later passes want, beside what was loaded
+
+class Rows {
+ public:
+  explicit Rows(ValuesText& values)
+      : v_(values), form_(values.form), stages_(values.stages), s_(values.schedule), addresses_(values.addresses) {}
+
+  RowsText all() {
+    Lines lines;
+    const bool walks = !stages_.columns.empty();
+    const char* type = addresses_.offset_type();
+    const std::string block =
+        s_.splits > 1 ? fmt::format("static_cast<int>(blockIdx.x) / {}", s_.splits) : "static_cast<int>(blockIdx.x)";
+    if (s_.splits > 1) lines.push_back(fmt::format("const int split = static_cast<int>(blockIdx.x) % {};", s_.splits));
+    std::string place = block;
+    if (s_.kind == Kind::lanes) {
+      lines.push_back("const int t = static_cast<int>(threadIdx.x) / 32;");
+      place += " * 32 + static_cast<int>(threadIdx.x) % 32";
+    } else if (s_.rows_at_once > 1) {
+      lines.push_back(fmt::format("const int t = static_cast<int>(threadIdx.x) % {};", s_.threads));
+      place += fmt::format(" * {} + static_cast<int>(threadIdx.x) / {}", s_.rows_at_once, s_.threads);
+    } else {
+      lines.push_back("const int t = static_cast<int>(threadIdx.x);");
+    }
+    Lines inside;
+    int depth = 0;
+    if (walks) {
+      lines.push_back(fmt::format("const int group = {};", place));
+      if (s_.groups() % s_.rows_at_once != 0) lines.push_back(fmt::format("if (group >= {}) return;", s_.groups()));
+      begin_columns(lines);
+      lines.push_back(
+          s_.groups() * s_.walked == s_.rows
+              ? fmt::format("const {} row_end = (group + 1) * {};", type, s_.walked)
+              : fmt::format("const {0} row_end = min(static_cast<{0}>(group + 1) * {1}, static_cast<{0}>({2}));", type,
+                            s_.walked, s_.rows));
+      if (last_level() == 0) lines.push_back("#pragma unroll 4");  // so that several loads are under way
+      lines.push_back(
+          fmt::format("for ({0} row = static_cast<{0}>(group) * {1}; row < row_end; ++row) {{", type, s_.walked));
+      depth = 1;
+    } else if (clamps_rows()) {
+      lines.push_back(fmt::format("const bool is_there = {} < {};", place, s_.rows));
+      lines.push_back(fmt::format("const {} row = min({}, {});", type, place, s_.rows - 1));
+    } else {
+      lines.push_back(fmt::format("const {} row = {};", type, place));
+      if (s_.rows % s_.rows_at_once != 0) lines.push_back(fmt::format("if (row >= {}) return;", s_.rows));
+    }
+    if (s_.row_dims.size() > 1) addresses_.decode(inside, "row", s_.row_dims, 1);
+    const int last = last_level();
+    choose_kept(last);
+    load_kept(inside);
+    for (int pass = 0; pass < last; ++pass) reduce_pass(pass, inside);
+    last_pass(last, inside);
+    // A reduction by itself would fill its slots for the next row while others still read them.
+    if (walks && block_reductions_ == 1) inside.push_back("__syncthreads();");
+    append(lines, inside, depth);
+    if (walks) {
+      lines.push_back("}");
+      end_columns(lines);
+    }
+    return {std::move(shared_), std::move(lines)};
+  }
+
+ private:
+  int column_of(mlir::Value value) const {
+    for (size_t k = 0; k < stages_.columns.size(); ++k)
+      if (stages_.columns[k].reduce == value.getDefiningOp()) return static_cast<int>(k);
+    return -1;
+  }
+  std::string chunk_index() const { return s_.chunks == 1 ? "0" : "c"; }
+  std::string lane_index() const { return s_.width == 1 ? "0" : "i"; }
+
+  // A loop over this thread's part of the row around `visit`, which may want the row's dims or `column` alone.
+  void walk(Lines& to, const Lines& visit, bool decodes = true) const {
+    if (visit.empty()) return;
+    const int64_t step = static_cast<int64_t>(s_.threads) * s_.width;
+    const std::string neighbours = s_.width > 1 ? fmt::format(" * {}", s_.width) : "";
+    Lines inside;
+    if (decodes && s_.inner_dims.size() > 1) addresses_.decode_columns(inside);
+    append(inside, visit, 0);
+    if (s_.chunks == 0) {
+      to.push_back(fmt::format("for (int column = t{}; column < {}; column += {}) {{", neighbours, s_.columns, step));
+      append(to, inside, 1);
+      to.push_back("}");
+      return;
+    }
+    const bool has_rest = step * s_.chunks * s_.splits != s_.columns;
+    if (s_.chunks > 1) {
+      to.push_back("#pragma unroll");
+      to.push_back(fmt::format("for (int c = 0; c < {}; ++c) {{", s_.chunks));
+      to.push_back(fmt::format("  const int column = {};", s_.width > 1
+                                                               ? fmt::format("(c * {} + t){}", s_.threads, neighbours)
+                                                               : fmt::format("c * {} + t", s_.threads)));
+    } else {
+      to.push_back("{");
+      to.push_back(s_.splits > 1 ? fmt::format("  const int column = (split * {} + t){};", s_.threads, neighbours)
+                                 : fmt::format("  const int column = t{};", neighbours));
+    }
+    if (has_rest) to.push_back(fmt::format("  if (column < {}) {{", s_.columns));
+    append(to, inside, has_rest ? 2 : 1);
+    if (has_rest) to.push_back("  }");
+    to.push_back("}");
+  }
+
+  int last_level() const {
+    int last = 0;
+    for (const codegen::Nest& nest : stages_.nests)
+      if (!nest.reduces.empty()) last = std::max(last, nest.level + 1);
+    return last;
+  }
+
+  std::vector<mlir::Operation*> reduces_at(int level) const {
+    std::vector<mlir::Operation*> all;
+    for (const codegen::Nest& nest : stages_.nests)
+      if (nest.level == level) all.insert(all.end(), nest.reduces.begin(), nest.reduces.end());
+    return all;
+  }
+
+  bool is_row_sum(const codegen::Column& column) const {  // one value of each row, not of its elements
+    return column.kept == 0 &&
+           (form_.over[static_cast<size_t>(codegen::ordinal(column.reduce))] & form_.inner_set()) == 0 &&
+           form_.inner_set() != 0;
+  }
+
+  std::vector<mlir::Value> roots_of(int pass, int last) const {
+    std::vector<mlir::Value> roots;
+    for (mlir::Operation* reduce : reduces_at(pass)) roots.push_back(reduce->getOperand(0));
+    if (pass == last) {
+      for (const codegen::Column& column : stages_.columns) roots.push_back(column.reduce->getOperand(0));
+      for (unsigned k = 0; k < v_.yield->getNumOperands(); ++k)
+        if (column_of(v_.yield->getOperand(k)) < 0) roots.push_back(v_.yield->getOperand(k));
+    }
+    for (const auto& [value, name] : kept_)
+      if (value.getDefiningOp() && stages_.of(value).level == pass) roots.push_back(value);
+    return roots;
+  }
+
+  // The inputs that a pass reads element by element.
+  void collect(mlir::Value value, int pass, std::set<unsigned>& arguments) const {
+    if (!v_.is_lane(value)) return;
+    auto kept = kept_.find(value);
+    if (kept != kept_.end() && value.getDefiningOp() && stages_.of(value).level < pass) return;
+    if (auto argument = mlir::dyn_cast<mlir::BlockArgument>(value)) {
+      arguments.insert(argument.getArgNumber());
+      return;
+    }
+    for (mlir::Value operand : value.getDefiningOp()->getOperands())
+      if (!mlir::isa<mlir::RankedTensorType>(operand.getType())) collect(operand, pass, arguments);
+  }
+
+  // Which values stay in registers between passes: what is dear, and inputs that several passes read.
+  void choose_kept(int last) {
+    if (s_.chunks == 0) return;
+    const int per_thread = s_.chunks * s_.width;
+    if (per_thread * static_cast<int>(stages_.spills.size()) <= most_kept)
+      for (const codegen::Spill& spill : stages_.spills)
+        keep(spill.value, word_of(spill.value.getDefiningOp()) + "_row");
+    std::map<unsigned, int> passes;
+    for (int pass = 0; pass <= last; ++pass) {
+      std::set<unsigned> arguments;
+      for (mlir::Value root : roots_of(pass, last)) collect(root, pass, arguments);
+      for (unsigned argument : arguments) ++passes[argument];
+    }
+    for (auto [argument, count] : passes)
+      if (count > 1) keep(form_.body->getArgument(argument), v_.words.inputs[argument] + "_row");
+  }
+  void keep(mlir::Value value, const std::string& name) { kept_[value] = v_.names.identifier(name); }
+
+  void load_kept(Lines& to) {
+    Lines visit, loop;
+    for (auto& [value, name] : kept_) {
+      to.push_back(fmt::format("Vector<{}, {}> {}[{}];", type_text(value.getType()), s_.width, name, s_.chunks));
+      auto argument = mlir::dyn_cast<mlir::BlockArgument>(value);
+      if (!argument) continue;
+      const Access& access = form_.in[argument.getArgNumber()];
+      const std::string& base = v_.words.inputs[argument.getArgNumber()];
+      if (s_.width > 1 && is_vector(form_, s_, access, bytes_of_element(value.getType()))) {
+        visit.push_back(
+            fmt::format("{}[{}] = load<{}>({});", name, chunk_index(), s_.width, addresses_.pointer(base, access)));
+      } else {
+        if (s_.width > 1) {
+          visit.push_back("#pragma unroll");
+          visit.push_back(fmt::format("for (int i = 0; i < {}; ++i)", s_.width));
+        }
+        visit.push_back(fmt::format("{}{}[{}][{}] = {};", s_.width > 1 ? "  " : "", name, chunk_index(), lane_index(),
+                                    addresses_.element(base, access, true)));
+      }
+    }
+    walk(to, visit);
+  }
+
+  // Names of what earlier passes left in registers.
+  void begin_pass(int pass) {
+    for (auto& [value, name] : kept_)
+      if (!value.getDefiningOp() || stages_.of(value).level < pass)
+        v_.call_in_lane(value, fmt::format("{}[{}][{}]", name, chunk_index(), lane_index()));
+  }
+
+  void keep_in_pass(int pass) {
+    for (auto& [value, name] : kept_) {
+      if (!value.getDefiningOp() || stages_.of(value).level != pass) continue;
+      v_.lane.push_back(fmt::format("{}[{}][{}] = {};", name, chunk_index(), lane_index(), v_.name_of(value)));
+    }
+  }
+
+  std::string across(mlir::Operation* reduce, const std::string& part) {
+    const std::string how = combine_name(reduce), type = type_text(reduce->getResult(0).getType());
+    if (s_.kind == Kind::lanes) {
+      if (s_.threads == 1) return part;
+      const std::string slots = v_.names.identifier(part + "_slots");
+      shared_.push_back(fmt::format("__shared__ {} {}[{}][32];", type, slots, s_.threads));
+      return fmt::format("across_warps<{}, {}>({}, {})", how, s_.threads, part, slots);
+    }
+    if (s_.threads == 32) return fmt::format("across_warp<{}>({})", how, part);
+    ++block_reductions_;
+    const std::string slots = v_.names.identifier(part + "_slots");
+    shared_.push_back(fmt::format("__shared__ {} {}[{}];", type, slots, s_.threads / 32));
+    return fmt::format("across_block<{}, {}>({}, {})", how, s_.threads / 32, part, slots);
+  }
+
+  void reduce_pass(int pass, Lines& to) {
+    begin_pass(pass);
+    std::vector<std::pair<mlir::Operation*, std::string>> parts;
+    for (mlir::Operation* reduce : reduces_at(pass)) {
+      const std::string part = v_.names.numbered(word_of(reduce) + "_part");
+      const std::string value = v_.name_of(reduce->getOperand(0));
+      v_.row.push_back(fmt::format("{} {} = {};", type_text(reduce->getResult(0).getType()), part, start_text(reduce)));
+      v_.lane.push_back(part + " = " + combine_text(reduce, part, value) + ";");
+      parts.push_back({reduce, part});
+    }
+    keep_in_pass(pass);
+    const Lines visit = v_.neighbours({});
+    append(to, v_.row, 0);
+    v_.row.clear();
+    walk(to, visit);
+    for (auto& [reduce, part] : parts) {
+      const std::string name = v_.names.numbered(word_of(reduce));
+      to.push_back(fmt::format("const {} {} = {};{}", type_text(reduce->getResult(0).getType()), name,
+                               across(reduce, part), v_.comment(reduce)));
+      v_.call_in_row(reduce->getResult(0), name);
+    }
+  }
+
+  void last_pass(int pass, Lines& to) {
+    begin_pass(pass);
+    Lines after, last;
+    for (size_t k = 0; k < stages_.columns.size(); ++k) {
+      const codegen::Column& column = stages_.columns[k];
+      const std::string value = v_.name_of(column.reduce->getOperand(0));
+      const std::string sum = column.kept != 0
+                                  ? fmt::format("{}[{}][{}]", v_.column_names[k], chunk_index(), lane_index())
+                                  : v_.column_names[k];
+      (is_row_sum(column) ? last : v_.lane)
+          .push_back(sum + " = " + combine_text(column.reduce, sum, value) + ";" + v_.comment(column.reduce));
+    }
+    for (unsigned k = 0; k < v_.yield->getNumOperands(); ++k) {
+      if (column_of(v_.yield->getOperand(k)) >= 0) continue;
+      if (v_.is_lane_result(k)) {
+        v_.write_lanes(k, after);
+        continue;
+      }
+      std::string condition = s_.splits > 1 ? "t == 0 && split == 0" : "t == 0";
+      const std::string others = addresses_.writer_condition(form_.out[k], false);
+      if (!others.empty()) condition += " && " + others;
+      if (clamps_rows()) condition += " && is_there";
+      last.push_back(v_.write_once(k, condition));
+    }
+    if (clamps_rows()) {
+      for (std::string& line : v_.lane)
+        if (!line.starts_with("const ")) line = "if (is_there) " + line;
+    }
+    Lines visit = v_.neighbours(after);
+    append(to, v_.row, 0);
+    v_.row.clear();
+    walk(to, visit);
+    append(to, last, 0);
+  }
+
+  bool clamps_rows() const { return s_.kind == Kind::lanes && s_.rows % 32 != 0; }
+
+  void begin_columns(Lines& to) {
+    for (size_t k = 0; k < stages_.columns.size(); ++k) {
+      const codegen::Column& column = stages_.columns[k];
+      const std::string type = type_text(column.reduce->getResult(0).getType()), start = start_text(column.reduce);
+      if (column.kept == 0) {
+        to.push_back(fmt::format("{} {} = {};", type, v_.column_names[k], start));
+        continue;
+      }
+      to.push_back(fmt::format("Vector<{}, {}> {}[{}];", type, s_.width, v_.column_names[k], s_.chunks));
+      to.push_back("#pragma unroll");
+      to.push_back(fmt::format("for (int i = 0; i < {}; ++i) {}[i / {}][i % {}] = {};", s_.chunks * s_.width,
+                               v_.column_names[k], s_.width, s_.width, start));
+    }
+  }
+
+  void end_columns(Lines& to) {
+    Lines visit;
+    for (size_t k = 0; k < stages_.columns.size(); ++k) {
+      const codegen::Column& column = stages_.columns[k];
+      const std::string part = v_.column_names[k] + "_part";
+      if (column.kept != 0) {
+        const std::string at = fmt::format("{} + static_cast<i64>(group) * {} + column", part, s_.columns);
+        visit.push_back(fmt::format("store({}, {}[{}]);", at, v_.column_names[k], chunk_index()));
+      } else if (is_row_sum(column) || form_.inner_set() == 0) {
+        to.push_back(fmt::format("if (t == 0) {}[group] = {};", part, v_.column_names[k]));
+      } else {
+        const std::string whole = v_.names.identifier(v_.column_names[k] + "_whole");
+        to.push_back(fmt::format("const auto {} = {};", whole, across(column.reduce, v_.column_names[k])));
+        to.push_back(fmt::format("if (t == 0) {}[group] = {};", part, whole));
+      }
+    }
+    walk(to, visit, /*decodes=*/false);
+  }
+
+  ValuesText& v_;
+  const Form& form_;
+  const Stages& stages_;
+  const RowSchedule& s_;
+  const Addresses& addresses_;
+  llvm::MapVector<mlir::Value, std::string> kept_;  // in registers between passes
+  Lines shared_;
+  int block_reductions_ = 0;
+};
+
+}  // namespace
+
+RowsText rows_text(ValuesText& values) { return Rows(values).all(); }
+
+}  // namespace tessera::cuda

@@ -1,0 +1,13 @@
+#pragma once
+// The body of a kernel that reduces: passes over the row, one for each level of reductions and a last one that writes.
+
+#include <tessera/codegen/cuda/rows/values_text.h>
+
+namespace tessera::cuda {
+
+struct RowsText {
+  Lines shared, body;  // declarations in shared memory, then statements
+};
+RowsText rows_text(ValuesText& values);
+
+}  // namespace tessera::cuda

@@ -1,0 +1,190 @@
+#include <tessera/codegen/cuda/rows/values_text.h>
+
+#include "mlir/Dialect/Arith/IR/Arith.h"
+
+#include <fmt/format.h>
+
+#include <tessera/codegen/cpu/launch.h>
+#include <tessera/codegen/cuda/rows/scalar_text.h>
+#include <tessera/codegen/cuda/rows/unsupported.h>
+#include <tessera/core/error.h>
+#include <tessera/ir/fuse/Fuse.h>
+
+namespace tessera::cuda {
+
+using codegen::Access;
+using Kind = RowSchedule::Kind;
+
+namespace {
+
+KernelWords as_identifiers(KernelWords words, Names& names) {
+  for (std::string& name : words.inputs) name = names.identifier(name);
+  for (std::string& name : words.results) name = names.identifier(name);
+  return words;
+}
+
+}  // namespace
+
+ValuesText::ValuesText(const codegen::Form& form_of, const codegen::Stages& stages_of, const RowSchedule& schedule_of,
+                       KernelWords called)
+    : form(form_of),
+      stages(stages_of),
+      schedule(schedule_of),
+      words(as_identifiers(std::move(called), names)),
+      addresses(form_of, schedule_of),
+      yield(form_of.body->getTerminator()) {
+  for (const codegen::Column& column : stages.columns)
+    column_names.push_back(names.numbered(word_of(column.reduce) + "_of_rows"));
+  for (const codegen::ErrorSite& site : codegen::error_sites(*form.body)) first_word_[site.op] = site.first_word;
+}
+
+mlir::Type ValuesText::result_type(unsigned k) const {
+  auto kernel = mlir::cast<fuse::KernelOp>(form.body->getParentOp());
+  return mlir::cast<mlir::RankedTensorType>(kernel->getResult(k).getType()).getElementType();
+}
+
+codegen::DimSet ValuesText::lane_dims() const {
+  if (schedule.kind != Kind::points) return form.inner_set();
+  return schedule.vector_dim < 0 || schedule.width == 1 ? 0 : codegen::bit(schedule.vector_dim);
+}
+
+std::string ValuesText::comment(mlir::Operation* op) {
+  if (!op || !words.line_of) return "";
+  const std::string line = words.line_of(op);
+  if (line.empty() || line == last_line_) return "";
+  last_line_ = line;
+  return "  // " + line;
+}
+
+std::string ValuesText::name_of(mlir::Value value) {
+  if (auto found = row_name_.find(value); found != row_name_.end()) return found->second;
+  if (auto found = lane_name_.find(value); found != lane_name_.end()) return found->second;
+  mlir::Operation* op = value.getDefiningOp();
+  if (!op) return argument(mlir::cast<mlir::BlockArgument>(value));
+  if (auto constant = mlir::dyn_cast<mlir::arith::ConstantOp>(op)) return literal_text(constant.getValue());
+  if (mlir::isa<fuse::ReduceOp>(op) && codegen::passes_through(form, op)) return name_of(op->getOperand(0));
+  // What was rounded to this type and widened is what it was.
+  if (mlir::isa<mlir::arith::TruncFOp>(op))
+    if (auto wide = op->getOperand(0).getDefiningOp<mlir::arith::ExtFOp>();
+        wide && wide.getIn().getType() == value.getType())
+      return name_of(wide.getIn());
+  check_internal(!mlir::isa<fuse::ReduceOp>(op), "a reduction is used before it is made");
+  return statement(op);
+}
+
+std::string ValuesText::argument(mlir::BlockArgument value) {
+  const size_t k = value.getArgNumber();
+  const Access& access = form.in[k];
+  const std::string& base = words.inputs[k];
+  const std::string type = type_text(value.getType());
+  const std::string here = names.identifier(base + "_at");
+  if (!is_lane(value)) {
+    row.push_back("const " + type + " " + here + " = " + addresses.element(base, access, false) + ";");
+    return row_name_[value] = here;
+  }
+  if (schedule.width > 1 && is_vector(form, schedule, access, bytes_of_element(value.getType()))) {
+    chunk.push_back(fmt::format("const Vector<{}, {}> {} = load<{}>({}{});", type, schedule.width, here, schedule.width,
+                                addresses.pointer(base, access), ends_early() ? ", left" : ""));
+    return lane_name_[value] = here + "[i]";
+  }
+  lane.push_back("const " + type + " " + here + " = " + addresses.element(base, access, true) + ";");
+  return lane_name_[value] = here;
+}
+
+std::string ValuesText::statement(mlir::Operation* op) {
+  mlir::Value value = op->getResult(0);
+  const bool at_lane = is_lane(value);
+  std::string text;
+  if (auto index = mlir::dyn_cast<fuse::IndexOp>(op)) {
+    text = addresses.offset(form.index[static_cast<size_t>(codegen::ordinal(op))], at_lane);
+  } else if (auto picked = mlir::dyn_cast<fuse::LoadAtOp>(op)) {
+    text = picked_text(picked);
+  } else if (auto random = mlir::dyn_cast<fuse::RandomOp>(op)) {
+    const bool is_real = value.getType().isF32();
+    text =
+        fmt::format("{}({}, {:#x}ull, {}, {})", is_real ? "uniform" : "random_bits", name_of(random.getSeed()),
+                    static_cast<uint64_t>(random.getStream()), name_of(random.getStep()), name_of(random.getElement()));
+  } else {
+    std::vector<std::string> operands;
+    for (mlir::Value operand : op->getOperands()) operands.push_back(name_of(operand));
+    try {
+      text = scalar_text(op, operands);
+    } catch (Unsupported& found) {
+      found.op = op;
+      throw;
+    }
+  }
+  const std::string name = names.numbered(word_of(op));
+  (at_lane ? lane : row)
+      .push_back("const " + type_text(value.getType()) + " " + name + " = " + text + ";" + comment(op));
+  return (at_lane ? lane_name_ : row_name_)[value] = name;
+}
+
+std::string ValuesText::picked_text(fuse::LoadAtOp op) {
+  auto source = mlir::cast<mlir::BlockArgument>(op.getSource());
+  mlir::ArrayRef<int64_t> shape = mlir::cast<mlir::RankedTensorType>(source.getType()).getShape();
+  std::string at;
+  for (auto [d, index] : llvm::enumerate(op.getIndices())) {
+    const std::string i = name_of(index);
+    auto site = first_word_.find(op);
+    const std::string inside = site == first_word_.end() ? fmt::format("clamped({}, {})", i, shape[d])
+                                                         : fmt::format("checked({}, {}, errors + {})", i, shape[d],
+                                                                       site->second + 2 * static_cast<int>(d));
+    at = at.empty() ? inside : fmt::format("({}) * {} + {}", at, shape[d], inside);
+  }
+  return words.inputs[source.getArgNumber()] + "[" + (at.empty() ? "0" : at) + "]";
+}
+
+bool ValuesText::ends_early() const {
+  return schedule.kind == Kind::points && schedule.width > 1 &&
+         form.extent[static_cast<size_t>(schedule.vector_dim)] % schedule.width != 0;
+}
+
+bool ValuesText::is_lane_result(unsigned k) const {
+  return is_lane(yield->getOperand(k)) || (form.out[k].dims() & lane_dims()) != 0;
+}
+
+void ValuesText::write_lanes(unsigned k, Lines& after) {
+  const Access& access = form.out[k];
+  const std::string value = name_of(yield->getOperand(k));
+  const std::string& base = words.results[k];
+  const std::string condition = addresses.writer_condition(access, true);
+  if (schedule.width > 1 && condition.empty() && is_vector(form, schedule, access, bytes_of_element(result_type(k)))) {
+    const std::string type = type_text(fuse::body_type(result_type(k)));
+    const std::string held = names.identifier(base + "_at");
+    chunk.push_back(fmt::format("Vector<{}, {}> {};", type, schedule.width, held));
+    lane.push_back(held + "[i] = " + value + ";");
+    after.push_back(
+        fmt::format("store({}, {}{});", addresses.pointer(base, access), held, ends_early() ? ", left" : ""));
+    return;
+  }
+  lane.push_back(conditional(condition, addresses.element(base, access, true) + " = " + value + ";"));
+}
+
+std::string ValuesText::write_once(unsigned k, const std::string& condition) {
+  const std::string value = name_of(yield->getOperand(k));
+  return conditional(condition, addresses.element(words.results[k], form.out[k], false) + " = " + value + ";");
+}
+
+Lines ValuesText::neighbours(const Lines& after) {
+  Lines lines;
+  append(lines, chunk, 0);
+  if (schedule.width == 1) {
+    append(lines, lane, 0);
+  } else if (!lane.empty()) {
+    lines.push_back("#pragma unroll");
+    lines.push_back(fmt::format("for (int i = 0; i < {}; ++i) {{", schedule.width));
+    if (ends_early()) lines.push_back("  if (i >= left) continue;");
+    append(lines, lane, 1);
+    lines.push_back("}");
+  }
+  append(lines, after, 0);
+  chunk.clear(), lane.clear(), lane_name_.clear();
+  return lines;
+}
+
+std::string conditional(const std::string& condition, const std::string& statement) {
+  return condition.empty() ? statement : "if (" + condition + ") " + statement;
+}
+
+}  // namespace tessera::cuda
