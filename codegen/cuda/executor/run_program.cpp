@@ -34,7 +34,7 @@ std::vector<Cubin> compile_sources(const std::vector<KernelSource>& sources, con
         }
         made[k] = compile_kernel(sources[k].name + ".cu", sources[k].text, architecture, OnRefusal::fail, TextOf::rows);
         codegen::write_cached(key, "cubin", made[k].image);
-      } catch (...) {
+      } catch (...) {  // thrown again below, by the thread that asked
         std::lock_guard lock(mutex);
         failure = std::current_exception();
       }

@@ -8,27 +8,11 @@
 
 #include <fmt/format.h>
 
+#include <tessera/codegen/cuda/print/sign_of.h>
 #include <tessera/codegen/cuda/tile/Tile.h>
 
 namespace tessera::cuda {
 namespace {
-
-const char* sign_of(mlir::arith::CmpIPredicate predicate) {
-  using P = mlir::arith::CmpIPredicate;
-  switch (predicate) {
-    case P::eq: return "==";
-    case P::ne: return "!=";
-    case P::slt:
-    case P::ult: return "<";
-    case P::sle:
-    case P::ule: return "<=";
-    case P::sgt:
-    case P::ugt: return ">";
-    case P::sge:
-    case P::uge: return ">=";
-  }
-  return "?";
-}
 
 std::string literal(mlir::Attribute value) {
   if (auto integer = llvm::dyn_cast<mlir::IntegerAttr>(value)) {

@@ -9,6 +9,7 @@
 
 #include <fmt/format.h>
 
+#include <tessera/codegen/cuda/print/sign_of.h>
 #include <tessera/codegen/cuda/rows/unsupported.h>
 #include <tessera/ir/fuse/Fuse.h>
 
@@ -25,23 +26,6 @@ std::string real_text(double x, bool is_double) {
   std::string digits = is_double ? fmt::format("{}", x) : fmt::format("{}", static_cast<float>(x));
   if (digits.find_first_of(".e") == std::string::npos) digits += ".";
   return is_double ? digits : digits + "f";
-}
-
-const char* sign_of(arith::CmpIPredicate predicate) {
-  using P = arith::CmpIPredicate;
-  switch (predicate) {
-    case P::eq: return "==";
-    case P::ne: return "!=";
-    case P::slt:
-    case P::ult: return "<";
-    case P::sle:
-    case P::ule: return "<=";
-    case P::sgt:
-    case P::ugt: return ">";
-    case P::sge:
-    case P::uge: return ">=";
-  }
-  return "?";
 }
 
 bool is_unsigned(arith::CmpIPredicate p) {
