@@ -1,7 +1,6 @@
 #include <tessera/codegen/cpu/contract_launch.h>
 
 #include <algorithm>
-#include <cstdlib>
 #include <cstring>
 #include <map>
 
@@ -205,7 +204,7 @@ ContractPasses make_contract_passes(const ContractForm& form) {
   h.b_mode = static_cast<int64_t>(pack_mode(form.b, tile.nr));
   // One panel of B: packed rows of A would be read once. Two: still less than it costs to turn them.
   const int64_t panels = count(h.n_block, h.nr);
-  const bool may_lie = !h.a_shared && form.a.widening.empty() && form.a.storage == sum;
+  const bool may_lie = h.k > 0 && !h.a_shared && form.a.widening.empty() && form.a.storage == sum;
   const bool turns = h.a_mode == static_cast<int64_t>(PackMode::transpose);
   if (may_lie && ((panels == 1 && steady(form.a.k)) || (panels <= 2 && turns)))
     h.a_mode = static_cast<int64_t>(PackMode::direct);
