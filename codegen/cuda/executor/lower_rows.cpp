@@ -1,0 +1,170 @@
+// Pointwise kernels and reductions as launches.
+
+#include <optional>
+
+#include "mlir/Dialect/Tensor/IR/Tensor.h"
+#include "mlir/IR/Builders.h"
+#include "mlir/IR/IRMapping.h"
+
+#include <tessera/codegen/cuda/executor/lowering.h>
+#include <tessera/codegen/plan/facts.h>
+
+namespace tessera::cuda {
+
+using codegen::Form;
+using codegen::PlanLaunch;
+using codegen::Stages;
+
+namespace {
+
+// A reduction of nothing but a reduction of the same kind is one over the dims of both.
+void fold_reductions(fuse::KernelOp kernel) {
+  for (auto outer : llvm::make_early_inc_range(kernel.getBody().getOps<fuse::ReduceOp>())) {
+    auto inner = outer.getValue().getDefiningOp<fuse::ReduceOp>();
+    if (!inner || inner.getKind() != outer.getKind() || !inner->hasOneUse()) continue;
+    std::vector<int64_t> over(inner.getOver().begin(), inner.getOver().end());
+    over.insert(over.end(), outer.getOver().begin(), outer.getOver().end());
+    llvm::sort(over);
+    outer.setOver(over);
+    outer.getValueMutable().assign(inner.getValue());
+    inner.erase();
+  }
+}
+
+bool has_inits(fuse::KernelOp kernel) {
+  return kernel.getInitOf() && llvm::any_of(*kernel.getInitOf(), [](int64_t init) { return init != -1; });
+}
+
+}  // namespace
+
+void Lowering::launch_rows(fuse::KernelOp kernel, const std::vector<int>& values, mlir::Operation& at,
+                           KernelWords words) {
+  fold_reductions(kernel);
+  const Form form = codegen::merged_form(kernel);
+  const Stages stages = codegen::make_stages(form);
+  RowSchedule schedule;
+  try {
+    schedule = schedule_rows(form, stages);
+  } catch (const Unsupported& found) {
+    if (kernel.getNumResults() > 1 && !has_inits(kernel)) return launch_apart(kernel, values, at, words);
+    refuse(kernel, found);
+  }
+  PlanLaunch made;
+  made.values = values;
+  note_writes(kernel.getBody().front(), made);
+  measure(kernel.getInputs(), kernel.getResults(), codegen::flops_of(kernel), made);
+  std::vector<int> parts;
+  for (const codegen::Column& column : stages.columns) {
+    const int64_t kept = column.kept ? schedule.columns : 1;
+    parts.push_back(storage().temporary(
+        schedule.groups() * kept * bytes_of_element(column.reduce->getResult(0).getType()), "partial"));
+  }
+  for (int read : std::vector<int>(values.begin(), values.begin() + made.reads))
+    for (size_t k = static_cast<size_t>(made.reads); k < values.size(); ++k)
+      words.writes_elsewhere &= values[k] != read;
+  words.head = head(kernel, words, schedule_text(stages, schedule), made);
+  const bool reduces = llvm::any_of(stages.nests, [](const codegen::Nest& nest) { return !nest.reduces.empty(); });
+  made.kernel = kernel_number(kernel,
+                              !parts.empty() ? "column"
+                              : reduces      ? "row"
+                                             : "pointwise",
+                              std::move(words),
+                              [&](const KernelWords& named) { return row_kernel_text(form, stages, schedule, named); });
+  made.values.insert(made.values.end(), parts.begin(), parts.end());
+  made.tasks = schedule.blocks;
+  add_checks(kernel.getBody().front(), made);
+  // Results of column reductions come from the launches below.
+  mlir::Operation* yield = form.body->getTerminator();
+  std::vector<std::pair<size_t, unsigned>> finishes;
+  for (unsigned k = 0; k < yield->getNumOperands(); ++k) {
+    for (size_t column = 0; column < stages.columns.size(); ++column) {
+      if (stages.columns[column].reduce != yield->getOperand(k).getDefiningOp()) continue;
+      made.values[form.in.size() + k] = -1;
+      finishes.push_back({column, k});
+    }
+  }
+  std::erase_if(made.writes,
+                [&](const codegen::PlanWrite& write) { return !llvm::is_contained(made.values, write.value); });
+  launch(std::move(made), at);
+  for (auto [column, k] : finishes)
+    add_parts(form, schedule, stages.columns[column], k, parts[column], values[form.in.size() + k], at);
+}
+
+// A kernel for each result: what is reduced over different dims finds its schedule by itself, and reads its inputs again.
+void Lowering::launch_apart(fuse::KernelOp kernel, const std::vector<int>& values, mlir::Operation& at,
+                            const KernelWords& words) {
+  mlir::OpBuilder b(function().getContext());
+  const size_t inputs = kernel.getInputs().size();
+  for (unsigned k = 0; k < kernel.getNumResults(); ++k) {
+    b.setInsertionPointToEnd(&place_for_kernel(kernel.getLoc()));
+    std::vector<mlir::Value> sources;
+    for (mlir::Value input : kernel.getInputs()) {
+      auto type = mlir::cast<mlir::RankedTensorType>(input.getType());
+      sources.push_back(mlir::tensor::EmptyOp::create(b, kernel.getLoc(), type.getShape(), type.getElementType()));
+    }
+    auto one = fuse::KernelOp::create(b, kernel.getLoc(), mlir::TypeRange{kernel.getResult(k).getType()},
+                                      kernel.getNameAttr(), kernel.getDimsAttr(), kernel.getOuterAttr(), sources,
+                                      kernel.getInMapsAttr(), mlir::ValueRange{}, mlir::DenseI64ArrayAttr(),
+                                      b.getArrayAttr({kernel.getOutMapsAttr()[k]}));
+    mlir::IRMapping mapping;
+    kernel.getBody().cloneInto(&one.getBody(), mapping);
+    mlir::Operation* yield = one.getBody().front().getTerminator();
+    yield->setOperands(mlir::ValueRange{yield->getOperand(k)});
+    for (mlir::Operation& op : llvm::make_early_inc_range(llvm::reverse(one.getBody().front())))
+      if (&op != yield && op.use_empty()) op.erase();
+    std::vector<int> places(values.begin(), values.begin() + static_cast<std::ptrdiff_t>(inputs));
+    places.push_back(values[inputs + k]);
+    launch_rows(one, places, at, {.kernel = "", .inputs = words.inputs, .results = {words.results[k]}});
+  }
+}
+
+// Adds up the parts of the groups, in their order.
+void Lowering::add_parts(const Form& form, const RowSchedule& schedule, const codegen::Column& column, unsigned result,
+                         int part, int value, mlir::Operation& at) {
+  auto source_kernel = mlir::cast<fuse::KernelOp>(form.body->getParentOp());
+  if (!form.out[result].linear())
+    refuse(last_origin(column.reduce->getLoc()), "a sum that is written through a map that is not linear",
+           source_kernel.getName().str());
+  mlir::OpBuilder b(function().getContext());
+  mlir::Location loc = column.reduce->getLoc();
+  b.setInsertionPointToEnd(&place_for_kernel(loc));
+  const mlir::Type element = column.reduce->getResult(0).getType();
+  const int64_t width = column.kept ? schedule.columns : 1;
+  std::vector<int64_t> dims, in_strides, out_strides;
+  int64_t step = width;
+  if (column.kept) {
+    for (int d : schedule.inner_dims) {
+      step /= form.extent[static_cast<size_t>(d)];
+      dims.push_back(form.extent[static_cast<size_t>(d)]);
+      in_strides.push_back(step);
+      out_strides.push_back(form.out[result].stride[static_cast<size_t>(d)]);
+    }
+  }
+  const auto kept = static_cast<int64_t>(dims.size());
+  dims.push_back(schedule.groups());
+  in_strides.push_back(width);
+  auto map = [&](int64_t base, const std::vector<int64_t>& strides) {
+    mlir::AffineExpr sum = b.getAffineConstantExpr(base);
+    for (auto [d, stride] : llvm::enumerate(strides)) sum = sum + b.getAffineDimExpr(static_cast<unsigned>(d)) * stride;
+    return mlir::AffineMap::get(static_cast<unsigned>(dims.size()), 0, sum, b.getContext());
+  };
+  mlir::Value source = mlir::tensor::EmptyOp::create(b, loc, {schedule.groups() * width}, element);
+  auto kernel = fuse::KernelOp::create(b, loc, mlir::TypeRange{source_kernel.getResult(result).getType()},
+                                       b.getStringAttr(source_kernel.getName().str() + "_parts"),
+                                       b.getDenseI64ArrayAttr(dims), b.getI64IntegerAttr(kept),
+                                       mlir::ValueRange{source}, b.getAffineMapArrayAttr({map(0, in_strides)}),
+                                       mlir::ValueRange{}, mlir::DenseI64ArrayAttr(),
+                                       b.getAffineMapArrayAttr({map(form.out[result].base, out_strides)}));
+  mlir::Block& body = kernel.getBody().emplaceBlock();
+  body.addArgument(element, loc);
+  b.setInsertionPointToEnd(&body);
+  mlir::Value total = fuse::ReduceOp::create(b, loc, element, mlir::cast<fuse::ReduceOp>(column.reduce).getKind(),
+                                             body.getArgument(0), b.getDenseI64ArrayAttr({kept}));
+  fuse::YieldOp::create(b, loc, mlir::ValueRange{total});
+  KernelWords words;
+  words.inputs = {"part"};
+  words.results = {value_name(source_kernel.getResult(result))};
+  launch_rows(kernel, {part, value}, at, std::move(words));
+}
+
+}  // namespace tessera::cuda

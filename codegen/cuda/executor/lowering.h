@@ -1,0 +1,68 @@
+#pragma once
+// How the kernels of a program become launches and texts. One class, with a file for each kind of kernel: rows in
+// lower_rows.cpp; what they are called in kernel_names.cpp.
+
+#include <functional>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "mlir/IR/OwningOpRef.h"
+
+#include <tessera/codegen/cuda/executor/lower_program.h>
+#include <tessera/codegen/cuda/rows/kernel_text.h>
+#include <tessera/codegen/cuda/rows/unsupported.h>
+#include <tessera/codegen/plan/plan_builder.h>
+
+namespace tessera::cuda {
+
+class Lowering : public codegen::PlanBuilder {
+ public:
+  Lowering(mlir::ModuleOp module, const Program& recorded) : PlanBuilder(module), recorded_(recorded) {}
+
+  LoweredProgram lower();
+
+ private:
+  void visit_kernel(fuse::KernelOp kernel) override;
+  void visit_cascade(fuse::CascadeOp cascade) override;
+  void visit_library(fuse::LibraryOp library) override;
+
+  // ---- texts ----
+
+  // The number of the kernel with this text in the plan. `text_of` is asked once, with all words but the kernel's name.
+  int kernel_number(fuse::KernelOp kernel, const char* kind, KernelWords words,
+                    const std::function<std::string(const KernelWords&)>& text_of);
+  // The error for what has no kernel yet: the op and where the user wrote it.
+  [[noreturn]] void refuse(int op, const std::string& what, const std::string& kernel) const;
+  [[noreturn]] void refuse(fuse::KernelOp kernel, const Unsupported& found) const;
+
+  // ---- rows ----
+
+  void launch_rows(fuse::KernelOp kernel, const std::vector<int>& values, mlir::Operation& at, KernelWords words);
+  void launch_apart(fuse::KernelOp kernel, const std::vector<int>& values, mlir::Operation& at,
+                    const KernelWords& words);
+  void add_parts(const codegen::Form& form, const RowSchedule& schedule, const codegen::Column& column, unsigned result,
+                 int part, int value, mlir::Operation& at);
+
+  // ---- names ----
+
+  const Instruction* instruction(int op) const;
+  std::string value_name(mlir::Value value);
+  KernelWords names_of(fuse::KernelOp kernel);
+  std::string line_of(int op) const;  // "model.cpp:84": without the folders, which differ from host to host
+  std::vector<std::string> head(fuse::KernelOp kernel, const KernelWords& words, const std::string& schedule,
+                                const codegen::PlanLaunch& made) const;
+
+  codegen::Plan& plan() { return result_.plan; }
+  // A place for kernels that no pass made: they live as long as this.
+  mlir::Block& place_for_kernel(mlir::Location location);
+
+  const Program& recorded_;
+  LoweredProgram result_;
+  std::map<std::string, int> number_;
+  std::vector<mlir::OwningOpRef<mlir::ModuleOp>> extra_;
+};
+
+int last_origin(mlir::Location location);  // −1: none
+
+}  // namespace tessera::cuda
