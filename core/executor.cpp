@@ -1,10 +1,12 @@
 #include <tessera/core/executor.h>
 
+#include <atomic>
 #include <cstdlib>
 #include <list>
 #include <mutex>
 #include <unordered_map>
 
+#include <tessera/core/device.h>
 #include <tessera/core/error.h>
 #include <tessera/core/reference.h>
 
@@ -87,6 +89,7 @@ Registry& registry() {
 }
 
 thread_local Executor* executor_of_thread = nullptr;
+std::atomic<Executor*> executor_of_process = nullptr;  // of set_device()
 
 Executor& chosen_executor() {
   const char* wanted = std::getenv("TESSERA_EXECUTOR");
@@ -116,8 +119,25 @@ void register_executor(std::unique_ptr<Executor> executor, bool preferred) {
 
 Executor& default_executor() {
   if (executor_of_thread) return *executor_of_thread;
+  if (Executor* set = executor_of_process) return *set;
   static Executor& chosen = chosen_executor();
   return chosen;
+}
+
+void set_device(std::string_view device, Loc at) {
+  if (device != "cpu" && device != "cuda")
+    throw DeviceError({.code = "T-X002",
+                       .fault = "no device is called '" + std::string(device) + "'",
+                       .at = at,
+                       .hint = "cpu or cuda"});
+  Executor* executor = device == "cpu" ? registry().preferred : find_executor(device);
+  if (!executor)
+    throw DeviceError({.code = "T-X002",
+                       .fault = "this program has no compiler for '" + std::string(device) + "'",
+                       .at = at,
+                       .hint = "link Tessera::tessera"});
+  executor->open();
+  executor_of_process = executor;
 }
 
 UseExecutor::UseExecutor(Executor& executor) : outer_(executor_of_thread) { executor_of_thread = &executor; }

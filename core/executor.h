@@ -28,7 +28,8 @@ class Executable {
   virtual ~Executable() = default;
   // Buffers in argument order in, result buffers in result order out. An argument whose use_count is 1 may be donated:
   // its memory becomes a result. Throws ValueError for an index out of range, naming the op's line; then no argument
-  // has been written to, so the caller loses nothing.
+  // has been written to, so the caller loses nothing. An executor that does not wait for a run may throw later instead,
+  // from a later run or from whoever reads a result; then that run's results have no value.
   virtual std::vector<BufferPtr> run(const Program& recorded, std::vector<BufferPtr>& arguments) = 0;
   // What people read: "tsr", "fuse", "llvm", "plan", "kernels", "explain"; as data: "plan.json", "remarks.jsonl". Empty
   // when the executor has no such text.
@@ -46,6 +47,8 @@ class Executor {
   // compile() behind an in-memory cache keyed by Program::hash() and verified by same_computation().
   std::shared_ptr<Executable> get(const Program&);
   int64_t compile_count() const;  // misses so far, for tests
+  // Does nothing where programs can run here; DeviceError says in one line what is missing.
+  virtual void open() {}
 
   Executor();
 

@@ -11,6 +11,7 @@
 
 #include <fmt/format.h>
 
+#include <tessera/core/device.h>
 #include <tessera/core/error.h>
 #include <tessera/core/random.h>
 #include <tessera/nn/io/chart.h>
@@ -65,7 +66,7 @@ bool stop_wanted() { return interrupted != 0; }
 
 void add_flags(CLI::App& app, RunFlags& flags) {
   app.option_defaults()->always_capture_default();
-  app.add_option("--device", flags.device, "cpu");
+  app.add_option("--device", flags.device, "where to compute")->check(CLI::IsMember({"cpu", "cuda"}));
   app.add_option("--steps", flags.steps, "training steps")->check(positive);
   app.add_option("--seed", flags.seed, "of the first weights, the order of the data and every draw");
   app.add_flag("--resume", flags.resume, "go on from the latest checkpoint in --out");
@@ -82,12 +83,9 @@ int run_main(CLI::App& app, const RunFlags& flags, int argc, char** argv, const 
     return app.exit(error) == 0 ? 0 : 2;
   }
   try {
-    if (flags.device != "cpu")
-      throw DeviceError({.code = "T-X002",
-                         .fault = "--device " + flags.device + " is not in this build",
-                         .hint = "the CPU is the default and needs no GPU: --device cpu"});
     // Before anything is computed: the pool of threads is made once.
     if (flags.threads > 0) setenv("TESSERA_THREADS", std::to_string(flags.threads).c_str(), /*overwrite=*/1);
+    if (flags.device != "cpu") set_device(flags.device);  // cpu is what TESSERA_EXECUTOR may say more about
     seed(flags.seed);
     std::signal(SIGINT, on_interrupt);
     body();

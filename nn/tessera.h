@@ -3,6 +3,7 @@
 
 #include <tessera/autograd/grad.h>
 #include <tessera/core/compile.h>
+#include <tessera/core/device.h>
 #include <tessera/core/error.h>
 #include <tessera/core/ops.h>
 #include <tessera/core/random.h>

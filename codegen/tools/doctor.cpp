@@ -43,9 +43,13 @@ std::string memory_text() {
   return size_text(pages * size);
 }
 
-// A product, a softmax and a sum, against the reference.
-bool try_executor() {
-  auto program = [](Tensor x) { return sum(softmax(matmul(x, x) * 0.125, 1) * x); };
+// A product, a softmax and a sum.
+Tensor processor_test(Tensor x) { return sum(softmax(matmul(x, x) * 0.125, 1) * x); }
+// What the CUDA leg has kernels for so far.
+Tensor gpu_test(Tensor x) { return sum(softmax(x * 0.125, 1) * x); }
+
+// Compiles and runs a program on an executor, against the reference.
+bool try_executor(const char* executor, const char* what, Tensor (*program)(Tensor)) {
   Tensor x = (iota({48, 48}, 0, f32) * 0.01 - iota({48, 48}, 1, f32) * 0.02).eval();
   double expected = 0;
   {
@@ -55,18 +59,18 @@ bool try_executor() {
   auto start = std::chrono::steady_clock::now();
   double got = 0;
   try {
-    UseExecutor jit(*find_executor("jit"));
+    UseExecutor tried(*find_executor(executor));
     got = compile(program, {.name = "doctor"})(x).item<double>();
   } catch (const std::exception& error) {
-    line(Verdict::fault, "compiler", error.what());
+    line(Verdict::fault, what, error.what());
     return false;
   }
   auto took = std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now() - start).count();
   if (std::abs(got - expected) > 1e-3 * (1 + std::abs(expected))) {
-    line(Verdict::fault, "self-test", fmt::format("a compiled program gave {} instead of {}", got, expected));
+    line(Verdict::fault, what, fmt::format("a compiled program gave {} instead of {}", got, expected));
     return false;
   }
-  line(Verdict::ok, "self-test", fmt::format("a program compiled, ran and agreed with the reference in {} ms", took));
+  line(Verdict::ok, what, fmt::format("a program compiled, ran and agreed with the reference in {} ms", took));
   return true;
 }
 
@@ -98,11 +102,13 @@ void look_for(const char* what, const std::filesystem::path& file, const char* p
 }
 
 // What `find` returns, or in one line what is missing. Neither is a fault: programs run on the processor.
-void look_for_cuda(const char* what, const std::function<std::string()>& find) {
+bool look_for_cuda(const char* what, const std::function<std::string()>& find) {
   try {
     line(Verdict::ok, what, find());
+    return true;
   } catch (const DeviceError& error) {
     line(Verdict::missing, what, error.text().fault + (error.text().hint.empty() ? "" : "; " + error.text().hint));
+    return false;
   }
 }
 
@@ -116,17 +122,18 @@ int doctor() {
   line(Verdict::ok, "threads", fmt::format("{} (TESSERA_THREADS sets it)", ThreadPool::instance().threads()));
   line(Verdict::ok, "memory", memory_text());
   line(Verdict::ok, "compiler", fmt::format("LLVM {}, library {}", llvm_version(), library_build_id().substr(0, 12)));
-  bool good = try_executor();
+  bool good = try_executor("jit", "self-test", processor_test);
   good &= look_at_cache();
   look_for("text", "/usr/bin/bible", "bible-kjv bible-kjv-text", "train_gpt without --text");
   look_for("pictures", "/usr/share/datasets/fashion-mnist", "dataset-fashion-mnist", "train_vit, train_ddpm");
   look_for("xz", "/usr/bin/xz", "xz-utils", "what train_gpt compares itself with");
-  look_for_cuda("gpu", [] {
+  const bool has_gpu = look_for_cuda("gpu", [] {
     const cuda::Device& device = cuda::use_device();
-    return fmt::format("{}, {}, {} (programs do not run on it yet)", device.name, device.architecture,
-                       size_text(device.memory_bytes));
+    return fmt::format("{}, {}, {}", device.name, device.architecture, size_text(device.memory_bytes));
   });
-  look_for_cuda("nvrtc", [] { return cuda::compiler_version() + " (compiles kernels for the GPU)"; });
+  const bool has_nvrtc =
+      look_for_cuda("nvrtc", [] { return cuda::compiler_version() + " (compiles kernels for the GPU)"; });
+  if (has_gpu && has_nvrtc) good &= try_executor("cuda", "gpu test", gpu_test);
   return good ? 0 : 1;
 }
 

@@ -1,5 +1,6 @@
 // What users do wrong with core, one mistake per line. Errors of the other folders have tables of their own.
 #include <tessera/core/compile.h>
+#include <tessera/core/device.h>
 #include <tessera/core/error.h>
 #include <tessera/core/ops.h>
 #include <tessera/core/random.h>
@@ -31,6 +32,7 @@ const Mistake arguments[] = {
   {"FractionAsInt",    __LINE__, "ValueError", "T-V012", {"2.5", "i32"}, [] { full({2}, 2.5, i32); }},
   {"TooLargeForU8",    __LINE__, "ValueError", "T-V012", {"300", "u8"}, [] { zeros({4}, u8) + 300; }},
   {"NegativeUnsigned", __LINE__, "ValueError", "T-V012", {"-1", "u32"}, [] { zeros({4}, u32) > -1; }},
+  {"UnknownDevice",    __LINE__, "DeviceError", "T-X002", {"'tpu'", "cpu or cuda"}, [] { set_device("tpu"); }},
   {"DataSize",         __LINE__, "ShapeError", "T-S003", {"[2, 2]", "4", "3"}, [] { tensor<float>({1, 2, 3}, {2, 2}); }},
 };
 
