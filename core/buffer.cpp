@@ -9,6 +9,7 @@
 #include <vector>
 
 #include <tessera/core/error.h>
+#include <tessera/core/fault.h>
 
 namespace tessera {
 namespace {
@@ -99,16 +100,53 @@ void* take(size_t bytes) {
   return map_large(bytes);
 }
 
+void give_back(void* data, size_t bytes) {
+  if (is_large(bytes)) FreeBlocks::instance().give(data, bytes);
+  else std::free(data);
+}
+
+void* take_or_throw(size_t bytes) {
+  if (void* data = take(bytes)) return data;
+  throw OutOfMemory({.code = "T-M001", .fault = "no host memory for a tensor of " + std::to_string(bytes) + " bytes"});
+}
+
 }  // namespace
 
-Buffer::Buffer(size_t bytes) : data_(take(bytes)), bytes_(bytes) {
-  if (!data_)
-    throw OutOfMemory(
-        {.code = "T-M001", .fault = "no host memory for a tensor of " + std::to_string(bytes) + " bytes"});
-}
+Buffer::Buffer(size_t bytes) : data_(take_or_throw(bytes)), bytes_(bytes) {}
+Buffer::Buffer(size_t bytes, std::unique_ptr<Residence> residence) : bytes_(bytes), residence_(std::move(residence)) {}
 Buffer::~Buffer() {
-  if (is_large(bytes_)) FreeBlocks::instance().give(data_, bytes_);
-  else std::free(data_);
+  if (data_) give_back(data_, bytes_);
 }
+
+void* Buffer::data() {
+  if (!data_.load(std::memory_order_acquire)) fetch();
+  if (residence_ && !planted(Fault::device_copy_kept)) residence_.reset();
+  return data_.load(std::memory_order_relaxed);
+}
+const void* Buffer::data() const {
+  if (!data_.load(std::memory_order_acquire)) fetch();
+  return data_.load(std::memory_order_relaxed);
+}
+
+void Buffer::fetch() const {
+  std::lock_guard lock(fetching_);
+  if (data_.load(std::memory_order_relaxed)) return;  // another reader was first
+  check_internal(residence_ != nullptr, "a buffer is read that was given up");
+  void* data = take_or_throw(bytes_);
+  try {
+    if (bytes_ > 0) residence_->copy_out(data);
+  } catch (...) {  // a value that could not be computed stays one
+    give_back(data, bytes_);
+    throw;
+  }
+  data_.store(data, std::memory_order_release);
+}
+
+void Buffer::settle(std::unique_ptr<Residence> residence) {
+  std::lock_guard lock(fetching_);
+  residence_ = std::move(residence);
+}
+
+std::unique_ptr<Residence> Buffer::give_up() { return std::move(residence_); }
 
 }  // namespace tessera

@@ -75,7 +75,7 @@ class DonatedStates {
 bool same_data(const std::vector<NodePtr>& a, const std::vector<NodePtr>& b) {
   return std::equal(a.begin(), a.end(), b.begin(), b.end(), [](const NodePtr& x, const NodePtr& y) {
     return x == y || (x->dtype == y->dtype && x->shape == y->shape &&
-                      std::memcmp(x->value->data(), y->value->data(), x->value->bytes()) == 0);
+                      std::memcmp(x->value->read(), y->value->read(), x->value->bytes()) == 0);
   });
 }
 

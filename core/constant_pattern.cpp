@@ -20,7 +20,7 @@ struct Band {
 class Matrix {
  public:
   Matrix(const Node& data, int64_t rows, int64_t columns)
-      : bytes_(static_cast<const char*>(data.value->data())),
+      : bytes_(static_cast<const char*>(data.value->read())),
         size_(data.value->bytes() / static_cast<size_t>(rows * columns)),
         rows_(rows),
         columns_(columns) {}
@@ -84,7 +84,7 @@ std::optional<Tensor> formula_of(const Node& data) {
     const Tensor above = at(at(j) - at(*band->low)) >= at(i);
     inside = band->high ? at(inside) && at(above) : above;
   }
-  auto value = [&](int64_t place) { return load_double(data.value->data(), data.dtype, place); };
+  auto value = [&](int64_t place) { return load_double(data.value->read(), data.dtype, place); };
   const double in = value(band->inside), out = value(band->outside);
   if (data.dtype == boolean) return in != 0 ? inside : !at(inside);
   if (!is_float(data.dtype)) return std::nullopt;

@@ -46,7 +46,8 @@ void evaluate(const std::vector<NodePtr>& wanted, Loc at) {
   for (const NodePtr& node : wanted)
     if (!node->value) {
       check_readable(*node, at);
-      add(node);
+      if (node->op == Op::Constant && node->shape.rank() == 0) node->value = input_value(*node);  // no program for that
+      else add(node);
     }
   if (targets.empty()) return;
   for (const NodePtr& node : pending().held()) add(node);

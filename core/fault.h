@@ -12,6 +12,7 @@ enum class Fault {
   gradient_lost,           // autograd: the second use of a value is forgotten
   stale_cache_hit,         // executor cache: attributes are no part of a program's identity
   random_step_stuck,       // compile: a step that draws does not advance the generator
+  device_copy_kept,        // buffer: what the host writes leaves an old value on the device
   state_not_donated_back,  // compile: an error in a run loses the States it was to update
   contract_edge_lost,      // codegen: the rows of the last, partial tile are not written
   last_task_lost,          // codegen: the last task of a launch does not run
@@ -23,6 +24,7 @@ enum class Fault {
   column_part_lost,        // codegen: only the first task's partial sums are counted
   scatter_last_lost,       // codegen: the last update of a scatter is dropped
   live_slot_reused,        // plan: a value's memory is given away one launch too early
+  graph_address_old,       // cuda: a graph runs again with the addresses of its first run
   donated_too_early,       // plan: an argument is overwritten before its last reader
   bias_uncorrected,        // optim: Adam takes its young mean for an old one
   loader_restarts,         // data: a resumed epoch begins anew

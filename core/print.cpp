@@ -49,7 +49,7 @@ std::string str(const Tensor& tensor) {
   if (!tensor.valid()) return "Tensor()";
   BufferPtr buffer = tensor.buffer();
   std::ostringstream text;
-  Writer{text, tensor, buffer->data(), tensor.numel() > full_limit, row_major_strides(tensor.shape())}.dim(0, 0);
+  Writer{text, tensor, buffer->read(), tensor.numel() > full_limit, row_major_strides(tensor.shape())}.dim(0, 0);
   if (tensor.rank() > 0) text << " " << name(tensor.dtype()) << tensor.shape().str();
   return text.str();
 }

@@ -123,7 +123,7 @@ BufferPtr run_reference(const Instruction& instruction, const std::vector<const 
   std::vector<reference::Value> values;
   for (size_t i = 0; i < operands.size(); ++i) {
     check_internal(operands[i] && operands[i]->bytes() >= bytes(*operand_types[i]), "a buffer holds its value");
-    values.push_back({operand_types[i]->dtype, operand_types[i]->shape, operands[i]->data()});
+    values.push_back({operand_types[i]->dtype, operand_types[i]->shape, operands[i]->read()});
   }
   auto result = std::make_shared<Buffer>(bytes(instruction));
   run_op({instruction, std::move(values), result->data()});

@@ -43,7 +43,7 @@ BufferPtr Tensor::buffer(Loc at) const {
 
 const Tensor& Tensor::eval(Loc at) const {
   if (!node_) throw_empty(at);
-  evaluate({node_}, at);
+  if (!node_->value) evaluate({node_}, at);
   return *this;
 }
 

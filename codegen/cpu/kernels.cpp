@@ -1,10 +1,7 @@
 #include <tessera/codegen/cpu/kernels.h>
 
-#include <atomic>
-#include <exception>
 #include <mutex>
 #include <optional>
-#include <thread>
 #include <unordered_map>
 
 #include "mlir/IR/MLIRContext.h"
@@ -14,6 +11,7 @@
 #include <tessera/codegen/cpu/object.h>
 #include <tessera/codegen/cpu/object_cache.h>
 #include <tessera/codegen/executor/failure.h>
+#include <tessera/codegen/executor/on_threads.h>
 
 namespace tessera::codegen {
 
@@ -62,26 +60,10 @@ LlvmModule lower(mlir::MLIRContext& context, const KernelRequest& request, Kerne
 }
 
 void compile_all(std::vector<Work>& work, std::vector<std::string>* llvm_texts) {
-  std::atomic<size_t> next = 0;
-  std::exception_ptr failure;
-  std::mutex mutex;
-  auto run = [&] {
-    for (size_t k = next++; k < work.size(); k = next++) {
-      try {
-        work[k].object =
-            compile_object(std::move(work[k].module), host_target(), llvm_texts ? &(*llvm_texts)[k] : nullptr);
-      } catch (...) {
-        std::lock_guard lock(mutex);
-        failure = std::current_exception();
-      }
-    }
-  };
-  size_t threads = std::min<size_t>(work.size(), std::max(2u, std::thread::hardware_concurrency()));
-  std::vector<std::thread> helpers;
-  for (size_t k = 1; k < threads; ++k) helpers.emplace_back(run);
-  run();
-  for (std::thread& helper : helpers) helper.join();
-  if (failure) std::rethrow_exception(failure);
+  on_threads(work.size(), [&](size_t k) {
+    work[k].object =
+        compile_object(std::move(work[k].module), host_target(), llvm_texts ? &(*llvm_texts)[k] : nullptr);
+  });
 }
 
 }  // namespace

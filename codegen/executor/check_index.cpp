@@ -6,21 +6,45 @@
 #include <tessera/core/error.h>
 
 namespace tessera::codegen {
+namespace {
+
+CheckedOp checked_op(const PlanCheck& check, const Program& recorded) {
+  if (check.op < 0 || check.op >= static_cast<int>(recorded.instructions.size())) return {};
+  const Instruction& op = recorded.instructions[static_cast<size_t>(check.op)];
+  return {name(op.op), op.at, op.scope};
+}
+
+void check_index(const PlanCheck& check, const int64_t* words, const CheckedOp& op) {
+  const int64_t largest = words[check.word], smallest = words[check.word + 1];
+  if (largest == std::numeric_limits<int64_t>::min()) return;
+  const int64_t index = largest >= check.extent ? largest : smallest;
+  throw ValueError({.code = "T-V040",
+                    .fault = (op.name.empty() ? "" : std::string(op.name) + " ") + "index " + std::to_string(index) +
+                             " is out of range for dim " + std::to_string(check.dim) + " of extent " +
+                             std::to_string(check.extent),
+                    .at = user_location(op.at, op.scope),
+                    .path = op.scope ? op.scope->path() : std::string(),
+                    .hint = "indices go from 0 to the extent less one; negative ones do not count from the end"});
+}
+
+}  // namespace
 
 void check_indices(const PlanLaunch& launch, const int64_t* words, const Program& recorded) {
-  for (const PlanCheck& check : launch.checks) {
-    int64_t largest = words[check.word], smallest = words[check.word + 1];
-    if (largest == std::numeric_limits<int64_t>::min()) continue;
-    int64_t index = largest >= check.extent ? largest : smallest;
-    const bool known = check.op >= 0 && check.op < static_cast<int>(recorded.instructions.size());
-    const Instruction unknown, &op = known ? recorded.instructions[static_cast<size_t>(check.op)] : unknown;
-    throw ValueError({.code = "T-V040",
-                      .fault = (known ? std::string(name(op.op)) + " " : "") + "index " + std::to_string(index) +
-                               " is out of range for dim " + std::to_string(check.dim) + " of extent " +
-                               std::to_string(check.extent),
-                      .at = user_location(op.at, op.scope),
-                      .path = op.scope ? op.scope->path() : std::string(),
-                      .hint = "indices go from 0 to the extent less one; negative ones do not count from the end"});
+  for (const PlanCheck& check : launch.checks) check_index(check, words, checked_op(check, recorded));
+}
+
+std::vector<CheckedOp> checked_ops(const Plan& plan, const Program& recorded) {
+  std::vector<CheckedOp> ops;
+  for (const PlanLaunch& launch : plan.launches)
+    for (const PlanCheck& check : launch.checks) ops.push_back(checked_op(check, recorded));
+  return ops;
+}
+
+void check_indices(const Plan& plan, const int64_t* words, const std::vector<CheckedOp>& ops) {
+  auto op = ops.begin();
+  for (const PlanLaunch& launch : plan.launches) {
+    for (const PlanCheck& check : launch.checks) check_index(check, words, *op++);
+    words += launch.error_words;
   }
 }
 

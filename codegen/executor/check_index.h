@@ -1,6 +1,8 @@
 #pragma once
 // What a launch noted about indices, as the user's error.
 
+#include <vector>
+
 #include <tessera/codegen/plan/plan.h>
 #include <tessera/core/program.h>
 
@@ -8,5 +10,14 @@ namespace tessera::codegen {
 
 // `words` are those of this launch. ValueError for the first index outside, naming the op's line.
 void check_indices(const PlanLaunch& launch, const int64_t* words, const Program& recorded);
+
+// The same for who looks at the words later, when the recording may be gone: the ops of all checks of a plan, in order.
+struct CheckedOp {
+  std::string_view name;
+  Loc at;
+  ScopePtr scope;
+};
+std::vector<CheckedOp> checked_ops(const Plan& plan, const Program& recorded);
+void check_indices(const Plan& plan, const int64_t* words, const std::vector<CheckedOp>& ops);
 
 }  // namespace tessera::codegen

@@ -48,13 +48,13 @@ void compare_with_reference(const Program& program, const std::vector<BufferPtr>
     int64_t count = made.shape.numel();
     double square = 0;
     for (int64_t i = 0; i < count; ++i) {
-      double value = load_double(expected[k]->data(), made.dtype, i);
+      double value = load_double(expected[k]->read(), made.dtype, i);
       if (std::isfinite(value)) square += value * value;
     }
     double size = count > 0 ? std::sqrt(square / static_cast<double>(count)) : 0;
     for (int64_t i = 0; i < count; ++i) {
-      double got = load_double(results[k]->data(), made.dtype, i),
-             want = load_double(expected[k]->data(), made.dtype, i);
+      double got = load_double(results[k]->read(), made.dtype, i),
+             want = load_double(expected[k]->read(), made.dtype, i);
       bool same = got == want || (got != got && want != want);
       if (same || std::fabs(got - want) <= tolerance(made.dtype) * (std::fabs(want) + size)) continue;
       throw InternalError(fmt::format("result {} of {} differs from the reference at element {}: {} instead of {}", k,

@@ -41,11 +41,12 @@ class Bytes {
 
 }  // namespace
 
-std::string program_key(const Program& program) {
+std::string program_key(const Program& program, std::string_view device) {
   Bytes bytes;
   bytes.add(std::string("program 1"));
   bytes.add(library_build_id());
   bytes.add(host_target().key());
+  bytes.add(std::string(device));
   bytes.add(program.instructions.size());
   for (const Instruction& instruction : program.instructions) {
     bytes.add(instruction.op);

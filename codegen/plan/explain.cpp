@@ -167,6 +167,13 @@ std::string planes_text(const Plan& plan, const Program& recorded) {
   return fmt::format("\nplanes: {} kernels derived, {} things missed\n", derived, missed) + by_module.str();
 }
 
+std::string edited_text(const Plan& plan) {
+  std::string text;
+  for (const ir::Remark& remark : plan.remarks)
+    if (remark.category == "kernel") text += "  " + remark.text + "\n";
+  return text.empty() ? "" : "\nkernels that were edited:\n" + text;
+}
+
 std::string missed_text(const Plan& plan, const Program& recorded) {
   RemarksByModule by_module;
   int pairs = 0;
@@ -232,7 +239,7 @@ std::string explain(const Plan& plan, const Program& recorded) {
       if (!row.guests.empty()) text += fmt::format("         with {}\n", join(row.guests, 3));
     }
   }
-  return text + planes_text(plan, recorded) + missed_text(plan, recorded);
+  return text + edited_text(plan) + planes_text(plan, recorded) + missed_text(plan, recorded);
 }
 
 std::string kernel_table(const Plan& plan, const Program& recorded) {

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include <tessera/codegen/plan/lifetimes.h>
+
 namespace tessera::codegen {
 namespace {
 
@@ -23,16 +25,11 @@ bool independent(const Access& a, const Access& b) {
   return !meet(a.writes, b.writes) && !meet(a.writes, b.reads) && !meet(a.reads, b.writes);
 }
 
-// A result that may lie in an argument's buffer is that argument's storage.
 Access access_of(const Plan& plan, const PlanLaunch& launch) {
   Access access;
   for (size_t k = 0; k < launch.values.size(); ++k) {
-    int value = launch.values[k];
-    if (value < 0) continue;
-    const PlanValue& facts = plan.values[static_cast<size_t>(value)];
-    int donor = facts.place == Place::result ? plan.donor[static_cast<size_t>(facts.number)] : -1;
-    if (donor >= 0) value = plan.arguments[static_cast<size_t>(donor)];
-    (static_cast<int>(k) < launch.reads ? access.reads : access.writes).push_back(value);
+    if (launch.values[k] < 0) continue;
+    (static_cast<int>(k) < launch.reads ? access.reads : access.writes).push_back(memory_of(plan, launch.values[k]));
   }
   std::sort(access.reads.begin(), access.reads.end());
   std::sort(access.writes.begin(), access.writes.end());

@@ -1,5 +1,7 @@
 #include <tessera/codegen/plan/lifetimes.h>
 
+#include <algorithm>
+
 #include <tessera/codegen/plan/arena.h>
 
 namespace tessera::codegen {
@@ -15,6 +17,30 @@ void keep_arguments_until_checked(Plan& plan) {
       plan.donor[static_cast<size_t>(plan.values[static_cast<size_t>(value)].number)] = -1;
     }
   }
+}
+
+void keep_arguments_until_read(Plan& plan) {
+  std::vector<bool> is_begun(plan.donor.size(), false);
+  for (const PlanLaunch& launch : plan.launches) {
+    for (size_t number = 0; number < plan.donor.size(); ++number) {
+      const int donor = plan.donor[number];
+      if (donor < 0 || !is_begun[number]) continue;
+      const auto reads = launch.values.begin() + launch.reads;
+      if (std::find(launch.values.begin(), reads, plan.arguments[static_cast<size_t>(donor)]) != reads)
+        plan.donor[number] = -1;
+    }
+    for (size_t k = static_cast<size_t>(launch.reads); k < launch.values.size(); ++k) {
+      if (launch.values[k] < 0) continue;
+      const PlanValue& value = plan.values[static_cast<size_t>(launch.values[k])];
+      if (value.place == Place::result) is_begun[static_cast<size_t>(value.number)] = true;
+    }
+  }
+}
+
+int memory_of(const Plan& plan, int value) {
+  const PlanValue& facts = plan.values[static_cast<size_t>(value)];
+  const int donor = facts.place == Place::result ? plan.donor[static_cast<size_t>(facts.number)] : -1;
+  return donor >= 0 ? plan.arguments[static_cast<size_t>(donor)] : value;
 }
 
 void place_arena(Plan& plan) {

@@ -185,7 +185,7 @@ void save_safetensors(const std::string& path, const std::vector<std::pair<std::
     append(text);
     for (auto& [name, value] : tensors) {
       BufferPtr buffer = value.buffer();
-      append({static_cast<const char*>(buffer->data()), static_cast<size_t>(value.numel()) * size_of(value.dtype())});
+      append({static_cast<const char*>(buffer->read()), static_cast<size_t>(value.numel()) * size_of(value.dtype())});
     }
   });
 }

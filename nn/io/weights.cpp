@@ -14,7 +14,7 @@ namespace {
 Tensor converted(const Tensor& value, DType dtype) {
   if (value.dtype() == dtype) return value;
   auto out = std::make_shared<Buffer>(static_cast<size_t>(value.numel()) * size_of(dtype));
-  convert(value.buffer()->data(), value.dtype(), out->data(), dtype, value.numel());
+  convert(value.buffer()->read(), value.dtype(), out->data(), dtype, value.numel());
   return tensor_from(std::move(out), dtype, value.shape());
 }
 

@@ -41,12 +41,12 @@ Tensor repeated(const std::string&, DType dtype, const Shape& shape) {
 
 void measure(const std::string& name) {
   testing::RowProgram made = testing::row_program(name, rows, columns, bf16, repeated);
-  cuda::ProgramRunner runner(cuda::lower_program(made.program));
+  cuda::ProgramRunner runner(cuda::compile_program(made.program, cuda::use_device().architecture));
   const codegen::Plan& plan = runner.lowered().plan;
   double bytes = 0;
   for (int value : plan.arguments) bytes += static_cast<double>(plan.values[static_cast<size_t>(value)].bytes);
   for (int value : plan.results) bytes += static_cast<double>(plan.values[static_cast<size_t>(value)].bytes);
-  runner.begin(made.arguments);
+  runner.begin(made.program, made.arguments);
 
   constexpr size_t copied = size_t{512} << 20;
   cuda::StreamBuffer from(copied), to(copied);

@@ -14,7 +14,7 @@ namespace {
 
 class CudaExecutable : public Executable {
  public:
-  explicit CudaExecutable(LoweredProgram lowered) : runner_(std::move(lowered)) {}
+  explicit CudaExecutable(CompiledProgram program) : runner_(std::move(program)) {}
 
   std::vector<BufferPtr> run(const Program& recorded, std::vector<BufferPtr>& arguments) override {
     if (!codegen::checks_against_reference()) return runner_.run(recorded, arguments);
@@ -32,8 +32,11 @@ class CudaExecutable : public Executable {
     if (stage == "plan.json") return plan.to_json();
     if (stage == "remarks.jsonl") return codegen::remark_lines(plan, recorded);
     if (stage != "cuda") return "";
+    // Printed anew, but for what was edited: a text from the disk may name the lines of an equal program.
     std::string all;
-    for (const KernelSource& kernel : runner_.lowered().kernels) all += kernel.text + "\n";
+    const std::vector<KernelSource> printed = lower_program(recorded).kernels, &running = runner_.lowered().kernels;
+    for (size_t k = 0; k < running.size(); ++k)
+      all += (printed[k].key == running[k].key ? printed[k] : running[k]).text + "\n";
     return all;
   }
 
@@ -49,15 +52,25 @@ class CudaExecutor : public Executor {
  public:
   std::string_view name() const override { return "cuda"; }
 
+  void open() override { use_device(); }
+
   std::shared_ptr<Executable> compile(const Program& program) override {
-    use_device();  // where there is none, that is the one thing to say
-    LoweredProgram lowered = lower_program(program);
+    const Device& device = use_device();  // where there is none, that is the one thing to say
+    CompiledProgram made = compile_program(program, device.architecture);
+    const codegen::Plan& plan = made.lowered.plan;
+    log_line("cache",
+             program.name + (made.is_from_disk ? " from the disk" : " compiled") + " for " + device.architecture);
     codegen::Dump dump(program.name);
-    for (const KernelSource& kernel : lowered.kernels) dump.write(kernel.name + ".cu", [&] { return kernel.text; });
-    dump.write("plan.txt", [&] { return lowered.plan.str(); });
-    if (log_enabled("fusion")) log_line("fusion", codegen::explain(lowered.plan, program));
-    if (log_enabled("memory")) log_line("memory", lowered.plan.str());
-    return std::make_shared<CudaExecutable>(std::move(lowered));
+    for (const KernelSource& kernel : made.lowered.kernels)
+      dump.write(kernel.name + ".cu", [&] { return kernel.text; });
+    dump.write("plan.txt", [&] { return plan.str(); });
+    dump.write("kernels.txt", [&] { return codegen::kernel_table(plan, program); });
+    dump.write("explain.txt", [&] { return codegen::explain(plan, program); });
+    dump.write("plan.json", [&] { return plan.to_json(); });
+    dump.write("remarks.jsonl", [&] { return codegen::remark_lines(plan, program); });
+    if (log_enabled("fusion")) log_line("fusion", codegen::explain(plan, program));
+    if (log_enabled("memory")) log_line("memory", plan.str());
+    return std::make_shared<CudaExecutable>(std::move(made));
   }
 };
 

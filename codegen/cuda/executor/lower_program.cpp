@@ -15,6 +15,13 @@
 namespace tessera::cuda {
 namespace {
 
+int last_origin_of(mlir::Operation& op) {
+  const std::vector<int> origins = codegen::origins_of(op);
+  return origins.empty() ? -1 : origins.back();
+}
+
+}  // namespace
+
 std::string without_comments(const std::string& text) {
   std::string kept;
   for (size_t begin = 0; begin < text.size();) {
@@ -26,13 +33,6 @@ std::string without_comments(const std::string& text) {
   return kept;
 }
 
-int last_origin_of(mlir::Operation& op) {
-  const std::vector<int> origins = codegen::origins_of(op);
-  return origins.empty() ? -1 : origins.back();
-}
-
-}  // namespace
-
 int last_origin(mlir::Location location) {
   std::vector<int> origins;
   ir::add_origins(location, origins);
@@ -41,6 +41,7 @@ int last_origin(mlir::Location location) {
 
 LoweredProgram Lowering::lower() {
   visit_all(result_.plan);
+  codegen::keep_arguments_until_read(result_.plan);  // results of one kernel may be several launches here
   codegen::place_arena(result_.plan);
   return std::move(result_);
 }

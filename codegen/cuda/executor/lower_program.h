@@ -22,6 +22,9 @@ struct LoweredProgram {
   std::vector<KernelSource> kernels;  // in the order of plan.kernels
 };
 
+// What the compiler sees of a text.
+std::string without_comments(const std::string& text);
+
 // Throws DeviceError with the user's line for what has no CUDA kernel yet.
 LoweredProgram lower_program(const Program& program);
 

@@ -8,6 +8,7 @@
 
 #include <tessera/codegen/cuda/executor/lowering.h>
 #include <tessera/codegen/plan/facts.h>
+#include <tessera/codegen/plan/lifetimes.h>
 
 namespace tessera::cuda {
 
@@ -61,7 +62,7 @@ void Lowering::launch_rows(fuse::KernelOp kernel, const std::vector<int>& values
   }
   for (int read : std::vector<int>(values.begin(), values.begin() + made.reads))
     for (size_t k = static_cast<size_t>(made.reads); k < values.size(); ++k)
-      words.writes_elsewhere &= values[k] != read;
+      words.writes_elsewhere &= codegen::memory_of(plan(), values[k]) != read;
   words.head = head(kernel, words, schedule_text(stages, schedule), made);
   const bool reduces = llvm::any_of(stages.nests, [](const codegen::Nest& nest) { return !nest.reduces.empty(); });
   made.kernel = kernel_number(kernel,

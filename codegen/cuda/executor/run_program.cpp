@@ -1,149 +1,323 @@
 #include <tessera/codegen/cuda/executor/run_program.h>
 
-#include <atomic>
+#include <algorithm>
 #include <cstring>
-#include <exception>
 #include <limits>
 #include <mutex>
-#include <thread>
+#include <utility>
 
-#include <tessera/codegen/cpu/key.h>
-#include <tessera/codegen/cpu/object_cache.h>
-#include <tessera/codegen/executor/check_index.h>
+#include <tessera/codegen/cuda/executor/device_memory.h>
+#include <tessera/codegen/executor/check_nan.h>
 #include <tessera/core/error.h>
+#include <tessera/core/fault.h>
 
 namespace tessera::cuda {
 
 using codegen::Place;
+using codegen::Plan;
 using codegen::PlanLaunch;
 using codegen::PlanValue;
 
-std::vector<Cubin> compile_sources(const std::vector<KernelSource>& sources, const std::string& architecture) {
-  std::vector<Cubin> made(sources.size());
-  std::atomic<size_t> next = 0;
-  std::exception_ptr failure;
-  std::mutex mutex;
-  auto work = [&] {
-    for (size_t k = next++; k < sources.size(); k = next++) {
-      try {
-        const std::string key = codegen::blake3_hex("cubin\n" + codegen::library_build_id() + architecture + "\n" +
-                                                    compiler_version() + "\n" + sources[k].key);
-        if (auto stored = codegen::read_cached(key, "cubin")) {
-          made[k].image = *stored;
-          continue;
-        }
-        made[k] = compile_kernel(sources[k].name + ".cu", sources[k].text, architecture, OnRefusal::fail, TextOf::rows);
-        codegen::write_cached(key, "cubin", made[k].image);
-      } catch (...) {  // thrown again below, by the thread that asked
-        std::lock_guard lock(mutex);
-        failure = std::current_exception();
-      }
-    }
-  };
-  std::vector<std::thread> helpers;
-  for (size_t k = 1; k < std::min<size_t>(sources.size(), std::max(2u, std::thread::hardware_concurrency())); ++k)
-    helpers.emplace_back(work);
-  work();
-  for (std::thread& helper : helpers) helper.join();
-  if (failure) std::rethrow_exception(failure);
-  return made;
+namespace {
+
+constexpr size_t most_staged = size_t{4} << 20;  // above, the driver's own staging costs little beside the copy
+constexpr size_t most_under_way = 2;
+
+// Programs share the arena and the stream, so their runs do not mix.
+std::mutex& one_at_a_time() {
+  static std::mutex mutex;
+  return mutex;
 }
 
-ProgramRunner::ProgramRunner(LoweredProgram lowered) : lowered_(std::move(lowered)) {
-  const Device& device = use_device();
-  std::vector<Cubin> cubins = compile_sources(lowered_.kernels, device.architecture);
-  for (size_t k = 0; k < cubins.size(); ++k) kernels_.emplace_back(cubins[k], lowered_.kernels[k].name);
-  const codegen::Plan& plan = lowered_.plan;
-  constants_.emplace(plan.constants.size());
+std::vector<const void*> parameters_of(const std::vector<Pointer>& pointers) {
+  std::vector<const void*> parameters;
+  for (const Pointer& pointer : pointers) parameters.push_back(&pointer);
+  return parameters;
+}
+
+int blocks_of(const PlanLaunch& launch) { return static_cast<int>(launch.tasks); }
+
+}  // namespace
+
+ProgramRunner::ProgramRunner(CompiledProgram program)
+    : lowered_(std::make_shared<const LoweredProgram>(std::move(program.lowered))) {
+  use_device();
+  for (size_t k = 0; k < program.cubins.size(); ++k)
+    kernels_.emplace_back(program.cubins[k], lowered_->kernels[k].name);
+  const Plan& plan = lowered_->plan;
+  constants_.emplace(take_memory(plan.constants.size()));
   constants_->copy_in(plan.constants.data(), plan.constants.size());
-  for (const PlanLaunch& launch : plan.launches)
+  std::vector<int64_t> start;  // what no index outside leaves: the least of largest ones, the largest of least ones
+  for (const PlanLaunch& launch : plan.launches) {
+    error_begin_.push_back(start.size());
     for (int k = 0; k < launch.error_words; ++k)
-      error_start_.push_back(k % 2 ? std::numeric_limits<int64_t>::max() : std::numeric_limits<int64_t>::min());
-  errors_.emplace(error_start_.size() * sizeof(int64_t));
+      start.push_back(k % 2 ? std::numeric_limits<int64_t>::max() : std::numeric_limits<int64_t>::min());
+  }
+  error_words_ = start.size();
+  errors_.emplace(take_memory(error_words_ * sizeof(int64_t)));
+  errors_at_start_.emplace(take_memory(error_words_ * sizeof(int64_t)));
+  errors_at_start_->copy_in(start.data(), error_words_ * sizeof(int64_t));
+  wait_for_device();  // the sources of these copies end here
 }
 
-std::vector<BufferPtr> ProgramRunner::run(const Program& recorded, const std::vector<BufferPtr>& arguments) {
-  begin(arguments);
-  launch_all();
-  return end(recorded, arguments);
+// What the last runs sent lies in memory of ours.
+ProgramRunner::~ProgramRunner() {
+  try {
+    use_device();
+    wait_for_device();
+  } catch (const Error&) {  // the device is lost, and with it all that was under way
+  }
 }
 
-void ProgramRunner::begin(const std::vector<BufferPtr>& arguments) {
+std::vector<BufferPtr> ProgramRunner::run(const Program& recorded, std::vector<BufferPtr>& arguments) {
+  std::lock_guard lock(one_at_a_time());
+  try {
+    begin(recorded, arguments);
+    if (codegen::checks_for_nan() || codegen::LaunchTimes::wanted()) launch_checked(recorded);
+    else if (runs_ == 0) launch_all();  // most one-off expressions run once
+    else replay();
+    ++runs_;
+    return end(recorded, arguments);
+  } catch (...) {
+    driver().context_wait();  // copies may still read what goes now
+    made_.clear();
+    ticket_.reset();
+    throw;
+  }
+}
+
+void ProgramRunner::wait_for_earlier_runs() {
+  while (under_way_.size() >= most_under_way) {
+    const std::shared_ptr<Ticket> earliest = std::move(under_way_.front());
+    under_way_.pop_front();
+    earliest->retire();
+  }
+}
+
+void ProgramRunner::begin(const Program& recorded, const std::vector<BufferPtr>& arguments) {
   use_device();  // on this thread, which need not be the one that compiled
-  const codegen::Plan& plan = lowered_.plan;
+  const Plan& plan = lowered_->plan;
   check_internal(arguments.size() == plan.arguments.size(), "a program runs with another number of arguments");
-  if (!arena_) arena_.emplace(static_cast<size_t>(plan.arena_bytes));
-  owned_.clear();
+  wait_for_earlier_runs();
+  std::vector<std::shared_ptr<Ticket>> before;
+  for (const BufferPtr& argument : arguments) {
+    const auto* value = static_cast<const DeviceValue*>(argument->residence());
+    if (!value || !value->made_by() || std::ranges::count(before, value->made_by())) continue;
+    if (value->made_by()->is_known_good()) continue;
+    if (value->made_by()->is_done()) value->made_by()->wait();  // an index was outside: its results are no arguments
+    else before.push_back(value->made_by());
+  }
+  ticket_ = std::make_shared<Ticket>(lowered_, recorded, std::move(before));
+
+  const Pointer arena = shared_arena(static_cast<size_t>(plan.arena_bytes), plan, recorded);
   address_.clear();
+  made_.clear();
+  made_.resize(plan.results.size());
   for (const PlanValue& value : plan.values) {
-    if (value.place == Place::arena || value.place == Place::constant) {
-      const StreamBuffer& home = value.place == Place::arena ? *arena_ : *constants_;
-      address_.push_back(home.address() + static_cast<Pointer>(value.offset));
-      continue;
+    const auto number = static_cast<size_t>(value.number);
+    const auto offset = static_cast<Pointer>(value.offset);
+    switch (value.place) {
+      case Place::argument: address_.push_back(on_device(recorded, arguments[number], value.number).address()); break;
+      case Place::arena: address_.push_back(arena + offset); break;
+      case Place::constant: address_.push_back(constants_->address() + offset); break;
+      case Place::result: address_.push_back(place_result(recorded, arguments, value)); break;
     }
-    owned_.emplace_back(static_cast<size_t>(value.bytes));
-    address_.push_back(owned_.back().address());
-    if (value.place == Place::argument)
-      owned_.back().copy_in(arguments[static_cast<size_t>(value.number)]->data(), static_cast<size_t>(value.bytes));
   }
 }
 
-void ProgramRunner::launch_all() {
-  errors_->copy_in(error_start_.data(), error_start_.size() * sizeof(int64_t));
-  Pointer errors = errors_->address();
-  for (const PlanLaunch& one : lowered_.plan.launches) {
-    launch(one, errors);
-    errors += static_cast<Pointer>(one.error_words) * sizeof(int64_t);
+// Copies an argument to the device unless it is there.
+DeviceValue& ProgramRunner::on_device(const Program& recorded, const BufferPtr& argument, int number) {
+  if (!argument->residence()) {
+    const Instruction& made = recorded.instructions[static_cast<size_t>(recorded.inputs[static_cast<size_t>(number)])];
+    const void* data = argument->read();
+    StreamBuffer memory = take_memory(argument->bytes());
+    if (argument->bytes() <= most_staged) {
+      Pinned& sent = ticket_->keep(argument->bytes());
+      if (argument->bytes() > 0) std::memcpy(sent.data(), data, argument->bytes());
+      data = sent.data();
+    }
+    memory.copy_in(data, argument->bytes());
+    argument->settle(std::make_unique<DeviceValue>(std::move(memory), Origin(made)));
   }
+  return const_cast<DeviceValue&>(static_cast<const DeviceValue&>(*argument->residence()));
 }
 
-void ProgramRunner::launch(const PlanLaunch& launch, Pointer errors) {
-  std::vector<Pointer> values;
-  for (int value : launch.values) values.push_back(value < 0 ? 0 : address_[static_cast<size_t>(value)]);
+// In the memory of an argument that nobody else holds, else in fresh memory. Arguments stand before results in a plan.
+Pointer ProgramRunner::place_result(const Program& recorded, const std::vector<BufferPtr>& arguments,
+                                    const PlanValue& value) {
+  const auto number = static_cast<size_t>(value.number);
+  const int donor = lowered_->plan.donor[number];
+  if (donor >= 0 && arguments[static_cast<size_t>(donor)].use_count() == 1 && !codegen::checks_for_nan())
+    return address_[static_cast<size_t>(lowered_->plan.arguments[static_cast<size_t>(donor)])];
+  const Instruction& made = recorded.instructions[static_cast<size_t>(recorded.outputs[number])];
+  made_[number] = std::make_unique<DeviceValue>(take_memory(static_cast<size_t>(value.bytes)), Origin(made));
+  return made_[number]->address();
+}
+
+// ---- launches ----
+
+// Values of the plan in order, then the error words; −1 is a null pointer.
+std::vector<Pointer> ProgramRunner::pointers_of(size_t number) const {
+  const PlanLaunch& launch = lowered_->plan.launches[number];
+  std::vector<Pointer> pointers;
+  for (int value : launch.values) pointers.push_back(value < 0 ? 0 : address_[static_cast<size_t>(value)]);
+  if (launch.error_words > 0) pointers.push_back(errors_->address() + error_begin_[number] * sizeof(int64_t));
+  return pointers;
+}
+
+void ProgramRunner::launch(size_t number) {
+  const PlanLaunch& launch = lowered_->plan.launches[number];
+  const std::vector<Pointer> pointers = pointers_of(number);
   if (launch.what == PlanLaunch::What::copy) {
-    const auto bytes = static_cast<size_t>(lowered_.plan.values[static_cast<size_t>(launch.values[1])].bytes);
-    if (values[0] != values[1])
-      check(driver().copy_within_stream(values[1], values[0], bytes, nullptr), "copy a value");
+    const auto bytes = static_cast<size_t>(lowered_->plan.values[static_cast<size_t>(launch.values[1])].bytes);
+    if (pointers[0] != pointers[1])
+      check(driver().copy_within_stream(pointers[1], pointers[0], bytes, nullptr), "copy a value");
     return;
   }
   if (launch.tasks == 0) return;
-  if (launch.error_words > 0) values.push_back(errors);
-  std::vector<const void*> arguments;
-  for (const Pointer& value : values) arguments.push_back(&value);
-  kernels_[static_cast<size_t>(launch.kernel)].launch(static_cast<int>(launch.tasks), arguments);
+  kernels_[static_cast<size_t>(launch.kernel)].launch(blocks_of(launch), parameters_of(pointers));
 }
 
-std::vector<BufferPtr> ProgramRunner::end(const Program& recorded, const std::vector<BufferPtr>& arguments) {
-  const codegen::Plan& plan = lowered_.plan;
-  std::vector<BufferPtr> results;
-  for (int id : plan.results) {
-    const PlanValue& value = plan.values[static_cast<size_t>(id)];
-    if (value.place == Place::argument) {
-      results.push_back(arguments[static_cast<size_t>(value.number)]);
-      continue;
+void ProgramRunner::launch_all() {
+  if (error_words_ > 0)
+    check(driver().copy_within_stream(errors_->address(), errors_at_start_->address(), errors_->bytes(), nullptr),
+          "clear error words");
+  for (size_t k = 0; k < lowered_->plan.launches.size(); ++k) launch(k);
+}
+
+// Launch by launch, waiting for each, to look at the clock and at what it wrote.
+void ProgramRunner::launch_checked(const Program& recorded) {
+  const Plan& plan = lowered_->plan;
+  const bool timed = codegen::LaunchTimes::wanted();
+  wait_for_device();
+  if (timed) times_.begin_run(plan);
+  if (error_words_ > 0)
+    check(driver().copy_within_stream(errors_->address(), errors_at_start_->address(), errors_->bytes(), nullptr),
+          "clear error words");
+  for (size_t k = 0; k < plan.launches.size(); ++k) {
+    launch(k);
+    wait_for_device();
+    if (timed) times_.done(k);
+    if (!codegen::checks_for_nan()) continue;
+    std::vector<std::unique_ptr<tessera::Buffer>> read;
+    std::vector<void*> on_host(plan.values.size(), nullptr);
+    for (int value : plan.launches[k].values) {
+      if (value < 0 || on_host[static_cast<size_t>(value)]) continue;
+      const auto bytes = static_cast<size_t>(plan.values[static_cast<size_t>(value)].bytes);
+      read.push_back(std::make_unique<tessera::Buffer>(bytes));
+      on_host[static_cast<size_t>(value)] = read.back()->data();
+      if (bytes > 0) copy_out_apart(read.back()->data(), address_[static_cast<size_t>(value)], bytes);
     }
-    results.push_back(std::make_shared<tessera::Buffer>(static_cast<size_t>(value.bytes)));
-    if (value.bytes > 0)
-      check(driver().copy_out_stream(results.back()->data(), address_[static_cast<size_t>(id)],
-                                     static_cast<size_t>(value.bytes), nullptr),
-            "copy a result");
+    codegen::check_finite(plan, plan.launches[k], on_host, recorded);
   }
-  wait_for_device();
-  owned_.clear();
-  check_indices(recorded);
-  return results;
+  if (timed) times_.end_run(plan, recorded);
 }
 
-void ProgramRunner::check_indices(const Program& recorded) const {
-  if (error_start_.empty()) return;
-  std::vector<int64_t> words(error_start_.size());
-  errors_->copy_out(words.data(), words.size() * sizeof(int64_t));
-  wait_for_device();
-  const int64_t* of_launch = words.data();
-  for (const PlanLaunch& launch : lowered_.plan.launches) {
-    codegen::check_indices(launch, of_launch, recorded);
-    of_launch += launch.error_words;
+// ---- the graph ----
+
+void ProgramRunner::replay() {
+  const std::vector<PlanLaunch>& launches = lowered_->plan.launches;
+  // A copy onto itself is no step, so the steps depend on what was donated.
+  auto fits = [&] {
+    auto step = steps_.begin();
+    for (size_t k = 0; k < launches.size(); ++k) {
+      const bool has_step = launches[k].what == PlanLaunch::What::copy
+                                ? address_[static_cast<size_t>(launches[k].values[0])] !=
+                                      address_[static_cast<size_t>(launches[k].values[1])]
+                                : launches[k].tasks > 0;
+      const bool had_step = step != steps_.end() && step->launch == k;
+      if (has_step != had_step) return false;
+      step += had_step ? 1 : 0;
+    }
+    return true;
+  };
+  if (!graph_ || !fits()) record_graph();
+  else if (graph_address_ != address_) update_graph();
+  graph_->launch();
+}
+
+void ProgramRunner::record_graph() {
+  const Plan& plan = lowered_->plan;
+  graph_ = std::make_unique<Graph>();
+  steps_.clear();
+  users_.assign(plan.values.size(), {});
+  if (error_words_ > 0) graph_->add_copy(errors_->address(), errors_at_start_->address(), errors_->bytes());
+  for (size_t k = 0; k < plan.launches.size(); ++k) {
+    const PlanLaunch& launch = plan.launches[k];
+    const std::vector<Pointer> pointers = pointers_of(k);
+    const bool is_copy = launch.what == PlanLaunch::What::copy;
+    if (is_copy ? pointers[0] == pointers[1] : launch.tasks == 0) continue;
+    if (is_copy)
+      graph_->add_copy(pointers[1], pointers[0],
+                       static_cast<size_t>(plan.values[static_cast<size_t>(launch.values[1])].bytes));
+    else graph_->add_launch(kernels_[static_cast<size_t>(launch.kernel)], blocks_of(launch), parameters_of(pointers));
+    for (int value : launch.values)
+      if (value >= 0) users_[static_cast<size_t>(value)].push_back(steps_.size());
+    steps_.push_back({k, is_copy});
   }
+  graph_->finish();
+  graph_address_ = address_;
+}
+
+void ProgramRunner::update_graph() {
+  const Plan& plan = lowered_->plan;
+  std::vector<size_t> changed;
+  for (size_t value = 0; value < address_.size(); ++value)
+    if (address_[value] != graph_address_[value] && !planted(Fault::graph_address_old))
+      changed.insert(changed.end(), users_[value].begin(), users_[value].end());
+  std::ranges::sort(changed);
+  changed.erase(std::unique(changed.begin(), changed.end()), changed.end());
+  const size_t first = error_words_ > 0 ? 1 : 0;  // of the graph's own steps, one clears the error words
+  for (size_t step : changed) {
+    const PlanLaunch& launch = plan.launches[steps_[step].launch];
+    const std::vector<Pointer> pointers = pointers_of(steps_[step].launch);
+    if (steps_[step].is_copy)
+      graph_->set_copy(first + step, pointers[1], pointers[0],
+                       static_cast<size_t>(plan.values[static_cast<size_t>(launch.values[1])].bytes));
+    else
+      graph_->set_launch(first + step, kernels_[static_cast<size_t>(launch.kernel)], blocks_of(launch),
+                         parameters_of(pointers));
+  }
+  graph_address_ = address_;
+}
+
+// ---- results ----
+
+std::vector<BufferPtr> ProgramRunner::end(const Program& recorded, std::vector<BufferPtr>& arguments) {
+  const Plan& plan = lowered_->plan;
+  std::vector<BufferPtr> results(plan.results.size()), placed(plan.results.size());
+  auto hand_out = [&](std::unique_ptr<DeviceValue> value) {
+    value->set_made_by(ticket_);
+    const size_t bytes = value->bytes();
+    return std::make_shared<tessera::Buffer>(bytes, std::move(value));
+  };
+  for (size_t k = 0; k < results.size(); ++k) {
+    const auto id = static_cast<size_t>(plan.results[k]);
+    const PlanValue& value = plan.values[id];
+    const auto number = static_cast<size_t>(value.number);
+    if (value.place == Place::argument) {
+      results[k] = arguments[number];
+    } else if (value.place == Place::result) {
+      if (!placed[number]) {
+        if (!made_[number]) {  // written into an argument's memory, whose old value is gone
+          BufferPtr& donor = arguments[static_cast<size_t>(plan.donor[number])];
+          made_[number].reset(static_cast<DeviceValue*>(donor->give_up().release()));
+          donor.reset();
+        }
+        placed[number] = hand_out(std::move(made_[number]));
+      }
+      results[k] = placed[number];
+    } else {
+      const auto bytes = static_cast<size_t>(value.bytes);
+      const Instruction& made = recorded.instructions[static_cast<size_t>(recorded.outputs[k])];
+      auto copy = std::make_unique<DeviceValue>(take_memory(bytes), Origin(made));
+      if (bytes > 0) check(driver().copy_within_stream(copy->address(), address_[id], bytes, nullptr), "copy a result");
+      results[k] = hand_out(std::move(copy));
+    }
+  }
+  ticket_->close(errors_->address(), error_words_);
+  under_way_.push_back(std::move(ticket_));
+  return results;
 }
 
 }  // namespace tessera::cuda

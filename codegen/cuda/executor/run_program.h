@@ -1,45 +1,76 @@
 #pragma once
 // Runs a lowered program on the device: the plan's launches in the order of one stream, values where the plan puts them.
-// So far arguments come from host memory and results go back to it in every run.
+//
+// Arguments that are on the device already stay where they are, others are copied there once; results stay there until
+// somebody reads them. The first run launches kernel by kernel; later ones start a graph of all launches, in which only
+// addresses that have changed since are replaced. Nothing waits for the device, but for the run before the one before.
 
+#include <deque>
 #include <memory>
 #include <optional>
-#include <string>
 #include <vector>
 
-#include <tessera/codegen/cuda/executor/lower_program.h>
+#include <tessera/codegen/cuda/executor/compile_program.h>
+#include <tessera/codegen/cuda/executor/device_value.h>
+#include <tessera/codegen/cuda/executor/ticket.h>
 #include <tessera/codegen/cuda/runtime/device.h>
+#include <tessera/codegen/cuda/runtime/graph.h>
 #include <tessera/codegen/cuda/runtime/kernel.h>
+#include <tessera/codegen/executor/launch_times.h>
 #include <tessera/core/buffer.h>
 
 namespace tessera::cuda {
 
-// Cubins for the texts, from the disk cache or from NVRTC on several threads.
-std::vector<Cubin> compile_sources(const std::vector<KernelSource>& sources, const std::string& architecture);
-
 class ProgramRunner {
  public:
-  explicit ProgramRunner(LoweredProgram lowered);  // compiles and loads; DeviceError without a device
+  explicit ProgramRunner(CompiledProgram program);  // loads the kernels; DeviceError without a device
+  ~ProgramRunner();
 
-  const LoweredProgram& lowered() const { return lowered_; }
-  std::vector<BufferPtr> run(const Program& recorded, const std::vector<BufferPtr>& arguments);
+  const LoweredProgram& lowered() const { return *lowered_; }
+  // As Executable::run, but for an index out of range: that may be told by a later call, or by who reads a result.
+  std::vector<BufferPtr> run(const Program& recorded, std::vector<BufferPtr>& arguments);
 
-  // The same in steps, for those who measure: values on the device, all launches, results back.
-  void begin(const std::vector<BufferPtr>& arguments);
+  // The same in steps, for those who measure: values in their places, all launches, results.
+  void begin(const Program& recorded, const std::vector<BufferPtr>& arguments);
   void launch_all();
-  std::vector<BufferPtr> end(const Program& recorded, const std::vector<BufferPtr>& arguments);
+  std::vector<BufferPtr> end(const Program& recorded, std::vector<BufferPtr>& arguments);
 
  private:
-  void launch(const codegen::PlanLaunch& launch, Pointer errors);
-  void check_indices(const Program& recorded) const;
+  struct Step {  // of the graph
+    size_t launch;
+    bool is_copy;
+  };
 
-  LoweredProgram lowered_;
+  void wait_for_earlier_runs();
+  DeviceValue& on_device(const Program& recorded, const BufferPtr& argument, int number);
+  Pointer place_result(const Program& recorded, const std::vector<BufferPtr>& arguments,
+                       const codegen::PlanValue& value);
+  void launch_checked(const Program& recorded);
+  void launch(size_t number);
+  void replay();
+  void record_graph();
+  void update_graph();
+  std::vector<Pointer> pointers_of(size_t launch) const;
+
+  std::shared_ptr<const LoweredProgram> lowered_;
   std::vector<Kernel> kernels_;
-  std::optional<StreamBuffer> arena_, constants_;
-  std::vector<StreamBuffer> owned_;   // of this run: arguments, results, error words
-  std::vector<Pointer> address_;      // of every value of the plan
-  std::vector<int64_t> error_start_;  // what no index outside leaves; one run of words per launch that checks
-  std::optional<StreamBuffer> errors_;
+  std::optional<StreamBuffer> constants_, errors_, errors_at_start_;
+  std::vector<size_t> error_begin_;  // of each launch, in words
+  size_t error_words_ = 0;
+  std::deque<std::shared_ptr<Ticket>> under_way_;
+  codegen::LaunchTimes times_;
+  int64_t runs_ = 0;
+
+  // Of the run at hand.
+  std::vector<Pointer> address_;  // of every value of the plan
+  std::vector<std::unique_ptr<DeviceValue>>
+      made_;  // by the number of a result place; null where an argument's memory is
+  std::shared_ptr<Ticket> ticket_;
+
+  std::unique_ptr<Graph> graph_;
+  std::vector<Step> steps_;                 // of the graph, in its order
+  std::vector<std::vector<size_t>> users_;  // by value: steps that name its address
+  std::vector<Pointer> graph_address_;      // by value, as the graph has it
 };
 
 }  // namespace tessera::cuda

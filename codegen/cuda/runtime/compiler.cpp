@@ -54,10 +54,15 @@ void check_nvrtc(int result, const char* call) {
   if (result != 0) throw InternalError(fmt::format("NVRTC, {}: {}", call, nvrtc().error_text(result)));
 }
 
+CompileText replacement = nullptr;
+
 }  // namespace
+
+void use_compiler(CompileText compile) { replacement = compile; }
 
 Cubin compile_kernel(const std::string& file_name, const std::string& text, const std::string& architecture,
                      OnRefusal on_refusal, TextOf kind) {
+  if (replacement) return replacement(file_name, text);
   std::vector<const char*> header_texts, header_names;
   for (const DeviceHeaderFile& file : device_header()) {
     header_texts.push_back(file.text);
@@ -106,6 +111,7 @@ Cubin compile_kernel(const std::string& file_name, const std::string& text, cons
 }
 
 std::string compiler_version() {
+  if (replacement) return "a compiler of tests";
   int major = 0, minor = 0;
   check_nvrtc(nvrtc().version(&major, &minor), "version");
   return fmt::format("NVRTC {}.{}", major, minor);

@@ -23,6 +23,10 @@ enum class TextOf { tiles, rows };
 Cubin compile_kernel(const std::string& file_name, const std::string& text, const std::string& architecture,
                      OnRefusal on_refusal = OnRefusal::fail, TextOf kind = TextOf::tiles);
 
+// Puts `compile` in the place of NVRTC, before the first use: its images are for the driver of tests (driver.h).
+using CompileText = Cubin (*)(const std::string& file_name, const std::string& text);
+void use_compiler(CompileText compile);
+
 std::string compiler_version();  // "NVRTC 13.0"; throws as above
 
 }  // namespace tessera::cuda

@@ -67,6 +67,28 @@ void StreamBuffer::copy_out(void* to, size_t bytes) const {
   if (bytes > 0) check(driver().copy_out_stream(to, address_, bytes, nullptr), "copy from the device");
 }
 
+Event::Event() { check(driver().event_create(&event_, event_without_time), "event"); }
+Event::~Event() {
+  if (event_) driver().event_destroy(event_);
+}
+void Event::record() { check(driver().event_record(event_, nullptr), "record"); }
+bool Event::has_come() const {
+  const int result = driver().event_query(event_);
+  if (result != not_ready) check(result, "run");
+  return result != not_ready;
+}
+void Event::wait() const { check(driver().event_wait(event_), "run"); }
+
+void copy_out_apart(void* to, Pointer from, size_t bytes) {
+  thread_local StreamHandle* const stream = [] {
+    StreamHandle* made = nullptr;
+    check(driver().stream_create(&made, stream_apart), "stream");
+    return made;
+  }();
+  check(driver().copy_out_stream(to, from, bytes, stream), "copy from the device");
+  check(driver().stream_wait(stream), "copy from the device");
+}
+
 Stopwatch::Stopwatch() {
   check(driver().event_create(&from_, 0), "event");
   check(driver().event_create(&to_, 0), "event");

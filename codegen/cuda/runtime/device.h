@@ -58,6 +58,25 @@ class StreamBuffer {
   size_t bytes_ = 0;
 };
 
+// A point of the default stream, to be waited for.
+class Event {
+ public:
+  Event();
+  ~Event();
+  Event(const Event&) = delete;
+  Event& operator=(const Event&) = delete;
+
+  void record();  // the point is behind all work that was given so far
+  bool has_come() const;
+  void wait() const;
+
+ private:
+  EventHandle* event_ = nullptr;
+};
+
+// Waits for no work of the default stream: the caller knows that the value is there.
+void copy_out_apart(void* to, Pointer from, size_t bytes);
+
 // Time between two points of the default stream.
 class Stopwatch {
  public:

@@ -8,8 +8,6 @@
 namespace tessera::cuda {
 namespace {
 
-constexpr int out_of_memory = 2, no_device = 100;
-
 Driver open_driver() {
   static const Library library("the CUDA driver", {"libcuda.so.1"}, {"/usr/local/nvidia/lib64"},
                                "install NVIDIA's driver");
@@ -24,11 +22,15 @@ Driver open_driver() {
   library.bind(d.context_retain, "cuDevicePrimaryCtxRetain");
   library.bind(d.context_use, "cuCtxSetCurrent");
   library.bind(d.context_wait, "cuCtxSynchronize");
+  library.bind(d.memory_left, "cuMemGetInfo_v2");
   library.bind(d.allocate, "cuMemAlloc_v2");
   library.bind(d.free, "cuMemFree_v2");
   library.bind(d.allocate_in_stream, "cuMemAllocAsync");
   library.bind(d.free_in_stream, "cuMemFreeAsync");
+  library.bind(d.allocate_pinned, "cuMemAllocHost_v2");
+  library.bind(d.free_pinned, "cuMemFreeHost");
   library.bind(d.device_pool, "cuDeviceGetDefaultMemPool");
+  library.bind(d.pool_trim, "cuMemPoolTrimTo");
   library.bind(d.pool_set, "cuMemPoolSetAttribute");
   library.bind(d.copy_in_stream, "cuMemcpyHtoDAsync_v2");
   library.bind(d.copy_out_stream, "cuMemcpyDtoHAsync_v2");
@@ -42,11 +44,23 @@ Driver open_driver() {
   library.bind(d.module_global, "cuModuleGetGlobal_v2");
   library.bind(d.function_set, "cuFuncSetAttribute");
   library.bind(d.launch, "cuLaunchKernelEx");
+  library.bind(d.stream_create, "cuStreamCreate");
+  library.bind(d.stream_wait, "cuStreamSynchronize");
   library.bind(d.event_create, "cuEventCreate");
   library.bind(d.event_destroy, "cuEventDestroy_v2");
   library.bind(d.event_record, "cuEventRecord");
   library.bind(d.event_wait, "cuEventSynchronize");
+  library.bind(d.event_query, "cuEventQuery");
   library.bind(d.event_elapsed, "cuEventElapsedTime");
+  library.bind(d.graph_create, "cuGraphCreate");
+  library.bind(d.graph_destroy, "cuGraphDestroy");
+  library.bind(d.graph_add_kernel, "cuGraphAddKernelNode_v2");
+  library.bind(d.graph_add_copy, "cuGraphAddMemcpyNode");
+  library.bind(d.graph_instantiate, "cuGraphInstantiateWithFlags");
+  library.bind(d.graph_set_kernel, "cuGraphExecKernelNodeSetParams_v2");
+  library.bind(d.graph_set_copy, "cuGraphExecMemcpyNodeSetParams");
+  library.bind(d.graph_launch, "cuGraphLaunch");
+  library.bind(d.graph_run_destroy, "cuGraphExecDestroy");
   library.bind(d.tensor_map, "cuTensorMapEncodeTiled");
 
   int result = d.init(0), count = 0;
@@ -60,12 +74,16 @@ Driver open_driver() {
   return d;
 }
 
+const Driver* replacement = nullptr;
+
 }  // namespace
 
 const Driver& driver() {
-  static const Driver instance = open_driver();
+  static const Driver instance = replacement ? *replacement : open_driver();
   return instance;
 }
+
+void use_driver(const Driver& table) { replacement = &table; }
 
 void check(int result, const char* call) {
   if (result == 0) return;

@@ -13,6 +13,9 @@ struct FunctionHandle;
 struct StreamHandle;
 struct EventHandle;
 struct PoolHandle;
+struct GraphHandle;
+struct GraphRunHandle;  // a graph that can be launched
+struct NodeHandle;
 
 // 128 bytes that describe a tensor and a box of it to the copy engine; only the driver writes them.
 struct alignas(64) TensorMap {
@@ -26,10 +29,37 @@ struct LaunchConfig {
   unsigned attribute_count;
 };
 
+// A kernel as a step of a graph.
+struct KernelNode {
+  FunctionHandle* function;
+  unsigned grid[3], block[3], shared_bytes;
+  void** arguments;
+  void** extra;
+  void* kernel;  // instead of `function`; unused
+  Context* context;
+};
+
+// A copy as a step of a graph. The driver's struct is for boxes of three dims; ours is a line of bytes.
+struct CopyEnd {
+  size_t x = 0, y = 0, z = 0, level = 0;
+  unsigned kind = 0;
+  void* host = nullptr;
+  Pointer device = 0;
+  void *array = nullptr, *reserved = nullptr;
+  size_t pitch = 0, height = 0;
+};
+struct CopyNode {
+  CopyEnd from, to;
+  size_t bytes = 0, height = 1, depth = 1;
+};
+
 // Values of the driver's enumerations.
 constexpr int function_max_dynamic_shared = 8;                                    // of a function
 constexpr int device_multiprocessors = 16, device_major = 75, device_minor = 76;  // of a device
 constexpr int pool_release_threshold = 4;                                         // of a memory pool
+constexpr int memory_on_device = 2;                                               // where an end of a copy lies
+constexpr unsigned event_without_time = 2, stream_apart = 1;                      // apart: waits for no other stream
+constexpr int out_of_memory = 2, no_device = 100, not_ready = 600;                // what a call returns
 constexpr int map_bf16 = 9, map_swizzle_128 = 3, map_promote_256 = 3;
 
 struct Driver {
@@ -43,11 +73,15 @@ struct Driver {
   int (*context_retain)(Context**, int device);
   int (*context_use)(Context*);
   int (*context_wait)();
+  int (*memory_left)(size_t* free, size_t* all);
   int (*allocate)(Pointer*, size_t);
   int (*free)(Pointer);
   int (*allocate_in_stream)(Pointer*, size_t, StreamHandle*);
   int (*free_in_stream)(Pointer, StreamHandle*);
+  int (*allocate_pinned)(void**, size_t);  // host memory that copies need not wait for
+  int (*free_pinned)(void*);
   int (*device_pool)(PoolHandle**, int device);
+  int (*pool_trim)(PoolHandle*, size_t keep);
   int (*pool_set)(PoolHandle*, int attribute, void* value);
   int (*copy_in_stream)(Pointer to, const void* from, size_t, StreamHandle*);
   int (*copy_out_stream)(void* to, Pointer from, size_t, StreamHandle*);
@@ -61,11 +95,23 @@ struct Driver {
   int (*module_global)(Pointer*, size_t*, ModuleHandle*, const char*);
   int (*function_set)(FunctionHandle*, int attribute, int);
   int (*launch)(const LaunchConfig*, FunctionHandle*, void** arguments, void** extra);
+  int (*stream_create)(StreamHandle**, unsigned flags);
+  int (*stream_wait)(StreamHandle*);
   int (*event_create)(EventHandle**, unsigned flags);
   int (*event_destroy)(EventHandle*);
   int (*event_record)(EventHandle*, StreamHandle*);
   int (*event_wait)(EventHandle*);
+  int (*event_query)(EventHandle*);  // not_ready: the device has not come there yet
   int (*event_elapsed)(float* milliseconds, EventHandle* from, EventHandle* to);
+  int (*graph_create)(GraphHandle**, unsigned flags);
+  int (*graph_destroy)(GraphHandle*);
+  int (*graph_add_kernel)(NodeHandle**, GraphHandle*, NodeHandle* const* after, size_t count, const KernelNode*);
+  int (*graph_add_copy)(NodeHandle**, GraphHandle*, NodeHandle* const* after, size_t count, const CopyNode*, Context*);
+  int (*graph_instantiate)(GraphRunHandle**, GraphHandle*, unsigned long long flags);
+  int (*graph_set_kernel)(GraphRunHandle*, NodeHandle*, const KernelNode*);
+  int (*graph_set_copy)(GraphRunHandle*, NodeHandle*, const CopyNode*, Context*);
+  int (*graph_launch)(GraphRunHandle*, StreamHandle*);
+  int (*graph_run_destroy)(GraphRunHandle*);
   int (*tensor_map)(TensorMap*, int type, uint32_t rank, void* address, const uint64_t* extents,
                     const uint64_t* byte_strides, const uint32_t* box, const uint32_t* element_strides, int interleave,
                     int swizzle, int promotion, int fill);
@@ -73,6 +119,9 @@ struct Driver {
 
 // Opens libcuda and initialises it, once. DeviceError where there is none, or no device.
 const Driver& driver();
+
+// Puts `table` in the place of libcuda, before the first use: tests run the executor without a card.
+void use_driver(const Driver& table);
 
 // DeviceError, or OutOfMemory, unless `result` is success; `call` says in two words what was tried.
 void check(int result, const char* call);

@@ -1,5 +1,6 @@
 #include <tessera/codegen/cuda/runtime/kernel.h>
 
+#include <algorithm>
 #include <cstring>
 
 #include <fmt/format.h>
@@ -30,16 +31,26 @@ Kernel::~Kernel() {
   if (module_) driver().module_unload(module_);
 }
 
-void Kernel::launch(int blocks, std::vector<const void*> arguments) const {
+KernelNode Kernel::node(int blocks, const std::vector<const void*>& arguments) const {
   // The cluster's size stands in the text (__cluster_dims__); the grid must be a multiple of it.
   check_internal(blocks > 0 && blocks % facts_.cluster == 0, "a grid of whole clusters");
+  KernelNode node = {};
+  node.function = function_;
+  node.grid[0] = static_cast<unsigned>(blocks);
+  node.block[0] = static_cast<unsigned>(facts_.threads);
+  node.grid[1] = node.grid[2] = node.block[1] = node.block[2] = 1;
+  node.shared_bytes = static_cast<unsigned>(facts_.shared_bytes);
+  node.arguments = const_cast<void**>(arguments.data());
+  return node;
+}
+
+void Kernel::launch(int blocks, std::vector<const void*> arguments) const {
+  const KernelNode node = this->node(blocks, arguments);
   LaunchConfig config = {};
-  config.grid[0] = static_cast<unsigned>(blocks);
-  config.block[0] = static_cast<unsigned>(facts_.threads);
-  config.grid[1] = config.grid[2] = config.block[1] = config.block[2] = 1;
-  config.shared_bytes = static_cast<unsigned>(facts_.shared_bytes);
-  check(driver().launch(&config, function_, const_cast<void**>(arguments.data()), nullptr),
-        fmt::format("launch {}", name_).c_str());
+  std::copy_n(node.grid, 3, config.grid);
+  std::copy_n(node.block, 3, config.block);
+  config.shared_bytes = node.shared_bytes;
+  check(driver().launch(&config, function_, node.arguments, nullptr), fmt::format("launch {}", name_).c_str());
 }
 
 TensorMap map_tensor(Pointer address, const std::vector<int64_t>& extents, int box_rows) {

@@ -29,6 +29,8 @@ class Kernel {
 
   // On the default stream; `arguments` point to the values of the parameters.
   void launch(int blocks, std::vector<const void*> arguments) const;
+  // The same as a step of a graph (graph.h).
+  KernelNode node(int blocks, const std::vector<const void*>& arguments) const;
 
  private:
   std::string name_;

@@ -4,12 +4,13 @@
 #include <ucontext.h>
 #include <unistd.h>
 
-#include <array>
+#include <atomic>
 #include <cstdlib>
 #include <cstring>
 #include <filesystem>
 #include <fstream>
 #include <limits>
+#include <sstream>
 #include <stdexcept>
 
 #include <fmt/format.h>
@@ -28,9 +29,6 @@ struct HostBlock {  // as in host/core.cuh
   void (*exchange)(const void* mine, void* other, int bytes, int distance);
 };
 
-using Entry = void (*)(void*, void*, void*, void*, void*, void*, void*, void*, void*, void*, void*, void*, void*, void*,
-                       void*, void*, void*, void*, void*, void*);
-
 // One block at a time, its threads in turns: each runs until it waits for others.
 class Block {
  public:
@@ -43,7 +41,7 @@ class Block {
       0, 0, [] { now().wait_for(Wait::block); },
       [](const void* mine, void* other, int bytes, int distance) { now().exchange(mine, other, bytes, distance); }};
 
-  void run(Entry entry, const std::array<void*, 20>& arguments, int threads, unsigned block) {
+  void run(HostEntry entry, const HostArguments& arguments, int threads, unsigned block) {
     entry_ = entry, arguments_ = &arguments;
     facts.block = block;
     fibers_.resize(static_cast<size_t>(threads));
@@ -91,7 +89,7 @@ class Block {
   }
 
   void body() {
-    const std::array<void*, 20>& a = *arguments_;
+    const HostArguments& a = *arguments_;
     entry_(a[0], a[1], a[2], a[3], a[4], a[5], a[6], a[7], a[8], a[9], a[10], a[11], a[12], a[13], a[14], a[15], a[16],
            a[17], a[18], a[19]);
     fibers_[at_].is_done = true;
@@ -129,51 +127,71 @@ class Block {
     for (size_t k = begin; k < end; ++k) fibers_[k].wait = Wait::nothing;
   }
 
-  Entry entry_ = nullptr;
-  const std::array<void*, 20>* arguments_ = nullptr;
+  HostEntry entry_ = nullptr;
+  const HostArguments* arguments_ = nullptr;
   std::vector<Fiber> fibers_;
   ucontext_t scheduler_;
   size_t at_ = 0;
 };
 
-struct LoadedKernel {
-  Entry entry = nullptr;
-  int threads = 0;
-};
-
-std::vector<LoadedKernel> compile(const std::vector<cuda::KernelSource>& sources) {
-  if (sources.empty()) return {};
-  static int count = 0;
+fs::path fresh_folder() {
+  static std::atomic<int> count = 0;
   const fs::path folder = fs::temp_directory_path() / fmt::format("tessera-host-run-{}-{}", getpid(), count++);
   fs::create_directories(folder);
-  for (const cuda::DeviceHeaderFile& file : cuda::device_header()) std::ofstream(folder / file.name) << file.text;
-  for (const char* name : {"core.cuh", "convert.cuh"})
-    fs::copy_file(fs::path(TESSERA_CUDA_ROWS) / "host" / name, folder / name, fs::copy_options::overwrite_existing);
-  std::ofstream all(folder / "all.cpp");
-  for (const cuda::KernelSource& source : sources) all << source.text;
-  all.close();
-  const std::string command =
-      fmt::format("{} -std=c++20 -O1 -w -ffp-contract=off -shared -fPIC -o {}/all.so {}/all.cpp", TESSERA_CXX,
-                  folder.string(), folder.string());
-  if (std::system(command.c_str()) != 0) throw std::runtime_error("the host compiler refused " + folder.string());
-  void* library = dlopen((folder / "all.so").c_str(), RTLD_NOW | RTLD_LOCAL);
-  if (!library) throw std::runtime_error(dlerror());
-  auto set = reinterpret_cast<void (*)(HostBlock*)>(dlsym(library, "tessera_set_block"));
-  set(&Block::now().facts);
-  std::vector<LoadedKernel> kernels;
-  for (const cuda::KernelSource& source : sources)
-    kernels.push_back({reinterpret_cast<Entry>(dlsym(library, source.name.c_str())),
-                       *static_cast<int*>(dlsym(library, (source.name + "_launch").c_str()))});
-  fs::remove_all(folder);
-  return kernels;
+  return folder;
 }
 
 }  // namespace
 
+std::string build_host_library(const std::string& text) {
+  const fs::path folder = fresh_folder();
+  for (const cuda::DeviceHeaderFile& file : cuda::device_header()) std::ofstream(folder / file.name) << file.text;
+  for (const char* name : {"core.cuh", "convert.cuh"})
+    fs::copy_file(fs::path(TESSERA_CUDA_ROWS) / "host" / name, folder / name, fs::copy_options::overwrite_existing);
+  std::ofstream(folder / "all.cpp") << text;
+  const std::string command =
+      fmt::format("cd {} && {} -std=c++20 -O1 -w -ffp-contract=off -shared -fPIC -o all.so all.cpp 2>log",
+                  folder.string(), TESSERA_CXX);
+  const bool is_built = std::system(command.c_str()) == 0;
+  std::stringstream read;
+  read << std::ifstream(folder / (is_built ? "all.so" : "log"), std::ios::binary).rdbuf();
+  fs::remove_all(folder);
+  if (!is_built) throw std::runtime_error("the host compiler refused:\n" + read.str());
+  return read.str();
+}
+
+void* open_host_library(const std::string& library) {
+  const fs::path folder = fresh_folder();
+  std::ofstream(folder / "all.so", std::ios::binary) << library;
+  void* opened = dlopen((folder / "all.so").c_str(), RTLD_NOW | RTLD_LOCAL);
+  if (!opened) throw std::runtime_error(dlerror());
+  reinterpret_cast<void (*)(HostBlock*)>(dlsym(opened, "tessera_set_block"))(&Block::now().facts);
+  fs::remove_all(folder);
+  return opened;
+}
+
+void* find_host_symbol(void* library, const std::string& name) { return dlsym(library, name.c_str()); }
+
+HostKernel find_host_kernel(void* library, const std::string& name) {
+  const auto* launch = static_cast<const int*>(find_host_symbol(library, name + "_launch"));
+  return {reinterpret_cast<HostEntry>(find_host_symbol(library, name)), launch ? *launch : 0};
+}
+
+void run_host_kernel(const HostKernel& kernel, const HostArguments& arguments, int64_t blocks) {
+  for (int64_t block = 0; block < blocks; ++block)
+    Block::now().run(kernel.entry, arguments, kernel.threads, static_cast<unsigned>(block));
+}
+
 std::vector<BufferPtr> run_on_host(const cuda::LoweredProgram& lowered, const Program& recorded,
                                    const std::vector<BufferPtr>& arguments) {
   const codegen::Plan& plan = lowered.plan;
-  std::vector<LoadedKernel> kernels = compile(lowered.kernels);
+  std::string text;
+  for (const cuda::KernelSource& source : lowered.kernels) text += source.text;
+  std::vector<HostKernel> kernels;
+  if (!text.empty()) {
+    void* library = open_host_library(build_host_library(text));
+    for (const cuda::KernelSource& source : lowered.kernels) kernels.push_back(find_host_kernel(library, source.name));
+  }
   std::vector<BufferPtr> owned;
   std::vector<char*> address;
   Buffer arena(static_cast<size_t>(plan.arena_bytes));
@@ -192,7 +210,7 @@ std::vector<BufferPtr> run_on_host(const cuda::LoweredProgram& lowered, const Pr
     }
   }
   for (const codegen::PlanLaunch& launch : plan.launches) {
-    std::array<void*, 20> list = {};
+    HostArguments list = {};
     size_t n = 0;
     for (int value : launch.values) list.at(n++) = value < 0 ? nullptr : address[static_cast<size_t>(value)];
     if (launch.what == codegen::PlanLaunch::What::copy) {
@@ -204,9 +222,7 @@ std::vector<BufferPtr> run_on_host(const cuda::LoweredProgram& lowered, const Pr
     for (int k = 0; k < launch.error_words; ++k)
       words.push_back(k % 2 ? std::numeric_limits<int64_t>::max() : std::numeric_limits<int64_t>::min());
     if (!words.empty()) list.at(n++) = words.data();
-    const LoadedKernel& kernel = kernels[static_cast<size_t>(launch.kernel)];
-    for (int64_t block = 0; block < launch.tasks; ++block)
-      Block::now().run(kernel.entry, list, kernel.threads, static_cast<unsigned>(block));
+    run_host_kernel(kernels[static_cast<size_t>(launch.kernel)], list, launch.tasks);
     codegen::check_indices(launch, words.data(), recorded);
   }
   std::vector<BufferPtr> results;

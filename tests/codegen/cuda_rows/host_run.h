@@ -2,6 +2,8 @@
 // Runs a lowered program on the processor: its texts compiled by the system's C++ compiler, each block's threads as
 // fibers. Slow, and no proof about a card, but every index, guard and reduction of the text is executed.
 
+#include <array>
+#include <string>
 #include <vector>
 
 #include <tessera/codegen/cuda/executor/lower_program.h>
@@ -11,5 +13,19 @@ namespace tessera::testing {
 
 std::vector<BufferPtr> run_on_host(const cuda::LoweredProgram& lowered, const Program& recorded,
                                    const std::vector<BufferPtr>& arguments);
+
+// The same in steps: a text as a shared library, that library opened, a kernel of it, and a launch.
+using HostEntry = void (*)(void*, void*, void*, void*, void*, void*, void*, void*, void*, void*, void*, void*, void*,
+                           void*, void*, void*, void*, void*, void*, void*);
+using HostArguments = std::array<void*, 20>;
+struct HostKernel {
+  HostEntry entry = nullptr;  // null: the library has no such kernel
+  int threads = 0;
+};
+std::string build_host_library(const std::string& text);
+void* open_host_library(const std::string& library);
+void* find_host_symbol(void* library, const std::string& name);  // null: there is none
+HostKernel find_host_kernel(void* library, const std::string& name);
+void run_host_kernel(const HostKernel& kernel, const HostArguments& arguments, int64_t blocks);
 
 }  // namespace tessera::testing

@@ -1,0 +1,88 @@
+#include <tessera/codegen/cuda/executor/compile_program.h>
+
+#include <optional>
+
+#include <nlohmann/json.hpp>
+
+#include <tessera/codegen/cpu/key.h>
+#include <tessera/codegen/cpu/object_cache.h>
+#include <tessera/codegen/cuda/executor/edited_kernels.h>
+#include <tessera/codegen/executor/dump.h>
+#include <tessera/codegen/executor/on_threads.h>
+#include <tessera/codegen/executor/program_key.h>
+#include <tessera/core/error.h>
+
+namespace tessera::cuda {
+
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(KernelSource, key, name, text)
+
+namespace {
+
+using nlohmann::json;
+
+constexpr const char* kind = "cuda";  // of the file: a plan, its texts, and the compiler that made the cubins
+
+std::string cubin_key(const KernelSource& source, const std::string& architecture, const std::string& compiler) {
+  return codegen::blake3_hex("cubin\n" + codegen::library_build_id() + architecture + "\n" + compiler + "\n" +
+                             source.key);
+}
+
+// Everything or nothing.
+std::optional<CompiledProgram> from_disk(const std::string& key, const std::string& architecture) {
+  const auto stored = codegen::read_cached(key, kind);
+  if (!stored) return std::nullopt;
+  CompiledProgram made;
+  std::string compiler;
+  try {
+    const json all = json::parse(*stored);
+    made.lowered.plan = codegen::Plan::from_json(all.at("plan").get<std::string>());
+    all.at("kernels").get_to(made.lowered.kernels);
+    all.at("compiler").get_to(compiler);
+  } catch (const json::exception& failure) {
+    throw InternalError(std::string("a stored program does not read back: ") + failure.what());
+  }
+  for (const KernelSource& source : made.lowered.kernels) {
+    auto image = codegen::read_cached(cubin_key(source, architecture, compiler), "cubin");
+    if (!image) return std::nullopt;
+    made.cubins.emplace_back().image = std::move(*image);
+  }
+  made.is_from_disk = true;
+  return made;
+}
+
+}  // namespace
+
+Cubin compile_source(const KernelSource& source, const std::string& file_name, const std::string& architecture) {
+  const std::string key = cubin_key(source, architecture, compiler_version());
+  if (auto stored = codegen::read_cached(key, "cubin")) {
+    Cubin cubin;
+    cubin.image = std::move(*stored);
+    return cubin;
+  }
+  Cubin made = compile_kernel(file_name, source.text, architecture, OnRefusal::fail, TextOf::rows);
+  codegen::write_cached(key, "cubin", made.image);
+  return made;
+}
+
+CompiledProgram compile_program(const Program& program, const std::string& architecture) {
+  const std::string key = codegen::program_key(program, "cuda " + architecture);
+  CompiledProgram made;
+  if (auto found = codegen::Dump::wanted() ? std::nullopt : from_disk(key, architecture)) {
+    made = std::move(*found);
+  } else {
+    made.lowered = lower_program(program);
+    made.cubins.resize(made.lowered.kernels.size());
+    codegen::on_threads(made.cubins.size(), [&](size_t k) {
+      const KernelSource& source = made.lowered.kernels[k];
+      made.cubins[k] = compile_source(source, source.name + ".cu", architecture);
+    });
+    const json all = {{"plan", made.lowered.plan.to_json()},
+                      {"kernels", made.lowered.kernels},
+                      {"compiler", made.cubins.empty() ? "" : compiler_version()}};
+    codegen::write_cached(key, kind, all.dump());
+  }
+  put_back_edited(made, architecture);
+  return made;
+}
+
+}  // namespace tessera::cuda

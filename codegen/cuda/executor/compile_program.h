@@ -1,0 +1,26 @@
+#pragma once
+// A program ready for the device: its plan, the texts of its kernels and their machine code.
+
+#include <string>
+#include <vector>
+
+#include <tessera/codegen/cuda/executor/lower_program.h>
+#include <tessera/codegen/cuda/runtime/compiler.h>
+#include <tessera/core/program.h>
+
+namespace tessera::cuda {
+
+struct CompiledProgram {
+  LoweredProgram lowered;
+  std::vector<Cubin> cubins;  // in the order of lowered.kernels
+  bool is_from_disk = false;
+};
+
+// From the disk, where neither MLIR nor NVRTC is asked, or lowered, compiled on several threads and kept there. Kernels
+// that somebody edited (edited_kernels.h) take the place of those that were printed.
+CompiledProgram compile_program(const Program& program, const std::string& architecture);
+
+// One text, from the disk or by NVRTC, whose messages call it `file_name`.
+Cubin compile_source(const KernelSource& source, const std::string& file_name, const std::string& architecture);
+
+}  // namespace tessera::cuda

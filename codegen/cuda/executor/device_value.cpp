@@ -1,0 +1,59 @@
+#include <tessera/codegen/cuda/executor/device_value.h>
+
+#include <mutex>
+#include <unordered_set>
+
+#include <fmt/format.h>
+
+namespace tessera::cuda {
+namespace {
+
+struct Registry {
+  std::mutex mutex;
+  std::unordered_set<const DeviceValue*> values;
+};
+Registry& registry() {
+  static auto* kept = new Registry;  // outlives every tensor
+  return *kept;
+}
+
+}  // namespace
+
+Origin::Origin(const Instruction& made)
+    : op(made.op), dtype(made.dtype), shape(made.shape), at(made.at), scope(made.scope), label(made.label) {}
+
+std::string Origin::str() const {
+  std::string text = std::string(name(dtype)) + shape.str() + " ";
+  text += !label.empty() ? label : op == Op::Input ? "data" : std::string(name(op));
+  if (const Loc line = user_location(at, scope); line.known()) text += " at " + line.str();
+  if (scope) text += " in " + scope->path();
+  return text;
+}
+
+DeviceValue::DeviceValue(StreamBuffer memory, Origin origin) : memory_(std::move(memory)), origin_(std::move(origin)) {
+  std::lock_guard lock(registry().mutex);
+  registry().values.insert(this);
+}
+
+DeviceValue::~DeviceValue() {
+  {
+    std::lock_guard lock(registry().mutex);
+    registry().values.erase(this);
+  }
+  use_device();  // memory is given back by whatever thread drops the last handle
+}
+
+void DeviceValue::copy_out(void* to) const {
+  use_device();
+  if (made_by_) made_by_->wait();
+  copy_out_apart(to, memory_.address(), memory_.bytes());
+}
+
+std::vector<DeviceValue::Live> DeviceValue::all() {
+  std::lock_guard lock(registry().mutex);
+  std::vector<Live> live;
+  for (const DeviceValue* value : registry().values) live.push_back({value->bytes(), value->origin().str()});
+  return live;
+}
+
+}  // namespace tessera::cuda

@@ -1,0 +1,53 @@
+#pragma once
+// A tensor's value in device memory: how States and results stay there between runs.
+
+#include <memory>
+#include <vector>
+
+#include <tessera/codegen/cuda/executor/ticket.h>
+#include <tessera/codegen/cuda/runtime/device.h>
+#include <tessera/core/buffer.h>
+#include <tessera/core/program.h>
+
+namespace tessera::cuda {
+
+// What a value is, for the message when memory is used up.
+struct Origin {
+  explicit Origin(const Instruction& made);
+  std::string str() const;  // "f32[768, 50304] gelu at model.cpp:41 in gpt.layers.0.mlp"
+
+  Op op;
+  DType dtype;
+  Shape shape;
+  Loc at;
+  ScopePtr scope;
+  std::string label;
+};
+
+class DeviceValue : public Residence {
+ public:
+  DeviceValue(StreamBuffer memory, Origin origin);
+  ~DeviceValue() override;
+
+  void copy_out(void* to) const override;
+
+  Pointer address() const { return memory_.address(); }
+  size_t bytes() const { return memory_.bytes(); }
+  const Origin& origin() const { return origin_; }
+  // The run that makes the value; null for one that came from the host.
+  const std::shared_ptr<Ticket>& made_by() const { return made_by_; }
+  void set_made_by(std::shared_ptr<Ticket> run) { made_by_ = std::move(run); }
+
+  struct Live {
+    size_t bytes;
+    std::string origin;
+  };
+  static std::vector<Live> all();  // on the device now, of the whole process
+
+ private:
+  StreamBuffer memory_;
+  Origin origin_;
+  std::shared_ptr<Ticket> made_by_;
+};
+
+}  // namespace tessera::cuda

@@ -1,0 +1,56 @@
+#include <tessera/codegen/cuda/executor/ticket.h>
+
+#include <utility>
+
+#include <tessera/core/error.h>
+
+namespace tessera::cuda {
+
+Ticket::Ticket(std::shared_ptr<const LoweredProgram> program, const Program& recorded,
+               std::vector<std::shared_ptr<Ticket>> before)
+    : program_(std::move(program)), ops_(codegen::checked_ops(program_->plan, recorded)), before_(std::move(before)) {}
+
+void Ticket::close(Pointer errors, size_t words) {
+  if (words > 0) {
+    words_ = Pinned(words * sizeof(int64_t));
+    check(driver().copy_out_stream(words_.data(), errors, words * sizeof(int64_t), nullptr), "copy error words");
+  }
+  done_.record();
+}
+
+void Ticket::wait() {
+  std::lock_guard lock(mutex_);
+  look();
+  if (is_good_) return;
+  is_told_ = true;
+  std::rethrow_exception(error_);
+}
+
+void Ticket::retire() {
+  std::lock_guard lock(mutex_);
+  look();
+  if (is_good_ || std::exchange(is_told_, true)) return;
+  std::rethrow_exception(error_);
+}
+
+// Waits, and finds out how the run ended.
+void Ticket::look() {
+  if (is_good_ || error_) return;
+  done_.wait();
+  sent_.clear();
+  try {
+    for (const auto& run : before_) run->wait();
+    if (!ops_.empty()) codegen::check_indices(program_->plan, static_cast<const int64_t*>(words_.data()), ops_);
+    is_good_ = true;
+  } catch (const ValueError&) {
+    error_ = std::current_exception();
+  }
+  before_.clear();
+}
+
+bool Ticket::is_known_good() const {
+  std::lock_guard lock(mutex_);
+  return is_good_;
+}
+
+}  // namespace tessera::cuda

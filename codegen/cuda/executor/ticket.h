@@ -1,0 +1,49 @@
+#pragma once
+// One run that the device may not have done yet. Its results hold it: whoever reads one waits for that run and no other,
+// and hears of an index that was outside, in it or in a run whose results it read.
+
+#include <exception>
+#include <memory>
+#include <mutex>
+#include <vector>
+
+#include <tessera/codegen/cuda/executor/lower_program.h>
+#include <tessera/codegen/cuda/runtime/device.h>
+#include <tessera/codegen/cuda/runtime/pinned.h>
+#include <tessera/codegen/executor/check_index.h>
+
+namespace tessera::cuda {
+
+class Ticket {
+ public:
+  // `before`: the runs that made the arguments, as far as it is not known how they ended.
+  Ticket(std::shared_ptr<const LoweredProgram> program, const Program& recorded,
+         std::vector<std::shared_ptr<Ticket>> before);
+
+  // Memory that the run's copies read on the host.
+  Pinned& keep(size_t bytes) { return sent_.emplace_back(bytes); }
+  // Behind the run's last launch: brings the words that it left at `errors`.
+  void close(Pointer errors, size_t words);
+
+  bool is_done() const { return done_.has_come(); }
+  // Returns once the run is done and all is well. A ValueError names the op's line, each time it is asked.
+  void wait();
+  bool is_known_good() const;
+  // For the program's next runs: returns once the device is done, and throws what nobody has heard of yet.
+  void retire();
+
+ private:
+  void look();
+
+  std::shared_ptr<const LoweredProgram> program_;
+  std::vector<codegen::CheckedOp> ops_;
+  std::vector<Pinned> sent_;
+  Pinned words_;
+  Event done_;
+  mutable std::mutex mutex_;
+  std::vector<std::shared_ptr<Ticket>> before_;
+  std::exception_ptr error_;
+  bool is_good_ = false, is_told_ = false;
+};
+
+}  // namespace tessera::cuda

@@ -1,0 +1,64 @@
+#include <tessera/codegen/cuda/runtime/graph.h>
+
+namespace tessera::cuda {
+namespace {
+
+static_assert(sizeof(KernelNode) == 72 && sizeof(CopyNode) == 200, "as in cuda.h");
+
+CopyNode copy_node(Pointer to, Pointer from, size_t bytes) {
+  CopyNode node;
+  node.from.kind = node.to.kind = memory_on_device;
+  node.from.device = from, node.to.device = to;
+  node.bytes = bytes;
+  return node;
+}
+
+Context* context() {
+  static Context* const opened = [] {
+    Context* of_device = nullptr;
+    check(driver().context_retain(&of_device, 0), "open device 0");
+    return of_device;
+  }();
+  return opened;
+}
+
+}  // namespace
+
+Graph::Graph() { check(driver().graph_create(&graph_, 0), "make a graph"); }
+Graph::~Graph() {
+  if (run_) driver().graph_run_destroy(run_);
+  if (graph_) driver().graph_destroy(graph_);
+}
+
+size_t Graph::add_launch(const Kernel& kernel, int blocks, const std::vector<const void*>& arguments) {
+  const KernelNode values = kernel.node(blocks, arguments);
+  NodeHandle* node = nullptr;
+  check(driver().graph_add_kernel(&node, graph_, last(), nodes_.empty() ? 0 : 1, &values), "put a kernel into a graph");
+  nodes_.push_back(node);
+  return nodes_.size() - 1;
+}
+
+size_t Graph::add_copy(Pointer to, Pointer from, size_t bytes) {
+  const CopyNode values = copy_node(to, from, bytes);
+  NodeHandle* node = nullptr;
+  check(driver().graph_add_copy(&node, graph_, last(), nodes_.empty() ? 0 : 1, &values, context()),
+        "put a copy into a graph");
+  nodes_.push_back(node);
+  return nodes_.size() - 1;
+}
+
+void Graph::finish() { check(driver().graph_instantiate(&run_, graph_, 0), "finish a graph"); }
+
+void Graph::set_launch(size_t step, const Kernel& kernel, int blocks, const std::vector<const void*>& arguments) {
+  const KernelNode values = kernel.node(blocks, arguments);
+  check(driver().graph_set_kernel(run_, nodes_[step], &values), "change a kernel of a graph");
+}
+
+void Graph::set_copy(size_t step, Pointer to, Pointer from, size_t bytes) {
+  const CopyNode values = copy_node(to, from, bytes);
+  check(driver().graph_set_copy(run_, nodes_[step], &values, context()), "change a copy of a graph");
+}
+
+void Graph::launch() const { check(driver().graph_launch(run_, nullptr), "launch a graph"); }
+
+}  // namespace tessera::cuda

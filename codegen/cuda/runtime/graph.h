@@ -1,0 +1,37 @@
+#pragma once
+// A chain of launches and copies that the driver starts with one call.
+
+#include <vector>
+
+#include <tessera/codegen/cuda/runtime/driver.h>
+#include <tessera/codegen/cuda/runtime/kernel.h>
+
+namespace tessera::cuda {
+
+class Graph {
+ public:
+  Graph();
+  ~Graph();
+  Graph(const Graph&) = delete;
+  Graph& operator=(const Graph&) = delete;
+
+  // Each step waits for the one before it; returned is its number.
+  size_t add_launch(const Kernel& kernel, int blocks, const std::vector<const void*>& arguments);
+  size_t add_copy(Pointer to, Pointer from, size_t bytes);
+  void finish();
+
+  // Other values for a step, from the next launch on; launches that are under way keep theirs.
+  void set_launch(size_t step, const Kernel& kernel, int blocks, const std::vector<const void*>& arguments);
+  void set_copy(size_t step, Pointer to, Pointer from, size_t bytes);
+
+  void launch() const;  // in the default stream
+
+ private:
+  NodeHandle* const* last() const { return nodes_.empty() ? nullptr : &nodes_.back(); }
+
+  GraphHandle* graph_ = nullptr;
+  GraphRunHandle* run_ = nullptr;
+  std::vector<NodeHandle*> nodes_;
+};
+
+}  // namespace tessera::cuda

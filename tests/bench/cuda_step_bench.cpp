@@ -1,0 +1,85 @@
+// What the host does for a training step on a GPU: the time of a call, beside that of the device. AdamW over as many
+// parameters as a GPT-2 of 124 million has, each of them small, so that the host never waits for the device.
+//
+//   cuda_step_bench                  on the card
+//   cuda_step_bench --without-card   with the driver of tests, whose kernels do nothing: what our own code takes
+
+#include <algorithm>
+#include <chrono>
+#include <cstdio>
+#include <cstring>
+#include <memory>
+#include <vector>
+
+#include <tessera/autograd/grad.h>
+#include <tessera/codegen/cuda/runtime/device.h>
+#include <tessera/core/compile.h>
+#include <tessera/core/device.h>
+#include <tessera/core/error.h>
+#include <tessera/core/executor.h>
+#include <tessera/nn/optim/adam.h>
+
+#include "tests/codegen/cuda_host/host_driver.h"
+
+namespace tessera::bench {
+namespace {
+
+constexpr int parameters = 148, warm_up = 10, steps = 200;
+
+double microseconds_since(std::chrono::steady_clock::time_point start) {
+  return std::chrono::duration<double, std::micro>(std::chrono::steady_clock::now() - start).count();
+}
+
+void measure() {
+  std::vector<std::unique_ptr<State>> weights;
+  std::vector<State*> all;
+  for (int k = 0; k < parameters; ++k) {
+    weights.push_back(std::make_unique<State>("layers." + std::to_string(k), full({256}, 0.01 * k)));
+    all.push_back(weights.back().get());
+  }
+  optim::AdamW opt(all, {.weight_decay = 0.1});
+  auto step = compile([&](Tensor x, Tensor y, Tensor lr) {
+    Tensor out = x;
+    for (State* weight : all) out = out + tanh(out) * weight->value();
+    Tensor loss = mean(square(out - y));
+    opt.step(grad(loss, all), lr);
+    return loss;
+  });
+  const std::vector<float> data(16 * 256, 0.5f);
+  const auto first = std::chrono::steady_clock::now();
+  std::vector<double> calls;
+  Tensor loss;
+  auto begin = first;
+  for (int k = 0; k < warm_up + steps; ++k) {
+    Tensor x = tensor(data, {16, 256}), y = tensor(data, {16, 256});
+    if (k == warm_up) begin = std::chrono::steady_clock::now();
+    const auto start = std::chrono::steady_clock::now();
+    Tensor next = step(x, y, 1e-3f / static_cast<float>(k + 1));
+    if (k == 0) std::printf("first call %.0f ms\n", microseconds_since(start) / 1e3);
+    if (k >= warm_up) calls.push_back(microseconds_since(start));
+    if (k % 10 == 9) loss.item<float>();  // of the step before, as a trainer reads it
+    loss = next;
+  }
+  loss.item<float>();
+  const double mean_step = microseconds_since(begin) / steps;
+  std::sort(calls.begin(), calls.end());
+  std::printf("%d parameters, %zu States: host %.1f us a step (median; %.1f at the 90th percentile), step %.1f us\n",
+              parameters, all.size() * 3 + 1, calls[calls.size() / 2], calls[calls.size() * 9 / 10], mean_step);
+}
+
+}  // namespace
+}  // namespace tessera::bench
+
+int main(int argc, char** argv) {
+  try {
+    if (argc > 1 && std::strcmp(argv[1], "--without-card") == 0) {
+      tessera::testing::use_host_driver();
+      tessera::testing::host_driver().runs_kernels = false;
+    }
+    tessera::set_device("cuda");
+    tessera::bench::measure();
+  } catch (const tessera::Error& error) {
+    std::fprintf(stderr, "%s\n", error.what());
+    return 1;
+  }
+}

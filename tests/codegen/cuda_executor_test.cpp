@@ -1,0 +1,431 @@
+// The CUDA executor without a card (cuda_host/host_driver.h): values that stay on the device, graphs, what is told when.
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <unistd.h>
+
+#include <cstdlib>
+#include <cstring>
+#include <filesystem>
+#include <fstream>
+#include <functional>
+#include <memory>
+#include <thread>
+
+#include <fmt/format.h>
+
+#include <tessera/autograd/grad.h>
+#include <tessera/codegen/cpu/object_cache.h>
+#include <tessera/codegen/cuda/executor/compile_program.h>
+#include <tessera/codegen/plan/explain.h>
+#include <tessera/core/compile.h>
+#include <tessera/core/error.h>
+#include <tessera/core/executor.h>
+#include <tessera/core/ops.h>
+#include <tessera/core/state.h>
+#include <tessera/nn/optim/adam.h>
+
+#include "tests/codegen/cuda_host/host_driver.h"
+
+namespace tessera::testing {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+
+class CudaExecutor : public ::testing::Test {
+ protected:
+  static void SetUpTestSuite() { use_host_driver(); }
+  void TearDown() override { host_driver().memory = size_t{1} << 40; }
+
+  UseExecutor cuda{*find_executor("cuda")};
+  HostDriver& device = host_driver();
+};
+
+std::vector<float> floats(const Tensor& x) { return x.to_vector<float>(); }
+
+Tensor ramp(int64_t count, float from = 0) {
+  std::vector<float> data(static_cast<size_t>(count));
+  for (size_t k = 0; k < data.size(); ++k) data[k] = from + static_cast<float>(k);
+  return tensor(data, {count});
+}
+
+// What a step must not move: a State is copied to the device once and read when somebody reads it.
+TEST_F(CudaExecutor, a_state_stays_on_the_device) {
+  State weight("weight", ramp(1000));
+  auto step = compile([&](Tensor x) { weight.assign(weight.value() * 0.5 + x); });
+  step(ramp(1000));
+  step(ramp(1000));
+  const HostDriver before = device;
+  for (int k = 0; k < 5; ++k) step(ramp(1000));
+  EXPECT_EQ(device.bytes_in - before.bytes_in, 5 * 4000u);  // x alone
+  EXPECT_EQ(device.bytes_out, before.bytes_out);
+  EXPECT_EQ(device.graphs - before.graphs, 5);
+  EXPECT_EQ(device.launches, before.launches);
+  EXPECT_EQ(device.graphs_made, before.graphs_made);
+  EXPECT_FLOAT_EQ(floats(weight)[8], 16 - 8 / 128.f);
+  EXPECT_EQ(device.bytes_out - before.bytes_out, 4000u);
+  floats(weight);
+  EXPECT_EQ(device.bytes_out - before.bytes_out, 4000u);  // the host has its copy now
+}
+
+// Reading on the host does not move a State: the next step finds it where it was.
+TEST_F(CudaExecutor, reading_leaves_a_state_where_it_is) {
+  State weight("weight", ramp(300));
+  auto step = compile([&](Tensor x) { weight.assign(weight.value() + x); });
+  step(1.f);
+  EXPECT_EQ(floats(weight)[3], 4);
+  EXPECT_THAT(str(weight.value()), HasSubstr("300"));
+  const size_t before = device.bytes_in;
+  step(1.f);
+  EXPECT_EQ(device.bytes_in - before, 4u);
+  EXPECT_EQ(floats(weight)[3], 5);
+}
+
+TEST_F(CudaExecutor, two_programs_and_an_eager_op_share_a_state) {
+  auto run = [](Executor& executor) {
+    UseExecutor use(executor);
+    State a("a", ramp(64)), b("b", ramp(64, 5));
+    auto mix = compile([&](Tensor x) {
+      a.assign(a.value() + b.value() * x);
+      return sum(a.value());
+    });
+    auto swap = compile([&] {
+      Tensor old = a.value();
+      a.assign(b.value());
+      b.assign(old * 0.5);
+      return max(old);
+    });
+    std::vector<float> seen;
+    for (int k = 0; k < 6; ++k) {
+      Tensor total = mix(static_cast<float>(k) * 0.25f), eager = a.value() * 2 + b.value();
+      Tensor highest = swap();
+      if (k % 2) seen.push_back(total.item<float>());
+      for (float x : floats(eager)) seen.push_back(x);
+      seen.push_back(highest.item<float>());
+    }
+    for (float x : floats(a)) seen.push_back(x);
+    for (float x : floats(b)) seen.push_back(x);
+    return seen;
+  };
+  EXPECT_EQ(run(*find_executor("cuda")), run(reference_executor()));
+}
+
+TEST_F(CudaExecutor, trains_as_the_reference_does) {
+  auto train = [](Executor& executor) {
+    UseExecutor use(executor);
+    State weight("weight", ramp(40) * 0.01), bias("bias", ramp(1));
+    optim::AdamW opt({&weight, &bias}, {.weight_decay = 0.1});
+    auto error = [&](Tensor x, Tensor y) { return mean(square(x * weight.value() + bias.value() - y)); };
+    auto step = compile([&](Tensor x, Tensor y, Tensor lr) {
+      Tensor loss = error(x, y);
+      opt.step(grad(loss, {weight.value(), bias.value()}), lr);
+      return loss;
+    });
+    auto evaluate = compile([&](Tensor x, Tensor y) { return error(x, y); });
+    std::vector<float> seen;
+    for (int k = 0; k < 8; ++k) {
+      Tensor x = reshape(ramp(80, static_cast<float>(k)), {2, 40}) * 0.1, y = x * 0.7 + 0.2;
+      seen.push_back(step(x, y, 0.05f / static_cast<float>(k + 1)).item<float>());
+      if (k % 3 == 2) seen.push_back(evaluate(x, y).item<float>());
+    }
+    for (float w : floats(weight)) seen.push_back(w);
+    return seen;
+  };
+  const std::vector<float> ours = train(*find_executor("cuda")), expected = train(reference_executor());
+  ASSERT_EQ(ours.size(), expected.size());
+  for (size_t k = 0; k < ours.size(); ++k) EXPECT_NEAR(ours[k], expected[k], 2e-5 * (1 + std::abs(expected[k]))) << k;
+}
+
+TEST_F(CudaExecutor, a_graph_gives_the_bits_of_single_launches) {
+  auto f = compile([](Tensor x) { return std::vector<Tensor>{softmax(x * 1.7, 1), sum(exp(x), {0}), x - mean(x)}; });
+  Tensor x = reshape(ramp(6 * 130), {6, 130}) * 0.01;
+  const HostDriver before = device;
+  std::vector<Tensor> first = f(x);
+  EXPECT_GT(device.launches, before.launches);
+  EXPECT_EQ(device.graphs, before.graphs);
+  const int launches = device.launches;
+  for (int k = 0; k < 3; ++k) {
+    std::vector<Tensor> again = f(x);
+    for (size_t i = 0; i < first.size(); ++i)
+      EXPECT_EQ(std::memcmp(first[i].buffer()->read(), again[i].buffer()->read(), first[i].buffer()->bytes()), 0);
+  }
+  EXPECT_EQ(device.launches, launches);
+  EXPECT_EQ(device.graphs - before.graphs, 3);
+}
+
+// Whoever holds an old value keeps it; the new one is elsewhere, and the graph has to follow.
+TEST_F(CudaExecutor, a_value_that_is_held_is_not_overwritten) {
+  State weight("weight", ramp(500));
+  auto step = compile([&] { weight.assign(weight.value() + 1); });
+  std::vector<Tensor> history;
+  for (int k = 0; k < 6; ++k) {
+    if (k != 3) history.push_back(weight.value());  // once donated in between
+    step();
+  }
+  for (size_t k = 0; k < history.size(); ++k)
+    EXPECT_EQ(floats(history[k])[7], 7 + static_cast<float>(k) + (k >= 3)) << k;
+  EXPECT_EQ(floats(weight)[7], 13);
+  EXPECT_GT(device.steps_changed, 0);
+}
+
+// Programs share one arena. When a larger one comes, it lies elsewhere and graphs that are made already follow.
+TEST_F(CudaExecutor, the_arena_moves) {
+  auto program = [](int64_t rows) {
+    return compile([rows](Tensor x) {
+      Tensor wide = broadcast_to(x, {rows, 64});
+      Tensor parts = softmax(wide * iota({rows, 64}, 1, f32), 1);
+      return sum(parts / (1 + max(parts, {0})), {1});
+    });
+  };
+  auto small = program(3), large = program(700);
+  const std::vector<float> first = floats(small(ramp(64)));
+  EXPECT_EQ(floats(small(ramp(64))), first);
+  large(ramp(64));
+  EXPECT_EQ(floats(small(ramp(64))), first);
+}
+
+TEST_F(CudaExecutor, what_the_host_writes_reaches_the_device) {
+  Tensor x = ramp(20);
+  auto f = compile([](Tensor v) { return v * 2; });
+  EXPECT_EQ(floats(f(x))[4], 8);
+  x.buffer()->as<float>()[4] = 50;
+  EXPECT_EQ(floats(f(x))[4], 100);
+}
+
+TEST_F(CudaExecutor, a_call_has_taken_its_arguments_when_it_returns) {
+  Tensor x = ramp(20);
+  auto f = compile([](Tensor v) { return v * 2; });
+  Tensor y = f(x);
+  x.buffer()->as<float>()[4] = 50;
+  EXPECT_EQ(floats(y)[4], 8);
+}
+
+TEST_F(CudaExecutor, two_runs_are_under_way_and_a_read_waits_for_its_own) {
+  State weight("weight", ramp(50));
+  auto step = compile([&](Tensor x) {
+    weight.assign(weight.value() + x);
+    return sum(weight.value());
+  });
+  Tensor first = step(1.f);
+  const int before = device.waits;
+  Tensor second = step(2.f);
+  EXPECT_EQ(device.waits, before);
+  EXPECT_EQ(first.item<float>(), 1225 + 50);
+  EXPECT_EQ(device.waits, before + 1);  // and the second run is still to come
+  EXPECT_EQ(second.item<float>(), 1225 + 150);
+  EXPECT_EQ(device.waits, before + 2);
+}
+
+// ---- indices ----
+
+struct Rows {
+  State table{"table", reshape(ramp(40), {8, 5})}, seen{"seen", ramp(1)};
+  Compiled<std::function<Tensor(Tensor)>> take{[this](Tensor index) {
+                                                 Tensor rows = gather(table.value(), index, 0);
+                                                 seen.assign(seen.value() + sum(rows));
+                                                 return rows;
+                                               },
+                                               {.name = "take"},
+                                               Loc::here()};
+  static Tensor index(int32_t i) { return tensor<int32_t>({1, i}); }
+};
+constexpr int gather_line = __LINE__ - 8;
+
+std::string error_of(const std::function<void()>& f) {
+  try {
+    f();
+  } catch (const ValueError& error) {
+    return error.what();
+  }
+  return "none";
+}
+
+void expect_index_error(const std::string& text) {
+  EXPECT_THAT(text, HasSubstr("gather index 8 is out of range for dim 0 of extent 8"));
+  EXPECT_THAT(text, HasSubstr("cuda_executor_test.cpp:" + std::to_string(gather_line)));
+}
+
+TEST_F(CudaExecutor, an_index_outside_is_told_to_who_reads) {
+  Rows rows;
+  EXPECT_EQ(floats(rows.take(Rows::index(2)))[5], 10);
+  Tensor wrong = rows.take(Rows::index(8));
+  for (int k = 0; k < 2; ++k) expect_index_error(error_of([&] { floats(wrong); }));
+  expect_index_error(error_of([&] { floats(rows.seen); }));          // what the run assigned is no value
+  expect_index_error(error_of([&] { rows.take(Rows::index(1)); }));  // and no argument
+  expect_index_error(error_of([&] { floats(rows.seen.value() * 2); }));
+  rows.seen.assign(ramp(1));
+  EXPECT_EQ(floats(rows.take(Rows::index(3)))[5], 15);
+}
+
+TEST_F(CudaExecutor, an_index_outside_is_told_two_runs_later_if_nobody_reads) {
+  Rows rows;
+  Tensor good = rows.take(Rows::index(2));
+  rows.take(Rows::index(8));
+  rows.seen.assign(ramp(1));
+  int runs = 0;
+  const std::string text = error_of([&] {
+    for (; runs < 5; ++runs) rows.take(Rows::index(1));
+  });
+  expect_index_error(text);
+  EXPECT_LE(runs, 2);
+  EXPECT_EQ(floats(good)[5], 10);
+  EXPECT_EQ(floats(rows.take(Rows::index(1)))[5], 5);  // told once
+}
+
+// ---- memory ----
+
+TEST_F(CudaExecutor, out_of_memory_names_the_largest_tensors) {
+  std::vector<std::unique_ptr<State>> states;
+  for (int k = 1; k <= 7; ++k)
+    states.push_back(std::make_unique<State>("layers." + std::to_string(k), ramp(100'000 * k)));
+  auto total = compile([&] {
+    Tensor all = scalar(0.0, f32);
+    for (auto& state : states) all = all + sum(state->value());
+    return all;
+  });
+  total();
+  device.memory = 14'000'000;
+  std::string text;
+  try {
+    compile([](Tensor x) { return x + 1; })(ramp(2'000'000));
+  } catch (const OutOfMemory& error) {
+    text = error.what();
+  }
+  EXPECT_THAT(text, HasSubstr("the device has no 8.0 MB left"));
+  size_t at = 0;
+  for (int k = 7; k >= 3; --k) {
+    const size_t found = text.find(fmt::format("f32[{}] layers.{}", 100'000 * k, k));
+    EXPECT_NE(found, std::string::npos) << k << "\n" << text;
+    EXPECT_GE(found, at);
+    at = found;
+  }
+  EXPECT_EQ(text.find("layers.2"), std::string::npos);
+  device.memory = size_t{1} << 40;
+  EXPECT_GT(total().item<float>(), 0);  // nothing was lost
+}
+
+TEST_F(CudaExecutor, threads_read_at_the_same_time) {
+  auto f = compile([](Tensor x) { return std::vector<Tensor>{x + 1, x * 2}; });
+  std::vector<Tensor> made = f(ramp(4096));
+  std::vector<std::thread> team;
+  std::vector<float> sums(8);
+  for (size_t t = 0; t < sums.size(); ++t)
+    team.emplace_back([&, t] {
+      for (float x : floats(made[t % 2])) sums[t] += x - (t % 2 ? 4095.f : 2048.5f);
+    });
+  for (std::thread& thread : team) thread.join();
+  for (float sum : sums) EXPECT_EQ(sum, 0);
+}
+
+// ---- compiled programs on disk, and texts that were edited ----
+
+class CudaFiles : public CudaExecutor {
+ protected:
+  void SetUp() override {
+    folder_ = std::filesystem::temp_directory_path() / fmt::format("tessera-cuda-files-{}", getpid());
+    std::filesystem::create_directories(folder_ / "cache");
+    std::filesystem::permissions(folder_ / "cache", std::filesystem::perms::owner_all);
+    before_ = getenv("TESSERA_CACHE_DIR") ? getenv("TESSERA_CACHE_DIR") : "";
+    setenv("TESSERA_CACHE_DIR", (folder_ / "cache").c_str(), 1);
+  }
+  void TearDown() override {
+    unsetenv("TESSERA_KERNELS");
+    setenv("TESSERA_CACHE_DIR", before_.c_str(), 1);
+    std::filesystem::remove_all(folder_);
+    CudaExecutor::TearDown();
+  }
+
+  static Program program() {
+    std::vector<NodePtr> captured;
+    Tensor x = ramp(100);
+    return flatten({}, {softmax(x * 3, 0).node(), (x - 7).node()}, false, &captured);
+  }
+  void put_back(const std::string& from, const std::string& to) {
+    const cuda::CompiledProgram made = cuda::compile_program(tripled(), "sm_80");
+    std::string text = made.lowered.kernels[0].text;
+    const size_t at = text.find(from);
+    ASSERT_NE(at, std::string::npos) << text;
+    text.replace(at, from.size(), to);
+    std::filesystem::create_directories(folder_ / "kernels");
+    std::ofstream(folder_ / "kernels" / ("07-" + made.lowered.kernels[0].name + ".cu")) << text;
+    setenv("TESSERA_KERNELS", (folder_ / "kernels").c_str(), 1);
+  }
+  static Program tripled() {
+    std::vector<NodePtr> captured;
+    return flatten({}, {(ramp(100) * 3).node()}, false, &captured);
+  }
+  static std::vector<float> run(const Program& program) {
+    std::shared_ptr<Executable> executable = find_executor("cuda")->compile(program);
+    std::vector<BufferPtr> arguments;
+    for (size_t k = 0; k < program.inputs.size(); ++k) arguments.push_back(ramp(100).buffer());
+    return tensor_from(executable->run(program, arguments)[0], f32, {100}).to_vector<float>();
+  }
+
+  std::filesystem::path folder_;
+  std::string before_;
+};
+
+TEST_F(CudaFiles, a_warm_start_lowers_and_compiles_nothing) {
+  const cuda::CompiledProgram cold = cuda::compile_program(program(), "sm_80");
+  EXPECT_FALSE(cold.is_from_disk);
+  EXPECT_GT(device.compiled, 0);
+  const int compiled = device.compiled;
+  const cuda::CompiledProgram warm = cuda::compile_program(program(), "sm_80");
+  EXPECT_TRUE(warm.is_from_disk);
+  EXPECT_EQ(device.compiled, compiled);
+  EXPECT_EQ(warm.lowered.plan.to_json(), cold.lowered.plan.to_json());
+  ASSERT_EQ(warm.cubins.size(), cold.cubins.size());
+  for (size_t k = 0; k < warm.cubins.size(); ++k) {
+    EXPECT_EQ(warm.cubins[k].image, cold.cubins[k].image);
+    EXPECT_EQ(warm.lowered.kernels[k].text, cold.lowered.kernels[k].text);
+  }
+  EXPECT_FALSE(cuda::compile_program(program(), "sm_90a").is_from_disk);  // another card
+  Program strict = program();
+  strict.strict = true;
+  EXPECT_FALSE(cuda::compile_program(strict, "sm_80").is_from_disk);
+}
+
+TEST_F(CudaFiles, a_cubin_that_is_gone_is_made_again) {
+  cuda::compile_program(program(), "sm_80");
+  int removed = 0;
+  for (const codegen::CachedFile& file : codegen::cached_files())
+    if (file.kind == "cubin" && removed++ == 0) std::filesystem::remove(file.path);
+  ASSERT_GT(removed, 0);
+  const int compiled = device.compiled;
+  EXPECT_FALSE(cuda::compile_program(program(), "sm_80").is_from_disk);
+  EXPECT_EQ(device.compiled, compiled + 1);
+}
+
+TEST_F(CudaFiles, an_edited_kernel_takes_the_place_of_the_printed_one) {
+  EXPECT_EQ(run(tripled())[5], 15);
+  put_back(" * 3.f", " * 4.f");
+  EXPECT_EQ(run(tripled())[5], 20);
+  const cuda::CompiledProgram made = cuda::compile_program(tripled(), "sm_80");
+  EXPECT_TRUE(made.is_from_disk);  // what was printed is still there
+  EXPECT_THAT(codegen::explain(made.lowered.plan, tripled()), HasSubstr("is compiled from " + folder_.string()));
+  unsetenv("TESSERA_KERNELS");
+  EXPECT_EQ(run(tripled())[5], 15);
+}
+
+TEST_F(CudaFiles, a_text_that_differs_in_comments_alone_is_not_edited) {
+  put_back("// kernel", "// my kernel");
+  EXPECT_THAT(codegen::explain(cuda::compile_program(tripled(), "sm_80").lowered.plan, tripled()),
+              ::testing::Not(HasSubstr("edited")));
+}
+
+TEST_F(CudaFiles, an_edited_kernel_that_is_wrong_shows_the_message_of_the_compiler) {
+  put_back(" * 3.f", " * three");
+  std::string text;
+  try {
+    run(tripled());
+  } catch (const CompileError& error) {
+    text = error.what();
+  }
+  EXPECT_THAT(text, HasSubstr("kernels/07-"));
+  EXPECT_THAT(text, HasSubstr("three"));
+}
+
+}  // namespace
+}  // namespace tessera::testing

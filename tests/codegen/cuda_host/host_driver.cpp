@@ -1,0 +1,415 @@
+#include "tests/codegen/cuda_host/host_driver.h"
+
+#include <cstring>
+#include <deque>
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <regex>
+#include <set>
+#include <vector>
+
+#include <fmt/format.h>
+
+#include <tessera/codegen/cuda/runtime/compiler.h>
+#include <tessera/codegen/cuda/runtime/driver.h>
+#include <tessera/codegen/cuda/runtime/kernel.h>
+#include <tessera/core/error.h>
+
+#include "tests/codegen/cuda_rows/host_run.h"
+
+namespace tessera::cuda {
+
+// What the driver's handles are here.
+struct ModuleHandle {
+  void* library;
+};
+struct FunctionHandle {
+  testing::HostKernel kernel;
+  int parameters;
+};
+struct EventHandle {
+  bool has_come = true;
+  StreamHandle* stream = nullptr;
+};
+struct StreamHandle {
+  std::deque<std::function<void()>> waiting;
+};
+struct NodeHandle {
+  std::function<void()> work;
+};
+struct GraphHandle {
+  std::deque<NodeHandle> nodes;
+};
+struct GraphRunHandle {
+  GraphHandle* graph;
+};
+
+}  // namespace tessera::cuda
+
+namespace tessera::testing {
+
+HostDriver& host_driver() {
+  static HostDriver driver;
+  return driver;
+}
+
+namespace {
+
+using namespace cuda;
+
+constexpr int success = 0, invalid = 1, not_found = 500;
+
+// One lock for all of it: the executor may call from several threads.
+std::recursive_mutex& mutex() {
+  static auto* kept = new std::recursive_mutex;
+  return *kept;
+}
+using Lock = std::lock_guard<std::recursive_mutex>;
+
+std::set<StreamHandle*>& streams() {
+  static auto* kept = new std::set<StreamHandle*>;
+  return *kept;
+}
+StreamHandle& stream_of(StreamHandle* stream) {
+  static auto* first = new StreamHandle;
+  StreamHandle* found = stream ? stream : first;
+  streams().insert(found);
+  return *found;
+}
+
+void run_all(StreamHandle& stream) {
+  while (!stream.waiting.empty()) {
+    auto work = std::move(stream.waiting.front());
+    stream.waiting.pop_front();
+    work();
+  }
+}
+
+int push(StreamHandle* stream, std::function<void()> work) {
+  StreamHandle& to = stream_of(stream);
+  to.waiting.push_back(std::move(work));
+  if (!host_driver().is_late) run_all(to);
+  return success;
+}
+
+// What may still be under way is kept until the end.
+int keep(void* handle) {
+  static auto* kept = new std::vector<void*>;
+  kept->push_back(handle);
+  return success;
+}
+
+// ---- memory ----
+
+struct Memory {
+  std::map<Pointer, size_t> blocks;           // in use, or to be freed by a stream
+  std::multimap<size_t, Pointer> given_back;  // freed in the order of the first stream: the next may have them at once
+  std::map<void*, size_t> pinned;
+  size_t used = 0;
+};
+Memory& memory() {
+  static auto* kept = new Memory;
+  return *kept;
+}
+
+constexpr unsigned char poison = 0xff;  // NaN in every float
+
+int take(Pointer* address, size_t bytes) {
+  if (memory().used + bytes > host_driver().memory) return out_of_memory;
+  void* block = std::aligned_alloc(256, (bytes + 255) / 256 * 256);
+  std::memset(block, poison, bytes);
+  *address = reinterpret_cast<Pointer>(block);
+  memory().blocks[*address] = bytes;
+  memory().used += bytes;
+  return success;
+}
+
+bool is_pinned(const void* data) {
+  auto after = memory().pinned.upper_bound(const_cast<void*>(data));
+  if (after == memory().pinned.begin()) return false;
+  --after;
+  return static_cast<const char*>(data) < static_cast<const char*>(after->first) + after->second;
+}
+
+char* at(Pointer address) { return reinterpret_cast<char*>(address); }
+
+// ---- launches ----
+
+std::function<void()> launch_of(FunctionHandle* function, unsigned blocks, void** parameters) {
+  HostArguments values = {};  // taken now, as the driver does
+  for (int k = 0; k < function->parameters; ++k)
+    std::memcpy(&values.at(static_cast<size_t>(k)), parameters[k], sizeof(void*));
+  return [=] {
+    if (host_driver().runs_kernels) run_host_kernel(function->kernel, values, blocks);
+  };
+}
+
+std::function<void()> copy_of(const CopyNode& node) {
+  return [=] { std::memcpy(at(node.to.device), at(node.from.device), node.bytes); };
+}
+
+// The libraries of kernels tell how many parameters each has, as cubins do.
+Cubin compile_for_host(const std::string& file_name, const std::string& text) {
+  static const std::regex signature(R"(__global__ void[^;{]*?(\w+)\(([^)]*)\)\s*\{)");
+  std::string all = text;
+  for (std::sregex_iterator found(text.begin(), text.end(), signature), end; found != end; ++found) {
+    const std::string parameters = (*found)[2];
+    all += fmt::format("\nextern \"C\" const int {}_parameters = {};\n", (*found)[1].str(),
+                       parameters.empty() ? 0 : 1 + std::count(parameters.begin(), parameters.end(), ','));
+  }
+  {
+    Lock lock(mutex());
+    ++host_driver().compiled;
+  }
+  Cubin made;
+  try {
+    made.image = build_host_library(all);
+  } catch (const std::runtime_error& refused) {
+    throw CompileError({.code = "T-C002", .fault = fmt::format("{}: {}", file_name, refused.what())});
+  }
+  return made;
+}
+
+const Driver table = {
+    .init = [](unsigned) { return success; },
+    .error_name = [](int, const char** name) { return *name = "HOST", success; },
+    .error_text = [](int, const char** text) { return *text = "the driver of tests refuses", success; },
+    .device_count = [](int* count) { return *count = 1, success; },
+    .device_name = [](char* name, int, int) { return std::strcpy(name, "processor"), success; },
+    .device_attribute = [](int* value, int attribute,
+                           int) { return *value = attribute == device_major ? 8 : 0, success; },
+    .device_memory = [](size_t* bytes, int) { return *bytes = host_driver().memory, success; },
+    .context_retain = [](Context** context, int) { return *context = nullptr, success; },
+    .context_use = [](Context*) { return success; },
+    .context_wait =
+        [] {
+          Lock lock(mutex());
+          ++host_driver().waits;
+          for (StreamHandle* stream : streams()) run_all(*stream);
+          return success;
+        },
+    .memory_left =
+        [](size_t* left, size_t* all) {
+          Lock lock(mutex());
+          *all = host_driver().memory, *left = *all - memory().used;
+          return success;
+        },
+    .allocate =
+        [](Pointer* address, size_t bytes) {
+          Lock lock(mutex());
+          return take(address, bytes);
+        },
+    .free =
+        [](Pointer address) {
+          Lock lock(mutex());
+          memory().used -= memory().blocks[address];
+          memory().blocks.erase(address);
+          std::free(at(address));
+          return success;
+        },
+    .allocate_in_stream =
+        [](Pointer* address, size_t bytes, StreamHandle* stream) {
+          Lock lock(mutex());
+          if (auto found = memory().given_back.find(bytes); found != memory().given_back.end() && !stream) {
+            *address = found->second;
+            memory().given_back.erase(found);
+            return success;
+          }
+          return take(address, bytes);
+        },
+    .free_in_stream =
+        [](Pointer address, StreamHandle* stream) {
+          Lock lock(mutex());
+          const size_t bytes = memory().blocks.at(address);
+          push(stream, [=] { std::memset(at(address), poison, bytes); });
+          memory().given_back.emplace(bytes, address);
+          return success;
+        },
+    .allocate_pinned =
+        [](void** data, size_t bytes) {
+          Lock lock(mutex());
+          *data = std::malloc(bytes);
+          memory().pinned[*data] = bytes;
+          return success;
+        },
+    .free_pinned =
+        [](void* data) {
+          Lock lock(mutex());
+          memory().pinned.erase(data);
+          std::free(data);
+          return success;
+        },
+    .device_pool = [](PoolHandle** pool, int) { return *pool = nullptr, success; },
+    .pool_trim =
+        [](PoolHandle*, size_t) {
+          Lock lock(mutex());
+          for (auto [bytes, address] : memory().given_back) {
+            memory().used -= bytes;
+            memory().blocks.erase(address);
+            std::free(at(address));
+          }
+          memory().given_back.clear();
+          return success;
+        },
+    .pool_set = [](PoolHandle*, int, void*) { return success; },
+    .copy_in_stream =
+        [](Pointer to, const void* from, size_t bytes, StreamHandle* stream) {
+          Lock lock(mutex());
+          host_driver().bytes_in += bytes;
+          if (is_pinned(from)) return push(stream, [=] { std::memcpy(at(to), from, bytes); });
+          std::string staged(static_cast<const char*>(from), bytes);
+          return push(stream, [=] { std::memcpy(at(to), staged.data(), bytes); });
+        },
+    .copy_out_stream =
+        [](void* to, Pointer from, size_t bytes, StreamHandle* stream) {
+          Lock lock(mutex());
+          host_driver().bytes_out += bytes;
+          return push(stream, [=] { std::memcpy(to, at(from), bytes); });
+        },
+    .copy_within_stream =
+        [](Pointer to, Pointer from, size_t bytes, StreamHandle* stream) {
+          Lock lock(mutex());
+          return push(stream, [=] { std::memcpy(at(to), at(from), bytes); });
+        },
+    .copy_in =
+        [](Pointer to, const void* from, size_t bytes) {
+          Lock lock(mutex());
+          run_all(stream_of(nullptr));
+          std::memcpy(at(to), from, bytes);
+          return success;
+        },
+    .copy_out =
+        [](void* to, Pointer from, size_t bytes) {
+          Lock lock(mutex());
+          run_all(stream_of(nullptr));
+          std::memcpy(to, at(from), bytes);
+          return success;
+        },
+    .fill_bytes =
+        [](Pointer to, unsigned char byte, size_t bytes) {
+          Lock lock(mutex());
+          return push(nullptr, [=] { std::memset(at(to), byte, bytes); });
+        },
+    .module_load =
+        [](ModuleHandle** module, const void* image) {
+          // The driver takes a cubin without its length, as that stands in it; here it is an ELF file too.
+          const auto* bytes = static_cast<const char*>(image);
+          uint64_t sections = 0;
+          uint16_t size = 0, count = 0;
+          std::memcpy(&sections, bytes + 40, 8), std::memcpy(&size, bytes + 58, 2), std::memcpy(&count, bytes + 60, 2);
+          *module = new ModuleHandle{open_host_library(std::string(bytes, sections + size_t{size} * count))};
+          return success;
+        },
+    .module_unload = [](ModuleHandle* module) { return delete module, success; },
+    .module_function =
+        [](FunctionHandle** function, ModuleHandle* module, const char* name) {
+          const HostKernel kernel = find_host_kernel(module->library, name);
+          if (!kernel.entry) return not_found;
+          const auto* parameters =
+              static_cast<const int*>(find_host_symbol(module->library, std::string(name) + "_parameters"));
+          *function = new FunctionHandle{kernel, *parameters};
+          return success;
+        },
+    .module_global =
+        [](Pointer* address, size_t* bytes, ModuleHandle* module, const char* name) {
+          void* found = find_host_symbol(module->library, name);
+          if (!found) return not_found;
+          *address = reinterpret_cast<Pointer>(found), *bytes = sizeof(LaunchFacts);
+          return success;
+        },
+    .function_set = [](FunctionHandle*, int, int) { return success; },
+    .launch =
+        [](const LaunchConfig* config, FunctionHandle* function, void** parameters, void**) {
+          Lock lock(mutex());
+          ++host_driver().launches;
+          return push(config->stream, launch_of(function, config->grid[0], parameters));
+        },
+    .stream_create = [](StreamHandle** stream, unsigned) { return *stream = new StreamHandle, success; },
+    .stream_wait =
+        [](StreamHandle* stream) {
+          Lock lock(mutex());
+          run_all(stream_of(stream));
+          return success;
+        },
+    .event_create = [](EventHandle** event, unsigned) { return *event = new EventHandle, success; },
+    .event_destroy = [](EventHandle* event) { return keep(event); },
+    .event_record =
+        [](EventHandle* event, StreamHandle* stream) {
+          Lock lock(mutex());
+          event->has_come = false, event->stream = stream;
+          return push(stream, [=] { event->has_come = true; });
+        },
+    .event_wait =
+        [](EventHandle* event) {
+          Lock lock(mutex());
+          if (!event->has_come) ++host_driver().waits;
+          StreamHandle& stream = stream_of(event->stream);
+          while (!event->has_come) {  // no further than there: what comes later is not done yet
+            auto work = std::move(stream.waiting.front());
+            stream.waiting.pop_front();
+            work();
+          }
+          return success;
+        },
+    .event_query =
+        [](EventHandle* event) {
+          Lock lock(mutex());
+          return event->has_come ? success : not_ready;
+        },
+    .event_elapsed = [](float* milliseconds, EventHandle*, EventHandle*) { return *milliseconds = 0, success; },
+    .graph_create = [](GraphHandle** graph, unsigned) { return *graph = new GraphHandle, success; },
+    .graph_destroy = [](GraphHandle* graph) { return keep(graph); },
+    .graph_add_kernel =
+        [](NodeHandle** node, GraphHandle* graph, NodeHandle* const*, size_t, const KernelNode* kernel) {
+          graph->nodes.push_back({launch_of(kernel->function, kernel->grid[0], kernel->arguments)});
+          *node = &graph->nodes.back();
+          return success;
+        },
+    .graph_add_copy =
+        [](NodeHandle** node, GraphHandle* graph, NodeHandle* const*, size_t, const CopyNode* copy, Context*) {
+          graph->nodes.push_back({copy_of(*copy)});
+          *node = &graph->nodes.back();
+          return success;
+        },
+    .graph_instantiate =
+        [](GraphRunHandle** run, GraphHandle* graph, unsigned long long) {
+          ++host_driver().graphs_made;
+          return *run = new GraphRunHandle{graph}, success;
+        },
+    .graph_set_kernel =
+        [](GraphRunHandle*, NodeHandle* node, const KernelNode* kernel) {
+          ++host_driver().steps_changed;
+          node->work = launch_of(kernel->function, kernel->grid[0], kernel->arguments);
+          return success;
+        },
+    .graph_set_copy =
+        [](GraphRunHandle*, NodeHandle* node, const CopyNode* copy, Context*) {
+          ++host_driver().steps_changed;
+          node->work = copy_of(*copy);
+          return success;
+        },
+    .graph_launch =
+        [](GraphRunHandle* run, StreamHandle* stream) {
+          Lock lock(mutex());
+          ++host_driver().graphs;
+          std::vector<std::function<void()>> all;  // as they are now: later changes are for later launches
+          for (const NodeHandle& node : run->graph->nodes) all.push_back(node.work);
+          return push(stream, [all] {
+            for (const auto& work : all) work();
+          });
+        },
+    .graph_run_destroy = [](GraphRunHandle* run) { return delete run, success; },
+    .tensor_map = [](TensorMap*, int, uint32_t, void*, const uint64_t*, const uint64_t*, const uint32_t*,
+                     const uint32_t*, int, int, int, int) { return invalid; },
+};
+
+}  // namespace
+
+void use_host_driver() {
+  use_driver(table);
+  use_compiler(compile_for_host);
+}
+
+}  // namespace tessera::testing

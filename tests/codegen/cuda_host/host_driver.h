@@ -1,0 +1,30 @@
+#pragma once
+// A driver and a compiler for tests of the CUDA executor without a card: memory is the host's, kernels are the texts
+// compiled for the processor (cuda_rows/host_run.h). Streams run as late as they may: a copy, a launch or a graph happens
+// when somebody waits for it, so that whoever reads too early, or changes what a copy still needs, is found out. Freed
+// memory is overwritten and given to the next who asks for its size.
+
+#include <cstddef>
+
+namespace tessera::testing {
+
+// Before anything touches a device.
+void use_host_driver();
+
+struct HostDriver {
+  size_t memory = size_t{1} << 40;  // bytes there are
+  bool runs_kernels = true;
+  bool is_late = true;  // false: everything happens at once
+
+  // Counted since the start.
+  int launches = 0;       // of kernels, one by one
+  int graphs = 0;         // of graphs
+  int graphs_made = 0;    // finished
+  int steps_changed = 0;  // of finished graphs
+  int waits = 0;          // calls that waited for the device
+  int compiled = 0;       // texts
+  size_t bytes_in = 0, bytes_out = 0;
+};
+HostDriver& host_driver();
+
+}  // namespace tessera::testing
