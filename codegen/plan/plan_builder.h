@@ -30,6 +30,7 @@ class PlanBuilder {
   Storage& storage() { return *storage_; }
 
   void launch(PlanLaunch made, mlir::Operation& op);
+  void copy(int from, int to, mlir::Operation& op);
   // What keeps its old elements elsewhere must hold them first.
   void copy_inits(mlir::Operation& op, std::optional<llvm::ArrayRef<int64_t>> init_of, mlir::ValueRange inits);
   // Inputs, then results.
@@ -41,8 +42,6 @@ class PlanBuilder {
 
  private:
   void visit(mlir::Operation& op);
-  void copy(int from, int to, mlir::Operation& op);
-
   mlir::func::FuncOp function_;
   Plan* plan_ = nullptr;
   std::optional<Storage> storage_;

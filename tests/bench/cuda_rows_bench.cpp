@@ -2,6 +2,7 @@
 // Counted are the bytes of arguments and results alone, each once; what a program moves beside counts against it.
 
 #include <algorithm>
+#include <cmath>
 #include <cstdint>
 #include <cstdio>
 #include <cstring>
@@ -17,18 +18,58 @@
 namespace tessera::bench {
 namespace {
 
-constexpr int64_t rows = 16384, columns = 4096;
 constexpr int rounds = 20;
+
+struct Kernel {
+  const char* name;
+  int64_t rows, columns;
+  DType dtype;
+  double goal;  // share of the copy rate
+};
+
+const Kernel kernels[] = {
+    {"layer_norm", 16384, 4096, bf16, 0.90},
+    {"layer_norm_backward", 16384, 4096, bf16, 0.90},
+    {"rms_norm", 16384, 4096, bf16, 0.90},
+    {"rms_norm_backward", 16384, 4096, bf16, 0.90},
+    {"softmax", 16384, 4096, bf16, 0.90},
+    {"softmax_backward", 16384, 4096, bf16, 0.90},
+    {"gelu_add", 16384, 4096, bf16, 0.90},
+    {"gelu_backward", 16384, 4096, bf16, 0.90},
+    {"dropout", 16384, 4096, bf16, 0.90},
+    {"column_sum", 16384, 4096, bf16, 0.90},
+    {"total", 16384, 4096, bf16, 0.90},
+    {"cross_entropy", 8192, 50304, bf16, 0.90},
+    {"cross_entropy_backward", 8192, 50304, bf16, 0.90},
+    {"adamw", 16384, 4096, f32, 0.92},
+    {"embedding_backward", 16384, 768, f32, 0.5},
+    {"argsort", 16384, 4096, bf16, 0.5},
+    {"argmax", 16384, 4096, bf16, 0.5},
+    {"cumsum", 16384, 4096, bf16, 0.5},
+    {"cumsum_columns", 16384, 4096, bf16, 0.5},
+    {"window", 16384, 4096, bf16, 0.5},
+    {"fold", 16384, 4096, bf16, 0.5},
+    {"update_rows", 16384, 4096, bf16, 0.5},
+};
 
 double median(std::vector<double> values) {
   std::nth_element(values.begin(), values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2), values.end());
   return values[values.size() / 2];
 }
 
-// Random numbers in [1, 2), the same 64 Ki of them again and again.
-Tensor repeated(const std::string&, DType dtype, const Shape& shape) {
+// Random numbers in [1, 2), the same 64 Ki of them again and again; of labels the low ones more often.
+Tensor repeated(const std::string& name, DType dtype, const Shape& shape) {
   constexpr int64_t period = 1 << 16;
   testing::Draw draw(5);
+  if (is_integer(dtype)) {
+    const auto count = static_cast<double>(name == "tokens" ? testing::vocabulary(shape.numel()) : 1000);
+    std::vector<double> labels;
+    for (int64_t k = 0; k < shape.numel(); ++k) {
+      const double u = draw.uniform(0, 1);
+      labels.push_back(std::floor(count * u * u * u));
+    }
+    return testing::from_doubles(labels, dtype, shape);
+  }
   const auto bytes = static_cast<size_t>(shape.numel()) * size_of(dtype);
   auto buffer = std::make_shared<Buffer>(bytes);
   for (int64_t i = 0; i < std::min(period, shape.numel()); ++i)
@@ -39,8 +80,8 @@ Tensor repeated(const std::string&, DType dtype, const Shape& shape) {
   return tensor_from(std::move(buffer), dtype, shape);
 }
 
-void measure(const std::string& name) {
-  testing::RowProgram made = testing::row_program(name, rows, columns, bf16, repeated);
+void measure(const Kernel& kernel) {
+  testing::RowProgram made = testing::row_program(kernel.name, kernel.rows, kernel.columns, kernel.dtype, repeated);
   cuda::ProgramRunner runner(cuda::compile_program(made.program, cuda::use_device().architecture));
   const codegen::Plan& plan = runner.lowered().plan;
   double bytes = 0;
@@ -63,8 +104,11 @@ void measure(const std::string& name) {
     copies.push_back(copy), ours.push_back(own);
   }
   const double rate = bytes / median(ours) / 1e6, copy_rate = 2.0 * copied / median(copies) / 1e6;
-  std::printf("%-20s %2zu launches %9.1f us %8.0f GB/s   copy %5.0f GB/s   share %.3f\n", name.c_str(),
-              plan.launches.size(), median(ours) * 1e3, rate, copy_rate, rate / copy_rate);
+  const double share = rate / copy_rate;
+  std::printf("%-22s %6lld x %5lld %-4s %2zu launches %9.1f us %6.0f GB/s  copy %5.0f GB/s  share %.3f  goal %.2f%s\n",
+              kernel.name, static_cast<long long>(kernel.rows), static_cast<long long>(kernel.columns),
+              std::string(name(kernel.dtype)).c_str(), plan.launches.size(), median(ours) * 1e3, rate, copy_rate, share,
+              kernel.goal, share < kernel.goal ? "  below" : "");
 }
 
 }  // namespace
@@ -72,11 +116,11 @@ void measure(const std::string& name) {
 
 int main(int argc, char** argv) {
   try {
-    std::printf("%s, %lld x %lld bf16, AdamW on as many f32 values\n", tessera::cuda::use_device().name.c_str(),
-                static_cast<long long>(tessera::bench::rows), static_cast<long long>(tessera::bench::columns));
-    std::vector<std::string> names(argv + 1, argv + argc);
-    if (names.empty()) names = tessera::testing::row_program_names();
-    for (const std::string& name : names) tessera::bench::measure(name);
+    std::printf("%s\n", tessera::cuda::use_device().name.c_str());
+    const std::vector<std::string> wanted(argv + 1, argv + argc);
+    for (const tessera::bench::Kernel& kernel : tessera::bench::kernels)
+      if (wanted.empty() || std::find(wanted.begin(), wanted.end(), kernel.name) != wanted.end())
+        tessera::bench::measure(kernel);
   } catch (const tessera::Error& error) {
     std::fprintf(stderr, "%s\n", error.what());
     return 1;

@@ -1,7 +1,8 @@
 #pragma once
-// bf16 and f16 to f32 and back: to nearest even.
+// bf16, f16 and f8 to f32 and back: to nearest even.
 
 #include "core.cuh"
+#include "f8.cuh"
 
 namespace tessera {
 
@@ -22,7 +23,6 @@ TESSERA_DEVICE float round_to_odd(double x) {
   return static_cast<double>(y) == x || x != x ? y : __uint_as_float(__float_as_uint(y) | 1);
 }
 
-template <class To> TESSERA_DEVICE To narrow(float x);
 template <> TESSERA_DEVICE bf16 narrow<bf16>(float x) {
   bf16 y;
   asm("cvt.rn.bf16.f32 %0, %1;" : "=h"(y.bits) : "f"(x));

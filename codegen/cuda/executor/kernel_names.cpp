@@ -61,9 +61,9 @@ std::string Lowering::line_of(int op) const {
   return line.substr(line.rfind('/') + 1);
 }
 
-std::vector<std::string> Lowering::head(fuse::KernelOp kernel, const KernelWords& words, const std::string& schedule,
-                                        const PlanLaunch& made) const {
-  std::vector<std::string> lines{"kernel " + kernel.getName().str(), ""};
+std::vector<std::string> Lowering::head(mlir::Operation& op, const std::string& kernel, const KernelWords& words,
+                                        const std::string& schedule, const PlanLaunch& made) const {
+  std::vector<std::string> lines{"kernel " + kernel, ""};
   auto list = [&](const char* what, mlir::ValueRange values, const std::vector<std::string>& names) {
     std::string text;
     for (auto [value, name] : llvm::zip(values, names)) {
@@ -74,16 +74,16 @@ std::vector<std::string> Lowering::head(fuse::KernelOp kernel, const KernelWords
     }
     if (!text.empty()) lines.push_back(fmt::format("  {:<10} {}", what, text));
   };
-  list("reads", kernel.getInputs(), words.inputs);
-  list("writes", kernel.getResults(), words.results);
+  list("reads", op.getOperands().take_front(words.inputs.size()), words.inputs);
+  list("writes", op.getResults(), words.results);
   lines.push_back(
       fmt::format("  {:<10} {}, {:.1f} MFLOP", "moves", size_text(made.bytes), static_cast<double>(made.flops) / 1e6));
   lines.push_back(fmt::format("  {:<10} {}", "schedule", schedule));
   // One line of the comment for each line of the user, with the ops on it in the order of the program.
   std::vector<std::pair<std::string, std::string>> from;
-  for (int op : codegen::origins_of(*kernel)) {
-    const Instruction* found = instruction(op);
-    const std::string line = line_of(op);
+  for (int origin : codegen::origins_of(op)) {
+    const Instruction* found = instruction(origin);
+    const std::string line = line_of(origin);
     if (!found || line.empty() || found->op == Op::Constant) continue;
     auto known = llvm::find_if(from, [&](const auto& entry) { return entry.first == line; });
     if (known == from.end()) known = from.insert(from.end(), {line, ""});

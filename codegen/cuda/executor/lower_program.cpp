@@ -60,10 +60,6 @@ void Lowering::visit_cascade(fuse::CascadeOp cascade) {
   refuse(last_origin_of(*cascade), "a cascade of contractions", cascade.getName().str());
 }
 
-void Lowering::visit_library(fuse::LibraryOp library) {
-  refuse(last_origin(library.getLoc()), "the routine '" + library.getName().str() + "'", library.getName().str());
-}
-
 void Lowering::refuse(int op, const std::string& what, const std::string& kernel) const {
   ErrorText text{.code = "T-X010", .fault = "no CUDA kernel yet for " + what};
   if (const Instruction* found = instruction(op)) {
@@ -90,16 +86,20 @@ int Lowering::kernel_number(fuse::KernelOp kernel, const char* kind, KernelWords
   } catch (const Unsupported& found) {
     refuse(kernel, found);
   }
+  return add_text(kernel.getName().str(), kind, std::move(text));
+}
+
+int Lowering::add_text(const std::string& kernel, const char* kind, std::string text) {
   const std::string key =
-      codegen::blake3_hex(kernel.getName().str() + "\n" + std::to_string(recorded_.strict) + without_comments(text));
+      codegen::blake3_hex(kernel + "\n" + std::to_string(recorded_.strict) + without_comments(text));
   auto [found, fresh] = number_.try_emplace(key, static_cast<int>(plan().kernels.size()));
   if (fresh) {
     std::string symbol;
-    for (char c : kernel.getName()) symbol += llvm::isAlnum(c) ? c : '_';
+    for (char c : kernel) symbol += llvm::isAlnum(c) ? c : '_';
     symbol = symbol.substr(0, 40) + "_" + key.substr(0, 8);
     for (size_t at = text.find("NAME"); at != std::string::npos; at = text.find("NAME", at + symbol.size()))
       text.replace(at, 4, symbol);
-    plan().kernels.push_back({key, symbol, kernel.getName().str(), kind});
+    plan().kernels.push_back({key, symbol, kernel, kind});
     result_.kernels.push_back({key, symbol, text});
   }
   return found->second;

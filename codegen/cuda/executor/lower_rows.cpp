@@ -7,6 +7,7 @@
 #include "mlir/IR/IRMapping.h"
 
 #include <tessera/codegen/cuda/executor/lowering.h>
+#include <tessera/codegen/cuda/rows/lift.h>
 #include <tessera/codegen/plan/facts.h>
 #include <tessera/codegen/plan/lifetimes.h>
 
@@ -36,6 +37,17 @@ bool has_inits(fuse::KernelOp kernel) {
   return kernel.getInitOf() && llvm::any_of(*kernel.getInitOf(), [](int64_t init) { return init != -1; });
 }
 
+bool reduces_anything(fuse::KernelOp kernel) { return !kernel.getBody().getOps<fuse::ReduceOp>().empty(); }
+
+// A sum over all rows that is written through a map that is not linear: the kernel that adds parts up has none.
+bool sums_through_other_map(const Form& form, const Stages& stages) {
+  mlir::Operation* yield = form.body->getTerminator();
+  for (const codegen::Column& column : stages.columns)
+    for (unsigned k = 0; k < yield->getNumOperands(); ++k)
+      if (yield->getOperand(k).getDefiningOp() == column.reduce && !form.out[k].linear()) return true;
+  return false;
+}
+
 }  // namespace
 
 void Lowering::launch_rows(fuse::KernelOp kernel, const std::vector<int>& values, mlir::Operation& at,
@@ -48,7 +60,15 @@ void Lowering::launch_rows(fuse::KernelOp kernel, const std::vector<int>& values
     schedule = schedule_rows(form, stages);
   } catch (const Unsupported& found) {
     if (kernel.getNumResults() > 1 && !has_inits(kernel)) return launch_apart(kernel, values, at, words);
-    refuse(kernel, found);
+    if (!reduces_anything(kernel) || is_plain_reduction(kernel)) refuse(kernel, found);
+    return launch_lifted(kernel, values, at, words);
+  }
+  if (sums_through_other_map(form, stages)) return launch_lifted(kernel, values, at, words);
+  const bool reduces = llvm::any_of(stages.nests, [](const codegen::Nest& nest) { return !nest.reduces.empty(); });
+  if (reduces && stages.columns.empty()) {
+    const int64_t parts = parts_of_row(kernel, schedule.blocks);
+    if (parts > 1 && is_plain_reduction(kernel)) return launch_in_parts(kernel, parts, values, at, words);
+    if (parts > 1) return launch_lifted(kernel, values, at, words);
   }
   PlanLaunch made;
   made.values = values;
@@ -58,13 +78,12 @@ void Lowering::launch_rows(fuse::KernelOp kernel, const std::vector<int>& values
   for (const codegen::Column& column : stages.columns) {
     const int64_t kept = column.kept ? schedule.columns : 1;
     parts.push_back(storage().temporary(
-        schedule.groups() * kept * bytes_of_element(column.reduce->getResult(0).getType()), "partial"));
+        schedule.parts(column.kept != 0) * kept * bytes_of_element(column.reduce->getResult(0).getType()), "partial"));
   }
   for (int read : std::vector<int>(values.begin(), values.begin() + made.reads))
     for (size_t k = static_cast<size_t>(made.reads); k < values.size(); ++k)
       words.writes_elsewhere &= codegen::memory_of(plan(), values[k]) != read;
-  words.head = head(kernel, words, schedule_text(stages, schedule), made);
-  const bool reduces = llvm::any_of(stages.nests, [](const codegen::Nest& nest) { return !nest.reduces.empty(); });
+  words.head = head(*kernel, kernel.getName().str(), words, schedule_text(stages, schedule), made);
   made.kernel = kernel_number(kernel,
                               !parts.empty() ? "column"
                               : reduces      ? "row"
@@ -119,13 +138,45 @@ void Lowering::launch_apart(fuse::KernelOp kernel, const std::vector<int>& value
   }
 }
 
+// The first reduction as a kernel of its own, and what is left reads its result.
+void Lowering::launch_lifted(fuse::KernelOp kernel, const std::vector<int>& values, mlir::Operation& at,
+                             const KernelWords& words) {
+  const size_t inputs = kernel.getInputs().size();
+  std::vector<unsigned> left;
+  Lifted lifted = lift_reduction(kernel, place_for_kernel(kernel.getLoc()), left);
+  auto type = mlir::cast<mlir::RankedTensorType>(lifted.kernel.getResult(0).getType());
+  const int sum = storage().temporary(codegen::bytes_of_type(type), "partial");
+  std::vector<int> of_sum, of_rest;
+  KernelWords sum_words, rest_words;
+  sum_words.results = {"reduced"};
+  rest_words.results = words.results;
+  for (unsigned k : lifted.inputs) of_sum.push_back(values[k]), sum_words.inputs.push_back(words.inputs[k]);
+  for (unsigned k : left) of_rest.push_back(values[k]), rest_words.inputs.push_back(words.inputs[k]);
+  of_sum.push_back(sum);
+  of_rest.push_back(sum);
+  rest_words.inputs.push_back("reduced");
+  of_rest.insert(of_rest.end(), values.begin() + static_cast<std::ptrdiff_t>(inputs), values.end());
+  launch_rows(lifted.kernel, of_sum, at, std::move(sum_words));
+  launch_rows(kernel, of_rest, at, std::move(rest_words));
+}
+
+void Lowering::launch_in_parts(fuse::KernelOp kernel, int64_t parts, const std::vector<int>& values,
+                               mlir::Operation& at, const KernelWords& words) {
+  Parts made = split_rows(kernel, parts, place_for_kernel(kernel.getLoc()));
+  const int part = storage().temporary(codegen::bytes_of_type(made.each.getResult(0).getType()), "partial");
+  std::vector<int> of_each;
+  KernelWords each_words;
+  each_words.results = {"part"};
+  for (unsigned k : made.inputs) of_each.push_back(values[k]), each_words.inputs.push_back(words.inputs[k]);
+  of_each.push_back(part);
+  launch_rows(made.each, of_each, at, std::move(each_words));
+  launch_rows(made.all, {part, values.back()}, at, {.kernel = "", .inputs = {"part"}, .results = words.results});
+}
+
 // Adds up the parts of the groups, in their order.
 void Lowering::add_parts(const Form& form, const RowSchedule& schedule, const codegen::Column& column, unsigned result,
                          int part, int value, mlir::Operation& at) {
   auto source_kernel = mlir::cast<fuse::KernelOp>(form.body->getParentOp());
-  if (!form.out[result].linear())
-    refuse(last_origin(column.reduce->getLoc()), "a sum that is written through a map that is not linear",
-           source_kernel.getName().str());
   mlir::OpBuilder b(function().getContext());
   mlir::Location loc = column.reduce->getLoc();
   b.setInsertionPointToEnd(&place_for_kernel(loc));
@@ -142,14 +193,14 @@ void Lowering::add_parts(const Form& form, const RowSchedule& schedule, const co
     }
   }
   const auto kept = static_cast<int64_t>(dims.size());
-  dims.push_back(schedule.groups());
+  dims.push_back(schedule.parts(column.kept != 0));
   in_strides.push_back(width);
   auto map = [&](int64_t base, const std::vector<int64_t>& strides) {
     mlir::AffineExpr sum = b.getAffineConstantExpr(base);
     for (auto [d, stride] : llvm::enumerate(strides)) sum = sum + b.getAffineDimExpr(static_cast<unsigned>(d)) * stride;
     return mlir::AffineMap::get(static_cast<unsigned>(dims.size()), 0, sum, b.getContext());
   };
-  mlir::Value source = mlir::tensor::EmptyOp::create(b, loc, {schedule.groups() * width}, element);
+  mlir::Value source = mlir::tensor::EmptyOp::create(b, loc, {dims.back() * width}, element);
   auto kernel = fuse::KernelOp::create(b, loc, mlir::TypeRange{source_kernel.getResult(result).getType()},
                                        b.getStringAttr(source_kernel.getName().str() + "_parts"),
                                        b.getDenseI64ArrayAttr(dims), b.getI64IntegerAttr(kept),

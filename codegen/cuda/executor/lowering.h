@@ -1,6 +1,6 @@
 #pragma once
 // How the kernels of a program become launches and texts. One class, with a file for each kind of kernel: rows in
-// lower_rows.cpp; what they are called in kernel_names.cpp.
+// lower_rows.cpp, routines in lower_routine.cpp; what they are called in kernel_names.cpp.
 
 #include <functional>
 #include <map>
@@ -15,6 +15,8 @@
 #include <tessera/codegen/plan/plan_builder.h>
 
 namespace tessera::cuda {
+
+class Routine;
 
 class Lowering : public codegen::PlanBuilder {
  public:
@@ -32,6 +34,8 @@ class Lowering : public codegen::PlanBuilder {
   // The number of the kernel with this text in the plan. `text_of` is asked once, with all words but the kernel's name.
   int kernel_number(fuse::KernelOp kernel, const char* kind, KernelWords words,
                     const std::function<std::string(const KernelWords&)>& text_of);
+  // The same for a text whose function is called NAME.
+  int add_text(const std::string& kernel, const char* kind, std::string text);
   // The error for what has no kernel yet: the op and where the user wrote it.
   [[noreturn]] void refuse(int op, const std::string& what, const std::string& kernel) const;
   [[noreturn]] void refuse(fuse::KernelOp kernel, const Unsupported& found) const;
@@ -41,8 +45,16 @@ class Lowering : public codegen::PlanBuilder {
   void launch_rows(fuse::KernelOp kernel, const std::vector<int>& values, mlir::Operation& at, KernelWords words);
   void launch_apart(fuse::KernelOp kernel, const std::vector<int>& values, mlir::Operation& at,
                     const KernelWords& words);
+  void launch_lifted(fuse::KernelOp kernel, const std::vector<int>& values, mlir::Operation& at,
+                     const KernelWords& words);
+  void launch_in_parts(fuse::KernelOp kernel, int64_t parts, const std::vector<int>& values, mlir::Operation& at,
+                       const KernelWords& words);
   void add_parts(const codegen::Form& form, const RowSchedule& schedule, const codegen::Column& column, unsigned result,
                  int part, int value, mlir::Operation& at);
+
+  // ---- routines ----
+
+  void launch_routine(fuse::LibraryOp library, const Routine& routine, const KernelWords& words);
 
   // ---- names ----
 
@@ -50,8 +62,9 @@ class Lowering : public codegen::PlanBuilder {
   std::string value_name(mlir::Value value);
   KernelWords names_of(fuse::KernelOp kernel);
   std::string line_of(int op) const;  // "model.cpp:84": without the folders, which differ from host to host
-  std::vector<std::string> head(fuse::KernelOp kernel, const KernelWords& words, const std::string& schedule,
-                                const codegen::PlanLaunch& made) const;
+  // The comment above a kernel's text.
+  std::vector<std::string> head(mlir::Operation& op, const std::string& kernel, const KernelWords& words,
+                                const std::string& schedule, const codegen::PlanLaunch& made) const;
 
   codegen::Plan& plan() { return result_.plan; }
   // A place for kernels that no pass made: they live as long as this.

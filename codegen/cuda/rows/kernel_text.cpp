@@ -27,15 +27,7 @@ std::string parameters(const ValuesText& values) {
     all.push_back(type_text(values.stages.columns[k].reduce->getResult(0).getType()) + restricted +
                   values.column_names[k] + "_part");
   if (values.checks_indices()) all.push_back("i64* errors");
-  std::string text;
-  size_t width = words.kernel.size() + 1;
-  for (const std::string& one : all) {
-    const bool wraps = width + one.size() > 110;
-    if (!text.empty()) text += wraps ? ",\n    " : ", ";
-    width = wraps ? 4 + one.size() : width + one.size() + 2;
-    text += one;
-  }
-  return text;
+  return parameter_list(all, words.kernel.size() + 1);
 }
 
 }  // namespace

@@ -9,6 +9,17 @@ void append(Lines& to, const Lines& lines, int depth) {
     to.push_back(line.starts_with("#") ? line : std::string(static_cast<size_t>(2 * depth), ' ') + line);
 }
 
+std::string parameter_list(const Lines& parameters, size_t width) {
+  std::string text;
+  for (const std::string& one : parameters) {
+    const bool wraps = width + one.size() > 110;
+    if (!text.empty()) text += wraps ? ",\n    " : ", ";
+    width = wraps ? 4 + one.size() : width + one.size() + 2;
+    text += one;
+  }
+  return text;
+}
+
 namespace {
 
 bool mentions(const std::string& line, const std::string& name) {

@@ -321,13 +321,17 @@ class Rows {
       if (column.kept != 0) {
         const std::string at = fmt::format("{} + static_cast<i64>(group) * {} + column", part, s_.columns);
         visit.push_back(fmt::format("store({}, {}[{}]);", at, v_.column_names[k], chunk_index()));
-      } else if (is_row_sum(column) || form_.inner_set() == 0) {
-        to.push_back(fmt::format("if (t == 0) {}[group] = {};", part, v_.column_names[k]));
-      } else {
-        const std::string whole = v_.names.identifier(v_.column_names[k] + "_whole");
-        to.push_back(fmt::format("const auto {} = {};", whole, across(column.reduce, v_.column_names[k])));
-        to.push_back(fmt::format("if (t == 0) {}[group] = {};", part, whole));
+        continue;
       }
+      std::string whole = v_.column_names[k];
+      if (is_row_sum(column) || form_.inner_set() == 0) {  // each split has all of it
+        if (s_.splits > 1) whole = fmt::format("split == 0 ? {} : {}", whole, start_text(column.reduce));
+      } else {
+        whole = v_.names.identifier(v_.column_names[k] + "_whole");
+        to.push_back(fmt::format("const auto {} = {};", whole, across(column.reduce, v_.column_names[k])));
+      }
+      const std::string place = s_.splits > 1 ? fmt::format("group * {} + split", s_.splits) : "group";
+      to.push_back(fmt::format("if (t == 0) {}[{}] = {};", part, place, whole));
     }
     walk(to, visit, /*decodes=*/false);
   }

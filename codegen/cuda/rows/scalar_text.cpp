@@ -113,7 +113,7 @@ const char* math_function(StringRef name) {
       .Default(nullptr);
 }
 
-bool is_stored_only(Type type) { return type.isBF16() || type.isF16(); }
+bool is_stored_only(Type type) { return type.isBF16() || type.isF16() || isa<Float8E4M3FNType, Float8E5M2Type>(type); }
 
 std::string widened(const std::string& x, Type from, Type to) {
   const std::string as_float = is_stored_only(from) ? "widen(" + x + ")" : x;
@@ -138,6 +138,8 @@ std::string type_text(Type type) {
   if (type.isF64()) return "double";
   if (type.isBF16()) return "bf16";
   if (type.isF16()) return "f16";
+  if (isa<Float8E4M3FNType>(type)) return "f8e4m3";
+  if (isa<Float8E5M2Type>(type)) return "f8e5m2";
   if (type.isIndex()) return "i64";
   if (auto integer = dyn_cast<IntegerType>(type)) {
     switch (integer.getWidth()) {

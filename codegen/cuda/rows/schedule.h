@@ -34,6 +34,8 @@ struct RowSchedule {
 
   int block() const { return kind == Kind::points ? threads : threads * rows_at_once; }
   int64_t groups() const { return (rows + walked - 1) / walked; }  // of threads that walk rows
+  // Parts of a sum over all rows that keeps the columns, or nothing.
+  int64_t parts(bool keeps_columns) const { return keeps_columns ? groups() : groups() * splits; }
 };
 
 // Throws Unsupported for a kernel that none of these fits.

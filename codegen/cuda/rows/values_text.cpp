@@ -100,10 +100,7 @@ std::string ValuesText::statement(mlir::Operation* op) {
   } else if (auto picked = mlir::dyn_cast<fuse::LoadAtOp>(op)) {
     text = picked_text(picked);
   } else if (auto random = mlir::dyn_cast<fuse::RandomOp>(op)) {
-    const bool is_real = value.getType().isF32();
-    text =
-        fmt::format("{}({}, {:#x}ull, {}, {})", is_real ? "uniform" : "random_bits", name_of(random.getSeed()),
-                    static_cast<uint64_t>(random.getStream()), name_of(random.getStep()), name_of(random.getElement()));
+    text = random_text(random);
   } else {
     std::vector<std::string> operands;
     for (mlir::Value operand : op->getOperands()) operands.push_back(name_of(operand));
@@ -118,6 +115,23 @@ std::string ValuesText::statement(mlir::Operation* op) {
   (at_lane ? lane : row)
       .push_back("const " + type_text(value.getType()) + " " + name + " = " + text + ";" + comment(op));
   return (at_lane ? lane_name_ : row_name_)[value] = name;
+}
+
+// Four neighbours share a Philox where they stand side by side in the tensor that is drawn.
+std::string ValuesText::random_text(fuse::RandomOp op) {
+  const bool is_real = op.getType().isF32();
+  const std::string seed = name_of(op.getSeed()), step = name_of(op.getStep());
+  const auto stream = static_cast<uint64_t>(op.getStream());
+  auto element = op.getElement().getDefiningOp<fuse::IndexOp>();
+  if (!element || schedule.width % 4 != 0 || is_lane(op.getSeed()) || is_lane(op.getStep()) ||
+      !is_vector(form, schedule, form.index[static_cast<size_t>(codegen::ordinal(element))], 4))
+    return fmt::format("{}({}, {:#x}ull, {}, {})", is_real ? "uniform" : "random_bits", seed, stream, step,
+                       name_of(op.getElement()));
+  const Access& access = form.index[static_cast<size_t>(codegen::ordinal(element))];
+  const std::string bits = names.numbered("bits");
+  chunk.push_back(fmt::format("const Vector<u32, {0}> {1} = random_run<{0}>({2}, {3:#x}ull, {4}, {5});", schedule.width,
+                              bits, seed, stream, step, addresses.offset(access, false)));
+  return is_real ? fmt::format("uniform({}[i])", bits) : fmt::format("static_cast<int>({}[i])", bits);
 }
 
 std::string ValuesText::picked_text(fuse::LoadAtOp op) {

@@ -16,7 +16,8 @@
 
 namespace tessera::fuse {
 class LoadAtOp;
-}
+class RandomOp;
+}  // namespace tessera::fuse
 
 namespace tessera::cuda {
 
@@ -64,6 +65,7 @@ class ValuesText {
   std::string argument(mlir::BlockArgument value);
   std::string statement(mlir::Operation* op);
   std::string picked_text(fuse::LoadAtOp op);
+  std::string random_text(fuse::RandomOp op);
 
   std::map<mlir::Operation*, int> first_word_;
   llvm::DenseMap<mlir::Value, std::string> row_name_, lane_name_;

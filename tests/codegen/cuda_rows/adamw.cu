@@ -4,10 +4,10 @@
 //   writes     add_value 67108864xf32, add_value 67108864xf32, sub_value 67108864xf32
 //   moves      1879.0 MB, 1610.6 MFLOP
 //   schedule   4 elements a thread, 256 threads a block, 65536 blocks
-//   from       programs.cpp:84  mul mul sub
-//              programs.cpp:83  mul expm1 neg mul expm1 neg
-//              programs.cpp:85  div mul sqrt rsqrt mul add div sub
-//              programs.cpp:82  mul mul add mul mul mul add
+//   from       programs.cpp:124  mul mul sub
+//              programs.cpp:123  mul expm1 neg mul expm1 neg
+//              programs.cpp:125  div mul sqrt rsqrt mul add div sub
+//              programs.cpp:122  mul mul add mul mul mul add
 #include "rows.cuh"
 
 namespace tessera {
@@ -21,16 +21,16 @@ mul_sub_expm1_neg_etc_485c2437(const float* __restrict__ m, const float* __restr
   const int t = static_cast<int>(blockIdx.x) * 256 + static_cast<int>(threadIdx.x);
   const int first = t * 4;
   const float lr_at = lr[0];
-  const float mul_6 = lr_at * 0.1f;  // programs.cpp:84
+  const float mul_6 = lr_at * 0.1f;  // programs.cpp:124
   const float t_2_at = t_2[0];
-  const float mul_8 = t_2_at * -0.105360515f;  // programs.cpp:83
+  const float mul_8 = t_2_at * -0.105360515f;  // programs.cpp:123
   const float expm1_1 = ::expm1f(mul_8);
   const float neg_1 = -expm1_1;
-  const float div_1 = lr_at / neg_1;  // programs.cpp:85
-  const float mul_10 = t_2_at * -0.0010005003f;  // programs.cpp:83
+  const float div_1 = lr_at / neg_1;  // programs.cpp:125
+  const float mul_10 = t_2_at * -0.0010005003f;  // programs.cpp:123
   const float expm1_2 = ::expm1f(mul_10);
   const float neg_2 = -expm1_2;
-  const float rsqrt_1 = ::rsqrtf(neg_2);  // programs.cpp:85
+  const float rsqrt_1 = ::rsqrtf(neg_2);  // programs.cpp:125
   const Vector<float, 4> m_at = load<4>(m + first);
   const Vector<float, 4> g_at = load<4>(g + first);
   Vector<float, 4> add_value_at;
@@ -40,7 +40,7 @@ mul_sub_expm1_neg_etc_485c2437(const float* __restrict__ m, const float* __restr
   Vector<float, 4> sub_value_at;
 #pragma unroll
   for (int i = 0; i < 4; ++i) {
-    const float mul_1 = 0.9f * m_at[i];  // programs.cpp:82
+    const float mul_1 = 0.9f * m_at[i];  // programs.cpp:122
     const float mul_2 = 0.1f * g_at[i];
     const float add_1 = mul_1 + mul_2;
     add_value_at[i] = add_1;

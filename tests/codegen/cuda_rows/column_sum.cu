@@ -4,7 +4,7 @@
 //   writes     reduce_value 4096xf32
 //   moves      134.2 MB, 134.2 MFLOP
 //   schedule   256 threads a row of 4096, 8 at once, 1 times; 261 groups walk 63 rows each; 522 blocks
-//   from       programs.cpp:77  cast reduce
+//   from       programs.cpp:84  cast reduce
 #include "rows.cuh"
 
 namespace tessera {
@@ -28,7 +28,7 @@ cast_reduce_a9ed33d2(const bf16* __restrict__ dy, float* __restrict__ reduce_val
 #pragma unroll
       for (int i = 0; i < 8; ++i) {
         const float wide_1 = widen(dy_at[i]);
-        sum_of_rows_1[0][i] = sum_of_rows_1[0][i] + wide_1;  // programs.cpp:77
+        sum_of_rows_1[0][i] = sum_of_rows_1[0][i] + wide_1;  // programs.cpp:84
       }
     }
   }
@@ -46,7 +46,7 @@ cast_reduce_a9ed33d2(const bf16* __restrict__ dy, float* __restrict__ reduce_val
 //   writes     reduce_value 4096xf32
 //   moves      4.3 MB, 1.1 MFLOP
 //   schedule   a row in each lane, 32 warps share its 261 elements, 9 times; 128 blocks
-//   from       programs.cpp:77  reduce
+//   from       programs.cpp:84  reduce
 #include "rows.cuh"
 
 namespace tessera {
@@ -67,7 +67,7 @@ cast_reduce_parts_001cc461(const float* __restrict__ part, float* __restrict__ r
       sum_part_1 = sum_part_1 + part_at;
     }
   }
-  const float sum_1 = across_warps<Sum, 32>(sum_part_1, sum_part_1_slots);  // programs.cpp:77
+  const float sum_1 = across_warps<Sum, 32>(sum_part_1, sum_part_1_slots);  // programs.cpp:84
   if (t == 0) reduce_value[row] = sum_1;
 }
 

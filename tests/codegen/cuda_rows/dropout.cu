@@ -4,23 +4,23 @@
 //   writes     select_value 16384x4096xbf16
 //   moves      268.4 MB, 268.4 MFLOP
 //   schedule   8 elements a thread, 256 threads a block, 32768 blocks
-//   from       programs.cpp:75  random lt select
+//   from       programs.cpp:82  random lt select
 #include "rows.cuh"
 
 namespace tessera {
 
-extern "C" __constant__ Launch random_lt_select_564d43e4_launch = {256, 1, 0, {}};
+extern "C" __constant__ Launch random_lt_select_90f23046_launch = {256, 1, 0, {}};
 
 extern "C" __global__ void __launch_bounds__(256)
-random_lt_select_564d43e4(const bf16* __restrict__ x, bf16* __restrict__ select_value) {
+random_lt_select_90f23046(const bf16* __restrict__ x, bf16* __restrict__ select_value) {
   const int t = static_cast<int>(blockIdx.x) * 256 + static_cast<int>(threadIdx.x);
   const int first = t * 8;
+  const Vector<u32, 8> bits_1 = random_run<8>(i64(0), 0xa706dd2f4d197e6full, i64(0), first);
   const Vector<bf16, 8> x_at = load<8>(x + first);
   Vector<bf16, 8> select_value_at;
 #pragma unroll
   for (int i = 0; i < 8; ++i) {
-    const i64 index_1 = first + i;  // programs.cpp:75
-    const float draw_1 = uniform(i64(0), 0xa706dd2f4d197e6full, i64(0), index_1);
+    const float draw_1 = uniform(bits_1[i]);  // programs.cpp:82
     const bool is_1 = draw_1 < 0.9f;
     const float wide_1 = widen(x_at[i]);
     const float choice_1 = is_1 ? wide_1 : 0.f;

@@ -4,7 +4,7 @@
 //   writes     add_value 16384x4096xbf16
 //   moves      402.7 MB, 872.4 MFLOP
 //   schedule   8 elements a thread, 256 threads a block, 32768 blocks
-//   from       programs.cpp:66  mul mul mul mul add mul tanh add mul add
+//   from       programs.cpp:73  mul mul mul mul add mul tanh add mul add
 #include "rows.cuh"
 
 namespace tessera {
@@ -21,7 +21,7 @@ mul_add_tanh_968267e1(const bf16* __restrict__ x, const bf16* __restrict__ resid
 #pragma unroll
   for (int i = 0; i < 8; ++i) {
     const float wide_1 = widen(x_at[i]);
-    const float mul_1 = 0.5f * wide_1;  // programs.cpp:66
+    const float mul_1 = 0.5f * wide_1;  // programs.cpp:73
     const float mul_2 = wide_1 * wide_1;
     const float mul_3 = mul_2 * wide_1;
     const float mul_4 = 0.044715f * mul_3;

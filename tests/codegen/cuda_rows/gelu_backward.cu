@@ -4,7 +4,7 @@
 //   writes     add_value 16384x4096xbf16
 //   moves      402.7 MB, 1744.8 MFLOP
 //   schedule   8 elements a thread, 256 threads a block, 32768 blocks
-//   from       programs.cpp:70  mul mul mul mul mul add mul tanh mul sub mul mul mul mul add mul mul add add add mul mul add
+//   from       programs.cpp:77  mul mul mul mul mul add mul tanh mul sub mul mul mul mul add mul mul add add add mul mul add
 #include "rows.cuh"
 
 namespace tessera {
@@ -22,7 +22,7 @@ mul_add_tanh_sub_2e2bde21(const bf16* __restrict__ dy, const bf16* __restrict__ 
   for (int i = 0; i < 8; ++i) {
     const float wide_1 = widen(dy_at[i]);
     const float wide_2 = widen(x_at[i]);
-    const float mul_1 = 0.5f * wide_2;  // programs.cpp:70
+    const float mul_1 = 0.5f * wide_2;  // programs.cpp:77
     const float mul_2 = wide_1 * mul_1;
     const float mul_3 = wide_2 * wide_2;
     const float mul_4 = mul_3 * wide_2;

@@ -26,7 +26,7 @@ namespace fs = std::filesystem;
 struct HostBlock {  // as in host/core.cuh
   unsigned thread, block;
   void (*wait)();
-  void (*exchange)(const void* mine, void* other, int bytes, int distance);
+  void (*exchange)(const void* mine, void* of_lanes, int bytes);
 };
 
 // One block at a time, its threads in turns: each runs until it waits for others.
@@ -37,9 +37,8 @@ class Block {
     return one;
   }
 
-  HostBlock facts = {
-      0, 0, [] { now().wait_for(Wait::block); },
-      [](const void* mine, void* other, int bytes, int distance) { now().exchange(mine, other, bytes, distance); }};
+  HostBlock facts = {0, 0, [] { now().wait_for(Wait::block); },
+                     [](const void* mine, void* of_lanes, int bytes) { now().exchange(mine, of_lanes, bytes); }};
 
   void run(HostEntry entry, const HostArguments& arguments, int threads, unsigned block) {
     entry_ = entry, arguments_ = &arguments;
@@ -101,14 +100,15 @@ class Block {
     swapcontext(&fiber.context, &scheduler_);
   }
 
-  void exchange(const void* mine, void* other, int bytes, int distance) {
+  void exchange(const void* mine, void* of_lanes, int bytes) {
     const size_t self = at_;
     Fiber& fiber = fibers_[self];
     const int turn = fiber.turn ^= 1;
     std::memcpy(fiber.slot[static_cast<size_t>(turn)].data(), mine, static_cast<size_t>(bytes));
     wait_for(Wait::warp);
-    const Fiber& partner = fibers_[self ^ static_cast<size_t>(distance)];
-    std::memcpy(other, partner.slot[static_cast<size_t>(turn)].data(), static_cast<size_t>(bytes));
+    for (size_t lane = 0; lane < 32; ++lane)
+      std::memcpy(static_cast<char*>(of_lanes) + lane * static_cast<size_t>(bytes),
+                  fibers_[self / 32 * 32 + lane].slot[static_cast<size_t>(turn)].data(), static_cast<size_t>(bytes));
   }
 
   // Whoever waits goes on once all others that are there wait for the same. A warp exchanges as a whole or not at all.

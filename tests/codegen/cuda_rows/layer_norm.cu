@@ -4,9 +4,9 @@
 //   writes     cast_value 16384x4096xbf16
 //   moves      268.5 MB, 1275.1 MFLOP
 //   schedule   256 threads a row of 4096, 8 at once, 2 times; 16384 blocks
-//   from       programs.cpp:27  cast
-//              programs.cpp:28  reduce mul sub variance add rsqrt mul
-//              programs.cpp:29  mul add cast
+//   from       programs.cpp:31  cast
+//              programs.cpp:32  reduce mul sub variance add rsqrt mul
+//              programs.cpp:33  mul add cast
 #include "rows.cuh"
 
 namespace tessera {
@@ -35,7 +35,7 @@ cast_reduce_mul_sub_etc_be1080cf(const bf16* __restrict__ x, const bf16* __restr
       sum_part_1 = sum_part_1 + wide_1;
     }
   }
-  const float sum_1 = across_block<Sum, 8>(sum_part_1, sum_part_1_slots);  // programs.cpp:28
+  const float sum_1 = across_block<Sum, 8>(sum_part_1, sum_part_1_slots);  // programs.cpp:32
   const float mul_1 = sum_1 * 0.00024414062f;
   float sum_part_2 = 0.f;
 #pragma unroll
@@ -65,7 +65,7 @@ cast_reduce_mul_sub_etc_be1080cf(const bf16* __restrict__ x, const bf16* __restr
       const float sub_2 = wide_3 - mul_3;
       const float mul_5 = sub_2 * rsqrt_1;
       const float wide_4 = widen(weight_at[i]);
-      const float mul_6 = mul_5 * wide_4;  // programs.cpp:29
+      const float mul_6 = mul_5 * wide_4;  // programs.cpp:33
       const float wide_5 = widen(bias_at[i]);
       const float add_2 = mul_6 + wide_5;
       const bf16 rounded_1 = narrow<bf16>(add_2);

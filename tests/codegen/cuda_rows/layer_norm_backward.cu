@@ -4,9 +4,9 @@
 //   writes     cast_value 16384x4096xbf16, reduce_value 4096xf32, reduce_value 4096xf32
 //   moves      402.7 MB, 2348.8 MFLOP
 //   schedule   256 threads a row of 4096, 8 at once, 2 times; 512 groups walk 32 rows each; 512 blocks
-//   from       programs.cpp:29  cast cast mul mul reduce reduce
-//              programs.cpp:27  cast cast
-//              programs.cpp:28  reduce mul sub mul reduce variance add rsqrt mul mul mul mul mul mul mul add neg reduce mul add mul
+//   from       programs.cpp:33  cast cast mul mul reduce reduce
+//              programs.cpp:31  cast cast
+//              programs.cpp:32  reduce mul sub mul reduce variance add rsqrt mul mul mul mul mul mul mul add neg reduce mul add mul
 #include "rows.cuh"
 
 namespace tessera {
@@ -51,8 +51,8 @@ cast_mul_reduce_sub_etc_dd9f1ee4(const bf16* __restrict__ dy, const bf16* __rest
         sum_part_1 = sum_part_1 + wide_1;
       }
     }
-    const float sum_1 = across_block<Sum, 8>(sum_part_1, sum_part_1_slots);  // programs.cpp:28
-    const float mul_2 = sum_1 * 0.00024414062f;  // programs.cpp:28
+    const float sum_1 = across_block<Sum, 8>(sum_part_1, sum_part_1_slots);  // programs.cpp:32
+    const float mul_2 = sum_1 * 0.00024414062f;  // programs.cpp:32
     float sum_part_2 = 0.f;
     const float mul_4 = sum_1 * 0.00024414062f;
     float sum_part_3 = 0.f;
@@ -62,7 +62,7 @@ cast_mul_reduce_sub_etc_dd9f1ee4(const bf16* __restrict__ dy, const bf16* __rest
       for (int i = 0; i < 8; ++i) {
         const float wide_2 = widen(dy_row[c][i]);
         const float wide_3 = widen(weight_row[c][i]);
-        const float mul_1 = wide_2 * wide_3;  // programs.cpp:29
+        const float mul_1 = wide_2 * wide_3;  // programs.cpp:33
         const float wide_4 = widen(x_row[c][i]);
         const float sub_1 = wide_4 - mul_2;
         const float mul_3 = mul_1 * sub_1;
@@ -74,7 +74,7 @@ cast_mul_reduce_sub_etc_dd9f1ee4(const bf16* __restrict__ dy, const bf16* __rest
     }
     const float sum_2 = across_block<Sum, 8>(sum_part_2, sum_part_2_slots);
     const float sum_3 = across_block<Sum, 8>(sum_part_3, sum_part_3_slots);
-    const float mul_7 = sum_3 * 0.00024414062f;  // programs.cpp:28
+    const float mul_7 = sum_3 * 0.00024414062f;  // programs.cpp:32
     const float add_1 = mul_7 + 1e-05f;
     const float rsqrt_1 = ::rsqrtf(add_1);
     float sum_part_4 = 0.f;
@@ -89,7 +89,7 @@ cast_mul_reduce_sub_etc_dd9f1ee4(const bf16* __restrict__ dy, const bf16* __rest
       for (int i = 0; i < 8; ++i) {
         const float wide_5 = widen(dy_row[c][i]);
         const float wide_6 = widen(weight_row[c][i]);
-        const float mul_6 = wide_5 * wide_6;  // programs.cpp:29
+        const float mul_6 = wide_5 * wide_6;  // programs.cpp:33
         const float mul_8 = mul_6 * rsqrt_1;
         const float neg_1 = -mul_8;
         sum_part_4 = sum_part_4 + neg_1;
@@ -101,7 +101,7 @@ cast_mul_reduce_sub_etc_dd9f1ee4(const bf16* __restrict__ dy, const bf16* __rest
       }
     }
     const float sum_4 = across_block<Sum, 8>(sum_part_4, sum_part_4_slots);
-    const float mul_17 = sum_4 * 0.00024414062f;  // programs.cpp:28
+    const float mul_17 = sum_4 * 0.00024414062f;  // programs.cpp:32
 #pragma unroll
     for (int c = 0; c < 2; ++c) {
       const int column = (c * 256 + t) * 8;
@@ -112,11 +112,11 @@ cast_mul_reduce_sub_etc_dd9f1ee4(const bf16* __restrict__ dy, const bf16* __rest
         const float wide_9 = widen(x_row[c][i]);
         const float sub_4 = wide_9 - mul_2;
         const float mul_15 = sub_4 * rsqrt_1;
-        const float mul_16 = wide_8 * mul_15;  // programs.cpp:29
+        const float mul_16 = wide_8 * mul_15;  // programs.cpp:33
         sum_of_rows_1[c][i] = sum_of_rows_1[c][i] + mul_16;
         sum_of_rows_2[c][i] = sum_of_rows_2[c][i] + wide_8;
         const float add_3 = add_row[c][i] + mul_17;
-        const bf16 rounded_1 = narrow<bf16>(add_3);  // programs.cpp:27
+        const bf16 rounded_1 = narrow<bf16>(add_3);  // programs.cpp:31
         cast_value_at[i] = rounded_1;
       }
       store(cast_value + row * 4096 + column, cast_value_at);
@@ -138,7 +138,7 @@ cast_mul_reduce_sub_etc_dd9f1ee4(const bf16* __restrict__ dy, const bf16* __rest
 //   writes     reduce_value 4096xf32
 //   moves      8.4 MB, 2.1 MFLOP
 //   schedule   a row in each lane, 32 warps share its 512 elements, 16 times; 128 blocks
-//   from       programs.cpp:29  reduce
+//   from       programs.cpp:33  reduce
 #include "rows.cuh"
 
 namespace tessera {
@@ -157,7 +157,7 @@ cast_mul_reduce_sub_etc_parts_70802d2e(const float* __restrict__ part, float* __
     const float part_at = part[row + column * 4096];
     sum_part_1 = sum_part_1 + part_at;
   }
-  const float sum_1 = across_warps<Sum, 32>(sum_part_1, sum_part_1_slots);  // programs.cpp:29
+  const float sum_1 = across_warps<Sum, 32>(sum_part_1, sum_part_1_slots);  // programs.cpp:33
   if (t == 0) reduce_value[row] = sum_1;
 }
 
@@ -169,7 +169,7 @@ cast_mul_reduce_sub_etc_parts_70802d2e(const float* __restrict__ part, float* __
 //   writes     cast_value 4096xbf16
 //   moves      24.6 kB, 0.0 MFLOP
 //   schedule   8 elements a thread, 256 threads a block, 2 blocks
-//   from       programs.cpp:29  cast
+//   from       programs.cpp:33  cast
 #include "rows.cuh"
 
 namespace tessera {
@@ -184,7 +184,7 @@ cast_30a70beb(const float* __restrict__ reduce_value, bf16* __restrict__ cast_va
   Vector<bf16, 8> cast_value_at;
 #pragma unroll
   for (int i = 0; i < 8; ++i) {
-    const bf16 rounded_1 = narrow<bf16>(reduce_value_at[i]);  // programs.cpp:29
+    const bf16 rounded_1 = narrow<bf16>(reduce_value_at[i]);  // programs.cpp:33
     cast_value_at[i] = rounded_1;
   }
   store(cast_value + first, cast_value_at);

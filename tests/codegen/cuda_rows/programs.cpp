@@ -8,6 +8,9 @@
 #include <tessera/core/random.h>
 #include <tessera/core/state.h>
 #include <tessera/nn/functional.h>
+#include <tessera/nn/losses.h>
+
+#include "tests/support/host_data.h"
 
 namespace tessera::testing {
 namespace {
@@ -21,6 +24,7 @@ struct Shapes {
   Tensor row(const std::string& name) const { return make(name, dtype, {columns}); }
   Tensor number(const std::string& name, DType type = f32) const { return make(name, type, {}); }
   Tensor master(const std::string& name) const { return make(name, f32, {rows * columns}); }
+  Tensor labels(const std::string& name, DType type) const { return make(name, type, {rows}); }
 };
 
 Tensor layer_norm(const Tensor& x, const Tensor& weight, const Tensor& bias) {
@@ -38,6 +42,9 @@ Tensor rms_norm(const Tensor& x, const Tensor& weight) {
 std::vector<Tensor> backward(const Tensor& y, const Tensor& dy, const std::vector<Tensor>& wrt) {
   return grad(sum(cast(y, f32) * cast(dy, f32)), wrt);
 }
+
+// Windows of four neighbours of a row, two apart.
+const WindowAttrs windows = {.dims = {1}, .size = {4}, .stride = {2}, .dilation = {1}};
 
 using Record = std::vector<Tensor> (*)(const Shapes&);
 
@@ -75,6 +82,39 @@ const std::map<std::string, Record>& records() {
          return std::vector{where(uniform(x.shape()) < 0.9, x, 0)};
        }},
       {"column_sum", [](const Shapes& s) { return std::vector{sum(cast(s.rows_of("dy"), f32), {0})}; }},
+      {"total", [](const Shapes& s) { return std::vector{sum(cast(s.rows_of("x"), f32))}; }},
+      {"cross_entropy",
+       [](const Shapes& s) {
+         return std::vector{nn::cross_entropy(cast(s.rows_of("logits"), f32), s.labels("targets", i64))};
+       }},
+      {"cross_entropy_backward",
+       [](const Shapes& s) {
+         Tensor logits = s.rows_of("logits");
+         return grad(nn::cross_entropy(cast(logits, f32), s.labels("targets", i64)), std::vector{logits});
+       }},
+      {"argmax", [](const Shapes& s) { return std::vector{argmax(s.rows_of("x"), 1)}; }},
+      {"argsort", [](const Shapes& s) { return std::vector{argsort(s.rows_of("x"), 1, /*descending=*/true)}; }},
+      {"cumsum", [](const Shapes& s) { return std::vector{cumsum(s.rows_of("x"), 1)}; }},
+      {"cumsum_reversed", [](const Shapes& s) { return std::vector{cumsum(s.rows_of("x"), 1, /*reverse=*/true)}; }},
+      {"cumsum_columns", [](const Shapes& s) { return std::vector{cumsum(s.rows_of("x"), 0)}; }},
+      {"embedding_backward",
+       [](const Shapes& s) {
+         Tensor table = s.make("table", s.dtype, {vocabulary(s.rows), s.columns});
+         Tensor taken = gather(table, s.labels("tokens", i32));
+         return backward(taken, s.rows_of("dy"), {table});
+       }},
+      {"update_rows",
+       [](const Shapes& s) {
+         Tensor update = s.make("update", s.dtype, {s.rows / 2, s.columns});
+         return std::vector{
+             dynamic_update_slice(s.rows_of("x"), update, {s.number("start", i32), s.number("zero", i32)})};
+       }},
+      {"window", [](const Shapes& s) { return std::vector{window(s.rows_of("x"), windows)}; }},
+      {"fold",
+       [](const Shapes& s) {
+         Tensor taps = s.make("taps", s.dtype, {s.rows, (s.columns - 4) / 2 + 1, 4});
+         return std::vector{fold(taps, {s.rows, s.columns}, windows)};
+       }},
       {"adamw",
        [](const Shapes& s) {
          Tensor p = s.master("p"), g = s.master("g"), m = s.master("m"), v = s.master("v");
@@ -89,6 +129,17 @@ const std::map<std::string, Record>& records() {
 }
 
 }  // namespace
+
+int64_t vocabulary(int64_t rows) { return 3 * rows + 1152; }
+
+Tensor random_input(Draw& draw, const std::string& name, DType dtype, const Shape& shape) {
+  if (name == "v" || name == "t") return random_tensor(draw, dtype, shape, {1, 2});
+  if (name != "tokens" && name != "targets") return random_tensor(draw, dtype, shape);
+  std::vector<double> labels;  // some of them often
+  for (int64_t k = 0; k < shape.numel(); ++k)
+    labels.push_back(static_cast<double>(draw.below(1 + draw.below(name == "tokens" ? 40 : 8))));
+  return from_doubles(labels, dtype, shape);
+}
 
 const std::vector<std::string>& row_program_names() {
   static const std::vector<std::string> names = [] {

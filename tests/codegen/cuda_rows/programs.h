@@ -21,6 +21,12 @@ struct RowProgram {
   std::vector<Tensor> results;
 };
 
+// Rows of the table that "embedding_backward" gives the gradient of.
+int64_t vocabulary(int64_t rows);
+class Draw;
+// Data that a program of this input can work on: positive where it must be, labels that lie inside.
+Tensor random_input(Draw& draw, const std::string& name, DType dtype, const Shape& shape);
+
 // "layer_norm", "layer_norm_backward", "rms_norm", …: each on [rows, columns] of `dtype`, AdamW on as many f32 values.
 const std::vector<std::string>& row_program_names();
 RowProgram row_program(const std::string& name, int64_t rows, int64_t columns, DType dtype, const MakeInput& make);

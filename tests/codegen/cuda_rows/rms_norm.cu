@@ -4,8 +4,8 @@
 //   writes     cast_value 16384x4096xbf16
 //   moves      268.4 MB, 805.3 MFLOP
 //   schedule   256 threads a row of 4096, 8 at once, 2 times; 16384 blocks
-//   from       programs.cpp:33  cast
-//              programs.cpp:34  mul reduce mul add rsqrt mul cast mul cast
+//   from       programs.cpp:37  cast
+//              programs.cpp:38  mul reduce mul add rsqrt mul cast mul cast
 #include "rows.cuh"
 
 namespace tessera {
@@ -29,7 +29,7 @@ cast_mul_reduce_add_etc_cf7e2a95(const bf16* __restrict__ x, const bf16* __restr
 #pragma unroll
     for (int i = 0; i < 8; ++i) {
       const float wide_1 = widen(x_row[c][i]);
-      const float mul_1 = wide_1 * wide_1;  // programs.cpp:34
+      const float mul_1 = wide_1 * wide_1;  // programs.cpp:38
       sum_part_1 = sum_part_1 + mul_1;
     }
   }

@@ -4,8 +4,8 @@
 //   writes     cast_value 16384x4096xbf16, reduce_value 4096xf32
 //   moves      402.7 MB, 1744.8 MFLOP
 //   schedule   256 threads a row of 4096, 8 at once, 2 times; 512 groups walk 32 rows each; 512 blocks
-//   from       programs.cpp:34  cast cast mul mul reduce mul add rsqrt mul mul reduce mul mul mul mul mul mul add add mul mul reduce
-//              programs.cpp:33  cast cast
+//   from       programs.cpp:38  cast cast mul mul reduce mul add rsqrt mul mul reduce mul mul mul mul mul mul add add mul mul reduce
+//              programs.cpp:37  cast cast
 #include "rows.cuh"
 
 namespace tessera {
@@ -41,7 +41,7 @@ cast_mul_reduce_add_etc_365d41cd(const bf16* __restrict__ dy, const bf16* __rest
 #pragma unroll
       for (int i = 0; i < 8; ++i) {
         const float wide_1 = widen(x_row[c][i]);
-        const float mul_1 = wide_1 * wide_1;  // programs.cpp:34
+        const float mul_1 = wide_1 * wide_1;  // programs.cpp:38
         sum_part_1 = sum_part_1 + mul_1;
         const float wide_2 = widen(dy_row[c][i]);
         const float wide_3 = widen(weight_row[c][i]);
@@ -77,7 +77,7 @@ cast_mul_reduce_add_etc_365d41cd(const bf16* __restrict__ dy, const bf16* __rest
         const float mul_14 = mul_13 * wide_5;
         const float add_2 = mul_8 + mul_14;
         const float add_3 = add_2 + mul_14;
-        const bf16 rounded_1 = narrow<bf16>(add_3);  // programs.cpp:33
+        const bf16 rounded_1 = narrow<bf16>(add_3);  // programs.cpp:37
         cast_value_at[i] = rounded_1;
       }
       store(cast_value + row * 4096 + column, cast_value_at);
@@ -98,7 +98,7 @@ cast_mul_reduce_add_etc_365d41cd(const bf16* __restrict__ dy, const bf16* __rest
 //   writes     reduce_value 4096xf32
 //   moves      8.4 MB, 2.1 MFLOP
 //   schedule   a row in each lane, 32 warps share its 512 elements, 16 times; 128 blocks
-//   from       programs.cpp:34  reduce
+//   from       programs.cpp:38  reduce
 #include "rows.cuh"
 
 namespace tessera {
@@ -117,7 +117,7 @@ cast_mul_reduce_add_etc_parts_5abe679b(const float* __restrict__ part, float* __
     const float part_at = part[row + column * 4096];
     sum_part_1 = sum_part_1 + part_at;
   }
-  const float sum_1 = across_warps<Sum, 32>(sum_part_1, sum_part_1_slots);  // programs.cpp:34
+  const float sum_1 = across_warps<Sum, 32>(sum_part_1, sum_part_1_slots);  // programs.cpp:38
   if (t == 0) reduce_value[row] = sum_1;
 }
 
@@ -129,7 +129,7 @@ cast_mul_reduce_add_etc_parts_5abe679b(const float* __restrict__ part, float* __
 //   writes     cast_value 4096xbf16
 //   moves      24.6 kB, 0.0 MFLOP
 //   schedule   8 elements a thread, 256 threads a block, 2 blocks
-//   from       programs.cpp:34  cast
+//   from       programs.cpp:38  cast
 #include "rows.cuh"
 
 namespace tessera {
@@ -144,7 +144,7 @@ cast_30a70beb(const float* __restrict__ reduce_value, bf16* __restrict__ cast_va
   Vector<bf16, 8> cast_value_at;
 #pragma unroll
   for (int i = 0; i < 8; ++i) {
-    const bf16 rounded_1 = narrow<bf16>(reduce_value_at[i]);  // programs.cpp:34
+    const bf16 rounded_1 = narrow<bf16>(reduce_value_at[i]);  // programs.cpp:38
     cast_value_at[i] = rounded_1;
   }
   store(cast_value + first, cast_value_at);

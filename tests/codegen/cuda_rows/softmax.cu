@@ -4,7 +4,7 @@
 //   writes     softmax_value 16384x4096xbf16
 //   moves      268.4 MB, 805.3 MFLOP
 //   schedule   256 threads a row of 4096, 8 at once, 2 times; 16384 blocks
-//   from       programs.cpp:59  softmax
+//   from       programs.cpp:66  softmax
 #include "rows.cuh"
 
 namespace tessera {
@@ -33,7 +33,7 @@ cast_reduce_eq_select_etc_f4f438a0(const bf16* __restrict__ x, bf16* __restrict_
       highest_part_1 = Max::of(highest_part_1, wide_1);
     }
   }
-  const float highest_1 = across_block<Max, 8>(highest_part_1, highest_part_1_slots);  // programs.cpp:59
+  const float highest_1 = across_block<Max, 8>(highest_part_1, highest_part_1_slots);  // programs.cpp:66
   const bool is_1 = highest_1 == -infinity;
   const float choice_1 = is_1 ? 0.f : highest_1;
   float sum_part_1 = 0.f;

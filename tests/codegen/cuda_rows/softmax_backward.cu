@@ -4,8 +4,8 @@
 //   writes     cast_value 16384x4096xbf16
 //   moves      402.7 MB, 604.0 MFLOP
 //   schedule   256 threads a row of 4096, 8 at once, 2 times; 16384 blocks
-//   from       programs.cpp:63  cast cast
-//              programs.cpp:64  mul reduce sub mul cast
+//   from       programs.cpp:70  cast cast
+//              programs.cpp:71  mul reduce sub mul cast
 #include "rows.cuh"
 
 namespace tessera {
@@ -32,7 +32,7 @@ cast_mul_reduce_sub_c846f223(const bf16* __restrict__ y, const bf16* __restrict_
     for (int i = 0; i < 8; ++i) {
       const float wide_1 = widen(y_row[c][i]);
       const float wide_2 = widen(dy_row[c][i]);
-      const float mul_1 = wide_1 * wide_2;  // programs.cpp:64
+      const float mul_1 = wide_1 * wide_2;  // programs.cpp:71
       sum_part_1 = sum_part_1 + mul_1;
     }
   }

@@ -2,6 +2,7 @@
 // Stands in for device/convert.cuh: the same roundings in integers.
 
 #include "core.cuh"
+#include "f8.cuh"
 
 namespace tessera {
 
@@ -23,7 +24,6 @@ TESSERA_DEVICE float round_to_odd(double x) {
   return static_cast<double>(y) == x || x != x ? y : __uint_as_float(__float_as_uint(y) | 1);
 }
 
-template <class To> To narrow(float x);
 template <> inline bf16 narrow<bf16>(float x) {
   const u32 bits = __float_as_uint(x);
   if (x != x) return {0x7fff};

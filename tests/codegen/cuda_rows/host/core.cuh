@@ -24,7 +24,7 @@ struct uint4 {
 struct HostBlock {
   Index3 thread, block;
   void (*wait)();                                                 // for all threads of the block
-  void (*exchange)(const void* mine, void* other, int bytes, int distance);  // across a warp
+  void (*exchange)(const void* mine, void* of_lanes, int bytes);  // what each of the 32 lanes of the warp has
 };
 extern "C" {
 inline HostBlock* tessera_host_block = nullptr;
@@ -35,10 +35,26 @@ __attribute__((visibility("default"), used)) inline void tessera_set_block(HostB
 
 inline void __syncthreads() { tessera_host_block->wait(); }
 template <class T> T __shfl_xor_sync(unsigned, T x, int distance) {
-  T other;
-  tessera_host_block->exchange(&x, &other, sizeof x, distance);
-  return other;
+  T of_lanes[32];
+  tessera_host_block->exchange(&x, of_lanes, sizeof x);
+  return of_lanes[threadIdx.x % 32 ^ static_cast<unsigned>(distance)];
 }
+template <class T> T __shfl_up_sync(unsigned, T x, int distance) {
+  T of_lanes[32];
+  tessera_host_block->exchange(&x, of_lanes, sizeof x);
+  const int from = static_cast<int>(threadIdx.x % 32) - distance;
+  return from < 0 ? x : of_lanes[from];
+}
+inline unsigned __ballot_sync(unsigned, bool is_set) {
+  bool of_lanes[32];
+  tessera_host_block->exchange(&is_set, of_lanes, sizeof is_set);
+  unsigned set = 0;
+  for (unsigned lane = 0; lane < 32; ++lane) set |= static_cast<unsigned>(of_lanes[lane]) << lane;
+  return set;
+}
+inline void __syncwarp() { __ballot_sync(0xffffffff, false); }
+inline int __popc(unsigned x) { return __builtin_popcount(x); }
+inline int atomicAdd(int* at, int x) { return (*at += x) - x; }
 inline void atomicMax(long long* at, long long x) { *at = *at > x ? *at : x; }
 inline void atomicMin(long long* at, long long x) { *at = *at < x ? *at : x; }
 template <class T> T min(T x, T y) { return x < y ? x : y; }
@@ -62,5 +78,7 @@ struct bf16 {
 };
 
 constexpr float infinity = __builtin_bit_cast(float, 0x7f800000);
+
+inline int lane() { return static_cast<int>(threadIdx.x % 32); }
 
 }  // namespace tessera

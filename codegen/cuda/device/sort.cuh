@@ -1,0 +1,226 @@
+#pragma once
+// Stable sorts by digits of 8 bits, the last digit first. A key is an unsigned integer that orders like its value: NaN
+// last, −0 beside 0. Counting is integer arithmetic, so the order in which threads count does not matter.
+
+#include "elements.cuh"
+
+namespace tessera {
+
+constexpr int digits = 256;        // values of a digit
+constexpr int sort_threads = 256;  // of a block: one for each value of a digit
+constexpr int sort_warps = sort_threads / 32;
+
+// ---- keys ----
+
+template <class T> struct KeyOf { using type = typename UnsignedOf<T>::type; };
+template <> struct KeyOf<bool> { using type = u8; };
+template <> struct KeyOf<u8> { using type = u8; };
+template <> struct KeyOf<u32> { using type = u32; };
+template <> struct KeyOf<bf16> { using type = u16; };
+template <> struct KeyOf<f16> { using type = u16; };
+template <> struct KeyOf<float> { using type = u32; };
+template <> struct KeyOf<double> { using type = u64; };
+template <class T> using Key = typename KeyOf<T>::type;
+
+template <bool descending, class K> TESSERA_DEVICE K key_of_real(K bits, K infinite) {
+  constexpr K sign = static_cast<K>(K(1) << (8 * sizeof(K) - 1));
+  const K size = static_cast<K>(bits & static_cast<K>(~sign));
+  if (size > infinite) return static_cast<K>(~K(0));  // NaN
+  const K key = size == 0 ? sign : bits & sign ? static_cast<K>(~bits) : static_cast<K>(bits | sign);
+  return descending ? static_cast<K>(~key) : key;
+}
+template <bool descending> TESSERA_DEVICE u16 key_of(bf16 x) { return key_of_real<descending, u16>(x.bits, 0x7f80); }
+template <bool descending> TESSERA_DEVICE u16 key_of(f16 x) { return key_of_real<descending, u16>(x.bits, 0x7c00); }
+template <bool descending> TESSERA_DEVICE u32 key_of(float x) {
+  return key_of_real<descending, u32>(__builtin_bit_cast(u32, x), 0x7f800000u);
+}
+template <bool descending> TESSERA_DEVICE u64 key_of(double x) {
+  return key_of_real<descending, u64>(__builtin_bit_cast(u64, x), 0x7ff0000000000000ull);
+}
+template <bool descending, class T> TESSERA_DEVICE Key<T> key_of(T x) {
+  constexpr bool is_signed = T(-1) < T(0);
+  constexpr Key<T> sign = is_signed ? static_cast<Key<T>>(Key<T>(1) << (8 * sizeof(T) - 1)) : Key<T>(0);
+  const Key<T> key = static_cast<Key<T>>(static_cast<Key<T>>(x) ^ sign);
+  return descending ? static_cast<Key<T>>(~key) : key;
+}
+
+template <class K> TESSERA_DEVICE int digit_of(K key, int pass) { return static_cast<int>(key >> (8 * pass)) & 255; }
+
+// ---- a block sorts what it holds ----
+
+// Which lanes have the same digit.
+TESSERA_DEVICE u32 lanes_with(int digit) {
+  u32 lanes = 0xffffffff;
+#pragma unroll
+  for (int bit = 0; bit < 8; ++bit) {
+    const bool is_set = (digit >> bit & 1) != 0;
+    const u32 set = __ballot_sync(0xffffffff, is_set);
+    lanes &= is_set ? set : ~set;
+  }
+  return lanes;
+}
+
+// How a block's elements are held: element `item` of a thread stands at this place among them.
+template <int items> TESSERA_DEVICE int place_of(int item) {
+  return static_cast<int>(threadIdx.x / 32) * 32 * items + item * 32 + lane();
+}
+
+struct Ranking {
+  u16 of_warp[sort_warps][digits];  // how many a warp has; then how many the warps before it have
+  int start[digits];                // how many elements have a smaller digit
+  int slots[sort_warps];
+};
+
+// ranks[item]: where the element goes when the block's elements are sorted by `digit`, equal ones in their order.
+template <int items> TESSERA_DEVICE void rank_digits(Ranking& r, const int (&digit)[items], int (&ranks)[items]) {
+  const int warp = static_cast<int>(threadIdx.x / 32);
+  for (int d = lane(); d < digits; d += 32) r.of_warp[warp][d] = 0;
+  __syncwarp();
+#pragma unroll
+  for (int item = 0; item < items; ++item) {
+    const u32 same = lanes_with(digit[item]);
+    const int before = r.of_warp[warp][digit[item]];
+    const int lower = __popc(same & ((1u << lane()) - 1));
+    __syncwarp();
+    if (lower == 0) r.of_warp[warp][digit[item]] = static_cast<u16>(before + __popc(same));
+    ranks[item] = before + lower;
+    __syncwarp();
+  }
+  __syncthreads();
+  int count = 0, all;  // of the digit with this thread's number
+#pragma unroll
+  for (int w = 0; w < sort_warps; ++w) {
+    const int here = r.of_warp[w][threadIdx.x];
+    r.of_warp[w][threadIdx.x] = static_cast<u16>(count);
+    count += here;
+  }
+  r.start[threadIdx.x] = before_thread<Sum, sort_threads>(count, all, r.slots);
+  __syncthreads();
+#pragma unroll
+  for (int item = 0; item < items; ++item) ranks[item] += r.start[digit[item]] + r.of_warp[warp][digit[item]];
+}
+
+// Keys and where they were, sorted by the digits of `passes` passes. The same place twice is no place: what fills up a
+// block has the largest key and comes last.
+template <class K, int items, int passes>
+TESSERA_DEVICE void sort_block(Ranking& ranking, K (&keys)[items * sort_threads], u16 (&places)[items * sort_threads],
+                               K (&key)[items], u16 (&place)[items]) {
+#pragma unroll 1
+  for (int pass = 0; pass < passes; ++pass) {
+    int digit[items], ranks[items];
+#pragma unroll
+    for (int item = 0; item < items; ++item) digit[item] = digit_of(key[item], pass);
+    rank_digits<items>(ranking, digit, ranks);
+#pragma unroll
+    for (int item = 0; item < items; ++item) {
+      keys[ranks[item]] = key[item];
+      places[ranks[item]] = place[item];
+    }
+    __syncthreads();
+#pragma unroll
+    for (int item = 0; item < items; ++item) {
+      key[item] = keys[place_of<items>(item)];
+      place[item] = places[place_of<items>(item)];
+    }
+    __syncthreads();
+  }
+}
+
+// ---- rows that a block holds ----
+
+// The place of each element of a short lane by counting what comes before it: a thread has one element.
+template <bool descending, class T>
+TESSERA_DEVICE int place_by_counting(const T* lane_of_x, int extent, i64 stride, int mine) {
+  const Key<T> key = key_of<descending>(lane_of_x[mine * stride]);
+  int before = 0;
+#pragma unroll 4
+  for (int i = 0; i < extent; ++i) {
+    const Key<T> other = key_of<descending>(lane_of_x[i * stride]);
+    before += other < key || (other == key && i < mine);
+  }
+  return before;
+}
+
+template <bool descending, int items, class T>
+TESSERA_DEVICE void argsort_in_block(const T* x, int extent, i64 stride, i64* order) {
+  __shared__ Ranking ranking;
+  __shared__ Key<T> keys[items * sort_threads];
+  __shared__ u16 places[items * sort_threads];
+  Key<T> key[items];
+  u16 place[items];
+#pragma unroll
+  for (int item = 0; item < items; ++item) {
+    const int i = place_of<items>(item);
+    key[item] = i < extent ? key_of<descending>(x[i * stride]) : static_cast<Key<T>>(~Key<T>(0));
+    place[item] = static_cast<u16>(i);
+  }
+  sort_block<Key<T>, items, sizeof(Key<T>)>(ranking, keys, places, key, place);
+#pragma unroll
+  for (int item = 0; item < items; ++item)
+    if (place_of<items>(item) < extent) order[place_of<items>(item) * stride] = place[item];
+}
+
+// ---- rows that several blocks hold: for each digit count, add up, move ----
+
+// counts[digit][tile]: how many elements of the tile have the digit.
+template <int items, class K>
+TESSERA_DEVICE void count_digits(const K* keys, int extent, int tile, int tiles, int pass, int* counts) {
+  __shared__ int of_digit[digits];
+  of_digit[threadIdx.x] = 0;
+  __syncthreads();
+  const int begin = tile * items * sort_threads;
+  for (int i = begin + static_cast<int>(threadIdx.x); i < min(begin + items * sort_threads, extent); i += sort_threads)
+    atomicAdd(&of_digit[digit_of(keys[i], pass)], 1);
+  __syncthreads();
+  counts[static_cast<int>(threadIdx.x) * tiles + tile] = of_digit[threadIdx.x];
+}
+
+// counts[tile] of one digit become those of the tiles before; their sum goes to `total`.
+TESSERA_DEVICE void add_up_counts(int* counts, int tiles, int* total) {
+  __shared__ int slots[sort_warps];
+  int carry = 0, all;
+  for (int first = 0; first < tiles; first += sort_threads) {
+    const int tile = first + static_cast<int>(threadIdx.x);
+    const int before = before_thread<Sum, sort_threads>(tile < tiles ? counts[tile] : 0, all, slots);
+    if (tile < tiles) counts[tile] = carry + before;
+    carry += all;
+  }
+  if (threadIdx.x == 0) *total = carry;
+}
+
+// The tile's elements to their places in the row. `put(place, key, where it was in the row)` writes one. Without `places`
+// an element was where it is.
+template <int items, class K, class Put>
+TESSERA_DEVICE void move_tile(const K* from_keys, const int* from_places, int extent, int tile, int tiles, int pass,
+                              const int* counts, const int* totals, Put put) {
+  __shared__ Ranking ranking;
+  __shared__ K keys[items * sort_threads];
+  __shared__ int places[items * sort_threads];
+  __shared__ int first[digits];  // of each digit: its first place in the row less its first rank in the block
+  const int begin = tile * items * sort_threads;
+  K key[items];
+  int place[items], digit[items], ranks[items], all;
+#pragma unroll
+  for (int item = 0; item < items; ++item) {
+    const int i = begin + place_of<items>(item);
+    key[item] = i < extent ? from_keys[i] : static_cast<K>(~K(0));
+    place[item] = i < extent && from_places ? from_places[i] : i;
+    digit[item] = digit_of(key[item], pass);
+  }
+  const int smaller = before_thread<Sum, sort_threads>(totals[threadIdx.x], all, ranking.slots);
+  rank_digits<items>(ranking, digit, ranks);
+  first[threadIdx.x] = smaller + counts[static_cast<int>(threadIdx.x) * tiles + tile] - ranking.start[threadIdx.x];
+#pragma unroll
+  for (int item = 0; item < items; ++item) {
+    keys[ranks[item]] = key[item];
+    places[ranks[item]] = place[item];
+  }
+  __syncthreads();
+#pragma unroll
+  for (int item = 0; item < items; ++item) {
+    const int rank = item * sort_threads + static_cast<int>(threadIdx.x);
+    if (begin + rank < extent) put(first[digit_of(keys[rank], pass)] + rank, keys[rank], places[rank]);
+  }
+}
+
+}  // namespace tessera

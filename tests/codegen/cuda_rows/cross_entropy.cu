@@ -1,0 +1,162 @@
+// kernel iota
+//
+//   writes     iota_value 4096xi64
+//   moves      32.8 kB, 0.0 MFLOP
+//   schedule   2 elements a thread, 256 threads a block, 8 blocks
+//   from       programs.cpp:88  iota
+#include "rows.cuh"
+
+namespace tessera {
+
+extern "C" __constant__ Launch iota_461e3f74_launch = {256, 1, 0, {}};
+
+extern "C" __global__ void __launch_bounds__(256)
+iota_461e3f74(i64* __restrict__ iota_value) {
+  const int t = static_cast<int>(blockIdx.x) * 256 + static_cast<int>(threadIdx.x);
+  const int first = t * 2;
+  Vector<i64, 2> iota_value_at;
+#pragma unroll
+  for (int i = 0; i < 2; ++i) {
+    const i64 index_1 = first + i;  // programs.cpp:88
+    const i64 index_cast_1 = static_cast<i64>(index_1);
+    iota_value_at[i] = index_cast_1;
+  }
+  store(iota_value + first, iota_value_at);
+}
+
+}  // namespace tessera
+
+// kernel cast_reduce_eq_select_etc
+//
+//   reads      logits 16384x4096xbf16, targets 16384xi64, iota_value 4096xi64
+//   writes     reduce_value f32
+//   moves      134.4 MB, 939.5 MFLOP
+//   schedule   256 threads a row of 4096, 8 at once, 2 times; 512 groups walk 32 rows each; 512 blocks
+//   from       programs.cpp:88  cast logsumexp iota gather eq select reduce sub reduce
+#include "rows.cuh"
+
+namespace tessera {
+
+extern "C" __constant__ Launch cast_reduce_eq_select_etc_089d6377_launch = {256, 1, 0, {}};
+
+extern "C" __global__ void __launch_bounds__(256)
+cast_reduce_eq_select_etc_089d6377(const bf16* __restrict__ logits, const i64* __restrict__ targets, const i64* __restrict__ iota_value,
+    float* __restrict__ reduce_value, float* __restrict__ sum_of_rows_1_part, i64* errors) {
+  __shared__ float highest_part_1_slots[8];
+  __shared__ float sum_part_1_slots[8];
+  __shared__ float sum_part_2_slots[8];
+  const int t = static_cast<int>(threadIdx.x);
+  const int group = static_cast<int>(blockIdx.x);
+  float sum_of_rows_1 = 0.f;
+  const int row_end = (group + 1) * 32;
+  for (int row = static_cast<int>(group) * 32; row < row_end; ++row) {
+    Vector<bf16, 8> logits_row[2];
+#pragma unroll
+    for (int c = 0; c < 2; ++c) {
+      const int column = (c * 256 + t) * 8;
+      logits_row[c] = load<8>(logits + row * 4096 + column);
+    }
+    float highest_part_1 = -infinity;
+    const i64 targets_at = targets[row];
+    const i64 index_cast_2 = static_cast<i64>(targets_at);
+    const i64 picked_1 = iota_value[checked(index_cast_2, 4096, errors + 0)];
+    float sum_part_1 = 0.f;
+#pragma unroll
+    for (int c = 0; c < 2; ++c) {
+      const int column = (c * 256 + t) * 8;
+#pragma unroll
+      for (int i = 0; i < 8; ++i) {
+        const float wide_1 = widen(logits_row[c][i]);
+        highest_part_1 = Max::of(highest_part_1, wide_1);
+        const i64 index_1 = column + i;  // programs.cpp:88
+        const i64 index_cast_1 = static_cast<i64>(index_1);
+        const bool is_1 = index_cast_1 == picked_1;
+        const float choice_1 = is_1 ? wide_1 : 0.f;
+        sum_part_1 = sum_part_1 + choice_1;
+      }
+    }
+    const float highest_1 = across_block<Max, 8>(highest_part_1, highest_part_1_slots);
+    const float sum_1 = across_block<Sum, 8>(sum_part_1, sum_part_1_slots);
+    const bool is_2 = highest_1 == -infinity;
+    const float choice_2 = is_2 ? 0.f : highest_1;
+    float sum_part_2 = 0.f;
+#pragma unroll
+    for (int c = 0; c < 2; ++c) {
+#pragma unroll
+      for (int i = 0; i < 8; ++i) {
+        const float wide_2 = widen(logits_row[c][i]);
+        const float sub_1 = wide_2 - choice_2;
+        const float exp_1 = ::expf(sub_1);
+        sum_part_2 = sum_part_2 + exp_1;
+      }
+    }
+    const float sum_2 = across_block<Sum, 8>(sum_part_2, sum_part_2_slots);
+    const float abs_1 = ::fabsf(highest_1);
+    const bool is_3 = abs_1 < infinity;
+    const float log_1 = ::logf(sum_2);
+    const float add_1 = choice_2 + log_1;
+    const float choice_3 = is_3 ? add_1 : highest_1;
+    const float sub_2 = choice_3 - sum_1;
+    sum_of_rows_1 = sum_of_rows_1 + sub_2;
+  }
+  if (t == 0) sum_of_rows_1_part[group] = sum_of_rows_1;
+}
+
+}  // namespace tessera
+
+// kernel cast_reduce_eq_select_etc_parts
+//
+//   reads      part 512xf32
+//   writes     reduce_value f32
+//   moves      2.1 kB, 0.0 MFLOP
+//   schedule   64 threads a row of 512, 4 at once, 2 times; 1 blocks
+//   from       programs.cpp:88  reduce
+#include "rows.cuh"
+
+namespace tessera {
+
+extern "C" __constant__ Launch cast_reduce_eq_select_etc_parts_518f46be_launch = {64, 1, 0, {}};
+
+extern "C" __global__ void __launch_bounds__(64)
+cast_reduce_eq_select_etc_parts_518f46be(const float* __restrict__ part, float* __restrict__ reduce_value) {
+  __shared__ float sum_part_1_slots[2];
+  const int t = static_cast<int>(threadIdx.x);
+  float sum_part_1 = 0.f;
+#pragma unroll
+  for (int c = 0; c < 2; ++c) {
+    const int column = (c * 64 + t) * 4;
+    const Vector<float, 4> part_at = load<4>(part + column);
+#pragma unroll
+    for (int i = 0; i < 4; ++i) {
+      sum_part_1 = sum_part_1 + part_at[i];
+    }
+  }
+  const float sum_1 = across_block<Sum, 2>(sum_part_1, sum_part_1_slots);  // programs.cpp:88
+  if (t == 0) reduce_value[0] = sum_1;
+}
+
+}  // namespace tessera
+
+// kernel mul
+//
+//   reads      reduce_value f32
+//   writes     mul_value f32
+//   moves      0.0 kB, 0.0 MFLOP
+//   schedule   1 elements a thread, 256 threads a block, 1 blocks
+//   from       programs.cpp:88  mul
+#include "rows.cuh"
+
+namespace tessera {
+
+extern "C" __constant__ Launch mul_69a20105_launch = {256, 1, 0, {}};
+
+extern "C" __global__ void __launch_bounds__(256)
+mul_69a20105(const float* __restrict__ reduce_value, float* __restrict__ mul_value) {
+  const int t = static_cast<int>(blockIdx.x) * 256 + static_cast<int>(threadIdx.x);
+  if (t >= 1) return;
+  const float reduce_value_at = reduce_value[0];
+  const float mul_1 = reduce_value_at * 6.1035156e-05f;  // programs.cpp:88
+  mul_value[0] = mul_1;
+}
+
+}  // namespace tessera
