@@ -9,7 +9,6 @@
 
 #include <tessera/core/error.h>
 #include <tessera/ir/fuse/Fuse.h>
-#include <tessera/ir/pipeline.h>
 #include <tessera/ir/remarks.h>
 #include <tessera/ir/tsr/Tsr.h>
 
@@ -41,11 +40,12 @@ void load_dialects(mlir::MLIRContext& context) {
 }
 
 std::vector<Remark> lower_to_fuse(mlir::ModuleOp module,
-                                  const std::function<void(const std::string&, mlir::ModuleOp)>& on_pass) {
+                                  const std::function<void(const std::string&, mlir::ModuleOp)>& on_pass,
+                                  Planes planes) {
   std::vector<Remark> remarks;
   CollectRemarks collect(*module.getContext(), remarks);
   mlir::PassManager passes(module.getContext());
-  build_pipeline(passes);
+  build_pipeline(passes, planes);
   if (on_pass) passes.addInstrumentation(std::make_unique<Observer>(module, on_pass));
   if (mlir::failed(passes.run(module))) throw InternalError("the program does not lower to kernels");
   return remarks;

@@ -11,6 +11,7 @@
 #include "mlir/IR/OwningOpRef.h"
 
 #include <tessera/core/program.h>
+#include <tessera/ir/pipeline.h>
 #include <tessera/ir/remark.h>
 
 namespace tessera::ir {
@@ -26,6 +27,7 @@ mlir::OwningOpRef<mlir::ModuleOp> import_program(mlir::MLIRContext& context, con
 // Runs the pipeline in place and says what was decided about planes and what was not fused. `on_pass(name, module)` is called after each pass that
 // changed something (dumps). Throws InternalError when a pass fails: a checked Program always lowers.
 std::vector<Remark> lower_to_fuse(mlir::ModuleOp module,
-                                  const std::function<void(const std::string&, mlir::ModuleOp)>& on_pass = {});
+                                  const std::function<void(const std::string&, mlir::ModuleOp)>& on_pass = {},
+                                  Planes planes = Planes::derived);
 
 }  // namespace tessera::ir

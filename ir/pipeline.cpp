@@ -9,27 +9,29 @@
 
 namespace tessera::ir {
 
-void build_pipeline(mlir::OpPassManager& passes) {
+void build_pipeline(mlir::OpPassManager& passes, Planes planes) {
   auto& function = passes.nest<mlir::func::FuncOp>();
   function.addPass(createDropEmpty());         // so that no other pass meets an extent of 0
   function.addPass(createSimplify());          // while ops are still those that rules name
   function.addPass(mlir::createCSEPass());     // equal factors become one value, by which the next two know them
   function.addPass(createSimplify());          // what is one value now: a concatenation of it is a broadcast
-  function.addPass(createTrilinear());         // takes statistics out of planes
+  function.addPass(createTrilinear());         // takes statistics out of planes, in memory or not
   function.addPass(createNormalizeScores());   // while softmax is one op, and its scores are read once
   function.addPass(createDecompose());         // after all that looks for normal forms
   function.addPass(createSplitReduce());       // what decomposition reduces too
   function.addPass(createLegalizeContract());  // makes pads and views, which the next two clean up
   function.addPass(createSimplify());          // what decomposition left behind
   function.addPass(mlir::createCSEPass());     // equal ops become one value before ops choose kernels
-  function.addPass(createDerivePlanes());      // takes ops away that would choose kernels of their own
-  function.addPass(createRecompute());         // after CSE, which would join its copies again
+  if (planes == Planes::derived)
+    function.addPass(createDerivePlanes());  // takes ops away that would choose kernels of their own
+  function.addPass(createRecompute());       // after CSE, which would join its copies again
   function.addPass(createFormKernels());
 }
 
 void register_passes() {
   registerTesseraPasses();
-  static mlir::PassPipelineRegistration<> pipeline("tsr-to-fuse", "All passes from tsr to fuse", build_pipeline);
+  static mlir::PassPipelineRegistration<> pipeline("tsr-to-fuse", "All passes from tsr to fuse",
+                                                   [](mlir::OpPassManager& passes) { build_pipeline(passes); });
 }
 
 }  // namespace tessera::ir

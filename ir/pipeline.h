@@ -7,7 +7,11 @@ class OpPassManager;
 
 namespace tessera::ir {
 
-void build_pipeline(mlir::OpPassManager& passes);
+// What becomes of planes: cascades, or values in memory between contractions and row kernels, for a target that has no
+// cascades yet.
+enum class Planes { derived, in_memory };
+
+void build_pipeline(mlir::OpPassManager& passes, Planes planes = Planes::derived);
 void register_passes();  // each pass and the pipeline "tsr-to-fuse" by name: for tessera-opt
 
 }  // namespace tessera::ir

@@ -80,25 +80,6 @@ TEST_P(CudaRowsText, compiles_to_its_schedule_everywhere) {
 INSTANTIATE_TEST_SUITE_P(programs, CudaRowsText, ::testing::ValuesIn(testing::row_program_names()),
                          [](const auto& name) { return name.param; });
 
-std::string refusal(const Tensor& value) {
-  std::vector<NodePtr> captured;
-  try {
-    lower_program(flatten({}, {value.node()}, false, &captured));
-  } catch (const DeviceError& refused) {
-    return refused.what();
-  }
-  return "";
-}
-
-TEST(CudaRefuses, what_has_no_kernel_yet_with_its_line) {
-  Tensor a = unread("a", f32, {64, 32}), b = unread("b", f32, {32, 48});
-  const int line = __LINE__ + 1;
-  Tensor product = matmul(a, b);
-  const std::string at = "cuda_rows_text_test.cpp:" + std::to_string(line);
-  EXPECT_THAT(refusal(product),
-              ::testing::AllOf(::testing::HasSubstr("no CUDA kernel yet for a contraction"), ::testing::HasSubstr(at)));
-}
-
 TEST(CudaExecutor, is_there_and_says_what_is_missing) {
   Executor* cuda = find_executor("cuda");
   ASSERT_NE(cuda, nullptr);

@@ -14,6 +14,7 @@
 #include <tessera/core/executor.h>
 #include <tessera/core/ops.h>
 
+#include "tests/codegen/cuda_contract/programs.h"
 #include "tests/codegen/cuda_rows/host_run.h"
 #include "tests/codegen/cuda_rows/programs.h"
 #include "tests/ops/op_cases.h"
@@ -51,14 +52,10 @@ Executor& tested() {
 #endif
 }
 
-// Ops that need what there is no kernel for yet.
-const std::set<Op> without_kernels = {};
-const std::set<Op> partly_without = {Op::Contract};
-
 Tolerance tolerance_of(Op op) {
   const Family family = row(op).family;
-  const bool sums =
-      family == Family::Reduce || family == Family::Raised || family == Family::Window || family == Family::Index;
+  const bool sums = family == Family::Reduce || family == Family::Contract || family == Family::Raised ||
+                    family == Family::Window || family == Family::Index;
   return {sums ? 32.0 : 8.0};
 }
 
@@ -116,9 +113,7 @@ TEST_P(CudaSweep, agrees_with_the_reference) {
     if (has_kernels(c.value, why)) checked.push_back(c);
   std::printf("%-22s %4zu of %4zu values have kernels\n", std::string(name(GetParam())).c_str(), checked.size(),
               all.size());
-  EXPECT_EQ(checked.empty(), without_kernels.contains(GetParam()));
-  EXPECT_TRUE(checked.empty() || checked.size() == all.size() || partly_without.contains(GetParam())) << why;
-  if (checked.empty()) return;
+  EXPECT_EQ(checked.size(), all.size()) << why;
   for (const std::string& line : differences(checked, tested(), reference_executor())) ADD_FAILURE() << line;
 }
 
@@ -133,7 +128,7 @@ INSTANTIATE_TEST_SUITE_P(ops, CudaSweep, ::testing::ValuesIn(all_ops()),
 
 // ---- whole kernels that wait for memory ----
 
-struct Size {
+struct RowSize {
   int64_t rows, columns;
   DType dtype;
 };
@@ -147,8 +142,8 @@ class CudaRows : public ::testing::TestWithParam<std::string> {
 
 // Ragged and whole vectors, one warp and many, rows in registers, in a loop and in several blocks, sorts of each length.
 TEST_P(CudaRows, agree_with_the_reference_in_the_same_bits_each_time) {
-  for (const Size& size : {Size{33, 1024, bf16}, Size{70, 77, f32}, Size{1, 4096, f16}, Size{300, 8, f32},
-                           Size{3, 33000, f32}, Size{40, 320, f32}}) {
+  for (const RowSize& size : {RowSize{33, 1024, bf16}, RowSize{70, 77, f32}, RowSize{1, 4096, f16},
+                              RowSize{300, 8, f32}, RowSize{3, 33000, f32}, RowSize{40, 320, f32}}) {
     Draw draw(11);
     RowProgram made = row_program(GetParam(), size.rows, size.columns, size.dtype,
                                   [&](const std::string& name, DType dtype, const Shape& shape) {
@@ -169,6 +164,32 @@ TEST_P(CudaRows, agree_with_the_reference_in_the_same_bits_each_time) {
 }
 
 INSTANTIATE_TEST_SUITE_P(programs, CudaRows, ::testing::ValuesIn(row_program_names()),
+                         [](const auto& name) { return name.param; });
+
+// ---- contractions with their epilogues, in ragged sizes: every tile, tail and part ----
+
+class CudaContract : public CudaRows {};
+
+TEST_P(CudaContract, agrees_with_the_reference_in_the_same_bits_each_time) {
+  for (DType dtype : {f32, bf16, f16, f64}) {
+    Draw draw(17);
+    RowProgram made = contract_program(
+        GetParam(), Size::ragged, dtype,
+        [&](const std::string&, DType type, const Shape& shape) { return random_tensor(draw, type, shape, {-1, 1}); });
+    std::shared_ptr<Executable> executable = tested().compile(made.program);
+    std::vector<BufferPtr> data = made.arguments, again = made.arguments, for_reference = made.arguments;
+    std::vector<BufferPtr> first = executable->run(made.program, data), second = executable->run(made.program, again);
+    std::vector<BufferPtr> expected = reference_executor().compile(made.program)->run(made.program, for_reference);
+    for (size_t k = 0; k < first.size(); ++k) {
+      const Tensor& result = made.results[k];
+      EXPECT_EQ(difference(*first[k], *expected[k], result.dtype(), result.shape().numel(), {64}), "")
+          << name(dtype) << " result " << k;
+      EXPECT_EQ(std::memcmp(first[k]->data(), second[k]->data(), first[k]->bytes()), 0) << name(dtype);
+    }
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(programs, CudaContract, ::testing::ValuesIn(contract_program_names()),
                          [](const auto& name) { return name.param; });
 
 #ifdef TESSERA_CUDA_ON_HOST
@@ -282,6 +303,56 @@ INSTANTIATE_TEST_SUITE_P(
         Planted{"embedding_backward", "first, heads + place", "first + 16, heads + place"},
         Planted{"embedding_backward", ") * 16;", ") * 15;"}, Planted{"total", "group * 2 + split", "group"},
         Planted{"update_rows", "= clamped(", "= 7 + clamped("}),
+    [](const auto& planted) { return std::to_string(planted.index) + "_" + planted.param.program; });
+
+// The same for contractions: in their texts, and in what the device header does for all of them.
+struct PlantedInContract {
+  const char *program, *file, *from, *to;  // file "": the kernels' texts
+};
+
+class CudaContractPlanted : public ::testing::TestWithParam<PlantedInContract> {};
+
+TEST_P(CudaContractPlanted, is_found) {
+  const PlantedInContract& planted = GetParam();
+  Draw draw(19);
+  RowProgram made = contract_program(
+      planted.program, Size::ragged, f32,
+      [&](const std::string&, DType type, const Shape& shape) { return random_tensor(draw, type, shape, {1, 2}); });
+  cuda::LoweredProgram lowered = cuda::lower_program(made.program);
+  const std::vector<BufferPtr> right = run_on_host(lowered, made.program, made.arguments);
+  const bool in_text = std::string_view(planted.file).empty();
+  size_t changed = 0;
+  for (cuda::KernelSource& kernel : lowered.kernels) {
+    const size_t at = in_text ? kernel.text.find(planted.from) : std::string::npos;
+    if (at == std::string::npos) continue;
+    kernel.text.replace(at, std::strlen(planted.from), planted.to);
+    ++changed;
+  }
+  ASSERT_EQ(changed > 0, in_text) << "the text no longer says " << planted.from;
+  const HeaderEdit edit = in_text ? HeaderEdit{} : HeaderEdit{planted.file, planted.from, planted.to};
+  const std::vector<BufferPtr> wrong = run_on_host(lowered, made.program, made.arguments, edit);
+  std::string found;
+  for (size_t k = 0; k < right.size(); ++k) {
+    const Tensor& result = made.results[k];
+    found += difference(*wrong[k], *right[k], result.dtype(), result.shape().numel(), {64});
+  }
+  EXPECT_NE(found, "");
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    texts, CudaContractPlanted,
+    ::testing::Values(
+        PlantedInContract{"linear_gelu", "", "k_end = 45", "k_end = 44"},
+        PlantedInContract{"linear_gelu", "", "shared.b[slot], k,", "shared.b[0], k,"},
+        PlantedInContract{"conv", "", "k / 3 % 3", "k / 3 % 2"},
+        PlantedInContract{"scores", "", "batch / 3", "batch / 2"},
+        PlantedInContract{"weight_gradient", "", "k_first + step * ", "step * "},
+        PlantedInContract{"linear_gelu", "sums.cuh", "wait_for_groups<stages - 2>", "wait_for_groups<stages - 1>"},
+        PlantedInContract{"linear_gelu", "sums.cuh", "(step % stages)", "(0)"},
+        PlantedInContract{"linear_gelu", "panel.cuh", "first + k < end;", "first + k <= end;"},
+        PlantedInContract{"linear_gelu", "panel.cuh", "1u << i : 0", "1u : 0"},
+        PlantedInContract{"tiny_ones", "fma_sums.cuh", "x[i] = a.at(row(i), k)", "x[i] = a.at(row(i), 0)"},
+        PlantedInContract{"linear_gelu", "panel.cuh", "line_ + i * step : place_);", "line_ : place_);"}),
     [](const auto& planted) { return std::to_string(planted.index) + "_" + planted.param.program; });
 #endif
 

@@ -64,14 +64,6 @@ TESSERA_DEVICE u64 operand_along_rows(const Part& part, int k) {
   return operand_descriptor(part.address() + static_cast<u32>(k * 128), Part::pitch * 128, 1024);
 }
 
-// ---- the kernel's shared memory, asked for at launch, all of it dynamic ----
-
-template <class Layout>
-TESSERA_DEVICE Layout& shared_memory() {
-  extern __shared__ __align__(1024) unsigned char tessera_shared[];
-  return *reinterpret_cast<Layout*>(tessera_shared);
-}
-
 // What this thread's warpgroup wrote becomes visible to copies and mma; every writer calls it, then a barrier follows.
 TESSERA_DEVICE void publish_shared() { asm volatile("fence.proxy.async.shared::cta;" ::: "memory"); }
 

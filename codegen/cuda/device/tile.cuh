@@ -7,6 +7,7 @@
 #include "fragment.cuh"
 #include "launch.cuh"
 #include "shared.cuh"
+#include "shared_memory.cuh"
 #include "tiles.cuh"
 #include "tma.cuh"
 #include "wgmma.cuh"

@@ -2,25 +2,9 @@
 // In which order the blocks of a persistent kernel take tiles.
 
 #include "channel.cuh"
+#include "raster.cuh"
 
 namespace tessera {
-
-struct Place {
-  int row, column;
-};
-
-// A grid of tiles, `group` rows of it at a time, down the group first: the tiles in flight share rows and columns that
-// stay in L2.
-struct Raster {
-  int rows, columns, group;
-
-  TESSERA_DEVICE int count() const { return rows * columns; }
-  TESSERA_DEVICE Place at(int tile) const {
-    const int per_group = group * columns, first = tile / per_group * group, inside = tile % per_group;
-    const int height = min(group, rows - first);
-    return {first + inside % height, inside / height};
-  }
-};
 
 // Rows of tiles in planes, where a row costs the more the lower it stands: the last row of all planes of a section
 // first. What a section reads over and over (keys and values of its planes) shall fit in L2.

@@ -15,6 +15,20 @@
 namespace tessera::cuda {
 namespace {
 
+// Planes that the CPU would compute in blocks.
+void note_planes(const Program& program, std::vector<ir::Remark>& remarks) {
+  for (size_t k = 0; k < program.instructions.size(); ++k) {
+    if (program.instructions[k].op != Op::Softmax) continue;
+    remarks.push_back({.category = "plane",
+                       .name = "plane",
+                       .missed = true,
+                       .ops = {static_cast<int>(k)},
+                       .text = "scores and weights lie in memory",
+                       .reason = "the CUDA leg has no cascades yet",
+                       .hint = ""});
+  }
+}
+
 int last_origin_of(mlir::Operation& op) {
   const std::vector<int> origins = codegen::origins_of(op);
   return origins.empty() ? -1 : origins.back();
@@ -47,12 +61,9 @@ LoweredProgram Lowering::lower() {
 }
 
 void Lowering::visit_kernel(fuse::KernelOp kernel) {
-  if (codegen::holds_contract(kernel)) {
-    for (auto contract : kernel.getBody().getOps<fuse::ContractOp>())
-      refuse(last_origin(contract.getLoc()), "a contraction", kernel.getName().str());
-  }
-  std::vector<int> values = values_of(kernel);
+  const std::vector<int> values = values_of(kernel);
   copy_inits(*kernel, kernel.getInitOf(), kernel.getInits());
+  if (codegen::holds_contract(kernel)) return launch_contract(kernel, values, names_of(kernel));
   launch_rows(kernel, values, *kernel, names_of(kernel));
 }
 
@@ -68,7 +79,7 @@ void Lowering::refuse(int op, const std::string& what, const std::string& kernel
     text.path = found->scope ? found->scope->path() : "";
   }
   text.operands = {{"kernel", kernel}};
-  text.hint = "the CUDA leg runs pointwise kernels and reductions so far; TESSERA_EXECUTOR=jit runs this program";
+  text.hint = "the CUDA leg has no cascades, not all routines, and no f8 yet; TESSERA_EXECUTOR=jit runs this program";
   throw DeviceError(std::move(text));
 }
 
@@ -115,7 +126,8 @@ LoweredProgram lower_program(const Program& program) {
   codegen::load_fuse_dialects(context);
   ir::load_dialects(context);
   auto module = ir::import_program(context, program);
-  std::vector<ir::Remark> remarks = ir::lower_to_fuse(*module);
+  std::vector<ir::Remark> remarks = ir::lower_to_fuse(*module, {}, ir::Planes::in_memory);
+  note_planes(program, remarks);
   LoweredProgram lowered = Lowering(*module, program).lower();
   lowered.plan.name = program.name;
   lowered.plan.remarks = std::move(remarks);

@@ -1,6 +1,7 @@
 #pragma once
 // How the kernels of a program become launches and texts. One class, with a file for each kind of kernel: rows in
-// lower_rows.cpp, routines in lower_routine.cpp; what they are called in kernel_names.cpp.
+// lower_rows.cpp, contractions in lower_contract.cpp, routines in lower_routine.cpp; what they are called in
+// kernel_names.cpp.
 
 #include <functional>
 #include <map>
@@ -51,6 +52,10 @@ class Lowering : public codegen::PlanBuilder {
                        const KernelWords& words);
   void add_parts(const codegen::Form& form, const RowSchedule& schedule, const codegen::Column& column, unsigned result,
                  int part, int value, mlir::Operation& at);
+
+  // ---- contractions ----
+
+  void launch_contract(fuse::KernelOp kernel, const std::vector<int>& values, const KernelWords& words);
 
   // ---- routines ----
 

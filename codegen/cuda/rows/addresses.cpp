@@ -11,9 +11,10 @@ using codegen::Access;
 using codegen::has;
 using Kind = RowSchedule::Kind;
 
-Addresses::Addresses(const codegen::Form& form, const RowSchedule& schedule) : form_(form), s_(schedule) {
+Addresses::Addresses(const codegen::Form& form, const RowSchedule& schedule, std::vector<std::string> dims)
+    : form_(form), s_(schedule), dim_name_(std::move(dims)) {
   is_wide_ = needs_wide_offsets();
-  name_dims();
+  if (dim_name_.empty()) name_dims();
 }
 
 bool Addresses::needs_wide_offsets() const {

@@ -13,7 +13,8 @@ namespace tessera::cuda {
 
 class Addresses {
  public:
-  Addresses(const codegen::Form& form, const RowSchedule& schedule);
+  // `dims`: what the dims are called; empty: as the schedule has them.
+  Addresses(const codegen::Form& form, const RowSchedule& schedule, std::vector<std::string> dims);
 
   bool is_wide() const { return is_wide_; }  // offsets need 64 bits
   const char* offset_type() const { return is_wide_ ? "i64" : "int"; }

@@ -2,36 +2,11 @@
 
 #include <fmt/format.h>
 
+#include <tessera/codegen/cuda/rows/parameters.h>
 #include <tessera/codegen/cuda/rows/points_text.h>
 #include <tessera/codegen/cuda/rows/rows_text.h>
-#include <tessera/codegen/cuda/rows/scalar_text.h>
-#include <tessera/ir/fuse/Fuse.h>
 
 namespace tessera::cuda {
-namespace {
-
-std::string parameters(const ValuesText& values) {
-  const KernelWords& words = values.words;
-  const codegen::Form& form = values.form;
-  Lines all;
-  const char* restricted = words.writes_elsewhere ? "* __restrict__ " : "* ";
-  for (size_t k = 0; k < form.in.size(); ++k) {
-    mlir::Type type = form.body->getArgument(static_cast<unsigned>(k)).getType();
-    if (auto whole = mlir::dyn_cast<mlir::RankedTensorType>(type)) type = fuse::body_type(whole.getElementType());
-    all.push_back("const " + type_text(type) + restricted + words.inputs[k]);
-  }
-  for (size_t k = 0; k < form.out.size(); ++k)
-    all.push_back(type_text(fuse::body_type(values.result_type(static_cast<unsigned>(k)))) + restricted +
-                  words.results[k]);
-  for (size_t k = 0; k < values.column_names.size(); ++k)
-    all.push_back(type_text(values.stages.columns[k].reduce->getResult(0).getType()) + restricted +
-                  values.column_names[k] + "_part");
-  if (values.checks_indices()) all.push_back("i64* errors");
-  return parameter_list(all, words.kernel.size() + 1);
-}
-
-}  // namespace
-
 std::string row_kernel_text(const codegen::Form& form, const codegen::Stages& stages, const RowSchedule& schedule,
                             KernelWords words) {
   ValuesText values(form, stages, schedule, std::move(words));
@@ -45,7 +20,7 @@ std::string row_kernel_text(const codegen::Form& form, const codegen::Stages& st
   text += fmt::format("extern \"C\" __constant__ Launch {}_launch = {{{}, 1, 0, {{}}}};\n\n", values.words.kernel,
                       schedule.block());
   text += fmt::format("extern \"C\" __global__ void __launch_bounds__({})\n{}({}) {{\n", schedule.block(),
-                      values.words.kernel, parameters(values));
+                      values.words.kernel, parameter_list(parameters_of(values), values.words.kernel.size() + 1));
   for (const std::string& line : rows.shared) text += "  " + line + "\n";
   for (const std::string& line : rows.body)
     text += line.starts_with("#") || line.empty() ? line + "\n" : "  " + line + "\n";

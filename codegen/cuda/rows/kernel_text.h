@@ -13,6 +13,9 @@ namespace tessera::cuda {
 struct KernelWords {
   std::string kernel;
   std::vector<std::string> inputs, results;
+  std::vector<std::string> dims;                         // of the form; empty: as the schedule has them
+  int made_here = 0;                                     // so many of the last inputs are no parameters
+  std::vector<std::string> taken;                        // names that the text gives beside
   std::vector<std::string> head;                         // lines of the comment above
   std::function<std::string(mlir::Operation*)> line_of;  // "model.cpp:84" or ""
   bool writes_elsewhere = true;                          // no result lies where an input does: loads may go past stores

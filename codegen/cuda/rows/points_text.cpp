@@ -22,10 +22,15 @@ Lines points_text(ValuesText& values) {
   if (values.ends_early())
     lines.push_back(fmt::format("const int left = static_cast<int>({} - {});",
                                 form.extent[static_cast<size_t>(s.vector_dim)], addresses.dim_name(s.vector_dim)));
-  Lines after, last;
+  append(lines, point_lines(values), 0);
+  return lines;
+}
+
+Lines point_lines(ValuesText& values) {
+  Lines lines, after, last;
   for (unsigned k = 0; k < values.yield->getNumOperands(); ++k) {
     if (values.is_lane_result(k)) values.write_lanes(k, after);
-    else last.push_back(values.write_once(k, addresses.writer_condition(form.out[k], false)));
+    else last.push_back(values.write_once(k, values.addresses.writer_condition(values.form.out[k], false)));
   }
   append(lines, values.row, 0);
   append(lines, values.neighbours(after), 0);

@@ -6,5 +6,7 @@
 namespace tessera::cuda {
 
 Lines points_text(ValuesText& values);
+// What happens at the points of one thread, whose dims are decoded already.
+Lines point_lines(ValuesText& values);
 
 }  // namespace tessera::cuda

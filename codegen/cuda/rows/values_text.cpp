@@ -18,6 +18,7 @@ using Kind = RowSchedule::Kind;
 namespace {
 
 KernelWords as_identifiers(KernelWords words, Names& names) {
+  for (const std::string& name : words.taken) names.identifier(name);
   for (std::string& name : words.inputs) name = names.identifier(name);
   for (std::string& name : words.results) name = names.identifier(name);
   return words;
@@ -31,7 +32,7 @@ ValuesText::ValuesText(const codegen::Form& form_of, const codegen::Stages& stag
       stages(stages_of),
       schedule(schedule_of),
       words(as_identifiers(std::move(called), names)),
-      addresses(form_of, schedule_of),
+      addresses(form_of, schedule_of, words.dims),
       yield(form_of.body->getTerminator()) {
   for (const codegen::Column& column : stages.columns)
     column_names.push_back(names.numbered(word_of(column.reduce) + "_of_rows"));

@@ -40,6 +40,8 @@ class ValuesText {
   std::string name_of(mlir::Value value);
   void call_in_row(mlir::Value value, const std::string& name) { row_name_[value] = name; }
   void call_in_lane(mlir::Value value, const std::string& name) { lane_name_[value] = name; }
+  // Input k is no parameter: the text around makes it.
+  bool is_made_here(size_t k) const { return k >= form.in.size() - static_cast<size_t>(words.made_here); }
 
   // "  // model.cpp:84", where the line is another than that of the statement before.
   std::string comment(mlir::Operation* op);

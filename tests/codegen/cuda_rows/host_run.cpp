@@ -10,6 +10,7 @@
 #include <filesystem>
 #include <fstream>
 #include <limits>
+#include <map>
 #include <sstream>
 #include <stdexcept>
 
@@ -40,10 +41,11 @@ class Block {
   HostBlock facts = {0, 0, [] { now().wait_for(Wait::block); },
                      [](const void* mine, void* of_lanes, int bytes) { now().exchange(mine, of_lanes, bytes); }};
 
-  void run(HostEntry entry, const HostArguments& arguments, int threads, unsigned block) {
-    entry_ = entry, arguments_ = &arguments;
+  void run(const HostKernel& kernel, const HostArguments& arguments, unsigned block) {
+    entry_ = kernel.entry, arguments_ = &arguments;
+    std::memset(kernel.shared, 0xff, static_cast<size_t>(kernel.shared_bytes));  // NaN until it is written
     facts.block = block;
-    fibers_.resize(static_cast<size_t>(threads));
+    fibers_.resize(static_cast<size_t>(kernel.threads));
     for (Fiber& fiber : fibers_) start(fiber);
     for (size_t left = fibers_.size(); left > 0;) {
       left = 0;
@@ -143,12 +145,20 @@ fs::path fresh_folder() {
 
 }  // namespace
 
-std::string build_host_library(const std::string& text) {
+std::string build_host_library(const std::string& text, const HeaderEdit& edit) {
   const fs::path folder = fresh_folder();
-  for (const cuda::DeviceHeaderFile& file : cuda::device_header()) std::ofstream(folder / file.name) << file.text;
-  for (const char* name : {"core.cuh", "convert.cuh"})
+  for (const cuda::DeviceHeaderFile& file : cuda::device_header()) {
+    std::string header = file.text;
+    if (file.name == edit.file) {
+      const size_t at = header.find(edit.from);
+      if (at == std::string::npos) throw std::runtime_error(edit.file + " no longer says " + edit.from);
+      header.replace(at, edit.from.size(), edit.to);
+    }
+    std::ofstream(folder / file.name) << header;
+  }
+  for (const char* name : {"async.cuh", "core.cuh", "convert.cuh", "shared_memory.cuh"})
     fs::copy_file(fs::path(TESSERA_CUDA_ROWS) / "host" / name, folder / name, fs::copy_options::overwrite_existing);
-  std::ofstream(folder / "all.cpp") << text;
+  std::ofstream(folder / "all.cpp") << "#include \"shared_memory.cuh\"\n" << text;
   const std::string command =
       fmt::format("cd {} && {} -std=c++20 -O1 -w -ffp-contract=off -shared -fPIC -o all.so all.cpp 2>log",
                   folder.string(), TESSERA_CXX);
@@ -173,23 +183,26 @@ void* open_host_library(const std::string& library) {
 void* find_host_symbol(void* library, const std::string& name) { return dlsym(library, name.c_str()); }
 
 HostKernel find_host_kernel(void* library, const std::string& name) {
-  const auto* launch = static_cast<const int*>(find_host_symbol(library, name + "_launch"));
-  return {reinterpret_cast<HostEntry>(find_host_symbol(library, name)), launch ? *launch : 0};
+  const auto* launch = static_cast<const int*>(find_host_symbol(library, name + "_launch"));  // as in device/launch.cuh
+  if (!launch) return {};
+  return {reinterpret_cast<HostEntry>(find_host_symbol(library, name)), launch[0], launch[2],
+          find_host_symbol(library, "tessera_shared")};
 }
 
 void run_host_kernel(const HostKernel& kernel, const HostArguments& arguments, int64_t blocks) {
-  for (int64_t block = 0; block < blocks; ++block)
-    Block::now().run(kernel.entry, arguments, kernel.threads, static_cast<unsigned>(block));
+  for (int64_t block = 0; block < blocks; ++block) Block::now().run(kernel, arguments, static_cast<unsigned>(block));
 }
 
 std::vector<BufferPtr> run_on_host(const cuda::LoweredProgram& lowered, const Program& recorded,
-                                   const std::vector<BufferPtr>& arguments) {
+                                   const std::vector<BufferPtr>& arguments, const HeaderEdit& edit) {
   const codegen::Plan& plan = lowered.plan;
   std::string text;
   for (const cuda::KernelSource& source : lowered.kernels) text += source.text;
   std::vector<HostKernel> kernels;
   if (!text.empty()) {
-    void* library = open_host_library(build_host_library(text));
+    static std::map<std::string, void*> libraries;  // by text and edit
+    void*& library = libraries[text + edit.file + edit.from + edit.to];
+    if (!library) library = open_host_library(build_host_library(text, edit));
     for (const cuda::KernelSource& source : lowered.kernels) kernels.push_back(find_host_kernel(library, source.name));
   }
   std::vector<BufferPtr> owned;

@@ -11,8 +11,13 @@
 
 namespace tessera::testing {
 
+// A fault planted in the device header: the first `from` in one of its files becomes `to`.
+struct HeaderEdit {
+  std::string file, from, to;
+};
+
 std::vector<BufferPtr> run_on_host(const cuda::LoweredProgram& lowered, const Program& recorded,
-                                   const std::vector<BufferPtr>& arguments);
+                                   const std::vector<BufferPtr>& arguments, const HeaderEdit& edit = {});
 
 // The same in steps: a text as a shared library, that library opened, a kernel of it, and a launch.
 using HostEntry = void (*)(void*, void*, void*, void*, void*, void*, void*, void*, void*, void*, void*, void*, void*,
@@ -21,8 +26,10 @@ using HostArguments = std::array<void*, 20>;
 struct HostKernel {
   HostEntry entry = nullptr;  // null: the library has no such kernel
   int threads = 0;
+  int shared_bytes = 0;    // dynamic shared memory that it asks for,
+  void* shared = nullptr;  // and where it lies
 };
-std::string build_host_library(const std::string& text);
+std::string build_host_library(const std::string& text, const HeaderEdit& edit = {});
 void* open_host_library(const std::string& library);
 void* find_host_symbol(void* library, const std::string& name);  // null: there is none
 HostKernel find_host_kernel(void* library, const std::string& name);

@@ -150,22 +150,27 @@ const std::vector<std::string>& row_program_names() {
   return names;
 }
 
-RowProgram row_program(const std::string& name, int64_t rows, int64_t columns, DType dtype, const MakeInput& make) {
+RowProgram recorded_program(const std::string& name, const MakeInput& make,
+                            const std::function<std::vector<Tensor>(const MakeInput&)>& record) {
   restart_random_calls();
   RowProgram made;
   made.name = name;
   std::vector<NodePtr> captured, outputs;
-  const MakeInput keep = [&](const std::string& label, DType type, const Shape& shape) {
+  made.results = record([&](const std::string& label, DType type, const Shape& shape) {
     Tensor input = make(label, type, shape);
     input.node()->label = label;
     return input;
-  };
-  made.results = records().at(name)({rows, columns, dtype, keep});
+  });
   for (const Tensor& result : made.results) outputs.push_back(result.node());
   made.program = flatten({}, outputs, /*lift_constants=*/false, &captured);
   made.program.name = name;
   for (const NodePtr& node : captured) made.arguments.push_back(node->value);
   return made;
+}
+
+RowProgram row_program(const std::string& name, int64_t rows, int64_t columns, DType dtype, const MakeInput& make) {
+  return recorded_program(name, make,
+                          [&](const MakeInput& keep) { return records().at(name)({rows, columns, dtype, keep}); });
 }
 
 }  // namespace tessera::testing

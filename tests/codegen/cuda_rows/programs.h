@@ -27,6 +27,10 @@ class Draw;
 // Data that a program of this input can work on: positive where it must be, labels that lie inside.
 Tensor random_input(Draw& draw, const std::string& name, DType dtype, const Shape& shape);
 
+// The program of what `record` makes of the inputs that it asks for.
+RowProgram recorded_program(const std::string& name, const MakeInput& make,
+                            const std::function<std::vector<Tensor>(const MakeInput&)>& record);
+
 // "layer_norm", "layer_norm_backward", "rms_norm", …: each on [rows, columns] of `dtype`, AdamW on as many f32 values.
 const std::vector<std::string>& row_program_names();
 RowProgram row_program(const std::string& name, int64_t rows, int64_t columns, DType dtype, const MakeInput& make);

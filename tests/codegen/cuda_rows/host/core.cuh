@@ -9,7 +9,7 @@
 #define __global__
 #define __constant__
 #define __shared__ static
-#define __launch_bounds__(threads)
+#define __launch_bounds__(...)
 
 struct Index3 {
   unsigned x;

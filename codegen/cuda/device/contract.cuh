@@ -1,0 +1,7 @@
+#pragma once
+// What generated contractions include.
+
+#include "fma_sums.cuh"
+#include "raster.cuh"
+#include "rows.cuh"
+#include "shared_memory.cuh"

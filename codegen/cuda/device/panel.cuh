@@ -1,0 +1,91 @@
+#pragma once
+// A tile of an operand in shared memory, and how it comes there.
+
+#include "async.cuh"
+#include "scalar.cuh"
+#include "vector.cuh"
+
+namespace tessera {
+
+enum class Lie { along_k, along_rows };  // which neighbours an operand has in memory, and so in shared memory
+
+// `rows` of M or N by `depth` of K. Lines are a little longer than what they hold, so that the rows which a warp reads at
+// once lie in different banks.
+template <class T, int row_count, int depth_of, Lie lie_of> struct Panel {
+  using Element = T;
+  static constexpr int rows = row_count, depth = depth_of;
+  static constexpr Lie lie = lie_of;
+  static constexpr int line_length = lie == Lie::along_k ? depth : rows, lines = rows * depth / line_length;
+  static constexpr int pitch = line_length + (lie == Lie::along_rows && sizeof(T) == 4 ? 8 : 16 / int(sizeof(T)));
+
+  alignas(16) T values[lines * pitch];
+
+  TESSERA_DEVICE T* address(int row, int k) { return values + (lie == Lie::along_k ? row * pitch + k : k * pitch + row); }
+  TESSERA_DEVICE T at(int row, int k) const { return values[lie == Lie::along_k ? row * pitch + k : k * pitch + row]; }
+};
+
+// What one thread of `threads` brings: vectors of `width` neighbours, the same places of every tile. The offsets of its
+// rows are computed once.
+template <class Panel, int width, int threads, class Stored, class Offset> class Stager {
+  static constexpr bool along_k = Panel::lie == Lie::along_k;
+  static constexpr int per_line = Panel::line_length / width, vectors = per_line * Panel::lines;
+  static constexpr int count = (vectors + threads - 1) / threads, step = threads / per_line;
+  static constexpr int offsets = along_k ? count : 1;
+  static_assert(threads % per_line == 0, "each thread keeps its place on the line");
+  using Element = typename Panel::Element;
+
+  const Stored* from_;
+  Offset row_[offsets];
+  int line_, place_;
+  u32 inside_ = 0;
+
+ public:
+  // Rows from `first` on, of which there are `end`; `row_offset` says where each begins.
+  template <class RowOffset>
+  TESSERA_DEVICE Stager(const Stored* from, int first, int end, RowOffset row_offset) : from_(from) {
+    const int t = static_cast<int>(threadIdx.x);
+    line_ = t / per_line, place_ = t % per_line * width;
+#pragma unroll
+    for (int i = 0; i < offsets; ++i) {
+      const int row = first + (along_k ? line_ + i * step : place_);
+      const bool is_inside = row < end && (vectors % threads == 0 || line_ + i * step < Panel::lines);
+      row_[i] = is_inside ? row_offset(row) : 0;
+      inside_ |= is_inside ? 1u << i : 0;
+    }
+  }
+
+  // Columns of K from `first` on, up to `end`. `widened` makes an element of what is stored; without it, copies run on
+  // their own and land in the group that ends next.
+  template <class KOffset> TESSERA_DEVICE void load(Panel& to, int first, int end, KOffset k_offset) const {
+    each(first, end, k_offset, [&](int row, int k, const Stored* at, bool inside) {
+      copy_async<width * int(sizeof(Stored))>(to.address(row, k), at, inside);
+    });
+  }
+  template <class KOffset, class Widened>
+  TESSERA_DEVICE void load(Panel& to, int first, int end, KOffset k_offset, Widened widened) const {
+    each(first, end, k_offset, [&](int row, int k, const Stored* at, bool inside) {
+      const Vector<Stored, width> stored = tessera::load<width>(at);
+      Vector<Element, width> values;
+#pragma unroll
+      for (int i = 0; i < width; ++i) values[i] = inside ? widened(stored[i]) : Element{};
+      store(to.address(row, k), values);
+    });
+  }
+
+ private:
+  template <class KOffset, class Move>
+  TESSERA_DEVICE void each(int first, int end, KOffset k_offset, Move move) const {
+#pragma unroll
+    for (int i = 0; i < count; ++i) {
+      const int line = line_ + i * step;
+      if (vectors % threads != 0 && line >= Panel::lines) continue;
+      const int row = along_k ? line : place_, k = along_k ? place_ : line;
+      const bool is_there = first + k < end;
+      // An address that exists either way: no branch.
+      const Stored* at = from_ + row_[along_k ? i : 0] + k_offset(is_there ? first + k : first);
+      move(row, k, at, is_there && (inside_ >> (along_k ? i : 0) & 1) != 0);
+    }
+  }
+};
+
+}  // namespace tessera

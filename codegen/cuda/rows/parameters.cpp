@@ -1,0 +1,36 @@
+#include <tessera/codegen/cuda/rows/parameters.h>
+
+#include <tessera/codegen/cuda/rows/scalar_text.h>
+#include <tessera/ir/fuse/Fuse.h>
+
+namespace tessera::cuda {
+namespace {
+
+const char* pointer_text(const KernelWords& words) { return words.writes_elsewhere ? "* __restrict__ " : "* "; }
+
+}  // namespace
+
+std::string input_parameter(mlir::Type element, const std::string& name, const KernelWords& words) {
+  return "const " + type_text(element) + pointer_text(words) + name;
+}
+
+Lines parameters_of(const ValuesText& values) {
+  const KernelWords& words = values.words;
+  const codegen::Form& form = values.form;
+  Lines all;
+  for (size_t k = 0; k < form.in.size(); ++k) {
+    mlir::Type type = form.body->getArgument(static_cast<unsigned>(k)).getType();
+    if (auto whole = mlir::dyn_cast<mlir::RankedTensorType>(type)) type = fuse::body_type(whole.getElementType());
+    if (!values.is_made_here(k)) all.push_back(input_parameter(type, words.inputs[k], words));
+  }
+  for (size_t k = 0; k < form.out.size(); ++k)
+    all.push_back(type_text(fuse::body_type(values.result_type(static_cast<unsigned>(k)))) + pointer_text(words) +
+                  words.results[k]);
+  for (size_t k = 0; k < values.column_names.size(); ++k)
+    all.push_back(type_text(values.stages.columns[k].reduce->getResult(0).getType()) + pointer_text(words) +
+                  values.column_names[k] + "_part");
+  if (values.checks_indices()) all.push_back("i64* errors");
+  return all;
+}
+
+}  // namespace tessera::cuda

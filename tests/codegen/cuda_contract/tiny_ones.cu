@@ -1,0 +1,59 @@
+// kernel contract
+//
+//   reads      x 1000x12x9xf32, y 1000x9x10xf32
+//   writes     contract_value 1000x12x10xf32
+//   moves      1.3 MB, 2.2 MFLOP
+//   schedule   tile 32 x 32, steps of 16 of K, 3 stages, 128 threads with 2 x 4 sums; a 1 at once along K; b 2 at once along rows; 1000 blocks
+//   from       programs.cpp:66  contract
+#include "contract.cuh"
+
+namespace tessera {
+
+struct contract_4e3e1f74_shared {
+  Panel<float, 32, 16, Lie::along_k> a[3];
+  Panel<float, 32, 16, Lie::along_rows> b[3];
+};
+using contract_4e3e1f74_sums = SumTile<float, 32, 32>;
+
+extern "C" __constant__ Launch contract_4e3e1f74_launch = {128, 1, shared_bytes<contract_4e3e1f74_shared, contract_4e3e1f74_sums>, {}};
+
+extern "C" __global__ void __launch_bounds__(128, 4)
+contract_4e3e1f74(const float* __restrict__ x, const float* __restrict__ y, float* __restrict__ contract_value) {
+  auto& shared = shared_memory<contract_4e3e1f74_shared>();
+  auto& sums = shared_memory<contract_4e3e1f74_sums>();  // where the operands were
+  const Place tile = Raster{1, 1, 8}.at(static_cast<int>(blockIdx.x) % 1);
+  const int m_first = tile.row * 32, n_first = tile.column * 32;
+  const int batch = static_cast<int>(blockIdx.x);
+  const int k_first = 0, k_end = 9;
+  const auto a_row = [](int m) { return m * 9; };
+  const auto a_column = [](int k) { return k; };
+  const Stager<Panel<float, 32, 16, Lie::along_k>, 1, 128, float, int> a(x + batch * 108, m_first, 12, a_row);
+  const auto b_row = [](int n) { return n; };
+  const auto b_column = [](int k) { return k * 10; };
+  const Stager<Panel<float, 32, 16, Lie::along_rows>, 2, 128, float, int> b(y + batch * 90, n_first, 10, b_row);
+  FmaSums<float, 32, 32, 2, 4> product;
+  walk_k<3>(
+      (k_end - k_first + 15) / 16,
+      [&](int slot, int step) {
+        const int k = k_first + step * 16;
+        a.load(shared.a[slot], k, k_end, a_column);
+        b.load(shared.b[slot], k, k_end, b_column);
+      },
+      [&](int slot) { product.add(shared.a[slot], shared.b[slot]); });
+  product.put(sums);
+#pragma unroll 1
+  for (int i = static_cast<int>(threadIdx.x); i < 256; i += 128) {
+    const int row = i / 8, column = i % 8 * 4;
+    const int m = m_first + row, n = n_first + column;
+    if (m >= 12 || n >= 10) continue;
+    const int left = 10 - static_cast<int>(n);
+    const Vector<float, 4> sum = load<4>(sums.address(row, column));
+#pragma unroll
+    for (int i = 0; i < 4; ++i) {
+      if (i >= left) continue;
+      contract_value[batch * 120 + m * 10 + n + i] = sum[i];
+    }
+  }
+}
+
+}  // namespace tessera
