@@ -150,9 +150,8 @@ std::vector<Tensor> CompiledFunction::call(const std::vector<Tensor>& arguments)
   std::vector<Tensor> results;
   for (size_t k = 0; k < outputs.size(); ++k) {
     const Instruction& from = recorded.program.instructions[static_cast<size_t>(recorded.program.outputs[k])];
-    Tensor value = tensor_from(outputs[k], from.dtype, from.shape, at_);
-    if (k < result_count) results.push_back(value);
-    else Trace::store(*recorded.written[k - result_count], value);
+    if (k < result_count) results.push_back(tensor_from(outputs[k], from.dtype, from.shape, at_));
+    else Trace::store(*recorded.written[k - result_count], outputs[k], at_);
   }
   return results;
 }

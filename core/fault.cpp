@@ -29,6 +29,7 @@ constexpr std::string_view names[] = {
     "column_part_lost",
     "scatter_last_lost",
     "live_slot_reused",
+    "graph_edge_lost",
     "graph_address_old",
     "donated_too_early",
     "bias_uncorrected",

@@ -24,6 +24,7 @@ enum class Fault {
   column_part_lost,        // codegen: only the first task's partial sums are counted
   scatter_last_lost,       // codegen: the last update of a scatter is dropped
   live_slot_reused,        // plan: a value's memory is given away one launch too early
+  graph_edge_lost,         // cuda: the launches of a graph do not wait for each other
   graph_address_old,       // cuda: a graph runs again with the addresses of its first run
   donated_too_early,       // plan: an argument is overwritten before its last reader
   bias_uncorrected,        // optim: Adam takes its young mean for an old one

@@ -105,7 +105,17 @@ Trace::Recorded Trace::finish(const std::vector<Tensor>& results, std::string na
   return recorded;
 }
 
-Tensor Trace::stored(const State& state) { return state.value_; }
-void Trace::store(State& state, Tensor value) { state.value_ = std::move(value); }
+const Tensor& Trace::stored(const State& state) { return state.value_; }
+
+// The node that held the old value serves for the new one if nobody else has it: a step replaces hundreds of them.
+void Trace::store(State& state, BufferPtr value, Loc at) {
+  const NodePtr& node = state.value_.node();
+  if (node.use_count() == 1 && node->op == Op::Input && node->label.empty()) {
+    node->value = std::move(value);
+    node->at = at;
+  } else {
+    state.value_ = tensor_from(std::move(value), node->dtype, node->shape, at);
+  }
+}
 
 }  // namespace tessera

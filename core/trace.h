@@ -37,8 +37,8 @@ class Trace {
   Recorded finish(const std::vector<Tensor>& results, std::string name, bool as_written);
 
   // The slot itself, past any recording: what a compiled function takes its inputs from and puts its outputs into.
-  static Tensor stored(const State&);
-  static void store(State&, Tensor value);
+  static const Tensor& stored(const State&);
+  static void store(State&, BufferPtr value, Loc at);
 
  private:
   Trace* outer_;

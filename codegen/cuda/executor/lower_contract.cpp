@@ -3,6 +3,7 @@
 #include <tessera/codegen/cuda/contract/contract_text.h>
 #include <tessera/codegen/cuda/executor/lowering.h>
 #include <tessera/codegen/plan/facts.h>
+#include <tessera/codegen/plan/lifetimes.h>
 
 namespace tessera::cuda {
 
@@ -41,7 +42,7 @@ void Lowering::launch_contract(fuse::KernelOp kernel, const std::vector<int>& va
   }
   for (int k = 0; k < made.reads; ++k)
     for (size_t j = static_cast<size_t>(made.reads); j < made.values.size(); ++j)
-      named.writes_elsewhere &= made.values[static_cast<size_t>(k)] != made.values[j];
+      named.writes_elsewhere &= made.values[static_cast<size_t>(k)] != codegen::memory_of(plan(), made.values[j]);
   measure(kernel.getInputs(), kernel.getResults(), codegen::flops_of(kernel), made);
   named.head = head(*kernel, kernel.getName().str(), words, schedule_text(schedule), made);
   made.kernel = kernel_number(kernel, "contract", named,

@@ -8,6 +8,7 @@
 
 #include <tessera/codegen/cuda/executor/device_memory.h>
 #include <tessera/codegen/executor/check_nan.h>
+#include <tessera/codegen/plan/wait_for.h>
 #include <tessera/core/error.h>
 #include <tessera/core/fault.h>
 
@@ -21,6 +22,8 @@ using codegen::PlanValue;
 namespace {
 
 constexpr size_t most_staged = size_t{4} << 20;  // above, the driver's own staging costs little beside the copy
+constexpr size_t most_passing = size_t{1}
+                                << 20;  // above, telling a few kernels an address costs little beside the copy
 constexpr size_t most_under_way = 2;
 
 // Programs share the arena and the stream, so their runs do not mix.
@@ -54,6 +57,7 @@ ProgramRunner::ProgramRunner(CompiledProgram program)
       start.push_back(k % 2 ? std::numeric_limits<int64_t>::max() : std::numeric_limits<int64_t>::min());
   }
   error_words_ = start.size();
+  passing_.resize(plan.arguments.size());
   errors_.emplace(take_memory(error_words_ * sizeof(int64_t)));
   errors_at_start_.emplace(take_memory(error_words_ * sizeof(int64_t)));
   errors_at_start_->copy_in(start.data(), error_words_ * sizeof(int64_t));
@@ -117,7 +121,7 @@ void ProgramRunner::begin(const Program& recorded, const std::vector<BufferPtr>&
     const auto number = static_cast<size_t>(value.number);
     const auto offset = static_cast<Pointer>(value.offset);
     switch (value.place) {
-      case Place::argument: address_.push_back(on_device(recorded, arguments[number], value.number).address()); break;
+      case Place::argument: address_.push_back(place_argument(recorded, arguments[number], number)); break;
       case Place::arena: address_.push_back(arena + offset); break;
       case Place::constant: address_.push_back(constants_->address() + offset); break;
       case Place::result: address_.push_back(place_result(recorded, arguments, value)); break;
@@ -125,21 +129,33 @@ void ProgramRunner::begin(const Program& recorded, const std::vector<BufferPtr>&
   }
 }
 
-// Copies an argument to the device unless it is there.
-DeviceValue& ProgramRunner::on_device(const Program& recorded, const BufferPtr& argument, int number) {
-  if (!argument->residence()) {
-    const Instruction& made = recorded.instructions[static_cast<size_t>(recorded.inputs[static_cast<size_t>(number)])];
-    const void* data = argument->read();
-    StreamBuffer memory = take_memory(argument->bytes());
-    if (argument->bytes() <= most_staged) {
-      Pinned& sent = ticket_->keep(argument->bytes());
-      if (argument->bytes() > 0) std::memcpy(sent.data(), data, argument->bytes());
-      data = sent.data();
-    }
-    memory.copy_in(data, argument->bytes());
-    argument->settle(std::make_unique<DeviceValue>(std::move(memory), Origin(made)));
+// Where an argument lies on the device, after a copy if it is not there. A batch or a rate is another tensor in every run,
+// so what comes from the host for the first time goes to a place that the program keeps: then no kernel of the graph has
+// to be told a new address. What comes again, and what a result may overwrite, gets a place of its own and stays there.
+Pointer ProgramRunner::place_argument(const Program& recorded, const BufferPtr& argument, size_t number) {
+  if (const auto* there = static_cast<const DeviceValue*>(argument->residence())) return there->address();
+  const size_t bytes = argument->bytes();
+  const void* data = argument->read();
+  if (bytes <= most_staged) {
+    Pinned& sent = ticket_->keep(bytes);
+    if (bytes > 0) std::memcpy(sent.data(), data, bytes);
+    data = sent.data();
   }
-  return const_cast<DeviceValue&>(static_cast<const DeviceValue&>(*argument->residence()));
+  PassingPlace& passing = passing_[number];
+  if (bytes <= most_passing && !std::ranges::count(lowered_->plan.donor, static_cast<int>(number)) &&
+      passing.last.lock() != argument) {
+    passing.last = argument;
+    if (!passing.memory) passing.memory.emplace(take_memory(bytes));
+    passing.memory->copy_in(data, bytes);
+    return passing.memory->address();
+  }
+  passing.memory.reset();
+  StreamBuffer memory = take_memory(bytes);
+  memory.copy_in(data, bytes);
+  const Pointer address = memory.address();
+  const Instruction& made = recorded.instructions[static_cast<size_t>(recorded.inputs[number])];
+  argument->settle(std::make_unique<DeviceValue>(std::move(memory), Origin(made)));
+  return address;
 }
 
 // In the memory of an argument that nobody else holds, else in fresh memory. Arguments stand before results in a plan.
@@ -166,16 +182,12 @@ std::vector<Pointer> ProgramRunner::pointers_of(size_t number) const {
 }
 
 void ProgramRunner::launch(size_t number) {
+  if (!has_step(number)) return;
   const PlanLaunch& launch = lowered_->plan.launches[number];
   const std::vector<Pointer> pointers = pointers_of(number);
-  if (launch.what == PlanLaunch::What::copy) {
-    const auto bytes = static_cast<size_t>(lowered_->plan.values[static_cast<size_t>(launch.values[1])].bytes);
-    if (pointers[0] != pointers[1])
-      check(driver().copy_within_stream(pointers[1], pointers[0], bytes, nullptr), "copy a value");
-    return;
-  }
-  if (launch.tasks == 0) return;
-  kernels_[static_cast<size_t>(launch.kernel)].launch(blocks_of(launch), parameters_of(pointers));
+  if (launch.what == PlanLaunch::What::copy)
+    check(driver().copy_within_stream(pointers[1], pointers[0], bytes_copied(launch), nullptr), "copy a value");
+  else kernels_[static_cast<size_t>(launch.kernel)].launch(blocks_of(launch), parameters_of(pointers));
 }
 
 void ProgramRunner::launch_all() {
@@ -215,19 +227,24 @@ void ProgramRunner::launch_checked(const Program& recorded) {
 
 // ---- the graph ----
 
+// A copy onto itself is none, so the steps depend on what was donated.
+bool ProgramRunner::has_step(size_t number) const {
+  const PlanLaunch& launch = lowered_->plan.launches[number];
+  if (launch.what != PlanLaunch::What::copy) return launch.tasks > 0;
+  return address_[static_cast<size_t>(launch.values[0])] != address_[static_cast<size_t>(launch.values[1])];
+}
+
+size_t ProgramRunner::bytes_copied(const PlanLaunch& copy) const {
+  return static_cast<size_t>(lowered_->plan.values[static_cast<size_t>(copy.values[1])].bytes);
+}
+
 void ProgramRunner::replay() {
-  const std::vector<PlanLaunch>& launches = lowered_->plan.launches;
-  // A copy onto itself is no step, so the steps depend on what was donated.
   auto fits = [&] {
-    auto step = steps_.begin();
-    for (size_t k = 0; k < launches.size(); ++k) {
-      const bool has_step = launches[k].what == PlanLaunch::What::copy
-                                ? address_[static_cast<size_t>(launches[k].values[0])] !=
-                                      address_[static_cast<size_t>(launches[k].values[1])]
-                                : launches[k].tasks > 0;
-      const bool had_step = step != steps_.end() && step->launch == k;
-      if (has_step != had_step) return false;
-      step += had_step ? 1 : 0;
+    auto next = steps_.begin();
+    for (size_t k = 0; k < lowered_->plan.launches.size(); ++k) {
+      const bool had_step = next != steps_.end() && next->launch == k;
+      if (has_step(k) != had_step) return false;
+      next += had_step ? 1 : 0;
     }
     return true;
   };
@@ -236,46 +253,59 @@ void ProgramRunner::replay() {
   graph_->launch();
 }
 
+// A step for each launch, which waits for those that it has to: the rest runs side by side.
 void ProgramRunner::record_graph() {
   const Plan& plan = lowered_->plan;
   graph_ = std::make_unique<Graph>();
   steps_.clear();
   users_.assign(plan.values.size(), {});
-  if (error_words_ > 0) graph_->add_copy(errors_->address(), errors_at_start_->address(), errors_->bytes());
+  std::optional<size_t> cleared;
+  if (error_words_ > 0)
+    cleared = graph_->add_copy(errors_->address(), errors_at_start_->address(), errors_->bytes(), {});
+  const std::vector<std::vector<size_t>> waits = codegen::launches_to_wait_for(plan);
+  std::vector<std::vector<size_t>> ends(plan.launches.size());  // the steps at which a launch has ended
   for (size_t k = 0; k < plan.launches.size(); ++k) {
     const PlanLaunch& launch = plan.launches[k];
+    std::vector<size_t> after;
+    for (size_t before : waits[k])
+      if (!planted(Fault::graph_edge_lost)) after.insert(after.end(), ends[before].begin(), ends[before].end());
+    if (cleared && launch.error_words > 0) after.push_back(*cleared);
+    std::ranges::sort(after);
+    after.erase(std::unique(after.begin(), after.end()), after.end());
+    if (!has_step(k)) {  // who waits for it waits for what it would have waited for
+      ends[k] = std::move(after);
+      continue;
+    }
     const std::vector<Pointer> pointers = pointers_of(k);
-    const bool is_copy = launch.what == PlanLaunch::What::copy;
-    if (is_copy ? pointers[0] == pointers[1] : launch.tasks == 0) continue;
-    if (is_copy)
-      graph_->add_copy(pointers[1], pointers[0],
-                       static_cast<size_t>(plan.values[static_cast<size_t>(launch.values[1])].bytes));
-    else graph_->add_launch(kernels_[static_cast<size_t>(launch.kernel)], blocks_of(launch), parameters_of(pointers));
+    size_t step = 0;
+    if (launch.what == PlanLaunch::What::copy)
+      step = graph_->add_copy(pointers[1], pointers[0], bytes_copied(launch), after);
+    else
+      step = graph_->add_launch(kernels_[static_cast<size_t>(launch.kernel)], blocks_of(launch),
+                                parameters_of(pointers), after);
+    ends[k] = {step};
     for (int value : launch.values)
       if (value >= 0) users_[static_cast<size_t>(value)].push_back(steps_.size());
-    steps_.push_back({k, is_copy});
+    steps_.push_back({k, step});
   }
   graph_->finish();
   graph_address_ = address_;
 }
 
 void ProgramRunner::update_graph() {
-  const Plan& plan = lowered_->plan;
   std::vector<size_t> changed;
   for (size_t value = 0; value < address_.size(); ++value)
     if (address_[value] != graph_address_[value] && !planted(Fault::graph_address_old))
       changed.insert(changed.end(), users_[value].begin(), users_[value].end());
   std::ranges::sort(changed);
   changed.erase(std::unique(changed.begin(), changed.end()), changed.end());
-  const size_t first = error_words_ > 0 ? 1 : 0;  // of the graph's own steps, one clears the error words
-  for (size_t step : changed) {
-    const PlanLaunch& launch = plan.launches[steps_[step].launch];
-    const std::vector<Pointer> pointers = pointers_of(steps_[step].launch);
-    if (steps_[step].is_copy)
-      graph_->set_copy(first + step, pointers[1], pointers[0],
-                       static_cast<size_t>(plan.values[static_cast<size_t>(launch.values[1])].bytes));
+  for (size_t k : changed) {
+    const PlanLaunch& launch = lowered_->plan.launches[steps_[k].launch];
+    const std::vector<Pointer> pointers = pointers_of(steps_[k].launch);
+    if (launch.what == PlanLaunch::What::copy)
+      graph_->set_copy(steps_[k].step, pointers[1], pointers[0], bytes_copied(launch));
     else
-      graph_->set_launch(first + step, kernels_[static_cast<size_t>(launch.kernel)], blocks_of(launch),
+      graph_->set_launch(steps_[k].step, kernels_[static_cast<size_t>(launch.kernel)], blocks_of(launch),
                          parameters_of(pointers));
   }
   graph_address_ = address_;

@@ -36,16 +36,21 @@ class ProgramRunner {
   std::vector<BufferPtr> end(const Program& recorded, std::vector<BufferPtr>& arguments);
 
  private:
+  struct PassingPlace {  // for an argument that is another one in every run
+    std::optional<StreamBuffer> memory;
+    std::weak_ptr<tessera::Buffer> last;
+  };
   struct Step {  // of the graph
-    size_t launch;
-    bool is_copy;
+    size_t launch, step;
   };
 
   void wait_for_earlier_runs();
-  DeviceValue& on_device(const Program& recorded, const BufferPtr& argument, int number);
+  Pointer place_argument(const Program& recorded, const BufferPtr& argument, size_t number);
   Pointer place_result(const Program& recorded, const std::vector<BufferPtr>& arguments,
                        const codegen::PlanValue& value);
   void launch_checked(const Program& recorded);
+  bool has_step(size_t number) const;
+  size_t bytes_copied(const codegen::PlanLaunch& copy) const;
   void launch(size_t number);
   void replay();
   void record_graph();
@@ -55,7 +60,8 @@ class ProgramRunner {
   std::shared_ptr<const LoweredProgram> lowered_;
   std::vector<Kernel> kernels_;
   std::optional<StreamBuffer> constants_, errors_, errors_at_start_;
-  std::vector<size_t> error_begin_;  // of each launch, in words
+  std::vector<PassingPlace> passing_;  // by argument
+  std::vector<size_t> error_begin_;    // of each launch, in words
   size_t error_words_ = 0;
   std::deque<std::shared_ptr<Ticket>> under_way_;
   codegen::LaunchTimes times_;

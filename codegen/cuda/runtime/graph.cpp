@@ -30,18 +30,27 @@ Graph::~Graph() {
   if (graph_) driver().graph_destroy(graph_);
 }
 
-size_t Graph::add_launch(const Kernel& kernel, int blocks, const std::vector<const void*>& arguments) {
+std::vector<NodeHandle*> Graph::nodes_of(const std::vector<size_t>& steps) const {
+  std::vector<NodeHandle*> nodes;
+  for (size_t step : steps) nodes.push_back(nodes_[step]);
+  return nodes;
+}
+
+size_t Graph::add_launch(const Kernel& kernel, int blocks, const std::vector<const void*>& arguments,
+                         const std::vector<size_t>& after) {
   const KernelNode values = kernel.node(blocks, arguments);
+  const std::vector<NodeHandle*> before = nodes_of(after);
   NodeHandle* node = nullptr;
-  check(driver().graph_add_kernel(&node, graph_, last(), nodes_.empty() ? 0 : 1, &values), "put a kernel into a graph");
+  check(driver().graph_add_kernel(&node, graph_, before.data(), before.size(), &values), "put a kernel into a graph");
   nodes_.push_back(node);
   return nodes_.size() - 1;
 }
 
-size_t Graph::add_copy(Pointer to, Pointer from, size_t bytes) {
+size_t Graph::add_copy(Pointer to, Pointer from, size_t bytes, const std::vector<size_t>& after) {
   const CopyNode values = copy_node(to, from, bytes);
+  const std::vector<NodeHandle*> before = nodes_of(after);
   NodeHandle* node = nullptr;
-  check(driver().graph_add_copy(&node, graph_, last(), nodes_.empty() ? 0 : 1, &values, context()),
+  check(driver().graph_add_copy(&node, graph_, before.data(), before.size(), &values, context()),
         "put a copy into a graph");
   nodes_.push_back(node);
   return nodes_.size() - 1;

@@ -1,5 +1,5 @@
 #pragma once
-// A chain of launches and copies that the driver starts with one call.
+// Launches and copies that the driver starts with one call.
 
 #include <vector>
 
@@ -15,9 +15,10 @@ class Graph {
   Graph(const Graph&) = delete;
   Graph& operator=(const Graph&) = delete;
 
-  // Each step waits for the one before it; returned is its number.
-  size_t add_launch(const Kernel& kernel, int blocks, const std::vector<const void*>& arguments);
-  size_t add_copy(Pointer to, Pointer from, size_t bytes);
+  // A step that waits for the steps `after`; returned is its number.
+  size_t add_launch(const Kernel& kernel, int blocks, const std::vector<const void*>& arguments,
+                    const std::vector<size_t>& after);
+  size_t add_copy(Pointer to, Pointer from, size_t bytes, const std::vector<size_t>& after);
   void finish();
 
   // Other values for a step, from the next launch on; launches that are under way keep theirs.
@@ -27,7 +28,7 @@ class Graph {
   void launch() const;  // in the default stream
 
  private:
-  NodeHandle* const* last() const { return nodes_.empty() ? nullptr : &nodes_.back(); }
+  std::vector<NodeHandle*> nodes_of(const std::vector<size_t>& steps) const;
 
   GraphHandle* graph_ = nullptr;
   GraphRunHandle* run_ = nullptr;

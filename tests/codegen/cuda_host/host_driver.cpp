@@ -1,5 +1,6 @@
 #include "tests/codegen/cuda_host/host_driver.h"
 
+#include <algorithm>
 #include <cstring>
 #include <deque>
 #include <functional>
@@ -38,6 +39,8 @@ struct StreamHandle {
 };
 struct NodeHandle {
   std::function<void()> work;
+  std::vector<size_t> after;
+  size_t number;
 };
 struct GraphHandle {
   std::deque<NodeHandle> nodes;
@@ -148,6 +151,29 @@ std::function<void()> launch_of(FunctionHandle* function, unsigned blocks, void*
 
 std::function<void()> copy_of(const CopyNode& node) {
   return [=] { std::memcpy(at(node.to.device), at(node.from.device), node.bytes); };
+}
+
+int add_node(NodeHandle** node, GraphHandle* graph, NodeHandle* const* after, size_t count,
+             std::function<void()> work) {
+  NodeHandle made{std::move(work), {}, graph->nodes.size()};
+  for (size_t k = 0; k < count; ++k) made.after.push_back(after[k]->number);
+  graph->nodes.push_back(std::move(made));
+  *node = &graph->nodes.back();
+  return success;
+}
+
+// Of all steps that may run, the one that was added last.
+void run_in_worst_order(const std::deque<NodeHandle>& nodes) {
+  if (!host_driver().runs_kernels) return;
+  std::vector<bool> is_done(nodes.size(), false);
+  for (size_t left = nodes.size(); left > 0; --left) {
+    auto may_run = [&](const NodeHandle& node) {
+      return !is_done[node.number] && std::ranges::all_of(node.after, [&](size_t k) { return is_done[k]; });
+    };
+    const auto last = std::find_if(nodes.rbegin(), nodes.rend(), may_run);
+    last->work();
+    is_done[last->number] = true;
+  }
 }
 
 // The libraries of kernels tell how many parameters each has, as cubins do.
@@ -362,17 +388,12 @@ const Driver table = {
     .graph_create = [](GraphHandle** graph, unsigned) { return *graph = new GraphHandle, success; },
     .graph_destroy = [](GraphHandle* graph) { return keep(graph); },
     .graph_add_kernel =
-        [](NodeHandle** node, GraphHandle* graph, NodeHandle* const*, size_t, const KernelNode* kernel) {
-          graph->nodes.push_back({launch_of(kernel->function, kernel->grid[0], kernel->arguments)});
-          *node = &graph->nodes.back();
-          return success;
+        [](NodeHandle** node, GraphHandle* graph, NodeHandle* const* after, size_t count, const KernelNode* kernel) {
+          return add_node(node, graph, after, count, launch_of(kernel->function, kernel->grid[0], kernel->arguments));
         },
-    .graph_add_copy =
-        [](NodeHandle** node, GraphHandle* graph, NodeHandle* const*, size_t, const CopyNode* copy, Context*) {
-          graph->nodes.push_back({copy_of(*copy)});
-          *node = &graph->nodes.back();
-          return success;
-        },
+    .graph_add_copy = [](NodeHandle** node, GraphHandle* graph, NodeHandle* const* after, size_t count,
+                         const CopyNode* copy,
+                         Context*) { return add_node(node, graph, after, count, copy_of(*copy)); },
     .graph_instantiate =
         [](GraphRunHandle** run, GraphHandle* graph, unsigned long long) {
           ++host_driver().graphs_made;
@@ -394,11 +415,8 @@ const Driver table = {
         [](GraphRunHandle* run, StreamHandle* stream) {
           Lock lock(mutex());
           ++host_driver().graphs;
-          std::vector<std::function<void()>> all;  // as they are now: later changes are for later launches
-          for (const NodeHandle& node : run->graph->nodes) all.push_back(node.work);
-          return push(stream, [all] {
-            for (const auto& work : all) work();
-          });
+          return push(stream,
+                      [nodes = run->graph->nodes] { run_in_worst_order(nodes); });  // later changes are for later
         },
     .graph_run_destroy = [](GraphRunHandle* run) { return delete run, success; },
     .tensor_map = [](TensorMap*, int, uint32_t, void*, const uint64_t*, const uint64_t*, const uint32_t*,
