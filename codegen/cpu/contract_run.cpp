@@ -55,6 +55,29 @@ struct Side {
   }
 };
 
+// Panels one after the other, without a division for each: of one K block of a shared operand, or of a task's own block.
+class Panels {
+ public:
+  Panels(char* first, int64_t bytes) : at_(first), bytes_(bytes), last_bytes_(bytes) {}
+  Panels(const SharedPanels& all, char* base, int64_t k0, int64_t kc, int64_t row)
+      : at_(base + all.at(k0, kc, row)),
+        bytes_(all.r * kc * all.sum_bytes),
+        last_bytes_(all.group_bytes() - (group_panels - 1) * bytes_),
+        in_group_(row / all.r % group_panels) {}
+
+  char* at() const { return at_; }
+  void next() {
+    const bool last = ++in_group_ == group_panels;
+    at_ += last ? last_bytes_ : bytes_;
+    if (last) in_group_ = 0;
+  }
+
+ private:
+  char* at_;
+  int64_t bytes_, last_bytes_;  // to the panel behind, within a group and from its last one
+  int64_t in_group_ = 0;
+};
+
 class Task {
  public:
   Task(void* const* arguments, const int64_t* params, void* scratch, const ContractCode& code)
@@ -85,6 +108,8 @@ class Task {
            h_.nr,
            h_.bytes,
            code.b},
+        m_panels_(count(h_.m, h_.mr)),
+        n_panels_(count(h_.n, h_.nr)),
         a_shared_(h_, h_.m, h_.mr),
         b_shared_(h_, h_.n, h_.nr) {
     ContractScratch sizes(h_);
@@ -117,13 +142,12 @@ class Task {
 
   // Tiles of all parts added up in order, then written.
   void combine(int64_t task) {
-    int64_t m_panels = count(h_.m, h_.mr), n_panels = count(h_.n, h_.nr);
-    int64_t tiles = h_.batch * m_panels * n_panels, first = task * h_.combine_tiles;
+    int64_t tiles = h_.batch * m_panels_ * n_panels_, first = task * h_.combine_tiles;
     for (int64_t t = first; t < std::min(tiles, first + h_.combine_tiles); ++t) {
       char* tile = workspace_tile(0, t);
       for (int64_t part = 1; part < h_.parts; ++part) code_.tile.sum(tile, workspace_tile(part, t));
-      batch_ = t / (m_panels * n_panels);
-      write(tile, t / n_panels % m_panels * h_.mr, t % n_panels * h_.nr);
+      batch_ = t / (m_panels_ * n_panels_);
+      write(tile, t / n_panels_ % m_panels_ * h_.mr, t % n_panels_ * h_.nr);
     }
     fence();
   }
@@ -133,8 +157,7 @@ class Task {
   char* workspace(int64_t bytes) const { return data(h_.workspace_argument) + bytes; }
 
   char* workspace_tile(int64_t part, int64_t tile) const {
-    int64_t tiles = h_.batch * count(h_.m, h_.mr) * count(h_.n, h_.nr);
-    return workspace(h_.sums) + (part * tiles + tile) * tile_bytes_;
+    return workspace(h_.sums) + (part * h_.batch * m_panels_ * n_panels_ + tile) * tile_bytes_;
   }
 
   void pack(const Side& side, const SharedPanels& panels, char* to, int64_t task) const {
@@ -146,6 +169,7 @@ class Task {
   }
 
   void one_batch() {
+    const int64_t first_panel = m0_ / h_.mr;
     int64_t begin = part_ * h_.k_part, end = std::min(h_.k, begin + h_.k_part);
     bool many = end - begin > h_.k_block;
     for (int64_t k0 = begin; k0 == begin || k0 < end; k0 += h_.k_block) {
@@ -155,21 +179,25 @@ class Task {
       bool packed = h_.a_mode == static_cast<int64_t>(PackMode::direct) || h_.a_shared ||
                     (!many && a_base_ == a_.batch[batch_] && have_a_);
       a_base_ = a_.batch[batch_];
-      for (int64_t n = n0_; n < n1_; n += h_.nr) {
-        char* b_panel = b_panel_;
-        if (h_.b_shared) b_panel = workspace(h_.b_panels) + b_shared_.at(k0, kc, n);
-        else b_.pack(b_panel, b_.batch[batch_], n, std::min(h_.nr, n1_ - n), k0, kc);
-        for (int64_t m = m0_; m < m1_; m += h_.mr) {
-          char* a_panel = a_block_ + (m - m0_) * kc * h_.bytes;
-          if (h_.a_shared) a_panel = workspace(h_.a_panels) + a_shared_.at(k0, kc, m);
-          if (!packed && n == n0_ && (m - m0_) % (group_panels * h_.mr) == 0) {
-            a_.pack_group(a_panel, a_base_, m, std::min(group_panels * h_.mr, m1_ - m), k0, kc);
-          }
-          char* tile = tile_of(m, n, many);
+      Panels b(b_panel_, 0);
+      if (h_.b_shared) b = Panels(b_shared_, workspace(h_.b_panels), k0, kc, n0_);
+      int64_t tile_in_block = 0;
+      for (int64_t n = n0_, n_panel = n0_ / h_.nr; n < n1_; n += h_.nr, ++n_panel, b.next()) {
+        if (!h_.b_shared) b_.pack(b_panel_, b_.batch[batch_], n, std::min(h_.nr, n1_ - n), k0, kc);
+        Panels a(a_block_, h_.mr * kc * h_.bytes);
+        if (h_.a_shared) a = Panels(a_shared_, workspace(h_.a_panels), k0, kc, m0_);
+        const bool asks = asks_for_b(n);
+        for (int64_t m = m0_, panel = 0; m < m1_; m += h_.mr, ++panel, a.next()) {
+          if (!packed && n == n0_ && panel % group_panels == 0)
+            a_.pack_group(a.at(), a_base_, m, std::min(group_panels * h_.mr, m1_ - m), k0, kc);
+          char* tile = tiles_;
+          if (h_.parts > 1)
+            tile = workspace_tile(part_, (batch_ * m_panels_ + first_panel + panel) * n_panels_ + n_panel);
+          else if (many) tile += tile_in_block++ * tile_bytes_;
           if (last && h_.parts == 1 && !h_.stream) prefetch(m, n);
-          if (!h_.b_shared && n + h_.nr < n1_) prefetch_b(m, n + h_.nr, k0, kc);
-          if (h_.a_mode == static_cast<int64_t>(PackMode::direct)) direct(m, k0, kc, b_panel, tile, first);
-          else code_.tile.packed(kc, a_panel, b_panel, tile, first);
+          if (asks) prefetch_b(panel, n + h_.nr, k0, kc);
+          if (h_.a_mode == static_cast<int64_t>(PackMode::direct)) direct(m, k0, kc, b.at(), tile, first);
+          else code_.tile.packed(kc, a.at(), b.at(), tile, first);
           if (last && h_.parts == 1) write(tile, m, n);
         }
       }
@@ -182,15 +210,6 @@ class Task {
 #ifdef __x86_64__
     if (h_.stream) __builtin_ia32_sfence();
 #endif
-  }
-
-  char* tile_of(int64_t m, int64_t n, bool many) const {
-    if (h_.parts > 1) {
-      int64_t m_panels = count(h_.m, h_.mr), n_panels = count(h_.n, h_.nr);
-      return workspace_tile(part_, (batch_ * m_panels + m / h_.mr) * n_panels + n / h_.nr);
-    }
-    if (!many) return tiles_;
-    return tiles_ + ((n - n0_) / h_.nr * count(h_.m_block, h_.mr) + (m - m0_) / h_.mr) * tile_bytes_;
   }
 
   void direct(int64_t m, int64_t k0, int64_t kc, const char* b_panel, char* tile, bool first) const {
@@ -216,11 +235,15 @@ class Task {
     code_.tile.direct(kc, rows, ks, b_panel, tile, first, ahead, pace);
   }
 
-  // The next panel of B, a share of it beside each tile: its rows are short pieces of lines far apart.
-  void prefetch_b(int64_t m, int64_t n, int64_t k0, int64_t kc) const {
+  bool asks_for_b(int64_t n) const {
     constexpr int64_t enough_tiles = 16;  // with fewer, asking takes longer than it saves
-    const int64_t tile = (m - m0_) / h_.mr, tiles = count(m1_ - m0_, h_.mr);
-    if (b_.mode != static_cast<int64_t>(PackMode::copy) || tiles < enough_tiles) return;
+    return !h_.b_shared && n + h_.nr < n1_ && b_.mode == static_cast<int64_t>(PackMode::copy) &&
+           m1_ - m0_ > (enough_tiles - 1) * h_.mr;
+  }
+
+  // The next panel of B, a share of it beside each tile: its rows are short pieces of lines far apart.
+  void prefetch_b(int64_t tile, int64_t n, int64_t k0, int64_t kc) const {
+    const int64_t tiles = count(m1_ - m0_, h_.mr);
     const char* row = b_.at(b_.batch[batch_] + b_.row[n]);
     const int64_t bytes = std::min(h_.nr, b_.row_run[n]) * h_.b_bytes;
     for (int64_t k = kc * tile / tiles; k < kc * (tile + 1) / tiles; ++k) {
@@ -257,6 +280,7 @@ class Task {
   const int64_t* table_;
   const ContractCode& code_;
   Side a_, b_;
+  const int64_t m_panels_, n_panels_;
   SharedPanels a_shared_, b_shared_;
   char *tiles_, *a_block_, *b_panel_;
   int64_t tile_bytes_;
@@ -275,9 +299,10 @@ SharedPanels::SharedPanels(const ContractHead& h, int64_t rows_of, int64_t panel
 
 int64_t SharedPanels::at(int64_t k0, int64_t kc, int64_t row) const {
   const int64_t group = group_panels * r, groups = count(rows, group);
-  const int64_t before = (k0 / k_block * groups + row / group) * (group_panels * k_block + transpose_rows) * r;
-  return (before + row % group * kc) * sum_bytes;
+  return (k0 / k_block * groups + row / group) * group_bytes() + row % group * kc * sum_bytes;
 }
+
+int64_t SharedPanels::group_bytes() const { return (group_panels * k_block + transpose_rows) * r * sum_bytes; }
 
 int64_t SharedPanels::bytes() const { return up(at(blocks * k_block, 0, 0), 64); }
 int64_t SharedPanels::tasks() const { return blocks * count(rows, task_rows); }

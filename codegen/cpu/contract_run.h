@@ -82,6 +82,7 @@ constexpr int contract_code_pointers = sizeof(ContractCode) / sizeof(void*);
 struct SharedPanels {
   SharedPanels(const ContractHead& head, int64_t rows, int64_t r);
   int64_t at(int64_t k0, int64_t kc, int64_t row) const;  // bytes to the panel that begins at `row`
+  int64_t group_bytes() const;                            // from a group of panels to the next
   int64_t bytes() const;
   int64_t tasks() const;  // of packing them
 
