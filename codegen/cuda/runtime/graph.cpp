@@ -9,7 +9,8 @@ CopyNode copy_node(Pointer to, Pointer from, size_t bytes) {
   CopyNode node;
   node.from.kind = node.to.kind = memory_on_device;
   node.from.device = from, node.to.device = to;
-  node.bytes = bytes;
+  node.bytes = node.from.pitch = node.to.pitch = bytes;  // one row
+  node.from.height = node.to.height = 1;
   return node;
 }
 
