@@ -92,7 +92,8 @@ void gemm(const std::vector<std::string>& files) {
   for (const Product& size : sizes) {
     const auto m = static_cast<size_t>(size.m), n = static_cast<size_t>(size.n), k = static_cast<size_t>(size.k);
     Buffer a = tensor(m * k, 1), b = tensor(n * k, 2), d(m * n * 2), expected(m * n * 2);
-    auto algorithms = peer.prepare(a.address(), b.address(), expected.address(), size.m, size.n, size.k);
+    auto algorithms =
+        peer.prepare(a.address(), b.address(), expected.address(), {CublasLt::Precision::bf16, size.m, size.n, size.k});
     const int launches = launches_for(algorithms.at(0));
     auto best = *std::min_element(algorithms.begin(), algorithms.end(),
                                   [&](auto& x, auto& y) { return time_of(x, launches) < time_of(y, launches); });

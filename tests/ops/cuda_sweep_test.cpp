@@ -308,6 +308,7 @@ INSTANTIATE_TEST_SUITE_P(
 // The same for contractions: in their texts, and in what the device header does for all of them.
 struct PlantedInContract {
   const char *program, *file, *from, *to;  // file "": the kernels' texts
+  DType dtype = f32;
 };
 
 class CudaContractPlanted : public ::testing::TestWithParam<PlantedInContract> {};
@@ -316,8 +317,9 @@ TEST_P(CudaContractPlanted, is_found) {
   const PlantedInContract& planted = GetParam();
   Draw draw(19);
   RowProgram made = contract_program(
-      planted.program, Size::ragged, f32,
-      [&](const std::string&, DType type, const Shape& shape) { return random_tensor(draw, type, shape, {1, 2}); });
+      planted.program, Size::ragged, planted.dtype, [&](const std::string&, DType type, const Shape& shape) {
+        return random_tensor(draw, type, shape, planted.dtype == f32 ? Domain{1, 2} : Domain{-1, 1});
+      });
   cuda::LoweredProgram lowered = cuda::lower_program(made.program);
   const std::vector<BufferPtr> right = run_on_host(lowered, made.program, made.arguments);
   const bool in_text = std::string_view(planted.file).empty();
@@ -351,7 +353,11 @@ INSTANTIATE_TEST_SUITE_P(
         PlantedInContract{"linear_gelu", "sums.cuh", "(step % stages)", "(0)"},
         PlantedInContract{"linear_gelu", "panel.cuh", "first + k < end;", "first + k <= end;"},
         PlantedInContract{"linear_gelu", "panel.cuh", "1u << i : 0", "1u : 0"},
-        PlantedInContract{"tiny_ones", "fma_sums.cuh", "x[i] = a.at(row(i), k)", "x[i] = a.at(row(i), 0)"},
+        PlantedInContract{"linear_gelu", "mma_sums.cuh", "mma_tf32(d[i][j], x.small, y[j].big)", "(void)0"},
+        PlantedInContract{"linear_gelu", "mma_sums.cuh", "sums_[i][j][r] += step", "sums_[i][j][r] = step"},
+        PlantedInContract{"scores", "mma_sums.cuh", "r / 2 * 4)", "r / 2 * 3)"},
+        PlantedInContract{"scores", "mma_sums.cuh", "(k_first ? fourth : second)", "(k_first ? second : fourth)", bf16},
+        PlantedInContract{"tiny_ones", "mma_sums.cuh", "h * 8, column()", "h * 7, column()"},
         PlantedInContract{"linear_gelu", "panel.cuh", "line_ + i * step : place_);", "line_ : place_);"}),
     [](const auto& planted) { return std::to_string(planted.index) + "_" + planted.param.program; });
 #endif

@@ -83,6 +83,14 @@ class Text {
     return words;
   }
 
+  std::string engine_type() const {
+    switch (s_.engine) {
+      case Engine::fma: return sum_type();
+      case Engine::tf32x3: return "Tf32x3";
+      case Engine::half: return "Half<" + type_text(s_.a.element) + ">";
+    }
+    return "";
+  }
   std::string sum_type() const { return type_text(c_.sum_type()); }
 
   std::string panel(const Staging& one, int rows) const {
@@ -134,8 +142,8 @@ class Text {
     Lines lines;
     stager(lines, "a", operand_names_[0], c_.a, s_.a, c_.m, "m");
     stager(lines, "b", operand_names_[1], c_.b, s_.b, c_.n, "n");
-    lines.push_back(
-        fmt::format("FmaSums<{}, {}, {}, {}, {}> product;", sum_type(), s_.tile_m, s_.tile_n, s_.per_m, s_.per_n));
+    lines.push_back(fmt::format("{}Sums<{}, {}, {}, {}, {}> product;", s_.engine == Engine::fma ? "Fma" : "Mma",
+                                engine_type(), s_.tile_m, s_.tile_n, s_.per_m, s_.per_n));
     lines.push_back(fmt::format("walk_k<{}>(", s_.stages));
     lines.push_back(fmt::format("    (k_end - k_first + {}) / {},", s_.step - 1, s_.step));
     lines.push_back("    [&](int slot, int step) {");
@@ -166,7 +174,7 @@ class Text {
   }
 
   std::string widened(const ContractOperand& operand, const Staging& staging) const {
-    return staging.converts ? ", " + widening_text(operand, c_.stored_type(operand)) : "";
+    return staging.converts ? ", " + widening_text(operand, c_.stored_type(operand), staging.element) : "";
   }
 
   Lines epilogue() {

@@ -44,7 +44,8 @@ std::string offset_text(const Contraction& c, const codegen::Access& access, Sid
   return text.empty() ? "0" : text;
 }
 
-std::string widening_text(const ContractOperand& operand, mlir::Type stored) {
+std::string widening_text(const ContractOperand& operand, mlir::Type stored, mlir::Type element) {
+  if (stored == element) return "[](" + type_text(stored) + " x) { return x; }";
   std::string value = "x";
   mlir::Type type = stored;
   for (mlir::Operation* op : operand.widening) {

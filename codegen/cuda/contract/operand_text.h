@@ -14,6 +14,6 @@ bool needs_wide_offsets(const Contraction& c);
 std::string offset_text(const Contraction& c, const codegen::Access& access, Side side, const std::string& point);
 
 // A function from a stored element to one of a panel.
-std::string widening_text(const ContractOperand& operand, mlir::Type stored);
+std::string widening_text(const ContractOperand& operand, mlir::Type stored, mlir::Type element);
 
 }  // namespace tessera::cuda

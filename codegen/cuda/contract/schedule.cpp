@@ -4,6 +4,8 @@
 #include <array>
 #include <limits>
 
+#include "mlir/Dialect/Arith/IR/Arith.h"
+
 #include <fmt/format.h>
 
 #include <tessera/codegen/cuda/rows/schedule.h>
@@ -43,11 +45,11 @@ int64_t smallest_step(const Access& access, Side side) {
   return step;
 }
 
-Staging staging(const Contraction& c, const ContractOperand& operand, Side rows) {
+Staging staging(const Contraction& c, const ContractOperand& operand, Side rows, mlir::Type element) {
   Staging made;
   const mlir::Type stored = c.stored_type(operand);
-  made.element = c.sum_type();
-  made.converts = stored != made.element;
+  made.element = element;
+  made.converts = stored != element;
   const int bytes = bytes_of_element(stored);
   const int by_k = widest(c, operand.access, c.k, bytes), by_rows = widest(c, operand.access, rows, bytes);
   const int64_t run_k = run_along(c, operand.access, c.k), run_rows = run_along(c, operand.access, rows);
@@ -59,41 +61,97 @@ Staging staging(const Contraction& c, const ContractOperand& operand, Side rows)
   return made;
 }
 
-constexpr int64_t enough_blocks = 264;  // two for each multiprocessor of a large card
+// The 16-bit float whose values the operand has, widened or not; null if it is none.
+mlir::Type half_type(const Contraction& c, const ContractOperand& operand) {
+  const mlir::Type stored = c.stored_type(operand);
+  if (!stored.isBF16() && !stored.isF16()) return {};
+  const bool only_widened =
+      operand.widening.empty() || (operand.widening.size() == 1 && mlir::isa<mlir::arith::ExtFOp>(operand.widening[0]));
+  return only_widened ? stored : mlir::Type();
+}
 
-// Tiles of sums from which the extents choose.
+Engine engine_for(const Contraction& c, F32Products f32) {
+  if (!c.sum_type().isF32()) return Engine::fma;
+  const mlir::Type half = half_type(c, c.a);
+  if (half && half == half_type(c, c.b)) return Engine::half;
+  return f32 == F32Products::on_tensor_cores ? Engine::tf32x3 : Engine::fma;
+}
+
+// Tiles of sums that a block can have, `per_m` × `per_n` of them in a thread or a warp.
 struct TileShape {
-  int m, n, per_m, per_n;
-  double each;  // cost of one sum beside those of the largest tile
+  int m, n, per_m, per_n, threads, residents;
+  double slower;  // a sum takes so many times what it takes in the largest tile
 };
-constexpr std::array<TileShape, 4> tile_shapes = {
-    {{64, 64, 4, 4, 1}, {32, 32, 2, 4, 1.6}, {16, 64, 2, 4, 1.6}, {64, 16, 2, 4, 1.6}}};
+constexpr std::array<TileShape, 4> fma_tiles = {{
+    {64, 64, 4, 4, 256, 2, 1},
+    {32, 32, 2, 4, 128, 4, 1.6},
+    {16, 64, 2, 4, 128, 4, 1.6},
+    {64, 16, 2, 4, 128, 4, 1.6},
+}};
+constexpr std::array<TileShape, 7> mma_tiles = {{
+    {128, 128, 64, 32, 256, 1, 1},
+    {128, 64, 32, 32, 256, 2, 1.2},
+    {64, 128, 32, 32, 256, 2, 1.2},
+    {64, 64, 32, 32, 128, 3, 1.3},
+    {32, 32, 16, 16, 128, 4, 2.2},
+    {16, 64, 16, 16, 128, 4, 2.8},
+    {64, 16, 16, 16, 128, 4, 2.8},
+}};
 
-void choose_tile(const Contraction& c, ContractSchedule& s) {
-  const int64_t m = c.size(c.m), n = c.size(c.n), batch = c.size(c.batch);
-  double least = std::numeric_limits<double>::infinity();
-  for (const TileShape& tile : tile_shapes) {
-    const int64_t tiles = ceil_div(m, tile.m) * ceil_div(n, tile.n) * batch;
-    // What is left idle where there are fewer tiles than the card holds.
-    const int64_t waves = ceil_div(tiles * tile.m * tile.n, enough_blocks * 64 * 64);
-    const double cost = tile.each * std::max(static_cast<double>(tiles) * tile.m * tile.n,
-                                             static_cast<double>(waves) * enough_blocks * tile.m * tile.n);
-    if (cost >= least) continue;
-    least = cost;
-    s.tile_m = tile.m, s.tile_n = tile.n, s.per_m = tile.per_m, s.per_n = tile.per_n;
+// Estimates tiles and parts of K in clocks of a large card, whatever card there is: all get the same sums.
+class Chooser {
+ public:
+  Chooser(const Contraction& c, ContractSchedule& s)
+      : s_(s), m_(c.size(c.m)), n_(c.size(c.n)), k_(c.size(c.k)), batch_(c.size(c.batch)) {}
+
+  void choose() {
+    auto from = [&](const auto& tiles) {
+      for (const TileShape& tile : tiles) try_parts(tile);
+    };
+    if (s_.engine == Engine::fma) from(fma_tiles);
+    else from(mma_tiles);
   }
-  s.threads = s.tile_m * s.tile_n / (s.per_m * s.per_n);
-  s.residents = 512 / s.threads;
-  s.tiles_m = ceil_div(m, s.tile_m), s.tiles_n = ceil_div(n, s.tile_n), s.batch = batch;
-}
 
-void cut_k(const Contraction& c, ContractSchedule& s) {
-  constexpr int64_t shortest = 256;
-  const int64_t k = c.size(c.k), tiles = s.tiles_m * s.tiles_n * s.batch;
-  s.parts = std::clamp(std::min(enough_blocks / tiles, k / shortest), int64_t{1}, int64_t{64});
-  s.part = ceil_div(ceil_div(k, s.parts), s.step) * s.step;
-  s.parts = ceil_div(k, s.part);
-}
+ private:
+  static constexpr int64_t multiprocessors = 132;
+
+  void try_parts(const TileShape& tile) {
+    for (int64_t wanted = 1; wanted <= 128; wanted += (wanted + 3) / 4) {
+      const int64_t part = ceil_div(ceil_div(k_, wanted), s_.step) * s_.step, parts = ceil_div(k_, part);
+      constexpr int64_t shortest = 128;
+      if (wanted > 1 && (part < shortest || parts == 1)) continue;
+      const double clocks = estimate(tile, part, parts);
+      if (clocks >= least_) continue;
+      least_ = clocks;
+      s_.tile_m = tile.m, s_.tile_n = tile.n, s_.per_m = tile.per_m, s_.per_n = tile.per_n;
+      s_.threads = tile.threads, s_.residents = tile.residents;
+      s_.part = part, s_.parts = parts;
+      s_.tiles_m = ceil_div(m_, tile.m), s_.tiles_n = ceil_div(n_, tile.n), s_.batch = batch_;
+    }
+  }
+
+  double estimate(const TileShape& tile, int64_t part, int64_t parts) const {
+    const int64_t blocks = ceil_div(m_, tile.m) * ceil_div(n_, tile.n) * batch_ * parts;
+    const int64_t each = ceil_div(blocks, multiprocessors);  // blocks of one multiprocessor
+    // Products and additions of a multiprocessor in a clock, and bytes that it moves.
+    const double rate = s_.engine == Engine::fma ? 100 : s_.engine == Engine::tf32x3 ? 200 : 700, bytes = 20;
+    const double sums = static_cast<double>(tile.m) * tile.n;
+    // Until something runs, and until a tile is written.
+    const double start = 1500 + sums * 8 / bytes;
+    // Few warps do not hide what they wait for.
+    const double warps = static_cast<double>(std::min<int64_t>(each, tile.residents)) * tile.threads / 32;
+    const double block = sums * static_cast<double>(part) / rate * tile.slower * std::max(1.0, 8 / warps) + start;
+    // Sums of parts are written and read, by a launch more.
+    const double adding = parts == 1 ? 0
+                                     : 4000 + static_cast<double>(m_ * n_ * batch_) * static_cast<double>(parts) * 8 /
+                                                  bytes / multiprocessors;
+    return static_cast<double>(each) * block + adding;
+  }
+
+  ContractSchedule& s_;
+  const int64_t m_, n_, k_, batch_;
+  double least_ = std::numeric_limits<double>::infinity();
+};
 
 // Vectors along the last dim of N; where that is not all of N they must not cross from one row of it to the next.
 int epilogue_width(const Contraction& c) {
@@ -104,23 +162,32 @@ int epilogue_width(const Contraction& c) {
 
 }  // namespace
 
-ContractSchedule schedule_contraction(const Contraction& c) {
+ContractSchedule schedule_contraction(const Contraction& c, F32Products f32) {
   ContractSchedule s;
-  choose_tile(c, s);
-  s.a = staging(c, c.a, c.m);
-  s.b = staging(c, c.b, c.n);
-  cut_k(c, s);
+  s.engine = engine_for(c, f32);
+  if (s.engine != Engine::fma) s.stages = 4;
+  if (s.engine == Engine::half) s.step = 32;
+  const mlir::Type element = s.engine == Engine::half ? half_type(c, c.a) : c.sum_type();
+  s.a = staging(c, c.a, c.m, element);
+  s.b = staging(c, c.b, c.n, element);
+  Chooser(c, s).choose();
+  // Whoever brings single elements keeps an offset for each.
+  if (s.a.width == 1 || s.b.width == 1) s.residents = std::max(1, s.residents - 1);
   s.width = epilogue_width(c);
   return s;
 }
 
 std::string schedule_text(const ContractSchedule& s) {
   auto side = [](const Staging& one) {
-    return fmt::format("{} at once along {}{}", one.width, one.along_k ? "K" : "rows", one.converts ? ", widened" : "");
+    return fmt::format("{} at once along {}{}", one.width, one.along_k ? "K" : "rows",
+                       one.converts ? ", through registers" : "");
   };
-  std::string text =
-      fmt::format("tile {} x {}, steps of {} of K, {} stages, {} threads with {} x {} sums; a {}; b {}", s.tile_m,
-                  s.tile_n, s.step, s.stages, s.threads, s.per_m, s.per_n, side(s.a), side(s.b));
+  const char* engine = s.engine == Engine::fma      ? "FMA"
+                       : s.engine == Engine::tf32x3 ? "tensor cores, tf32 x 3"
+                                                    : "tensor cores";
+  std::string text = fmt::format("tile {} x {}, {} x {} a {}, {} threads, steps of {} of K, {} stages; {}; a {}; b {}",
+                                 s.tile_m, s.tile_n, s.per_m, s.per_n, s.engine == Engine::fma ? "thread" : "warp",
+                                 s.threads, s.step, s.stages, engine, side(s.a), side(s.b));
   if (s.parts > 1) text += fmt::format("; K in {} parts of {}", s.parts, s.part);
   return text + fmt::format("; {} blocks", s.blocks());
 }

@@ -20,11 +20,14 @@ struct Staging {
   bool converts = false;  // elements pass through registers, where they are widened
 };
 
+// What multiplies. `fma`: single values, every type. On tensor cores: `tf32x3`, f32 as three products of tf32, within
+// roundings of f32; `half`, bf16 or f16 with sums in f32.
+enum class Engine { fma, tf32x3, half };
+
 struct ContractSchedule {
-  enum class Engine { fma };
   Engine engine = Engine::fma;
   int tile_m = 64, tile_n = 64, step = 16;  // of a block
-  int per_m = 4, per_n = 4;                 // sums of a thread
+  int per_m = 4, per_n = 4;                 // sums of a thread; of a warp, where tensor cores multiply
   int threads = 256, stages = 3;
   int residents = 2;  // blocks that share a multiprocessor at least: said, or ptxas guesses and spills
   Staging a, b;
@@ -35,7 +38,10 @@ struct ContractSchedule {
   int64_t blocks() const { return tiles_m * tiles_n * batch * parts; }
 };
 
-ContractSchedule schedule_contraction(const Contraction& c);
+// How f32 is multiplied: a choice of the program, not of the shapes.
+enum class F32Products { on_tensor_cores, by_fma };
+
+ContractSchedule schedule_contraction(const Contraction& c, F32Products f32);
 
 std::string schedule_text(const ContractSchedule& s);  // in a line for people
 

@@ -20,8 +20,10 @@ template <class T, int row_count, int depth_of, Lie lie_of> struct Panel {
 
   alignas(16) T values[lines * pitch];
 
-  TESSERA_DEVICE T* address(int row, int k) { return values + (lie == Lie::along_k ? row * pitch + k : k * pitch + row); }
-  TESSERA_DEVICE T at(int row, int k) const { return values[lie == Lie::along_k ? row * pitch + k : k * pitch + row]; }
+  TESSERA_DEVICE static int offset(int row, int k) { return lie == Lie::along_k ? row * pitch + k : k * pitch + row; }
+  TESSERA_DEVICE T* address(int row, int k) { return values + offset(row, k); }
+  TESSERA_DEVICE const T* address(int row, int k) const { return values + offset(row, k); }
+  TESSERA_DEVICE T at(int row, int k) const { return values[offset(row, k)]; }
 };
 
 // What one thread of `threads` brings: vectors of `width` neighbours, the same places of every tile. The offsets of its

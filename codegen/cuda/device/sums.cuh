@@ -28,7 +28,7 @@ TESSERA_DEVICE void walk_k(int steps, Load load, Multiply multiply) {
 
 // The finished sums of a block, from which the epilogue takes neighbours along N.
 template <class T, int row_count, int column_count> struct SumTile {
-  static constexpr int pitch = column_count + 16 / int(sizeof(T));
+  static constexpr int pitch = column_count + 32 / int(sizeof(T));  // lines begin in other banks
   alignas(16) T values[row_count * pitch];
   TESSERA_DEVICE T* address(int row, int column) { return values + row * pitch + column; }
 };

@@ -11,7 +11,8 @@ using codegen::PlanLaunch;
 
 void Lowering::launch_contract(fuse::KernelOp kernel, const std::vector<int>& values, const KernelWords& words) {
   const Contraction c = read_contraction(kernel);
-  const ContractSchedule schedule = schedule_contraction(c);
+  const ContractSchedule schedule =
+      schedule_contraction(c, recorded_.strict ? F32Products::by_fma : F32Products::on_tensor_cores);
   mlir::Block& place = place_for_kernel(kernel.getLoc());
   const bool in_parts = schedule.parts > 1;
   Epilogue epilogue = in_parts ? make_parts(c, schedule.parts, place) : make_epilogue(c, place);

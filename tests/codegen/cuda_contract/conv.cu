@@ -54,37 +54,37 @@ pad_c0c33fb3(const float* __restrict__ x, float* __restrict__ value) {
 //   reads      value 64x64x30x30xf32, weight 128x64x3x3xf32, bias 128x1x1xf32
 //   writes     max_value 64x128x28x28xf32
 //   moves      40.7 MB, 7411.6 MFLOP
-//   schedule   tile 64 x 64, steps of 16 of K, 3 stages, 256 threads with 4 x 4 sums; a 4 at once along K; b 1 at once along rows; 1568 blocks
+//   schedule   tile 128 x 128, 64 x 32 a warp, 256 threads, steps of 16 of K, 4 stages; tensor cores, tf32 x 3; a 4 at once along K; b 1 at once along rows; 392 blocks
 //   from       programs.cpp:25  contract
 //              programs.cpp:72  add max
 #include "contract.cuh"
 
 namespace tessera {
 
-struct contract_add_max_6f588ed6_shared {
-  Panel<float, 64, 16, Lie::along_k> a[3];
-  Panel<float, 64, 16, Lie::along_rows> b[3];
+struct contract_add_max_19f345e9_shared {
+  Panel<float, 128, 16, Lie::along_k> a[4];
+  Panel<float, 128, 16, Lie::along_rows> b[4];
 };
-using contract_add_max_6f588ed6_sums = SumTile<float, 64, 64>;
+using contract_add_max_19f345e9_sums = SumTile<float, 128, 128>;
 
-extern "C" __constant__ Launch contract_add_max_6f588ed6_launch = {256, 1, shared_bytes<contract_add_max_6f588ed6_shared, contract_add_max_6f588ed6_sums>, {}};
+extern "C" __constant__ Launch contract_add_max_19f345e9_launch = {256, 1, shared_bytes<contract_add_max_19f345e9_shared, contract_add_max_19f345e9_sums>, {}};
 
-extern "C" __global__ void __launch_bounds__(256, 2)
-contract_add_max_6f588ed6(const float* __restrict__ weight, const float* __restrict__ value, const float* __restrict__ bias,
+extern "C" __global__ void __launch_bounds__(256, 1)
+contract_add_max_19f345e9(const float* __restrict__ weight, const float* __restrict__ value, const float* __restrict__ bias,
     float* __restrict__ max_value) {
-  auto& shared = shared_memory<contract_add_max_6f588ed6_shared>();
-  auto& sums = shared_memory<contract_add_max_6f588ed6_sums>();  // where the operands were
-  const Place tile = Raster{2, 784, 8}.at(static_cast<int>(blockIdx.x));
-  const int m_first = tile.row * 64, n_first = tile.column * 64;
+  auto& shared = shared_memory<contract_add_max_19f345e9_shared>();
+  auto& sums = shared_memory<contract_add_max_19f345e9_sums>();  // where the operands were
+  const Place tile = Raster{1, 392, 8}.at(static_cast<int>(blockIdx.x));
+  const int m_first = tile.row * 128, n_first = tile.column * 128;
   const int k_first = 0, k_end = 576;
   const auto a_row = [](int m) { return m * 576; };
   const auto a_column = [](int k) { return k; };
-  const Stager<Panel<float, 64, 16, Lie::along_k>, 4, 256, float, int> a(weight, m_first, 128, a_row);
+  const Stager<Panel<float, 128, 16, Lie::along_k>, 4, 256, float, int> a(weight, m_first, 128, a_row);
   const auto b_row = [](int n) { return n / 784 * 57600 + n / 28 % 28 * 30 + n % 28; };
   const auto b_column = [](int k) { return k / 9 * 900 + k / 3 % 3 * 30 + k % 3; };
-  const Stager<Panel<float, 64, 16, Lie::along_rows>, 1, 256, float, int> b(value, n_first, 50176, b_row);
-  FmaSums<float, 64, 64, 4, 4> product;
-  walk_k<3>(
+  const Stager<Panel<float, 128, 16, Lie::along_rows>, 1, 256, float, int> b(value, n_first, 50176, b_row);
+  MmaSums<Tf32x3, 128, 128, 64, 32> product;
+  walk_k<4>(
       (k_end - k_first + 15) / 16,
       [&](int slot, int step) {
         const int k = k_first + step * 16;
@@ -94,8 +94,8 @@ contract_add_max_6f588ed6(const float* __restrict__ weight, const float* __restr
       [&](int slot) { product.add(shared.a[slot], shared.b[slot]); });
   product.put(sums);
 #pragma unroll 1
-  for (int i = static_cast<int>(threadIdx.x); i < 1024; i += 256) {
-    const int row = i / 16, column = i % 16 * 4;
+  for (int i = static_cast<int>(threadIdx.x); i < 4096; i += 256) {
+    const int row = i / 32, column = i % 32 * 4;
     const int m = m_first + row, n = n_first + column;
     const int n_3 = n % 28;
     const int n_2 = n / 28 % 28;

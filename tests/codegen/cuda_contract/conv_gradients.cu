@@ -54,35 +54,35 @@ pad_501544f3(const float* __restrict__ dy, float* __restrict__ value) {
 //   reads      value 64x128x30x30xf32, weight 128x64x3x3xf32
 //   writes     contract_value 64x64x28x28xf32
 //   moves      42.6 MB, 7398.8 MFLOP
-//   schedule   tile 64 x 64, steps of 16 of K, 3 stages, 256 threads with 4 x 4 sums; a 1 at once along K; b 1 at once along rows; 784 blocks
+//   schedule   tile 64 x 128, 32 x 32 a warp, 256 threads, steps of 16 of K, 4 stages; tensor cores, tf32 x 3; a 1 at once along K; b 1 at once along rows; 392 blocks
 //   from       programs.cpp:25  contract
 #include "contract.cuh"
 
 namespace tessera {
 
-struct contract_1c8f98d0_shared {
-  Panel<float, 64, 16, Lie::along_k> a[3];
-  Panel<float, 64, 16, Lie::along_rows> b[3];
+struct contract_d0a32f81_shared {
+  Panel<float, 64, 16, Lie::along_k> a[4];
+  Panel<float, 128, 16, Lie::along_rows> b[4];
 };
-using contract_1c8f98d0_sums = SumTile<float, 64, 64>;
+using contract_d0a32f81_sums = SumTile<float, 64, 128>;
 
-extern "C" __constant__ Launch contract_1c8f98d0_launch = {256, 1, shared_bytes<contract_1c8f98d0_shared, contract_1c8f98d0_sums>, {}};
+extern "C" __constant__ Launch contract_d0a32f81_launch = {256, 1, shared_bytes<contract_d0a32f81_shared, contract_d0a32f81_sums>, {}};
 
-extern "C" __global__ void __launch_bounds__(256, 2)
-contract_1c8f98d0(const float* __restrict__ weight, const float* __restrict__ value, float* __restrict__ contract_value) {
-  auto& shared = shared_memory<contract_1c8f98d0_shared>();
-  auto& sums = shared_memory<contract_1c8f98d0_sums>();  // where the operands were
-  const Place tile = Raster{1, 784, 8}.at(static_cast<int>(blockIdx.x));
-  const int m_first = tile.row * 64, n_first = tile.column * 64;
+extern "C" __global__ void __launch_bounds__(256, 1)
+contract_d0a32f81(const float* __restrict__ weight, const float* __restrict__ value, float* __restrict__ contract_value) {
+  auto& shared = shared_memory<contract_d0a32f81_shared>();
+  auto& sums = shared_memory<contract_d0a32f81_sums>();  // where the operands were
+  const Place tile = Raster{1, 392, 8}.at(static_cast<int>(blockIdx.x));
+  const int m_first = tile.row * 64, n_first = tile.column * 128;
   const int k_first = 0, k_end = 1152;
   const auto a_row = [](int m) { return m * 9; };
   const auto a_column = [](int k) { return k / 9 * 576 - k % 9; };
   const Stager<Panel<float, 64, 16, Lie::along_k>, 1, 256, float, int> a(weight + 8, m_first, 64, a_row);
   const auto b_row = [](int n) { return n / 784 * 115200 + n / 28 % 28 * 30 + n % 28; };
   const auto b_column = [](int k) { return k / 9 * 900 + k / 3 % 3 * 30 + k % 3; };
-  const Stager<Panel<float, 64, 16, Lie::along_rows>, 1, 256, float, int> b(value, n_first, 50176, b_row);
-  FmaSums<float, 64, 64, 4, 4> product;
-  walk_k<3>(
+  const Stager<Panel<float, 128, 16, Lie::along_rows>, 1, 256, float, int> b(value, n_first, 50176, b_row);
+  MmaSums<Tf32x3, 64, 128, 32, 32> product;
+  walk_k<4>(
       (k_end - k_first + 15) / 16,
       [&](int slot, int step) {
         const int k = k_first + step * 16;
@@ -92,8 +92,8 @@ contract_1c8f98d0(const float* __restrict__ weight, const float* __restrict__ va
       [&](int slot) { product.add(shared.a[slot], shared.b[slot]); });
   product.put(sums);
 #pragma unroll 1
-  for (int i = static_cast<int>(threadIdx.x); i < 1024; i += 256) {
-    const int row = i / 16, column = i % 16 * 4;
+  for (int i = static_cast<int>(threadIdx.x); i < 2048; i += 256) {
+    const int row = i / 32, column = i % 32 * 4;
     const int m = m_first + row, n = n_first + column;
     const int n_3 = n % 28;
     const int n_2 = n / 28 % 28;
@@ -140,36 +140,36 @@ pad_c0c33fb3(const float* __restrict__ x, float* __restrict__ value) {
 //   reads      value 64x64x30x30xf32, dy 64x128x28x28xf32
 //   writes     contract_value 128x64x3x3xf32
 //   moves      40.7 MB, 7398.8 MFLOP
-//   schedule   tile 32 x 32, steps of 16 of K, 3 stages, 128 threads with 2 x 4 sums; a 4 at once along K; b 1 at once along K; K in 3 parts of 16736; 216 blocks
+//   schedule   tile 128 x 128, 64 x 32 a warp, 256 threads, steps of 16 of K, 4 stages; tensor cores, tf32 x 3; a 4 at once along K; b 1 at once along K; K in 24 parts of 2096; 120 blocks
 //   from       programs.cpp:25  contract
 #include "contract.cuh"
 
 namespace tessera {
 
-struct contract_6e0d418f_shared {
-  Panel<float, 32, 16, Lie::along_k> a[3];
-  Panel<float, 32, 16, Lie::along_k> b[3];
+struct contract_bf7f0ea3_shared {
+  Panel<float, 128, 16, Lie::along_k> a[4];
+  Panel<float, 128, 16, Lie::along_k> b[4];
 };
-using contract_6e0d418f_sums = SumTile<float, 32, 32>;
+using contract_bf7f0ea3_sums = SumTile<float, 128, 128>;
 
-extern "C" __constant__ Launch contract_6e0d418f_launch = {128, 1, shared_bytes<contract_6e0d418f_shared, contract_6e0d418f_sums>, {}};
+extern "C" __constant__ Launch contract_bf7f0ea3_launch = {256, 1, shared_bytes<contract_bf7f0ea3_shared, contract_bf7f0ea3_sums>, {}};
 
-extern "C" __global__ void __launch_bounds__(128, 4)
-contract_6e0d418f(const float* __restrict__ dy, const float* __restrict__ value, float* __restrict__ parts) {
-  auto& shared = shared_memory<contract_6e0d418f_shared>();
-  auto& sums = shared_memory<contract_6e0d418f_sums>();  // where the operands were
-  const Place tile = Raster{4, 18, 8}.at(static_cast<int>(blockIdx.x) % 72);
-  const int m_first = tile.row * 32, n_first = tile.column * 32;
-  const int part = static_cast<int>(blockIdx.x) / 72;
-  const int k_first = static_cast<int>(part) * 16736, k_end = min(k_first + 16736, 50176);
+extern "C" __global__ void __launch_bounds__(256, 1)
+contract_bf7f0ea3(const float* __restrict__ dy, const float* __restrict__ value, float* __restrict__ parts) {
+  auto& shared = shared_memory<contract_bf7f0ea3_shared>();
+  auto& sums = shared_memory<contract_bf7f0ea3_sums>();  // where the operands were
+  const Place tile = Raster{1, 5, 8}.at(static_cast<int>(blockIdx.x) % 5);
+  const int m_first = tile.row * 128, n_first = tile.column * 128;
+  const int part = static_cast<int>(blockIdx.x) / 5;
+  const int k_first = static_cast<int>(part) * 2096, k_end = min(k_first + 2096, 50176);
   const auto a_row = [](int m) { return m * 784; };
   const auto a_column = [](int k) { return k / 784 * 100352 + k % 784; };
-  const Stager<Panel<float, 32, 16, Lie::along_k>, 4, 128, float, int> a(dy, m_first, 128, a_row);
+  const Stager<Panel<float, 128, 16, Lie::along_k>, 4, 256, float, int> a(dy, m_first, 128, a_row);
   const auto b_row = [](int n) { return n / 9 * 900 + n / 3 % 3 * 30 + n % 3; };
   const auto b_column = [](int k) { return k / 784 * 57600 + k / 28 % 28 * 30 + k % 28; };
-  const Stager<Panel<float, 32, 16, Lie::along_k>, 1, 128, float, int> b(value, n_first, 576, b_row);
-  FmaSums<float, 32, 32, 2, 4> product;
-  walk_k<3>(
+  const Stager<Panel<float, 128, 16, Lie::along_k>, 1, 256, float, int> b(value, n_first, 576, b_row);
+  MmaSums<Tf32x3, 128, 128, 64, 32> product;
+  walk_k<4>(
       (k_end - k_first + 15) / 16,
       [&](int slot, int step) {
         const int k = k_first + step * 16;
@@ -179,9 +179,10 @@ contract_6e0d418f(const float* __restrict__ dy, const float* __restrict__ value,
       [&](int slot) { product.add(shared.a[slot], shared.b[slot]); });
   product.put(sums);
 #pragma unroll 1
-  for (int i = static_cast<int>(threadIdx.x); i < 1024; i += 128) {
-    const int row = i / 32, column = i % 32;
+  for (int i = static_cast<int>(threadIdx.x); i < 16384; i += 256) {
+    const int row = i / 128, column = i % 128;
     const int m = m_first + row, n = n_first + column;
+    if (n >= 576) continue;
     const int n_3 = n % 3;
     const int n_2 = n / 3 % 3;
     const int n_1 = n / 3 / 3;
@@ -194,29 +195,30 @@ contract_6e0d418f(const float* __restrict__ dy, const float* __restrict__ value,
 
 // kernel contract_parts
 //
-//   reads      part 221184xf32
+//   reads      part 1769472xf32
 //   writes     contract_value 128x64x3x3xf32
-//   moves      1.2 MB, 0.2 MFLOP
-//   schedule   a row in each lane, 1 warps share its 3 elements, 3 times; 2304 blocks
+//   moves      7.4 MB, 1.8 MFLOP
+//   schedule   a row in each lane, 8 warps share its 24 elements, 3 times; 2304 blocks
 //   from       programs.cpp:25  contract
 #include "rows.cuh"
 
 namespace tessera {
 
-extern "C" __constant__ Launch contract_parts_70f7a397_launch = {32, 1, 0, {}};
+extern "C" __constant__ Launch contract_parts_58579d91_launch = {256, 1, 0, {}};
 
-extern "C" __global__ void __launch_bounds__(32)
-contract_parts_70f7a397(const float* __restrict__ part, float* __restrict__ contract_value) {
+extern "C" __global__ void __launch_bounds__(256)
+contract_parts_58579d91(const float* __restrict__ part, float* __restrict__ contract_value) {
+  __shared__ float sum_part_1_slots[8][32];
   const int t = static_cast<int>(threadIdx.x) / 32;
   const int row = static_cast<int>(blockIdx.x) * 32 + static_cast<int>(threadIdx.x) % 32;
   float sum_part_1 = 0.f;
 #pragma unroll
   for (int c = 0; c < 3; ++c) {
-    const int column = c * 1 + t;
+    const int column = c * 8 + t;
     const float part_at = part[row + column * 73728];
     sum_part_1 = sum_part_1 + part_at;
   }
-  const float sum_1 = sum_part_1;  // programs.cpp:25
+  const float sum_1 = across_warps<Sum, 8>(sum_part_1, sum_part_1_slots);  // programs.cpp:25
   if (t == 0) contract_value[row] = sum_1;
 }
 

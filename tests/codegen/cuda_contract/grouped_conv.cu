@@ -53,24 +53,24 @@ pad_11758714(const float* __restrict__ x, float* __restrict__ value) {
 //   reads      value 32x4x8x257xf32, weight 4x8x8x3xf32
 //   writes     contract_value 32x4x8x128xf32
 //   moves      1.6 MB, 6.3 MFLOP
-//   schedule   tile 16 x 64, steps of 16 of K, 3 stages, 128 threads with 2 x 4 sums; a 4 at once along K; b 1 at once along K; 256 blocks
+//   schedule   tile 16 x 64, 16 x 16 a warp, 128 threads, steps of 16 of K, 4 stages; tensor cores, tf32 x 3; a 4 at once along K; b 1 at once along K; 256 blocks
 //   from       programs.cpp:85  contract
 #include "contract.cuh"
 
 namespace tessera {
 
-struct contract_e7c3c530_shared {
-  Panel<float, 16, 16, Lie::along_k> a[3];
-  Panel<float, 64, 16, Lie::along_k> b[3];
+struct contract_f67227bc_shared {
+  Panel<float, 16, 16, Lie::along_k> a[4];
+  Panel<float, 64, 16, Lie::along_k> b[4];
 };
-using contract_e7c3c530_sums = SumTile<float, 16, 64>;
+using contract_f67227bc_sums = SumTile<float, 16, 64>;
 
-extern "C" __constant__ Launch contract_e7c3c530_launch = {128, 1, shared_bytes<contract_e7c3c530_shared, contract_e7c3c530_sums>, {}};
+extern "C" __constant__ Launch contract_f67227bc_launch = {128, 1, shared_bytes<contract_f67227bc_shared, contract_f67227bc_sums>, {}};
 
-extern "C" __global__ void __launch_bounds__(128, 4)
-contract_e7c3c530(const float* __restrict__ weight, const float* __restrict__ value, float* __restrict__ contract_value) {
-  auto& shared = shared_memory<contract_e7c3c530_shared>();
-  auto& sums = shared_memory<contract_e7c3c530_sums>();  // where the operands were
+extern "C" __global__ void __launch_bounds__(128, 3)
+contract_f67227bc(const float* __restrict__ weight, const float* __restrict__ value, float* __restrict__ contract_value) {
+  auto& shared = shared_memory<contract_f67227bc_shared>();
+  auto& sums = shared_memory<contract_f67227bc_sums>();  // where the operands were
   const Place tile = Raster{1, 64, 8}.at(static_cast<int>(blockIdx.x) % 64);
   const int m_first = tile.row * 16, n_first = tile.column * 64;
   const int batch = static_cast<int>(blockIdx.x) / 64;
@@ -81,8 +81,8 @@ contract_e7c3c530(const float* __restrict__ weight, const float* __restrict__ va
   const auto b_row = [](int n) { return n / 128 * 8224 + n % 128 * 2; };
   const auto b_column = [](int k) { return k / 3 * 257 + k % 3; };
   const Stager<Panel<float, 64, 16, Lie::along_k>, 1, 128, float, int> b(value + batch * 2056, n_first, 4096, b_row);
-  FmaSums<float, 16, 64, 2, 4> product;
-  walk_k<3>(
+  MmaSums<Tf32x3, 16, 64, 16, 16> product;
+  walk_k<4>(
       (k_end - k_first + 15) / 16,
       [&](int slot, int step) {
         const int k = k_first + step * 16;

@@ -3,36 +3,36 @@
 //   reads      x 4096x768xf32, weight 3072x768xf32, bias 3072xf32
 //   writes     mul_value 4096x3072xf32
 //   moves      72.4 MB, 19453.2 MFLOP
-//   schedule   tile 64 x 64, steps of 16 of K, 3 stages, 256 threads with 4 x 4 sums; a 4 at once along K; b 4 at once along K; 3072 blocks
+//   schedule   tile 128 x 128, 64 x 32 a warp, 256 threads, steps of 16 of K, 4 stages; tensor cores, tf32 x 3; a 4 at once along K; b 4 at once along K; 768 blocks
 //   from       programs.cpp:35  contract add mul mul mul mul add mul tanh add mul
 #include "contract.cuh"
 
 namespace tessera {
 
-struct contract_add_mul_tanh_88ccb187_shared {
-  Panel<float, 64, 16, Lie::along_k> a[3];
-  Panel<float, 64, 16, Lie::along_k> b[3];
+struct contract_add_mul_tanh_7cf567f0_shared {
+  Panel<float, 128, 16, Lie::along_k> a[4];
+  Panel<float, 128, 16, Lie::along_k> b[4];
 };
-using contract_add_mul_tanh_88ccb187_sums = SumTile<float, 64, 64>;
+using contract_add_mul_tanh_7cf567f0_sums = SumTile<float, 128, 128>;
 
-extern "C" __constant__ Launch contract_add_mul_tanh_88ccb187_launch = {256, 1, shared_bytes<contract_add_mul_tanh_88ccb187_shared, contract_add_mul_tanh_88ccb187_sums>, {}};
+extern "C" __constant__ Launch contract_add_mul_tanh_7cf567f0_launch = {256, 1, shared_bytes<contract_add_mul_tanh_7cf567f0_shared, contract_add_mul_tanh_7cf567f0_sums>, {}};
 
-extern "C" __global__ void __launch_bounds__(256, 2)
-contract_add_mul_tanh_88ccb187(const float* __restrict__ x, const float* __restrict__ weight, const float* __restrict__ bias,
+extern "C" __global__ void __launch_bounds__(256, 1)
+contract_add_mul_tanh_7cf567f0(const float* __restrict__ x, const float* __restrict__ weight, const float* __restrict__ bias,
     float* __restrict__ mul_value) {
-  auto& shared = shared_memory<contract_add_mul_tanh_88ccb187_shared>();
-  auto& sums = shared_memory<contract_add_mul_tanh_88ccb187_sums>();  // where the operands were
-  const Place tile = Raster{64, 48, 8}.at(static_cast<int>(blockIdx.x));
-  const int m_first = tile.row * 64, n_first = tile.column * 64;
+  auto& shared = shared_memory<contract_add_mul_tanh_7cf567f0_shared>();
+  auto& sums = shared_memory<contract_add_mul_tanh_7cf567f0_sums>();  // where the operands were
+  const Place tile = Raster{32, 24, 8}.at(static_cast<int>(blockIdx.x));
+  const int m_first = tile.row * 128, n_first = tile.column * 128;
   const int k_first = 0, k_end = 768;
   const auto a_row = [](int m) { return m * 768; };
   const auto a_column = [](int k) { return k; };
-  const Stager<Panel<float, 64, 16, Lie::along_k>, 4, 256, float, int> a(x, m_first, 4096, a_row);
+  const Stager<Panel<float, 128, 16, Lie::along_k>, 4, 256, float, int> a(x, m_first, 4096, a_row);
   const auto b_row = [](int n) { return n * 768; };
   const auto b_column = [](int k) { return k; };
-  const Stager<Panel<float, 64, 16, Lie::along_k>, 4, 256, float, int> b(weight, n_first, 3072, b_row);
-  FmaSums<float, 64, 64, 4, 4> product;
-  walk_k<3>(
+  const Stager<Panel<float, 128, 16, Lie::along_k>, 4, 256, float, int> b(weight, n_first, 3072, b_row);
+  MmaSums<Tf32x3, 128, 128, 64, 32> product;
+  walk_k<4>(
       (k_end - k_first + 15) / 16,
       [&](int slot, int step) {
         const int k = k_first + step * 16;
@@ -42,8 +42,8 @@ contract_add_mul_tanh_88ccb187(const float* __restrict__ x, const float* __restr
       [&](int slot) { product.add(shared.a[slot], shared.b[slot]); });
   product.put(sums);
 #pragma unroll 1
-  for (int i = static_cast<int>(threadIdx.x); i < 1024; i += 256) {
-    const int row = i / 16, column = i % 16 * 4;
+  for (int i = static_cast<int>(threadIdx.x); i < 4096; i += 256) {
+    const int row = i / 32, column = i % 32 * 4;
     const int m = m_first + row, n = n_first + column;
     const Vector<float, 4> sum = load<4>(sums.address(row, column));
     const Vector<float, 4> bias_at = load<4>(bias + n);

@@ -3,35 +3,35 @@
 //   reads      x 2048xf32, y 4096xf32
 //   writes     contract_value 2048x4096xf32
 //   moves      33.6 MB, 16.8 MFLOP
-//   schedule   tile 64 x 64, steps of 16 of K, 3 stages, 256 threads with 4 x 4 sums; a 4 at once along rows; b 4 at once along rows; 2048 blocks
+//   schedule   tile 128 x 128, 64 x 32 a warp, 256 threads, steps of 16 of K, 4 stages; tensor cores, tf32 x 3; a 4 at once along rows; b 4 at once along rows; 512 blocks
 //   from       programs.cpp:60  contract
 #include "contract.cuh"
 
 namespace tessera {
 
-struct contract_947b7cc9_shared {
-  Panel<float, 64, 16, Lie::along_rows> a[3];
-  Panel<float, 64, 16, Lie::along_rows> b[3];
+struct contract_b6d916ec_shared {
+  Panel<float, 128, 16, Lie::along_rows> a[4];
+  Panel<float, 128, 16, Lie::along_rows> b[4];
 };
-using contract_947b7cc9_sums = SumTile<float, 64, 64>;
+using contract_b6d916ec_sums = SumTile<float, 128, 128>;
 
-extern "C" __constant__ Launch contract_947b7cc9_launch = {256, 1, shared_bytes<contract_947b7cc9_shared, contract_947b7cc9_sums>, {}};
+extern "C" __constant__ Launch contract_b6d916ec_launch = {256, 1, shared_bytes<contract_b6d916ec_shared, contract_b6d916ec_sums>, {}};
 
-extern "C" __global__ void __launch_bounds__(256, 2)
-contract_947b7cc9(const float* __restrict__ x, const float* __restrict__ y, float* __restrict__ contract_value) {
-  auto& shared = shared_memory<contract_947b7cc9_shared>();
-  auto& sums = shared_memory<contract_947b7cc9_sums>();  // where the operands were
-  const Place tile = Raster{32, 64, 8}.at(static_cast<int>(blockIdx.x));
-  const int m_first = tile.row * 64, n_first = tile.column * 64;
+extern "C" __global__ void __launch_bounds__(256, 1)
+contract_b6d916ec(const float* __restrict__ x, const float* __restrict__ y, float* __restrict__ contract_value) {
+  auto& shared = shared_memory<contract_b6d916ec_shared>();
+  auto& sums = shared_memory<contract_b6d916ec_sums>();  // where the operands were
+  const Place tile = Raster{16, 32, 8}.at(static_cast<int>(blockIdx.x));
+  const int m_first = tile.row * 128, n_first = tile.column * 128;
   const int k_first = 0, k_end = 1;
   const auto a_row = [](int m) { return m; };
   const auto a_column = [](int k) { return 0; };
-  const Stager<Panel<float, 64, 16, Lie::along_rows>, 4, 256, float, int> a(x, m_first, 2048, a_row);
+  const Stager<Panel<float, 128, 16, Lie::along_rows>, 4, 256, float, int> a(x, m_first, 2048, a_row);
   const auto b_row = [](int n) { return n; };
   const auto b_column = [](int k) { return 0; };
-  const Stager<Panel<float, 64, 16, Lie::along_rows>, 4, 256, float, int> b(y, n_first, 4096, b_row);
-  FmaSums<float, 64, 64, 4, 4> product;
-  walk_k<3>(
+  const Stager<Panel<float, 128, 16, Lie::along_rows>, 4, 256, float, int> b(y, n_first, 4096, b_row);
+  MmaSums<Tf32x3, 128, 128, 64, 32> product;
+  walk_k<4>(
       (k_end - k_first + 15) / 16,
       [&](int slot, int step) {
         const int k = k_first + step * 16;
@@ -41,8 +41,8 @@ contract_947b7cc9(const float* __restrict__ x, const float* __restrict__ y, floa
       [&](int slot) { product.add(shared.a[slot], shared.b[slot]); });
   product.put(sums);
 #pragma unroll 1
-  for (int i = static_cast<int>(threadIdx.x); i < 1024; i += 256) {
-    const int row = i / 16, column = i % 16 * 4;
+  for (int i = static_cast<int>(threadIdx.x); i < 4096; i += 256) {
+    const int row = i / 32, column = i % 32 * 4;
     const int m = m_first + row, n = n_first + column;
     const Vector<float, 4> sum = load<4>(sums.address(row, column));
     Vector<float, 4> contract_value_at;

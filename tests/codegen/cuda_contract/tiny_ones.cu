@@ -3,24 +3,24 @@
 //   reads      x 1000x12x9xf32, y 1000x9x10xf32
 //   writes     contract_value 1000x12x10xf32
 //   moves      1.3 MB, 2.2 MFLOP
-//   schedule   tile 32 x 32, steps of 16 of K, 3 stages, 128 threads with 2 x 4 sums; a 1 at once along K; b 2 at once along rows; 1000 blocks
+//   schedule   tile 32 x 32, 16 x 16 a warp, 128 threads, steps of 16 of K, 4 stages; tensor cores, tf32 x 3; a 1 at once along K; b 2 at once along rows; 1000 blocks
 //   from       programs.cpp:66  contract
 #include "contract.cuh"
 
 namespace tessera {
 
-struct contract_4e3e1f74_shared {
-  Panel<float, 32, 16, Lie::along_k> a[3];
-  Panel<float, 32, 16, Lie::along_rows> b[3];
+struct contract_10328042_shared {
+  Panel<float, 32, 16, Lie::along_k> a[4];
+  Panel<float, 32, 16, Lie::along_rows> b[4];
 };
-using contract_4e3e1f74_sums = SumTile<float, 32, 32>;
+using contract_10328042_sums = SumTile<float, 32, 32>;
 
-extern "C" __constant__ Launch contract_4e3e1f74_launch = {128, 1, shared_bytes<contract_4e3e1f74_shared, contract_4e3e1f74_sums>, {}};
+extern "C" __constant__ Launch contract_10328042_launch = {128, 1, shared_bytes<contract_10328042_shared, contract_10328042_sums>, {}};
 
-extern "C" __global__ void __launch_bounds__(128, 4)
-contract_4e3e1f74(const float* __restrict__ x, const float* __restrict__ y, float* __restrict__ contract_value) {
-  auto& shared = shared_memory<contract_4e3e1f74_shared>();
-  auto& sums = shared_memory<contract_4e3e1f74_sums>();  // where the operands were
+extern "C" __global__ void __launch_bounds__(128, 3)
+contract_10328042(const float* __restrict__ x, const float* __restrict__ y, float* __restrict__ contract_value) {
+  auto& shared = shared_memory<contract_10328042_shared>();
+  auto& sums = shared_memory<contract_10328042_sums>();  // where the operands were
   const Place tile = Raster{1, 1, 8}.at(static_cast<int>(blockIdx.x) % 1);
   const int m_first = tile.row * 32, n_first = tile.column * 32;
   const int batch = static_cast<int>(blockIdx.x);
@@ -31,8 +31,8 @@ contract_4e3e1f74(const float* __restrict__ x, const float* __restrict__ y, floa
   const auto b_row = [](int n) { return n; };
   const auto b_column = [](int k) { return k * 10; };
   const Stager<Panel<float, 32, 16, Lie::along_rows>, 2, 128, float, int> b(y + batch * 90, n_first, 10, b_row);
-  FmaSums<float, 32, 32, 2, 4> product;
-  walk_k<3>(
+  MmaSums<Tf32x3, 32, 32, 16, 16> product;
+  walk_k<4>(
       (k_end - k_first + 15) / 16,
       [&](int slot, int step) {
         const int k = k_first + step * 16;

@@ -3,24 +3,24 @@
 //   reads      x 1x768xf32, weight 768x50304xf32
 //   writes     contract_value 1x50304xf32
 //   moves      154.7 MB, 77.3 MFLOP
-//   schedule   tile 16 x 64, steps of 16 of K, 3 stages, 128 threads with 2 x 4 sums; a 4 at once along K; b 4 at once along rows; 786 blocks
+//   schedule   tile 16 x 64, 16 x 16 a warp, 128 threads, steps of 16 of K, 4 stages; tensor cores, tf32 x 3; a 4 at once along K; b 4 at once along rows; 786 blocks
 //   from       programs.cpp:55  contract
 #include "contract.cuh"
 
 namespace tessera {
 
-struct contract_83c0a312_shared {
-  Panel<float, 16, 16, Lie::along_k> a[3];
-  Panel<float, 64, 16, Lie::along_rows> b[3];
+struct contract_fe2892d6_shared {
+  Panel<float, 16, 16, Lie::along_k> a[4];
+  Panel<float, 64, 16, Lie::along_rows> b[4];
 };
-using contract_83c0a312_sums = SumTile<float, 16, 64>;
+using contract_fe2892d6_sums = SumTile<float, 16, 64>;
 
-extern "C" __constant__ Launch contract_83c0a312_launch = {128, 1, shared_bytes<contract_83c0a312_shared, contract_83c0a312_sums>, {}};
+extern "C" __constant__ Launch contract_fe2892d6_launch = {128, 1, shared_bytes<contract_fe2892d6_shared, contract_fe2892d6_sums>, {}};
 
 extern "C" __global__ void __launch_bounds__(128, 4)
-contract_83c0a312(const float* __restrict__ x, const float* __restrict__ weight, float* __restrict__ contract_value) {
-  auto& shared = shared_memory<contract_83c0a312_shared>();
-  auto& sums = shared_memory<contract_83c0a312_sums>();  // where the operands were
+contract_fe2892d6(const float* __restrict__ x, const float* __restrict__ weight, float* __restrict__ contract_value) {
+  auto& shared = shared_memory<contract_fe2892d6_shared>();
+  auto& sums = shared_memory<contract_fe2892d6_sums>();  // where the operands were
   const Place tile = Raster{1, 786, 8}.at(static_cast<int>(blockIdx.x));
   const int m_first = tile.row * 16, n_first = tile.column * 64;
   const int k_first = 0, k_end = 768;
@@ -30,8 +30,8 @@ contract_83c0a312(const float* __restrict__ x, const float* __restrict__ weight,
   const auto b_row = [](int n) { return n; };
   const auto b_column = [](int k) { return k * 50304; };
   const Stager<Panel<float, 64, 16, Lie::along_rows>, 4, 128, float, int> b(weight, n_first, 50304, b_row);
-  FmaSums<float, 16, 64, 2, 4> product;
-  walk_k<3>(
+  MmaSums<Tf32x3, 16, 64, 16, 16> product;
+  walk_k<4>(
       (k_end - k_first + 15) / 16,
       [&](int slot, int step) {
         const int k = k_first + step * 16;

@@ -3,37 +3,37 @@
 //   reads      moment 768x768xf32, x 16384x768xf32, dy 16384x768xf32, weight 768x768xf32
 //   writes     add_value 768x768xf32, sub_value 768x768xf32
 //   moves      110.1 MB, 19329.7 MFLOP
-//   schedule   tile 32 x 32, steps of 16 of K, 3 stages, 128 threads with 2 x 4 sums; a 4 at once along rows; b 4 at once along rows; 576 blocks
+//   schedule   tile 128 x 128, 64 x 32 a warp, 256 threads, steps of 16 of K, 4 stages; tensor cores, tf32 x 3; a 4 at once along rows; b 4 at once along rows; K in 7 parts of 2352; 252 blocks
 //   from       programs.cpp:42  mul contract add
 //              programs.cpp:43  mul sub
 #include "contract.cuh"
 
 namespace tessera {
 
-struct contract_mul_add_sub_10dc9465_shared {
-  Panel<float, 32, 16, Lie::along_rows> a[3];
-  Panel<float, 32, 16, Lie::along_rows> b[3];
+struct contract_mul_add_sub_51b3b94c_shared {
+  Panel<float, 128, 16, Lie::along_rows> a[4];
+  Panel<float, 128, 16, Lie::along_rows> b[4];
 };
-using contract_mul_add_sub_10dc9465_sums = SumTile<float, 32, 32>;
+using contract_mul_add_sub_51b3b94c_sums = SumTile<float, 128, 128>;
 
-extern "C" __constant__ Launch contract_mul_add_sub_10dc9465_launch = {128, 1, shared_bytes<contract_mul_add_sub_10dc9465_shared, contract_mul_add_sub_10dc9465_sums>, {}};
+extern "C" __constant__ Launch contract_mul_add_sub_51b3b94c_launch = {256, 1, shared_bytes<contract_mul_add_sub_51b3b94c_shared, contract_mul_add_sub_51b3b94c_sums>, {}};
 
-extern "C" __global__ void __launch_bounds__(128, 4)
-contract_mul_add_sub_10dc9465(const float* __restrict__ dy, const float* __restrict__ x, const float* __restrict__ moment,
-    const float* __restrict__ weight, float* __restrict__ add_value, float* __restrict__ sub_value) {
-  auto& shared = shared_memory<contract_mul_add_sub_10dc9465_shared>();
-  auto& sums = shared_memory<contract_mul_add_sub_10dc9465_sums>();  // where the operands were
-  const Place tile = Raster{24, 24, 8}.at(static_cast<int>(blockIdx.x));
-  const int m_first = tile.row * 32, n_first = tile.column * 32;
-  const int k_first = 0, k_end = 16384;
+extern "C" __global__ void __launch_bounds__(256, 1)
+contract_mul_add_sub_51b3b94c(const float* __restrict__ dy, const float* __restrict__ x, float* __restrict__ parts) {
+  auto& shared = shared_memory<contract_mul_add_sub_51b3b94c_shared>();
+  auto& sums = shared_memory<contract_mul_add_sub_51b3b94c_sums>();  // where the operands were
+  const Place tile = Raster{6, 6, 8}.at(static_cast<int>(blockIdx.x) % 36);
+  const int m_first = tile.row * 128, n_first = tile.column * 128;
+  const int part = static_cast<int>(blockIdx.x) / 36;
+  const int k_first = static_cast<int>(part) * 2352, k_end = min(k_first + 2352, 16384);
   const auto a_row = [](int m) { return m; };
   const auto a_column = [](int k) { return k * 768; };
-  const Stager<Panel<float, 32, 16, Lie::along_rows>, 4, 128, float, int> a(dy, m_first, 768, a_row);
+  const Stager<Panel<float, 128, 16, Lie::along_rows>, 4, 256, float, int> a(dy, m_first, 768, a_row);
   const auto b_row = [](int n) { return n; };
   const auto b_column = [](int k) { return k * 768; };
-  const Stager<Panel<float, 32, 16, Lie::along_rows>, 4, 128, float, int> b(x, n_first, 768, b_row);
-  FmaSums<float, 32, 32, 2, 4> product;
-  walk_k<3>(
+  const Stager<Panel<float, 128, 16, Lie::along_rows>, 4, 256, float, int> b(x, n_first, 768, b_row);
+  MmaSums<Tf32x3, 128, 128, 64, 32> product;
+  walk_k<4>(
       (k_end - k_first + 15) / 16,
       [&](int slot, int step) {
         const int k = k_first + step * 16;
@@ -43,26 +43,59 @@ contract_mul_add_sub_10dc9465(const float* __restrict__ dy, const float* __restr
       [&](int slot) { product.add(shared.a[slot], shared.b[slot]); });
   product.put(sums);
 #pragma unroll 1
-  for (int i = static_cast<int>(threadIdx.x); i < 256; i += 128) {
-    const int row = i / 8, column = i % 8 * 4;
+  for (int i = static_cast<int>(threadIdx.x); i < 4096; i += 256) {
+    const int row = i / 32, column = i % 32 * 4;
     const int m = m_first + row, n = n_first + column;
     const Vector<float, 4> sum = load<4>(sums.address(row, column));
-    const Vector<float, 4> moment_at = load<4>(moment + m * 768 + n);
-    Vector<float, 4> add_value_at;
-    const Vector<float, 4> weight_at = load<4>(weight + m * 768 + n);
-    Vector<float, 4> sub_value_at;
+    Vector<float, 4> parts_at;
 #pragma unroll
     for (int i = 0; i < 4; ++i) {
-      const float mul_1 = 0.9f * moment_at[i];  // programs.cpp:42
-      const float add_1 = mul_1 + sum[i];
-      add_value_at[i] = add_1;
-      const float mul_2 = 0.01f * add_1;  // programs.cpp:43
-      const float sub_1 = weight_at[i] - mul_2;
-      sub_value_at[i] = sub_1;
+      parts_at[i] = sum[i];
     }
-    store(add_value + m * 768 + n, add_value_at);
-    store(sub_value + m * 768 + n, sub_value_at);
+    store(parts + part * 589824 + m * 768 + n, parts_at);
   }
+}
+
+}  // namespace tessera
+
+// kernel contract_mul_add_sub_parts
+//
+//   reads      moment 768x768xf32, weight 768x768xf32, part 4128768xf32
+//   writes     add_value 768x768xf32, sub_value 768x768xf32
+//   moves      26.0 MB, 20.6 MFLOP
+//   schedule   a row in each lane, 2 warps share its 7 elements, 4 times; 18432 blocks
+//   from       programs.cpp:42  mul contract add
+//              programs.cpp:43  mul sub
+#include "rows.cuh"
+
+namespace tessera {
+
+extern "C" __constant__ Launch contract_mul_add_sub_parts_5b826395_launch = {64, 1, 0, {}};
+
+extern "C" __global__ void __launch_bounds__(64)
+contract_mul_add_sub_parts_5b826395(const float* __restrict__ moment, const float* __restrict__ weight, const float* __restrict__ part,
+    float* __restrict__ add_value, float* __restrict__ sub_value) {
+  __shared__ float sum_part_1_slots[2][32];
+  const int t = static_cast<int>(threadIdx.x) / 32;
+  const int row = static_cast<int>(blockIdx.x) * 32 + static_cast<int>(threadIdx.x) % 32;
+  float sum_part_1 = 0.f;
+#pragma unroll
+  for (int c = 0; c < 4; ++c) {
+    const int column = c * 2 + t;
+    if (column < 7) {
+      const float part_at = part[row + column * 589824];
+      sum_part_1 = sum_part_1 + part_at;
+    }
+  }
+  const float sum_1 = across_warps<Sum, 2>(sum_part_1, sum_part_1_slots);  // programs.cpp:42
+  const float moment_at = moment[row];
+  const float mul_1 = 0.9f * moment_at;
+  const float add_1 = mul_1 + sum_1;
+  const float weight_at = weight[row];
+  const float mul_2 = 0.01f * add_1;  // programs.cpp:43
+  const float sub_1 = weight_at - mul_2;
+  if (t == 0) add_value[row] = add_1;
+  if (t == 0) sub_value[row] = sub_1;
 }
 
 }  // namespace tessera

@@ -70,7 +70,7 @@ class Block {
     Wait wait = Wait::nothing;
     bool is_done = false;
     int turn = 0;  // of the two slots: a fast thread may be one exchange ahead
-    std::array<std::array<char, 8>, 2> slot = {};
+    std::array<std::array<char, 32>, 2> slot = {};
   };
   static constexpr size_t stack_bytes = 64 << 10;
 
@@ -156,7 +156,7 @@ std::string build_host_library(const std::string& text, const HeaderEdit& edit) 
     }
     std::ofstream(folder / file.name) << header;
   }
-  for (const char* name : {"async.cuh", "core.cuh", "convert.cuh", "shared_memory.cuh"})
+  for (const char* name : {"async.cuh", "core.cuh", "convert.cuh", "mma.cuh", "shared_memory.cuh"})
     fs::copy_file(fs::path(TESSERA_CUDA_ROWS) / "host" / name, folder / name, fs::copy_options::overwrite_existing);
   std::ofstream(folder / "all.cpp") << "#include \"shared_memory.cuh\"\n" << text;
   const std::string command =

@@ -1,0 +1,169 @@
+// Products on a GPU beside cuBLASLt in the same run: f32 as the library does it by default, pedantically, and in tf32; bf16.
+// A ratio above 1 says that ours is faster. The last column is the largest difference from the pedantic (bf16: the library's)
+// result, in units of the largest element.
+
+#include <algorithm>
+#include <cmath>
+#include <cstdio>
+#include <cstring>
+#include <vector>
+
+#include <tessera/codegen/cuda/executor/run_program.h>
+#include <tessera/core/convert.h>
+#include <tessera/core/error.h>
+#include <tessera/core/ops.h>
+
+#include "tests/bench/cublaslt.h"
+#include "tests/codegen/cuda_rows/programs.h"
+#include "tests/support/host_data.h"
+
+namespace tessera::bench {
+namespace {
+
+using cuda::CublasLt;
+using Precision = CublasLt::Precision;
+
+constexpr int rounds = 10;
+
+struct Shape3 {
+  const char* what;
+  int m, n, k, batch = 1;
+  bool a_along_k = true, b_along_k = true;
+};
+
+constexpr Shape3 shapes[] = {
+    {"GPT-2 qkv", 8192, 2304, 768},
+    {"GPT-2 out", 8192, 768, 768},
+    {"GPT-2 up", 8192, 3072, 768},
+    {"GPT-2 down", 8192, 768, 3072},
+    {"GPT-2 logits", 8192, 50304, 768},
+    {"GPT-2 up, data gradient", 8192, 768, 3072, 1, true, false},
+    {"GPT-2 up, weight gradient", 3072, 768, 8192, 1, false, false},
+    {"GPT-2 out, weight gradient", 768, 768, 8192, 1, false, false},
+    {"GPT-2 scores", 1024, 1024, 64, 96},
+    {"GPT-2 weighted values", 1024, 64, 1024, 96, true, false},
+    {"small GPT, up", 4096, 1024, 256},
+    {"small GPT, weight gradient", 1024, 256, 4096, 1, false, false},
+    {"small GPT, scores", 256, 256, 32, 128},
+    {"ViT, qkv", 6400, 384, 128},
+    {"ragged", 333, 777, 1111},
+    {"K of 1", 4096, 4096, 1},
+    {"one row", 1, 50304, 768},
+    {"a thousand tiny ones", 24, 24, 24, 1000},
+};
+
+double median(std::vector<double> values) {
+  std::nth_element(values.begin(), values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2), values.end());
+  return values[values.size() / 2];
+}
+
+// Random numbers in [-1, 1), the same 64 Ki of them again and again from another place on.
+Tensor repeated(const std::string& name, DType dtype, const Shape& shape) {
+  constexpr int64_t period = (1 << 16) + 1;
+  testing::Draw draw(name == "a" ? 5 : 6);
+  auto buffer = std::make_shared<Buffer>(static_cast<size_t>(shape.numel()) * size_of(dtype));
+  const auto bytes = buffer->bytes();
+  for (int64_t i = 0; i < std::min(period, shape.numel()); ++i)
+    store_double(buffer->data(), dtype, i, draw.uniform(-1, 1));
+  const size_t first = static_cast<size_t>(period) * size_of(dtype);
+  for (size_t at = first; at < bytes; at += first)
+    std::memcpy(buffer->as<char>() + at, buffer->data(), std::min(first, bytes - at));
+  return tensor_from(std::move(buffer), dtype, shape);
+}
+
+testing::RowProgram product(const Shape3& s, DType dtype) {
+  return testing::recorded_program("product", repeated, [&](const testing::MakeInput& keep) {
+    const int64_t batch = s.batch, m = s.m, n = s.n, k = s.k;
+    Tensor a = keep("a", dtype, s.a_along_k ? Shape{batch, m, k} : Shape{batch, k, m});
+    Tensor b = keep("b", dtype, s.b_along_k ? Shape{batch, n, k} : Shape{batch, k, n});
+    return std::vector{
+        einsum(std::string(s.a_along_k ? "zmk" : "zkm") + (s.b_along_k ? ",znk" : ",zkn") + "->zmn", a, b)};
+  });
+}
+
+// Of one launch, in microseconds: so many at once that the clock is fine enough.
+double time_of(const std::function<void()>& run) {
+  cuda::Stopwatch watch;
+  run();
+  watch.start();
+  run();
+  const double once = watch.milliseconds();
+  const int launches = std::clamp(static_cast<int>(2 / std::max(once, 1e-3)), 1, 100);
+  std::vector<double> times;
+  for (int round = 0; round < rounds; ++round) {
+    watch.start();
+    for (int i = 0; i < launches; ++i) run();
+    times.push_back(watch.milliseconds() * 1e3 / launches);
+  }
+  return median(times);
+}
+
+double difference(const Buffer& x, const Buffer& y, DType dtype, int64_t count) {
+  double largest = 0, furthest = 0;
+  for (int64_t i = 0; i < count; i += 1 + count / 1'000'000) {
+    const double expected = load_double(y.read(), dtype, i);
+    largest = std::max(largest, std::fabs(expected));
+    furthest = std::max(furthest, std::fabs(load_double(x.read(), dtype, i) - expected));
+  }
+  return furthest / largest;
+}
+
+void measure(CublasLt& peer, const Shape3& s, DType dtype, std::vector<double>& ratios) {
+  testing::RowProgram made = product(s, dtype);
+  cuda::ProgramRunner runner(cuda::compile_program(made.program, cuda::use_device().architecture));
+  runner.begin(made.program, made.arguments);
+  const double ours = time_of([&] { runner.launch_all(); });
+  const std::vector<BufferPtr> results = runner.end(made.program, made.arguments);
+
+  const int64_t count = int64_t{s.batch} * s.m * s.n;
+  std::vector<std::unique_ptr<cuda::StreamBuffer>> operands;
+  for (const BufferPtr& argument : made.arguments) {
+    operands.push_back(std::make_unique<cuda::StreamBuffer>(argument->bytes()));
+    operands.back()->copy_in(argument->read(), argument->bytes());
+  }
+  cuda::StreamBuffer d(static_cast<size_t>(count) * size_of(dtype));
+  const double flops = 2.0 * static_cast<double>(count) * s.k;
+  std::printf("%-27s %5d x %5d x %5d %4s %9.1f us %7.1f TFLOP/s", s.what, s.m, s.n, s.k, dtype == bf16 ? "bf16" : "f32",
+              ours, flops / ours / 1e6);
+  double apart = -1;
+  const std::vector<Precision> all = dtype == bf16
+                                         ? std::vector{Precision::bf16}
+                                         : std::vector{Precision::f32, Precision::tf32, Precision::f32_pedantic};
+  for (Precision precision : all) {
+    double best = INFINITY;
+    for (const auto& run : peer.prepare(operands[0]->address(), operands[1]->address(), d.address(),
+                                        {precision, s.m, s.n, s.k, s.batch, s.a_along_k, s.b_along_k}))
+      best = std::min(best, time_of(run));
+    std::printf("   %9.1f us %6.3f", best, best / ours);
+    if (precision == all.front() && std::isfinite(best)) ratios.push_back(best / ours);
+    Buffer expected(static_cast<size_t>(count) * size_of(dtype));
+    d.copy_out(expected.data(), expected.bytes());
+    cuda::wait_for_device();
+    apart = difference(*results[0], expected, dtype, count);
+  }
+  std::printf("   %.1e\n", apart);
+  std::fflush(stdout);
+}
+
+}  // namespace
+}  // namespace tessera::bench
+
+int main() {
+  using namespace tessera;
+  try {
+    std::printf("%s\n", cuda::use_device().name.c_str());
+    cuda::CublasLt peer;
+    for (DType dtype : {f32, bf16}) {
+      std::printf("%-27s %21s      %12s %15s   %s\n", "product", "m x n x k", "ours", "",
+                  dtype == bf16 ? "cuBLASLt ratio" : "cuBLASLt f32 ratio, tf32 ratio, pedantic ratio");
+      std::vector<double> ratios;
+      for (const bench::Shape3& shape : bench::shapes) bench::measure(peer, shape, dtype, ratios);
+      double sum = 0;
+      for (double ratio : ratios) sum += std::log(ratio);
+      std::printf("geometric mean of the first ratio: %.3f\n", std::exp(sum / static_cast<double>(ratios.size())));
+    }
+  } catch (const Error& error) {
+    std::fprintf(stderr, "%s\n", error.what());
+    return 1;
+  }
+}
