@@ -1,5 +1,8 @@
 #include <tessera/ir/form/alone.h>
 
+#include <algorithm>
+#include <numeric>
+
 #include "llvm/ADT/TypeSwitch.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 
@@ -53,24 +56,34 @@ class Alone {
     });
   }
 
-  // One pass over the windows per tap: within a tap no two windows meet, so each element has one writer.
+  // One pass over the windows per group of taps: within a group no two windows meet, so each element has one writer.
   Value fold(tsr::FoldOp fold) {
     Value result = fill(b_, op_->getLoc(), type_, 0);
-    const size_t rank = static_cast<size_t>(type_.getRank());
-    ArrayRef<int64_t> shape = tsr::shape_of(fold.getX());
-    int64_t taps = 1;
-    for (int64_t n : fold.getSize()) taps *= n;
-    for (int64_t tap = 0; tap < taps; ++tap) {
-      const Space space = points(shape.take_front(rank));
+    const size_t rank = static_cast<size_t>(type_.getRank()), sizes = fold.getSize().size();
+    const ArrayRef<int64_t> windows = tsr::shape_of(fold.getX()).take_front(rank);
+    // Taps t and u of two windows meet where (t − u) · dilation is a multiple of the stride.
+    llvm::SmallVector<int64_t, 4> together, groups;
+    int64_t passes = 1;
+    for (size_t i = 0; i < sizes; ++i) {
+      const int64_t stride = fold.getStride()[i];
+      together.push_back(std::min(fold.getSize()[i], stride / std::gcd(stride, fold.getDilation()[i])));
+      groups.push_back((fold.getSize()[i] + together[i] - 1) / together[i]);
+      passes *= groups[i];
+    }
+    for (int64_t pass = 0; pass < passes; ++pass) {
+      llvm::SmallVector<int64_t, 4> first(sizes);
+      llvm::SmallVector<int64_t, 8> shape(windows);
+      int64_t rest = pass;
+      for (size_t i = sizes; i-- > 0; rest /= groups[i]) first[i] = rest % groups[i] * together[i];
+      for (size_t i = 0; i < sizes; ++i) shape.push_back(std::min(together[i], fold.getSize()[i] - first[i]));
+      const Space space = points(shape);
       KernelWriter kernel(b_, free_, memory_, space);
-      Coordinates from = kernel.everywhere(shape.take_front(rank)), to = from;
-      int64_t rest = tap;
-      llvm::SmallVector<int64_t, 4> index(fold.getSize().size());
-      for (size_t i = index.size(); i-- > 0; rest /= fold.getSize()[i]) index[i] = rest % fold.getSize()[i];
+      Coordinates from = kernel.everywhere(shape), to(from.begin(), from.begin() + static_cast<std::ptrdiff_t>(rank));
       for (auto [i, dim] : llvm::enumerate(fold.getDims())) {
         const size_t d = static_cast<size_t>(dim);
-        to[d] = {to[d].index * fold.getStride()[i] + index[i] * fold.getDilation()[i]};
-        from.push_back({index[i]});
+        const Linear tap = from[rank + i].index + first[i];
+        from[rank + i] = {tap};
+        to[d] = {to[d].index * fold.getStride()[i] + tap * fold.getDilation()[i]};
       }
       Root root{fold.getX(), from, type_, kernel.offset(to, type_.getShape()), result, /*accumulate=*/true};
       result = kernel.write(op_, root).getResult(0);

@@ -7,10 +7,17 @@ namespace tessera {
 
 struct Largest {
   template <class T> static TESSERA_DEVICE bool prefers(T x, T y) { return x > y; }
+  template <class T> static TESSERA_DEVICE bool keeps(T x, T y) { return y <= x; }  // false for NaN
 };
 struct Smallest {
   template <class T> static TESSERA_DEVICE bool prefers(T x, T y) { return x < y; }
+  template <class T> static TESSERA_DEVICE bool keeps(T x, T y) { return y >= x; }
 };
+
+// Does `other`, which comes behind `best`, take its place?
+template <class Which, class T> TESSERA_DEVICE bool gives_way(T best, T other) {
+  return best == best && !Which::keeps(best, other);
+}
 
 template <class Which, class T> struct Extreme {
   T value = T();
@@ -25,6 +32,13 @@ template <class Which, class T> struct Extreme {
     value = other;
     where = place;
   }
+
+  // The same for a place behind all those seen before.
+  TESSERA_DEVICE void follow(T other, i64 place) {
+    const bool is_better = where < 0 || gives_way<Which>(value, other);
+    value = is_better ? other : value;
+    where = is_better ? place : where;
+  }
 };
 
 template <class Which, class T> TESSERA_DEVICE Extreme<Which, T> extreme_across_warp(Extreme<Which, T> mine) {
@@ -37,12 +51,25 @@ template <class Which, class T> TESSERA_DEVICE Extreme<Which, T> extreme_across_
   return mine;
 }
 
-// A block has a part of a lane whose elements are neighbours, and notes where the extreme of the part is.
-template <class Which, int threads, class T>
+// A block has a part of a lane whose elements are neighbours, and notes where the extreme of the part is. A thread takes
+// `width` of them at once.
+template <class Which, int threads, int width, class T>
 TESSERA_DEVICE void find_in_row(const T* x, i64 begin, i64 end, i64* place) {
   __shared__ Extreme<Which, Computed<T>> slots[threads / 32];
   Extreme<Which, Computed<T>> mine;
-  for (i64 i = begin + threadIdx.x; i < end; i += threads) mine.meet(computed(x[i]), i);
+#pragma unroll 2
+  for (i64 i = begin + threadIdx.x * width; i < end; i += threads * width) {
+    const auto values = load_computed<T, width>(x + i);
+    auto best = values[0];
+    int place_of_best = 0;
+#pragma unroll
+    for (int k = 1; k < width; ++k) {
+      const bool is_better = gives_way<Which>(best, values[k]);
+      best = is_better ? values[k] : best;
+      place_of_best = is_better ? k : place_of_best;
+    }
+    mine.follow(best, i + place_of_best);
+  }
   mine = extreme_across_warp(mine);
   if (lane() == 0) slots[threadIdx.x / 32] = mine;
   __syncthreads();
@@ -55,7 +82,7 @@ TESSERA_DEVICE void find_in_row(const T* x, i64 begin, i64 end, i64* place) {
 template <class Which, class T>
 TESSERA_DEVICE void find_in_lane(const T* x, i64 stride, i64 begin, i64 end, i64* place) {
   Extreme<Which, Computed<T>> mine;
-  for (i64 i = begin; i < end; ++i) mine.meet(computed(x[i * stride]), i);
+  for (i64 i = begin; i < end; ++i) mine.follow(computed(x[i * stride]), i);
   *place = mine.where;
 }
 

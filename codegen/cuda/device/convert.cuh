@@ -35,4 +35,17 @@ template <> TESSERA_DEVICE f16 narrow<f16>(float x) {
 }
 template <class To> TESSERA_DEVICE To narrow(double x) { return narrow<To>(round_to_odd(x)); }
 
+// ---- NaN wins ----
+
+TESSERA_DEVICE float larger(float x, float y) {
+  float z;
+  asm("max.NaN.f32 %0, %1, %2;" : "=f"(z) : "f"(x), "f"(y));
+  return z;
+}
+TESSERA_DEVICE float smaller(float x, float y) {
+  float z;
+  asm("min.NaN.f32 %0, %1, %2;" : "=f"(z) : "f"(x), "f"(y));
+  return z;
+}
+
 }  // namespace tessera

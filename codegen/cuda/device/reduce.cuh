@@ -3,6 +3,7 @@
 
 #include "core.cuh"
 #include "scalar.cuh"
+#include "vector.cuh"
 
 namespace tessera {
 
@@ -46,14 +47,21 @@ template <class How, class T> TESSERA_DEVICE T across_warp(T x) {
 }
 
 // The block holds the row: warps meet in `slots`, one for each, which no other reduction uses before the next barrier.
-template <class How, int warps, class T> TESSERA_DEVICE T across_block(T x, T (&slots)[warps]) {
+// Several reductions share a barrier: each is left, then all wait, then each is taken.
+template <class How, int warps, class T> TESSERA_DEVICE void leave(T x, T (&slots)[warps]) {
   x = across_warp<How>(x);
   if (threadIdx.x % 32 == 0) slots[threadIdx.x / 32] = x;
-  __syncthreads();
-  x = slots[0];
+}
+template <class How, int warps, class T> TESSERA_DEVICE T taken(const T (&slots)[warps]) {
+  T x = slots[0];
 #pragma unroll
   for (int warp = 1; warp < warps; ++warp) x = How::of(x, slots[warp]);
   return x;
+}
+template <class How, int warps, class T> TESSERA_DEVICE T across_block(T x, T (&slots)[warps]) {
+  leave<How>(x, slots);
+  __syncthreads();
+  return taken<How>(slots);
 }
 
 // Each lane holds a row of its own, and warps hold parts of it.
@@ -64,6 +72,19 @@ template <class How, int warps, class T> TESSERA_DEVICE T across_warps(T x, T (&
 #pragma unroll
   for (int warp = 1; warp < warps; ++warp) x = How::of(x, slots[warp][threadIdx.x % 32]);
   return x;
+}
+
+// The same for neighbours of each lane.
+template <class How, int warps, class T, int width>
+TESSERA_DEVICE Vector<T, width> across_warps(const Vector<T, width>& x, Vector<T, width> (&slots)[warps][32]) {
+  slots[threadIdx.x / 32][threadIdx.x % 32] = x;
+  __syncthreads();
+  Vector<T, width> all = slots[0][threadIdx.x % 32];
+#pragma unroll
+  for (int warp = 1; warp < warps; ++warp)
+#pragma unroll
+    for (int i = 0; i < width; ++i) all[i] = How::of(all[i], slots[warp][threadIdx.x % 32][i]);
+  return all;
 }
 
 }  // namespace tessera

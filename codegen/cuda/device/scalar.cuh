@@ -61,6 +61,8 @@ template <class T> TESSERA_DEVICE T to_integer(double x) {
 
 template <class T> TESSERA_DEVICE T maximum(T x, T y) { return x > y || x != x ? x : y; }
 template <class T> TESSERA_DEVICE T minimum(T x, T y) { return x < y || x != x ? x : y; }
+template <> TESSERA_DEVICE float maximum(float x, float y) { return larger(x, y); }
+template <> TESSERA_DEVICE float minimum(float x, float y) { return smaller(x, y); }
 
 // ---- indices of gathers ----
 

@@ -188,6 +188,22 @@ TESSERA_DEVICE void add_up_counts(int* counts, int tiles, int* total) {
   if (threadIdx.x == 0) *total = carry;
 }
 
+// How many of the digit with this thread's number are in all tiles of the row, and in `before` in those before `tile`.
+// Without `totals` the counts are not added up yet: few tiles are added up here.
+TESSERA_DEVICE int total_of_digit(const int* counts, const int* totals, int tile, int tiles, int& before) {
+  const int* of_digit = counts + static_cast<int>(threadIdx.x) * tiles;
+  if (totals) {
+    before = of_digit[tile];
+    return totals[threadIdx.x];
+  }
+  int total = 0;
+  for (int k = 0; k < tiles; ++k) {
+    if (k == tile) before = total;
+    total += of_digit[k];
+  }
+  return total;
+}
+
 // The tile's elements to their places in the row. `put(place, key, where it was in the row)` writes one. Without `places`
 // an element was where it is.
 template <int items, class K, class Put>
@@ -207,9 +223,11 @@ TESSERA_DEVICE void move_tile(const K* from_keys, const int* from_places, int ex
     place[item] = i < extent && from_places ? from_places[i] : i;
     digit[item] = digit_of(key[item], pass);
   }
-  const int smaller = before_thread<Sum, sort_threads>(totals[threadIdx.x], all, ranking.slots);
+  int before = 0;
+  const int total = total_of_digit(counts, totals, tile, tiles, before);
+  const int smaller = before_thread<Sum, sort_threads>(total, all, ranking.slots);
   rank_digits<items>(ranking, digit, ranks);
-  first[threadIdx.x] = smaller + counts[static_cast<int>(threadIdx.x) * tiles + tile] - ranking.start[threadIdx.x];
+  first[threadIdx.x] = smaller + before - ranking.start[threadIdx.x];
 #pragma unroll
   for (int item = 0; item < items; ++item) {
     keys[ranks[item]] = key[item];

@@ -68,7 +68,7 @@ void Lowering::launch_rows(fuse::KernelOp kernel, const std::vector<int>& values
   if (reduces && stages.columns.empty()) {
     const int64_t parts = parts_of_row(kernel, schedule.blocks);
     if (parts > 1 && is_plain_reduction(kernel)) return launch_in_parts(kernel, parts, values, at, words);
-    if (parts > 1) return launch_lifted(kernel, values, at, words);
+    if (parts >= parts_worth_lifting) return launch_lifted(kernel, values, at, words);
   }
   PlanLaunch made;
   made.values = values;

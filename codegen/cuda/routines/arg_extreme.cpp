@@ -22,7 +22,8 @@ void add_arg_extreme(Routine& routine) {
   computed_text(f.dtype);  // may it be compared?
   const int64_t parts = std::max<int64_t>(
       1, neighbours ? ceil_div(f.extent, long_row) : std::min(f.extent / 64, enough_threads / f.rows()));
-  const int64_t each = ceil_div(f.extent, parts);
+  const int width = neighbours ? widest_run(f.dtype, f.extent) : 1;
+  const int64_t each = ceil_div(ceil_div(f.extent, parts), width) * width;
   const RoutineValue places = parts == 1 ? Routine::result() : routine.temporary(f.rows() * parts, 8);
   const std::string out = parts == 1 ? f.result : "places",
                     end = fmt::format("min(begin + {}, i64({}))", each, f.extent);
@@ -31,7 +32,7 @@ void add_arg_extreme(Routine& routine) {
   find.writes("i64", out, places);
   Lines& body = find.body;
   if (neighbours) {
-    find.threads = f.extent <= 256 ? 32 : f.extent <= 2048 ? 128 : 256;
+    find.threads = f.extent <= 64 * width ? 32 : f.extent <= 512 * width ? 128 : 256;
     find.blocks = f.rows() * parts;
     body.push_back(parts == 1 ? "const i64 row = blockIdx.x;" : fmt::format("const i64 row = blockIdx.x / {};", parts));
   } else {
@@ -42,8 +43,8 @@ void add_arg_extreme(Routine& routine) {
   const std::string number = neighbours ? "blockIdx.x" : "t";
   body.push_back(parts == 1 ? "const i64 begin = 0;"
                             : fmt::format("const i64 begin = {} % {} * {};", number, parts, each));
-  body.push_back(neighbours ? fmt::format("find_in_row<{}, {}>({} + start, begin, {}, {} + {});", which, find.threads,
-                                          f.operands[0], end, out, number)
+  body.push_back(neighbours ? fmt::format("find_in_row<{}, {}, {}>({} + start, begin, {}, {} + {});", which,
+                                          find.threads, width, f.operands[0], end, out, number)
                             : fmt::format("find_in_lane<{}>({} + start, {}, begin, {}, {} + {});", which, f.operands[0],
                                           f.inner, end, out, number));
   routine.schedule = fmt::format("{} of {} elements, {}", neighbours ? "a block for each row" : "a thread for each row",

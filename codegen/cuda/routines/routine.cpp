@@ -12,7 +12,7 @@
 namespace tessera::cuda {
 
 RoutineFacts routine_facts(const std::string& name, const std::vector<int64_t>& parameters,
-                           std::vector<std::string> operands, std::string result) {
+                           const std::vector<std::string>& operands, const std::string& result) {
   RoutineFacts facts;
   facts.name = name;
   Names names;

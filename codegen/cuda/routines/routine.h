@@ -31,7 +31,7 @@ struct RoutineFacts {
 
 // From what `library_parameters` says of a fuse.library.
 RoutineFacts routine_facts(const std::string& name, const std::vector<int64_t>& parameters,
-                           std::vector<std::string> operands, std::string result);
+                           const std::vector<std::string>& operands, const std::string& result);
 
 // What a parameter of a kernel stands for.
 struct RoutineValue {

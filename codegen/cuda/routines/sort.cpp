@@ -11,6 +11,7 @@ namespace {
 
 constexpr int64_t longest_counted = 64;  // elements of a row that are placed by counting
 constexpr int items = 8;                 // elements of a thread of a tile
+constexpr int64_t few_tiles = 16;        // whose counts the kernel that moves adds up itself
 
 std::string sorted_key(DType dtype) {
   switch (size_of(dtype)) {
@@ -26,8 +27,8 @@ std::string sorted_key(DType dtype) {
 void add_long_sort(Routine& routine, const LongSort& sort, RoutineValue keys,
                    const std::function<void(RoutineKernel&)>& add_results, const std::string& put) {
   const int64_t tiles = ceil_div(sort.extent, items * sort_threads), elements = sort.rows * sort.extent;
-  const RoutineValue counts = routine.temporary(sort.rows * 256 * tiles, 4),
-                     totals = routine.temporary(sort.rows * 256, 4);
+  const RoutineValue counts = routine.temporary(sort.rows * 256 * tiles, 4);
+  const RoutineValue totals = tiles > few_tiles ? routine.temporary(sort.rows * 256, 4) : counts;
   RoutineValue places = keys;  // of the pass before; the first has none
   const RoutineValue other_keys[] = {routine.temporary(elements, sort.key_bytes), keys};
   const RoutineValue other_places[] = {routine.temporary(elements, 4), routine.temporary(elements, 4)};
@@ -46,19 +47,21 @@ void add_long_sort(Routine& routine, const LongSort& sort, RoutineValue keys,
     count.body.push_back(fmt::format("count_digits<{}>(keys + row * {}, {}, tile, {}, /*pass=*/{}, counts + row * {});",
                                      items, sort.extent, sort.extent, tiles, pass, 256 * tiles));
 
-    RoutineKernel& add = routine.kernel("add_up");
-    add.writes("int", "counts", counts);
-    add.writes("int", "totals", totals);
-    add.threads = sort_threads;
-    add.blocks = sort.rows * 256;
-    add.body.push_back(fmt::format("const i64 digit = blockIdx.x;  // of a row: 256 of each"));
-    add.body.push_back(fmt::format("add_up_counts(counts + digit * {0}, {0}, totals + digit);", tiles));
+    if (tiles > few_tiles) {
+      RoutineKernel& add = routine.kernel("add_up");
+      add.writes("int", "counts", counts);
+      add.writes("int", "totals", totals);
+      add.threads = sort_threads;
+      add.blocks = sort.rows * 256;
+      add.body.push_back(fmt::format("const i64 digit = blockIdx.x;  // of a row: 256 of each"));
+      add.body.push_back(fmt::format("add_up_counts(counts + digit * {0}, {0}, totals + digit);", tiles));
+    }
 
     RoutineKernel& move = routine.kernel("move");
     move.reads(sort.key, "keys", keys);
     if (pass > 0) move.reads("int", "places", places);
     move.reads("int", "counts", counts);
-    move.reads("int", "totals", totals);
+    if (tiles > few_tiles) move.reads("int", "totals", totals);
     begin_tile(move);
     std::string statement = put;
     keys = other_keys[pass % 2], places = other_places[pass % 2];
@@ -73,8 +76,9 @@ void add_long_sort(Routine& routine, const LongSort& sort, RoutineValue keys,
         "move_tile<{}>(keys + row * {}, {}, {}, tile, {}, /*pass=*/{}, counts + row * {},", items, sort.extent,
         pass > 0 ? fmt::format("places + row * {}", sort.extent) : "static_cast<const int*>(nullptr)", sort.extent,
         tiles, pass, 256 * tiles));
-    move.body.push_back(
-        fmt::format("             totals + row * 256, [&](int to, {} key, int from) {{ {} }});", sort.key, statement));
+    move.body.push_back(fmt::format("             {}, [&](int to, {} key, int from) {{ {} }});",
+                                    tiles > few_tiles ? "totals + row * 256" : "static_cast<const int*>(nullptr)",
+                                    sort.key, statement));
   }
 }
 

@@ -30,6 +30,8 @@ Parts split_rows(fuse::KernelOp kernel, int64_t parts, mlir::Block& place);
 // Into how many parts a row should go that `blocks` blocks would reduce: 1 where those are many, the row is short, or no
 // number divides it.
 int64_t parts_of_row(fuse::KernelOp kernel, int64_t blocks);
+// So many parts are worth the launches of a kernel that does more than reduce: first its reductions, then the rest.
+inline constexpr int64_t parts_worth_lifting = 16;
 
 // Does it reduce its rows and nothing else?
 bool is_plain_reduction(fuse::KernelOp kernel);

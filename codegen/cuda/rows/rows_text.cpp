@@ -49,14 +49,9 @@ class Rows {
       lines.push_back(fmt::format("const int group = {};", place));
       if (s_.groups() % s_.rows_at_once != 0) lines.push_back(fmt::format("if (group >= {}) return;", s_.groups()));
       begin_columns(lines);
-      lines.push_back(
-          s_.groups() * s_.walked == s_.rows
-              ? fmt::format("const {} row_end = (group + 1) * {};", type, s_.walked)
-              : fmt::format("const {0} row_end = min(static_cast<{0}>(group + 1) * {1}, static_cast<{0}>({2}));", type,
-                            s_.walked, s_.rows));
       if (last_level() == 0) lines.push_back("#pragma unroll 4");  // so that several loads are under way
-      lines.push_back(
-          fmt::format("for ({0} row = static_cast<{0}>(group) * {1}; row < row_end; ++row) {{", type, s_.walked));
+      // Groups side by side walk rows side by side: together they sweep through memory.
+      lines.push_back(fmt::format("for ({} row = group; row < {}; row += {}) {{", type, s_.rows, s_.groups()));
       depth = 1;
     } else if (clamps_rows()) {
       lines.push_back(fmt::format("const bool is_there = {} < {};", place, s_.rows));
@@ -71,8 +66,8 @@ class Rows {
     load_kept(inside);
     for (int pass = 0; pass < last; ++pass) reduce_pass(pass, inside);
     last_pass(last, inside);
-    // A reduction by itself would fill its slots for the next row while others still read them.
-    if (walks && block_reductions_ == 1) inside.push_back("__syncthreads();");
+    // One barrier by itself would let slots be filled for the next row while others still read them.
+    if (walks && block_barriers_ == 1) inside.push_back("__syncthreads();");
     append(lines, inside, depth);
     if (walks) {
       lines.push_back("}");
@@ -171,8 +166,8 @@ class Rows {
   // Which values stay in registers between passes: what is dear, and inputs that several passes read.
   void choose_kept(int last) {
     if (s_.chunks == 0) return;
-    const int per_thread = s_.chunks * s_.width;
-    if (per_thread * static_cast<int>(stages_.spills.size()) <= most_kept)
+    const int64_t per_thread = s_.chunks * s_.width, dear = per_thread * static_cast<int64_t>(stages_.spills.size());
+    if (dear <= most_kept && dear + registers_of_row(form_, stages_, s_) <= registers_left(s_))
       for (const codegen::Spill& spill : stages_.spills)
         keep(spill.value, word_of(spill.value.getDefiningOp()) + "_row");
     std::map<unsigned, int> passes;
@@ -232,10 +227,22 @@ class Rows {
       return fmt::format("across_warps<{}, {}>({}, {})", how, s_.threads, part, slots);
     }
     if (s_.threads == 32) return fmt::format("across_warp<{}>({})", how, part);
-    ++block_reductions_;
+    ++block_barriers_;
+    return fmt::format("across_block<{}, {}>({}, {})", how, s_.threads / 32, part, block_slots(reduce, part));
+  }
+
+  std::string block_slots(mlir::Operation* reduce, const std::string& part) {
     const std::string slots = v_.names.identifier(part + "_slots");
-    shared_.push_back(fmt::format("__shared__ {} {}[{}];", type, slots, s_.threads / 32));
-    return fmt::format("across_block<{}, {}>({}, {})", how, s_.threads / 32, part, slots);
+    shared_.push_back(
+        fmt::format("__shared__ {} {}[{}];", type_text(reduce->getResult(0).getType()), slots, s_.threads / 32));
+    return slots;
+  }
+
+  // The same in two steps, so that several reductions share a barrier: leaves the part, and returns what takes all.
+  std::string taken_after_barrier(mlir::Operation* reduce, const std::string& part, Lines& to) {
+    const std::string how = combine_name(reduce), slots = block_slots(reduce, part);
+    to.push_back(fmt::format("leave<{}>({}, {});", how, part, slots));
+    return fmt::format("taken<{}>({})", how, slots);
   }
 
   void reduce_pass(int pass, Lines& to) {
@@ -253,10 +260,19 @@ class Rows {
     append(to, v_.row, 0);
     v_.row.clear();
     walk(to, visit);
-    for (auto& [reduce, part] : parts) {
+    const bool share_barrier = parts.size() > 1 && s_.kind == Kind::rows && s_.threads > 32;
+    std::vector<std::string> whole;
+    for (auto& [reduce, part] : parts)
+      whole.push_back(share_barrier ? taken_after_barrier(reduce, part, to) : across(reduce, part));
+    if (share_barrier) {
+      ++block_barriers_;
+      to.push_back("__syncthreads();");
+    }
+    for (auto [found, text] : llvm::zip(parts, whole)) {
+      mlir::Operation* reduce = found.first;
       const std::string name = v_.names.numbered(word_of(reduce));
-      to.push_back(fmt::format("const {} {} = {};{}", type_text(reduce->getResult(0).getType()), name,
-                               across(reduce, part), v_.comment(reduce)));
+      to.push_back(fmt::format("const {} {} = {};{}", type_text(reduce->getResult(0).getType()), name, text,
+                               v_.comment(reduce)));
       v_.call_in_row(reduce->getResult(0), name);
     }
   }
@@ -318,9 +334,20 @@ class Rows {
     for (size_t k = 0; k < stages_.columns.size(); ++k) {
       const codegen::Column& column = stages_.columns[k];
       const std::string part = v_.column_names[k] + "_part";
+      if (column.kept != 0 && s_.meets) {
+        const std::string slots = v_.names.identifier(v_.column_names[k] + "_slots");
+        shared_.push_back(fmt::format("__shared__ Vector<{}, {}> {}[{}][32];",
+                                      type_text(column.reduce->getResult(0).getType()), s_.width, slots,
+                                      s_.rows_at_once));
+        to.push_back(fmt::format("{0}[0] = across_warps<{1}, {2}>({0}[0], {3});", v_.column_names[k],
+                                 combine_name(column.reduce), s_.rows_at_once, slots));
+      }
       if (column.kept != 0) {
-        const std::string at = fmt::format("{} + static_cast<i64>(group) * {} + column", part, s_.columns);
-        visit.push_back(fmt::format("store({}, {}[{}]);", at, v_.column_names[k], chunk_index()));
+        const std::string place =
+            s_.meets ? fmt::format("static_cast<i64>(group / {})", s_.rows_at_once) : "static_cast<i64>(group)";
+        const std::string at = fmt::format("{} + {} * {} + column", part, place, s_.columns);
+        visit.push_back(conditional(s_.meets ? "threadIdx.x < 32" : "",
+                                    fmt::format("store({}, {}[{}]);", at, v_.column_names[k], chunk_index())));
         continue;
       }
       std::string whole = v_.column_names[k];
@@ -343,7 +370,7 @@ class Rows {
   const Addresses& addresses_;
   llvm::MapVector<mlir::Value, std::string> kept_;  // in registers between passes
   Lines shared_;
-  int block_reductions_ = 0;
+  int block_barriers_ = 0;
 };
 
 }  // namespace

@@ -19,7 +19,8 @@ namespace {
 
 // Seeds for a card of about 130 multiprocessors, to be measured again where that changes by much.
 constexpr int64_t walking_blocks = 528;
-constexpr int most_in_registers = 32;  // values of a row in one thread
+constexpr int most_in_registers = 112;  // values of a row in one thread, as far as they fit
+constexpr int most_of_lane = 32;        // the same where each lane has a row
 constexpr int widest = 8;
 
 // How well the operands like neighbours along `dim`.
@@ -57,7 +58,7 @@ bool is_unit(const Access& access, int dim) {
   return dim >= 0 && access.linear() && access.stride[static_cast<size_t>(dim)] == 1;
 }
 
-// The widest vector that the operands can have: 16 bytes of the narrowest, and aligned. `may_end_early`: the last of a
+// The widest vector that the operands can have (of points: that can be written; what is read may be read one by one): 16 bytes of the narrowest, and aligned. `may_end_early`: the last of a
 // row need not be whole.
 int choose_width(const Form& form, RowSchedule schedule, bool may_end_early) {
   if (schedule.vector_dim < 0) return 1;
@@ -69,13 +70,17 @@ int choose_width(const Form& form, RowSchedule schedule, bool may_end_early) {
   const int64_t extent = form.extent[static_cast<size_t>(schedule.vector_dim)];
   for (int width = std::min(widest, 16 / narrowest); width > 1; width /= 2) {
     schedule.width = width;
-    bool fits = extent >= width && (may_end_early || extent % width == 0), any = false;
-    each_operand(form, [&](const Access& access, int bytes, bool) {
+    if (extent < width || (!may_end_early && extent % width != 0)) continue;
+    bool all = true, all_written = true, any = false, any_written = false;
+    each_operand(form, [&](const Access& access, int bytes, bool is_result) {
       if (!is_unit(access, schedule.vector_dim)) return;
+      const bool is_whole = is_vector(form, schedule, access, bytes);
       any = true;
-      fits &= is_vector(form, schedule, access, bytes);
+      all &= is_whole;
+      any_written |= is_result;
+      all_written &= is_whole || !is_result;
     });
-    if (fits && any) return width;
+    if ((any && all) || (schedule.kind == RowSchedule::Kind::points && any_written && all_written)) return width;
   }
   return 1;
 }
@@ -120,32 +125,50 @@ void move_last(std::vector<int>& dims, int dim) {
 void walk_rows(const Form& form, const Stages& stages, RowSchedule& s) {
   const int64_t per_row = ceil_div(s.columns, s.width);
   const bool sums_columns = !stages.columns.empty(), sums_rows = reduces_rows(form);
-  if (sums_columns && !sums_rows) {  // columns are independent: a row may go to several blocks
-    s.threads = power_of_two(per_row, 32, 256);
+  if (sums_columns && !sums_rows) {  // columns are independent: a row may go to several blocks, each warp has its own
+    s.threads = 32;
     s.chunks = 1;
     s.splits = ceil_div(per_row, s.threads);
+    s.meets = true;
   } else {
-    s.threads = power_of_two(ceil_div(per_row, 2), 32, 1024);
-    s.chunks = static_cast<int>(std::min<int64_t>(ceil_div(per_row, s.threads), most_in_registers + 1));
-    if (s.chunks * s.width > most_in_registers) {
-      s.threads = 1024;
-      s.chunks = static_cast<int>(std::min<int64_t>(ceil_div(per_row, s.threads), most_in_registers + 1));
+    // Where dear values are kept, more of them in fewer threads: smaller blocks wait less for each other.
+    const int at_best = power_of_two(ceil_div(per_row, stages.spills.empty() || sums_columns ? 2 : 4), 32, 1024);
+    for (int threads : {at_best, 1024, 512}) {
+      s.threads = threads;
+      s.chunks = static_cast<int>(std::min<int64_t>(ceil_div(per_row, threads), most_in_registers + 1));
+      if (s.chunks * s.width <= most_in_registers && registers_of_row(form, stages, s) <= registers_left(s)) break;
+      s.chunks = 0;
     }
-    if (s.chunks * s.width > most_in_registers) s.chunks = 0;
+    if (s.chunks == 0) s.threads = 1024;
     bool keeps_columns = false;
     for (const codegen::Column& column : stages.columns) keeps_columns |= column.kept != 0;
     if (s.chunks == 0 && keeps_columns)
       throw Unsupported{"column sums beside row reductions of rows too long for registers"};
   }
-  s.rows_at_once = s.threads >= 128 || s.splits > 1 ? 1 : s.threads == 32 ? 4 : 1;
+  s.rows_at_once = s.meets ? 8 : s.threads == 32 ? 4 : 1;
   if (sums_columns) {
     const int64_t groups = std::max<int64_t>(1, walking_blocks / s.splits) * s.rows_at_once;
-    s.walked = std::max<int64_t>(std::min<int64_t>(16, s.rows), ceil_div(s.rows, groups));
+    s.walked = std::max<int64_t>(std::min<int64_t>(s.meets ? 4 : 16, s.rows), ceil_div(s.rows, groups));
   }
   s.blocks = ceil_div(s.groups(), s.rows_at_once) * s.splits;
 }
 
 }  // namespace
+
+int64_t registers_of_row(const Form& form, const Stages& stages, const RowSchedule& schedule) {
+  int64_t bytes = 0, written = 0;
+  each_operand(form, [&](const Access& access, int size, bool is_result) {
+    if ((access.dims() & form.inner_set()) != 0) (is_result ? written : bytes) += size;
+  });
+  for (const codegen::Column& column : stages.columns)
+    if (column.kept != 0) bytes += bytes_of_element(column.reduce->getResult(0).getType());
+  return ceil_div(schedule.chunks * schedule.width * bytes + schedule.width * written, 4);
+}
+
+int64_t registers_left(const RowSchedule& schedule) {
+  constexpr int64_t all = 65536, at_most = 255, for_the_rest = 33;
+  return std::min(all / schedule.block(), at_most) - for_the_rest;
+}
 
 int bytes_of_element(mlir::Type type) { return std::max(1, static_cast<int>(type.getIntOrFloatBitWidth()) / 8); }
 
@@ -178,8 +201,8 @@ RowSchedule schedule_rows(const Form& form, const Stages& stages) {
     move_last(s.row_dims, s.vector_dim);
     s.vector_dim = s.inner_dims.empty() ? -1 : s.inner_dims.back();
     s.threads = power_of_two(ceil_div(s.columns, 4), 1, 32);
-    s.chunks = static_cast<int>(std::min<int64_t>(ceil_div(s.columns, s.threads), most_in_registers + 1));
-    if (s.chunks > most_in_registers) s.chunks = 0;
+    s.chunks = static_cast<int>(std::min<int64_t>(ceil_div(s.columns, s.threads), most_of_lane + 1));
+    if (s.chunks > most_of_lane) s.chunks = 0;
     s.rows_at_once = 32;
     s.blocks = ceil_div(s.rows, 32);
     return s;

@@ -31,15 +31,27 @@ struct RowSchedule {
   int64_t walked = 1;    // rows that one group of threads walks
   int64_t splits = 1;    // blocks that share the columns of a row
   int64_t blocks = 1;
+  bool meets = false;  // the groups of a block add up what they have of the columns before it is written
 
   int block() const { return kind == Kind::points ? threads : threads * rows_at_once; }
-  int64_t groups() const { return (rows + walked - 1) / walked; }  // of threads that walk rows
+  // Of threads that walk rows, each `walked` at most. Where the groups of a block meet, all of them walk.
+  int64_t groups() const {
+    const int64_t needed = (rows + walked - 1) / walked;
+    return meets ? (needed + rows_at_once - 1) / rows_at_once * rows_at_once : needed;
+  }
   // Parts of a sum over all rows that keeps the columns, or nothing.
-  int64_t parts(bool keeps_columns) const { return keeps_columns ? groups() : groups() * splits; }
+  int64_t parts(bool keeps_columns) const {
+    return keeps_columns ? groups() / (meets ? rows_at_once : 1) : groups() * splits;
+  }
 };
 
 // Throws Unsupported for a kernel that none of these fits.
 RowSchedule schedule_rows(const codegen::Form& form, const codegen::Stages& stages);
+
+// Registers of a thread that hold its part of a row and of column sums; and how many there are beside those that any
+// kernel needs.
+int64_t registers_of_row(const codegen::Form& form, const codegen::Stages& stages, const RowSchedule& schedule);
+int64_t registers_left(const RowSchedule& schedule);
 
 // May input or result `access` move `width` neighbours at once?
 bool is_vector(const codegen::Form& form, const RowSchedule& schedule, const codegen::Access& access, int bytes);

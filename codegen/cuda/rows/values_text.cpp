@@ -84,8 +84,11 @@ std::string ValuesText::argument(mlir::BlockArgument value) {
     return row_name_[value] = here;
   }
   if (schedule.width > 1 && is_vector(form, schedule, access, bytes_of_element(value.getType()))) {
-    chunk.push_back(fmt::format("const Vector<{}, {}> {} = load<{}>({}{});", type, schedule.width, here, schedule.width,
-                                addresses.pointer(base, access), ends_early() ? ", left" : ""));
+    // A sum over all rows and nothing else reads an element of a row once.
+    const bool is_last_read = schedule.meets && (access.dims() & form.row_set()) != 0;
+    chunk.push_back(fmt::format("const Vector<{}, {}> {} = {}<{}>({}{});", type, schedule.width, here,
+                                is_last_read ? "load_once" : "load", schedule.width, addresses.pointer(base, access),
+                                ends_early() ? ", left" : ""));
     return lane_name_[value] = here + "[i]";
   }
   lane.push_back("const " + type + " " + here + " = " + addresses.element(base, access, true) + ";");

@@ -9,14 +9,14 @@
 
 namespace tessera {
 
-extern "C" __constant__ Launch argmax_cc0ea957_launch = {256, 1, 0, {}};
+extern "C" __constant__ Launch argmax_eca2eb27_launch = {128, 1, 0, {}};
 
-extern "C" __global__ void __launch_bounds__(256)
-argmax_cc0ea957(const bf16* __restrict__ x, i64* __restrict__ argmax_value) {
+extern "C" __global__ void __launch_bounds__(128)
+argmax_eca2eb27(const bf16* __restrict__ x, i64* __restrict__ argmax_value) {
   const i64 row = blockIdx.x;
   const i64 start = static_cast<i64>(row) * 4096;
   const i64 begin = 0;
-  find_in_row<Largest, 256>(x + start, begin, min(begin + 4096, i64(4096)), argmax_value + blockIdx.x);
+  find_in_row<Largest, 128, 8>(x + start, begin, min(begin + 4096, i64(4096)), argmax_value + blockIdx.x);
 }
 
 }  // namespace tessera

@@ -37,10 +37,10 @@ iota_461e3f74(i64* __restrict__ iota_value) {
 
 namespace tessera {
 
-extern "C" __constant__ Launch cast_reduce_eq_select_etc_089d6377_launch = {256, 1, 0, {}};
+extern "C" __constant__ Launch cast_reduce_eq_select_etc_668b6a7e_launch = {256, 1, 0, {}};
 
 extern "C" __global__ void __launch_bounds__(256)
-cast_reduce_eq_select_etc_089d6377(const bf16* __restrict__ logits, const i64* __restrict__ targets, const i64* __restrict__ iota_value,
+cast_reduce_eq_select_etc_668b6a7e(const bf16* __restrict__ logits, const i64* __restrict__ targets, const i64* __restrict__ iota_value,
     float* __restrict__ reduce_value, float* __restrict__ sum_of_rows_1_part, i64* errors) {
   __shared__ float highest_part_1_slots[8];
   __shared__ float sum_part_1_slots[8];
@@ -48,8 +48,7 @@ cast_reduce_eq_select_etc_089d6377(const bf16* __restrict__ logits, const i64* _
   const int t = static_cast<int>(threadIdx.x);
   const int group = static_cast<int>(blockIdx.x);
   float sum_of_rows_1 = 0.f;
-  const int row_end = (group + 1) * 32;
-  for (int row = static_cast<int>(group) * 32; row < row_end; ++row) {
+  for (int row = group; row < 16384; row += 512) {
     Vector<bf16, 8> logits_row[2];
 #pragma unroll
     for (int c = 0; c < 2; ++c) {
@@ -75,8 +74,11 @@ cast_reduce_eq_select_etc_089d6377(const bf16* __restrict__ logits, const i64* _
         sum_part_1 = sum_part_1 + choice_1;
       }
     }
-    const float highest_1 = across_block<Max, 8>(highest_part_1, highest_part_1_slots);
-    const float sum_1 = across_block<Sum, 8>(sum_part_1, sum_part_1_slots);
+    leave<Max>(highest_part_1, highest_part_1_slots);
+    leave<Sum>(sum_part_1, sum_part_1_slots);
+    __syncthreads();
+    const float highest_1 = taken<Max>(highest_part_1_slots);
+    const float sum_1 = taken<Sum>(sum_part_1_slots);
     const bool is_2 = highest_1 == -infinity;
     const float choice_2 = is_2 ? 0.f : highest_1;
     float sum_part_2 = 0.f;

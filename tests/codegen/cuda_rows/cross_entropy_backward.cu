@@ -31,43 +31,43 @@ iota_461e3f74(i64* __restrict__ iota_value) {
 //   reads      targets 16384xi64, iota_value 4096xi64, logits 16384x4096xbf16
 //   writes     cast_value 16384x4096xbf16
 //   moves      268.6 MB, 1073.7 MFLOP
-//   schedule   256 threads a row of 4096, 8 at once, 2 times; 16384 blocks
+//   schedule   128 threads a row of 4096, 8 at once, 4 times; 16384 blocks
 //   from       programs.cpp:93  iota gather eq neg select cast softmax mul add cast
 #include "rows.cuh"
 
 namespace tessera {
 
-extern "C" __constant__ Launch gather_eq_select_cast_etc_53b568b5_launch = {256, 1, 0, {}};
+extern "C" __constant__ Launch gather_eq_select_cast_etc_a4e5f32e_launch = {128, 1, 0, {}};
 
-extern "C" __global__ void __launch_bounds__(256)
-gather_eq_select_cast_etc_53b568b5(const i64* __restrict__ targets, const i64* __restrict__ iota_value, const bf16* __restrict__ logits,
+extern "C" __global__ void __launch_bounds__(128)
+gather_eq_select_cast_etc_a4e5f32e(const i64* __restrict__ targets, const i64* __restrict__ iota_value, const bf16* __restrict__ logits,
     bf16* __restrict__ cast_value, i64* errors) {
-  __shared__ float highest_part_1_slots[8];
-  __shared__ float sum_part_1_slots[8];
+  __shared__ float highest_part_1_slots[4];
+  __shared__ float sum_part_1_slots[4];
   const int t = static_cast<int>(threadIdx.x);
   const int row = static_cast<int>(blockIdx.x);
-  Vector<float, 8> exp_row[2];
-  Vector<bf16, 8> logits_row[2];
+  Vector<float, 8> exp_row[4];
+  Vector<bf16, 8> logits_row[4];
 #pragma unroll
-  for (int c = 0; c < 2; ++c) {
-    const int column = (c * 256 + t) * 8;
+  for (int c = 0; c < 4; ++c) {
+    const int column = (c * 128 + t) * 8;
     logits_row[c] = load<8>(logits + row * 4096 + column);
   }
   float highest_part_1 = -infinity;
 #pragma unroll
-  for (int c = 0; c < 2; ++c) {
+  for (int c = 0; c < 4; ++c) {
 #pragma unroll
     for (int i = 0; i < 8; ++i) {
       const float wide_1 = widen(logits_row[c][i]);
       highest_part_1 = Max::of(highest_part_1, wide_1);
     }
   }
-  const float highest_1 = across_block<Max, 8>(highest_part_1, highest_part_1_slots);  // programs.cpp:93
+  const float highest_1 = across_block<Max, 4>(highest_part_1, highest_part_1_slots);  // programs.cpp:93
   const bool is_1 = highest_1 == -infinity;
   const float choice_1 = is_1 ? 0.f : highest_1;
   float sum_part_1 = 0.f;
 #pragma unroll
-  for (int c = 0; c < 2; ++c) {
+  for (int c = 0; c < 4; ++c) {
 #pragma unroll
     for (int i = 0; i < 8; ++i) {
       const float wide_2 = widen(logits_row[c][i]);
@@ -77,7 +77,7 @@ gather_eq_select_cast_etc_53b568b5(const i64* __restrict__ targets, const i64* _
       exp_row[c][i] = exp_1;
     }
   }
-  const float sum_1 = across_block<Sum, 8>(sum_part_1, sum_part_1_slots);
+  const float sum_1 = across_block<Sum, 4>(sum_part_1, sum_part_1_slots);
   const i64 targets_at = targets[row];
   const i64 index_cast_2 = static_cast<i64>(targets_at);
   const i64 picked_1 = iota_value[checked(index_cast_2, 4096, errors + 0)];
@@ -85,8 +85,8 @@ gather_eq_select_cast_etc_53b568b5(const i64* __restrict__ targets, const i64* _
   const float choice_3 = is_1 ? 1.f : sum_1;
   const float div_1 = 1.f / choice_3;
 #pragma unroll
-  for (int c = 0; c < 2; ++c) {
-    const int column = (c * 256 + t) * 8;
+  for (int c = 0; c < 4; ++c) {
+    const int column = (c * 128 + t) * 8;
     Vector<bf16, 8> cast_value_at;
 #pragma unroll
     for (int i = 0; i < 8; ++i) {

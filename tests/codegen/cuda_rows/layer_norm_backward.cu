@@ -11,10 +11,10 @@
 
 namespace tessera {
 
-extern "C" __constant__ Launch cast_mul_reduce_sub_etc_dd9f1ee4_launch = {256, 1, 0, {}};
+extern "C" __constant__ Launch cast_mul_reduce_sub_etc_34f0d2ac_launch = {256, 1, 0, {}};
 
 extern "C" __global__ void __launch_bounds__(256)
-cast_mul_reduce_sub_etc_dd9f1ee4(const bf16* __restrict__ dy, const bf16* __restrict__ weight, const bf16* __restrict__ x,
+cast_mul_reduce_sub_etc_34f0d2ac(const bf16* __restrict__ dy, const bf16* __restrict__ weight, const bf16* __restrict__ x,
     bf16* __restrict__ cast_value, float* __restrict__ reduce_value, float* __restrict__ reduce_value_2,
     float* __restrict__ sum_of_rows_1_part, float* __restrict__ sum_of_rows_2_part) {
   __shared__ float sum_part_1_slots[8];
@@ -29,8 +29,7 @@ cast_mul_reduce_sub_etc_dd9f1ee4(const bf16* __restrict__ dy, const bf16* __rest
   Vector<float, 8> sum_of_rows_2[2];
 #pragma unroll
   for (int i = 0; i < 16; ++i) sum_of_rows_2[i / 8][i % 8] = 0.f;
-  const int row_end = (group + 1) * 32;
-  for (int row = static_cast<int>(group) * 32; row < row_end; ++row) {
+  for (int row = group; row < 16384; row += 512) {
     Vector<float, 8> add_row[2];
     Vector<bf16, 8> dy_row[2];
     Vector<bf16, 8> weight_row[2];
@@ -72,8 +71,11 @@ cast_mul_reduce_sub_etc_dd9f1ee4(const bf16* __restrict__ dy, const bf16* __rest
         sum_part_3 = sum_part_3 + mul_5;
       }
     }
-    const float sum_2 = across_block<Sum, 8>(sum_part_2, sum_part_2_slots);
-    const float sum_3 = across_block<Sum, 8>(sum_part_3, sum_part_3_slots);
+    leave<Sum>(sum_part_2, sum_part_2_slots);
+    leave<Sum>(sum_part_3, sum_part_3_slots);
+    __syncthreads();
+    const float sum_2 = taken<Sum>(sum_part_2_slots);
+    const float sum_3 = taken<Sum>(sum_part_3_slots);
     const float mul_7 = sum_3 * 0.00024414062f;  // programs.cpp:32
     const float add_1 = mul_7 + 1e-05f;
     const float rsqrt_1 = ::rsqrtf(add_1);

@@ -10,10 +10,10 @@
 
 namespace tessera {
 
-extern "C" __constant__ Launch cast_mul_reduce_add_etc_365d41cd_launch = {256, 1, 0, {}};
+extern "C" __constant__ Launch cast_mul_reduce_add_etc_3f1ad99d_launch = {256, 1, 0, {}};
 
 extern "C" __global__ void __launch_bounds__(256)
-cast_mul_reduce_add_etc_365d41cd(const bf16* __restrict__ dy, const bf16* __restrict__ weight, const bf16* __restrict__ x,
+cast_mul_reduce_add_etc_3f1ad99d(const bf16* __restrict__ dy, const bf16* __restrict__ weight, const bf16* __restrict__ x,
     bf16* __restrict__ cast_value, float* __restrict__ reduce_value, float* __restrict__ sum_of_rows_1_part) {
   __shared__ float sum_part_1_slots[8];
   __shared__ float sum_part_2_slots[8];
@@ -22,8 +22,7 @@ cast_mul_reduce_add_etc_365d41cd(const bf16* __restrict__ dy, const bf16* __rest
   Vector<float, 8> sum_of_rows_1[2];
 #pragma unroll
   for (int i = 0; i < 16; ++i) sum_of_rows_1[i / 8][i % 8] = 0.f;
-  const int row_end = (group + 1) * 32;
-  for (int row = static_cast<int>(group) * 32; row < row_end; ++row) {
+  for (int row = group; row < 16384; row += 512) {
     Vector<bf16, 8> dy_row[2];
     Vector<bf16, 8> weight_row[2];
     Vector<bf16, 8> x_row[2];
@@ -50,8 +49,11 @@ cast_mul_reduce_add_etc_365d41cd(const bf16* __restrict__ dy, const bf16* __rest
         sum_part_2 = sum_part_2 + mul_3;
       }
     }
-    const float sum_1 = across_block<Sum, 8>(sum_part_1, sum_part_1_slots);
-    const float sum_2 = across_block<Sum, 8>(sum_part_2, sum_part_2_slots);
+    leave<Sum>(sum_part_1, sum_part_1_slots);
+    leave<Sum>(sum_part_2, sum_part_2_slots);
+    __syncthreads();
+    const float sum_1 = taken<Sum>(sum_part_1_slots);
+    const float sum_2 = taken<Sum>(sum_part_2_slots);
     const float mul_4 = sum_1 * 0.00024414062f;
     const float add_1 = mul_4 + 1e-05f;
     const float rsqrt_1 = ::rsqrtf(add_1);
@@ -82,6 +84,7 @@ cast_mul_reduce_add_etc_365d41cd(const bf16* __restrict__ dy, const bf16* __rest
       }
       store(cast_value + row * 4096 + column, cast_value_at);
     }
+    __syncthreads();
   }
 #pragma unroll
   for (int c = 0; c < 2; ++c) {

@@ -43,4 +43,7 @@ template <> inline f16 narrow<f16>(float x) {
 }
 template <class To> To narrow(double x) { return narrow<To>(round_to_odd(x)); }
 
+TESSERA_DEVICE float larger(float x, float y) { return x > y || x != x ? x : y; }
+TESSERA_DEVICE float smaller(float x, float y) { return x < y || x != x ? x : y; }
+
 }  // namespace tessera

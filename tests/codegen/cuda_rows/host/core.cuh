@@ -52,6 +52,7 @@ inline unsigned __ballot_sync(unsigned, bool is_set) {
   for (unsigned lane = 0; lane < 32; ++lane) set |= static_cast<unsigned>(of_lanes[lane]) << lane;
   return set;
 }
+template <class T> T __ldcs(const T* from) { return *from; }
 inline void __syncwarp() { __ballot_sync(0xffffffff, false); }
 inline int __popc(unsigned x) { return __builtin_popcount(x); }
 inline int atomicAdd(int* at, int x) { return (*at += x) - x; }
