@@ -1,9 +1,11 @@
 // Random graphs: JIT against the reference. `random_graph_test --graphs=10000 --seed=1` for a long run by hand; without
-// a seed a fresh one is drawn and printed. `--executor=cuda` runs them on the GPU.
+// a seed a fresh one is drawn and printed. `--executor=cuda` runs them on the GPU. Built twice: cuda_graphs_host_test runs
+// the CUDA texts on the processor.
 
 #include <cstdio>
 #include <cstring>
 #include <map>
+#include <memory>
 #include <random>
 #include <string>
 
@@ -13,13 +15,21 @@
 #include <tessera/core/program.h>
 
 #include "tests/fuzz/random_graph.h"
+#ifdef TESSERA_CUDA_ON_HOST
+#  include "tests/codegen/cuda_rows/host_executor.h"
+#endif
 
 namespace tessera::testing {
 namespace {
 
-int64_t graph_count = 300;
 uint64_t first_seed = std::random_device{}();
+#ifdef TESSERA_CUDA_ON_HOST
+int64_t graph_count = 40;
+std::string executor_name = "cuda-texts";
+#else
+int64_t graph_count = 300;
 std::string executor_name = "jit";
+#endif
 
 struct Histogram {
   std::map<std::string_view, int64_t> ops, dtypes;
@@ -92,5 +102,8 @@ int main(int argc, char** argv) {
     if (std::strncmp(argv[i], "--executor=", 11) == 0) tessera::testing::executor_name = argv[i] + 11;
     if (std::strncmp(argv[i], "--seed=", 7) == 0) tessera::testing::first_seed = std::stoull(argv[i] + 7);
   }
+#ifdef TESSERA_CUDA_ON_HOST
+  tessera::register_executor(std::make_unique<tessera::testing::HostExecutor>(), /*preferred=*/false);
+#endif
   return RUN_ALL_TESTS();
 }

@@ -15,7 +15,7 @@
 #include <tessera/core/ops.h>
 
 #include "tests/codegen/cuda_contract/programs.h"
-#include "tests/codegen/cuda_rows/host_run.h"
+#include "tests/codegen/cuda_rows/host_executor.h"
 #include "tests/codegen/cuda_rows/programs.h"
 #include "tests/ops/op_cases.h"
 #include "tests/support/compare_executors.h"
@@ -23,25 +23,6 @@
 
 namespace tessera::testing {
 namespace {
-
-class HostExecutable : public Executable {
- public:
-  explicit HostExecutable(const Program& program) : lowered_(cuda::lower_program(program)) {}
-  std::vector<BufferPtr> run(const Program& recorded, std::vector<BufferPtr>& arguments) override {
-    return run_on_host(lowered_, recorded, arguments);
-  }
-
- private:
-  cuda::LoweredProgram lowered_;
-};
-
-class HostExecutor : public Executor {
- public:
-  std::string_view name() const override { return "CUDA texts on the processor"; }
-  std::shared_ptr<Executable> compile(const Program& program) override {
-    return std::make_shared<HostExecutable>(program);
-  }
-};
 
 Executor& tested() {
 #ifdef TESSERA_CUDA_ON_HOST
