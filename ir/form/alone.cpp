@@ -57,8 +57,8 @@ class Alone {
   }
 
   // One pass over the windows per group of taps: within a group no two windows meet, so each element has one writer.
+  // Windows side by side write every element in their only pass; otherwise passes add to zeros.
   Value fold(tsr::FoldOp fold) {
-    Value result = fill(b_, op_->getLoc(), type_, 0);
     const size_t rank = static_cast<size_t>(type_.getRank()), sizes = fold.getSize().size();
     const ArrayRef<int64_t> windows = tsr::shape_of(fold.getX()).take_front(rank);
     // Taps t and u of two windows meet where (t − u) · dilation is a multiple of the stride.
@@ -70,6 +70,8 @@ class Alone {
       groups.push_back((fold.getSize()[i] + together[i] - 1) / together[i]);
       passes *= groups[i];
     }
+    const bool covers = passes == 1 && tsr::type_of(fold.getX()).getNumElements() == type_.getNumElements();
+    Value result = covers ? Value() : fill(b_, op_->getLoc(), type_, 0);
     for (int64_t pass = 0; pass < passes; ++pass) {
       llvm::SmallVector<int64_t, 4> first(sizes);
       llvm::SmallVector<int64_t, 8> shape(windows);
@@ -85,7 +87,7 @@ class Alone {
         from[rank + i] = {tap};
         to[d] = {to[d].index * fold.getStride()[i] + tap * fold.getDilation()[i]};
       }
-      Root root{fold.getX(), from, type_, kernel.offset(to, type_.getShape()), result, /*accumulate=*/true};
+      Root root{fold.getX(), from, type_, kernel.offset(to, type_.getShape()), result, /*accumulate=*/!covers};
       result = kernel.write(op_, root).getResult(0);
     }
     return result;

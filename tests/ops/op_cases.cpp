@@ -421,6 +421,10 @@ void structured(Op op, Builder& b) {
         Tensor shape_of = window(b.data(t, {2, 7, 9}), attrs);
         Tensor x = b.data(t, shape_of.shape());
         b.add(label(t, "2 dims"), {x}, fold(x, {2, 7, 9}, attrs));
+        Tensor y = b.data(t, {2, 3, 2, 2, 4});
+        Tensor z = b.data(t, {2, 3, 2});
+        b.add(label(t, "with gaps"), {z}, fold(z, {2, 9}, {{1}, {2}, {3}, {1}}));
+        b.add(label(t, "side by side"), {y}, fold(y, {2, 6, 8}, {{1, 2}, {2, 4}, {2, 4}, {1, 1}}));
       }
       break;
     case Op::Softmax:
