@@ -6,6 +6,8 @@
 
 #include <unistd.h>
 
+#include <algorithm>
+#include <cmath>
 #include <cstdlib>
 #include <cstring>
 #include <filesystem>
@@ -155,6 +157,37 @@ TEST_F(CudaExecutor, trains_as_the_reference_does) {
     return seen;
   };
   const std::vector<float> ours = train(*find_executor("cuda")), expected = train(reference_executor());
+  ASSERT_EQ(ours.size(), expected.size());
+  for (size_t k = 0; k < ours.size(); ++k) EXPECT_NEAR(ours[k], expected[k], 2e-5 * (1 + std::abs(expected[k]))) << k;
+}
+
+// Small updates of equal shapes are one launch for all of them, and each tensor gets its own.
+TEST_F(CudaExecutor, small_updates_are_one_launch) {
+  auto train = [](Executor& executor, size_t* launches) {
+    UseExecutor use(executor);
+    std::vector<std::unique_ptr<State>> biases;
+    std::vector<State*> all;
+    for (int k = 0; k < 7; ++k) {
+      biases.push_back(std::make_unique<State>(fmt::format("layers.{}.up.bias", k), ramp(3000, static_cast<float>(k))));
+      all.push_back(biases.back().get());
+    }
+    optim::AdamW opt(all, {.weight_decay = 0.1});
+    auto step = compile([&](Tensor x) {
+      std::vector<Tensor> gradients;
+      for (size_t k = 0; k < all.size(); ++k) gradients.push_back(all[k]->value() * x);
+      opt.step(gradients, 0.1);
+    });
+    for (int k = 0; k < 3; ++k) step(0.5f * static_cast<float>(k));
+    if (launches) *launches = std::ranges::count(step.text("kernels"), '\n');
+    std::vector<float> seen;
+    for (State* bias : all)
+      for (float x : floats(*bias)) seen.push_back(x);
+    return seen;
+  };
+  size_t lines = 0;
+  const std::vector<float> ours = train(*find_executor("cuda"), &lines),
+                           expected = train(reference_executor(), nullptr);
+  EXPECT_LE(lines, 5u);  // two of them are a head
   ASSERT_EQ(ours.size(), expected.size());
   for (size_t k = 0; k < ours.size(); ++k) EXPECT_NEAR(ours[k], expected[k], 2e-5 * (1 + std::abs(expected[k]))) << k;
 }

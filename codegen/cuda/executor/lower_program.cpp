@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <tessera/codegen/cpu/key.h>
+#include <tessera/codegen/cuda/executor/group_tensors.h>
 #include <tessera/codegen/cuda/executor/lowering.h>
 #include <tessera/codegen/executor/compile_fuse.h>
 #include <tessera/codegen/plan/explain.h>
@@ -56,6 +57,7 @@ int last_origin(mlir::Location location) {
 LoweredProgram Lowering::lower() {
   visit_all(result_.plan);
   codegen::keep_arguments_until_read(result_.plan);  // results of one kernel may be several launches here
+  group_tensors(result_);
   codegen::place_arena(result_.plan);
   return std::move(result_);
 }

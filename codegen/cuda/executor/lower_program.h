@@ -17,7 +17,7 @@ struct KernelSource {
 
 struct LoweredProgram {
   // Launches of kernels have their blocks in `tasks`. Arguments are `values` in order, then the error words if there are
-  // some; −1 is a null pointer.
+  // some; −1 is a null pointer. A launch for several tensors (group_tensors.h) has their number in `parameters`.
   codegen::Plan plan;
   std::vector<KernelSource> kernels;  // in the order of plan.kernels
 };

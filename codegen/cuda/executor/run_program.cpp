@@ -7,6 +7,7 @@
 #include <utility>
 
 #include <tessera/codegen/cuda/executor/device_memory.h>
+#include <tessera/codegen/cuda/executor/group_tensors.h>
 #include <tessera/codegen/executor/check_nan.h>
 #include <tessera/codegen/plan/wait_for.h>
 #include <tessera/core/error.h>
@@ -32,9 +33,10 @@ std::mutex& one_at_a_time() {
   return mutex;
 }
 
-std::vector<const void*> parameters_of(const std::vector<Pointer>& pointers) {
+// A parameter holds the addresses of all tensors that the launch is for.
+std::vector<const void*> parameters_of(const PlanLaunch& launch, const std::vector<Pointer>& pointers) {
   std::vector<const void*> parameters;
-  for (const Pointer& pointer : pointers) parameters.push_back(&pointer);
+  for (size_t k = 0; k < pointers.size(); k += tensors_of(launch)) parameters.push_back(&pointers[k]);
   return parameters;
 }
 
@@ -187,7 +189,7 @@ void ProgramRunner::launch(size_t number) {
   const std::vector<Pointer> pointers = pointers_of(number);
   if (launch.what == PlanLaunch::What::copy)
     check(driver().copy_within_stream(pointers[1], pointers[0], bytes_copied(launch), nullptr), "copy a value");
-  else kernels_[static_cast<size_t>(launch.kernel)].launch(blocks_of(launch), parameters_of(pointers));
+  else kernels_[static_cast<size_t>(launch.kernel)].launch(blocks_of(launch), parameters_of(launch, pointers));
 }
 
 void ProgramRunner::launch_all() {
@@ -282,7 +284,7 @@ void ProgramRunner::record_graph() {
       step = graph_->add_copy(pointers[1], pointers[0], bytes_copied(launch), after);
     else
       step = graph_->add_launch(kernels_[static_cast<size_t>(launch.kernel)], blocks_of(launch),
-                                parameters_of(pointers), after);
+                                parameters_of(launch, pointers), after);
     ends[k] = {step};
     for (int value : launch.values)
       if (value >= 0) users_[static_cast<size_t>(value)].push_back(steps_.size());
@@ -306,7 +308,7 @@ void ProgramRunner::update_graph() {
       graph_->set_copy(steps_[k].step, pointers[1], pointers[0], bytes_copied(launch));
     else
       graph_->set_launch(steps_[k].step, kernels_[static_cast<size_t>(launch.kernel)], blocks_of(launch),
-                         parameters_of(pointers));
+                         parameters_of(launch, pointers));
   }
   graph_address_ = address_;
 }

@@ -13,7 +13,7 @@ std::string Names::identifier(const std::string& wanted) {
   static const std::set<std::string> taken = {
       "row",   "column",  "row_end", "group",   "t",       "i",    "c",      "errors", "left",
       "first", "split",   "next",    "int",     "float",   "bool", "double", "load",   "load_once",
-      "store", "uniform", "divide",  "minimum", "maximum", "log2", "exp2"};
+      "store", "uniform", "divide",  "minimum", "maximum", "log2", "exp2",   "block",  "tensor"};
   std::string unique = name;
   for (int n = 2; taken.contains(unique) || !used_.insert(unique).second; ++n) unique = fmt::format("{}_{}", name, n);
   return unique;

@@ -28,7 +28,7 @@ struct ModuleHandle {
 };
 struct FunctionHandle {
   testing::HostKernel kernel;
-  int parameters;
+  int parameters, tensors;  // of each parameter so many addresses
 };
 struct EventHandle {
   bool has_come = true;
@@ -141,11 +141,16 @@ char* at(Pointer address) { return reinterpret_cast<char*>(address); }
 // ---- launches ----
 
 std::function<void()> launch_of(FunctionHandle* function, unsigned blocks, void** parameters) {
-  HostArguments values = {};  // taken now, as the driver does
+  const auto tensors = static_cast<size_t>(function->tensors);
+  std::vector<void*> addresses(static_cast<size_t>(function->parameters) * tensors);  // taken now, as the driver does
   for (int k = 0; k < function->parameters; ++k)
-    std::memcpy(&values.at(static_cast<size_t>(k)), parameters[k], sizeof(void*));
+    std::memcpy(&addresses[static_cast<size_t>(k) * tensors], parameters[k], tensors * sizeof(void*));
   return [=] {
-    if (host_driver().runs_kernels) run_host_kernel(function->kernel, values, blocks);
+    if (!host_driver().runs_kernels) return;
+    HostArguments values = {};
+    for (size_t k = 0; k * tensors < addresses.size(); ++k)
+      values.at(k) = tensors > 1 ? const_cast<void**>(&addresses[k * tensors]) : addresses[k];
+    run_host_kernel(function->kernel, values, blocks);
   };
 }
 
@@ -181,9 +186,13 @@ Cubin compile_for_host(const std::string& file_name, const std::string& text) {
   static const std::regex signature(R"(__global__ void[^;{]*?(\w+)\(([^)]*)\)\s*\{)");
   std::string all = text;
   for (std::sregex_iterator found(text.begin(), text.end(), signature), end; found != end; ++found) {
-    const std::string parameters = (*found)[2];
-    all += fmt::format("\nextern \"C\" const int {}_parameters = {};\n", (*found)[1].str(),
-                       parameters.empty() ? 0 : 1 + std::count(parameters.begin(), parameters.end(), ','));
+    std::string parameters = (*found)[2];
+    std::smatch count;
+    const bool is_group = std::regex_search(parameters, count, std::regex(R"(Each<[^>]*, (\d+)>)"));
+    const std::string tensors = is_group ? count[1].str() : "1";
+    if (is_group) parameters = std::regex_replace(parameters, std::regex(R"(Each<[^>]*>)"), "");
+    all += fmt::format("\nextern \"C\" const int {}_parameters[] = {{{}, {}}};\n", (*found)[1].str(),
+                       parameters.empty() ? 0 : 1 + std::count(parameters.begin(), parameters.end(), ','), tensors);
   }
   {
     Lock lock(mutex());
@@ -335,7 +344,7 @@ const Driver table = {
           if (!kernel.entry) return not_found;
           const auto* parameters =
               static_cast<const int*>(find_host_symbol(module->library, std::string(name) + "_parameters"));
-          *function = new FunctionHandle{kernel, *parameters};
+          *function = new FunctionHandle{kernel, parameters[0], parameters[1]};
           return success;
         },
     .module_global =

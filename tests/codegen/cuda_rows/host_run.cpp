@@ -16,6 +16,7 @@
 
 #include <fmt/format.h>
 
+#include <tessera/codegen/cuda/executor/group_tensors.h>
 #include <tessera/codegen/cuda/runtime/device_header.h>
 #include <tessera/codegen/executor/check_index.h>
 
@@ -223,9 +224,12 @@ std::vector<BufferPtr> run_on_host(const cuda::LoweredProgram& lowered, const Pr
     }
   }
   for (const codegen::PlanLaunch& launch : plan.launches) {
+    std::vector<void*> all;
+    for (int value : launch.values) all.push_back(value < 0 ? nullptr : address[static_cast<size_t>(value)]);
     HostArguments list = {};
     size_t n = 0;
-    for (int value : launch.values) list.at(n++) = value < 0 ? nullptr : address[static_cast<size_t>(value)];
+    const size_t tensors = cuda::tensors_of(launch);
+    for (size_t k = 0; k < all.size(); k += tensors) list.at(n++) = tensors > 1 ? static_cast<void*>(&all[k]) : all[k];
     if (launch.what == codegen::PlanLaunch::What::copy) {
       const auto bytes = static_cast<size_t>(plan.values[static_cast<size_t>(launch.values[1])].bytes);
       if (list[0] != list[1]) std::memcpy(list[1], list[0], bytes);

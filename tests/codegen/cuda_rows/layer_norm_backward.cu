@@ -167,20 +167,26 @@ cast_mul_reduce_sub_etc_parts_70802d2e(const float* __restrict__ part, float* __
 
 // kernel cast
 //
+//   tensors    2; what follows is of one
 //   reads      reduce_value 4096xf32
 //   writes     cast_value 4096xbf16
 //   moves      24.6 kB, 0.0 MFLOP
 //   schedule   8 elements a thread, 256 threads a block, 2 blocks
 //   from       programs.cpp:33  cast
+#include "each.cuh"
 #include "rows.cuh"
 
 namespace tessera {
 
-extern "C" __constant__ Launch cast_30a70beb_launch = {256, 1, 0, {}};
+extern "C" __constant__ Launch cast_30a70beb_x2_launch = {256, 1, 0, {}};
 
 extern "C" __global__ void __launch_bounds__(256)
-cast_30a70beb(const float* __restrict__ reduce_value, bf16* __restrict__ cast_value) {
-  const int t = static_cast<int>(blockIdx.x) * 256 + static_cast<int>(threadIdx.x);
+cast_30a70beb_x2(const Each<const float*, 2> __grid_constant__ reduce_value_of,
+    const Each<bf16*, 2> __grid_constant__ cast_value_of) {
+  const int tensor = static_cast<int>(blockIdx.x) / 2, block = blockIdx.x % 2;
+  const float* __restrict__ reduce_value = reduce_value_of.of[tensor];
+  bf16* __restrict__ cast_value = cast_value_of.of[tensor];
+  const int t = block * 256 + static_cast<int>(threadIdx.x);
   const int first = t * 8;
   const Vector<float, 8> reduce_value_at = load<8>(reduce_value + first);
   Vector<bf16, 8> cast_value_at;

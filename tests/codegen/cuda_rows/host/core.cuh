@@ -9,6 +9,7 @@
 #define __global__
 #define __constant__
 #define __shared__ static
+#define __grid_constant__ &
 #define __launch_bounds__(...)
 
 struct Index3 {

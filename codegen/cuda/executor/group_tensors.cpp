@@ -1,0 +1,150 @@
+#include <tessera/codegen/cuda/executor/group_tensors.h>
+
+#include <algorithm>
+#include <map>
+
+#include <fmt/format.h>
+
+#include <tessera/codegen/cpu/key.h>
+#include <tessera/codegen/plan/group_launches.h>
+#include <tessera/core/error.h>
+
+namespace tessera::cuda {
+namespace {
+
+using codegen::PlanLaunch;
+
+constexpr size_t most_parameter_bytes = 4000;  // of a kernel, on every card
+
+void replace_all(std::string& text, const std::string& from, const std::string& to) {
+  for (size_t at = text.find(from); at != std::string::npos; at = text.find(from, at + to.size()))
+    text.replace(at, from.size(), to);
+}
+
+std::vector<std::string> split(const std::string& list) {
+  std::vector<std::string> parts;
+  for (size_t begin = 0; begin < list.size();) {
+    const size_t end = std::min(list.find(',', begin), list.size());
+    const size_t first = list.find_first_not_of(" \n", begin);
+    parts.push_back(list.substr(first, end - first));
+    begin = end + 1;
+  }
+  return parts;
+}
+
+// "const float* __restrict__ m" → "const float*", "__restrict__ ", "m"
+struct Parameter {
+  std::string type, restricted, name;
+};
+Parameter read_parameter(const std::string& text) {
+  const size_t star = text.find('*'), name = text.rfind(' ') + 1;
+  check_internal(star != std::string::npos && name > star, "a parameter of a row kernel is a pointer");
+  return {text.substr(0, star + 1), text.find("__restrict__") != std::string::npos ? "__restrict__ " : "",
+          text.substr(name)};
+}
+
+// The text of `kernel` for `count` tensors, each by `blocks` blocks.
+KernelSource group_text(const KernelSource& kernel, size_t count, int64_t blocks) {
+  KernelSource made = kernel;
+  made.name = fmt::format("{}_x{}", kernel.name, count);
+  made.key = codegen::blake3_hex(fmt::format("{} tensors of {} blocks\n{}", count, blocks, kernel.key));
+  std::string& text = made.text;
+  const size_t open = text.find(kernel.name + "(", text.find("__global__")) + kernel.name.size() + 1,
+               close = text.find(") {\n", open);
+  std::string parameters, first_lines;
+  if (blocks == 1) first_lines = "  const int tensor = static_cast<int>(blockIdx.x), block = 0;\n";
+  else
+    first_lines =
+        fmt::format("  const int tensor = static_cast<int>(blockIdx.x) / {0}, block = blockIdx.x % {0};\n", blocks);
+  for (const std::string& one : split(text.substr(open, close - open))) {
+    const Parameter p = read_parameter(one);
+    parameters += fmt::format("{}const Each<{}, {}> __grid_constant__ {}_of", parameters.empty() ? "" : ",\n    ",
+                              p.type, count, p.name);
+    first_lines += fmt::format("  {} {}{} = {}_of.of[tensor];\n", p.type, p.restricted, p.name, p.name);
+  }
+  std::string body = text.substr(close + 4);
+  replace_all(body, "static_cast<int>(blockIdx.x)", "block");
+  replace_all(body, "blockIdx.x", "block");
+  text = text.substr(0, open) + parameters + ") {\n" + first_lines + body;
+  text.insert(text.find("//\n", text.find('\n')) + 3,
+              fmt::format("//   tensors    {}; what follows is of one\n", count));
+  replace_all(text, "#include \"rows.cuh\"\n", "#include \"each.cuh\"\n#include \"rows.cuh\"\n");
+  replace_all(text, kernel.name, made.name);
+  return made;
+}
+
+// One launch for those from `begin` to `end`.
+PlanLaunch join(const std::vector<PlanLaunch>& launches, size_t begin, size_t end) {
+  PlanLaunch made = launches[begin];
+  made.joins = false;
+  made.parameters = {static_cast<int64_t>(end - begin)};
+  made.values.clear(), made.writes.clear(), made.ops.clear();
+  made.tasks = made.bytes = made.flops = 0;
+  for (size_t parameter = 0; parameter < launches[begin].values.size(); ++parameter)
+    for (size_t k = begin; k < end; ++k) made.values.push_back(launches[k].values[parameter]);
+  made.reads *= static_cast<int>(end - begin);
+  for (size_t k = begin; k < end; ++k) {
+    const PlanLaunch& one = launches[k];
+    made.writes.insert(made.writes.end(), one.writes.begin(), one.writes.end());
+    made.ops.insert(made.ops.end(), one.ops.begin(), one.ops.end());
+    made.tasks += one.tasks, made.bytes += one.bytes, made.flops += one.flops;
+  }
+  std::ranges::sort(made.ops);
+  made.ops.erase(std::unique(made.ops.begin(), made.ops.end()), made.ops.end());
+  return made;
+}
+
+void drop_unused_kernels(LoweredProgram& program) {
+  std::vector<int> number(program.kernels.size(), -1);
+  for (const PlanLaunch& launch : program.plan.launches)
+    if (launch.kernel >= 0) number[static_cast<size_t>(launch.kernel)] = 0;
+  std::vector<codegen::PlanKernel> kept;
+  std::vector<KernelSource> sources;
+  for (size_t k = 0; k < number.size(); ++k) {
+    if (number[k] < 0) continue;
+    number[k] = static_cast<int>(kept.size());
+    kept.push_back(program.plan.kernels[k]);
+    sources.push_back(std::move(program.kernels[k]));
+  }
+  for (PlanLaunch& launch : program.plan.launches)
+    if (launch.kernel >= 0) launch.kernel = number[static_cast<size_t>(launch.kernel)];
+  program.plan.kernels = std::move(kept);
+  program.kernels = std::move(sources);
+}
+
+}  // namespace
+
+void group_tensors(LoweredProgram& program) {
+  codegen::Plan& plan = program.plan;
+  codegen::group_launches(plan);
+  std::vector<PlanLaunch> launches;
+  std::map<std::string, int> number;  // of kernels made here
+  for (size_t begin = 0, end; begin < plan.launches.size(); begin = end) {
+    const size_t most = most_parameter_bytes / (8 * std::max<size_t>(plan.launches[begin].values.size(), 1));
+    for (end = begin + 1; end < plan.launches.size() && plan.launches[end].joins && end - begin < most;) ++end;
+    if (end == begin + 1) {
+      launches.push_back(std::move(plan.launches[begin]));
+      launches.back().joins = false;
+      continue;
+    }
+    PlanLaunch made = join(plan.launches, begin, end);
+    const auto kernel = static_cast<size_t>(made.kernel);
+    KernelSource source = group_text(program.kernels[kernel], end - begin, plan.launches[begin].tasks);
+    auto [found, fresh] = number.try_emplace(source.key, static_cast<int>(program.kernels.size()));
+    made.kernel = found->second;
+    if (fresh) {
+      const codegen::PlanKernel of_one = plan.kernels[kernel];
+      plan.kernels.push_back({source.key, source.name, of_one.name, of_one.kind});
+      program.kernels.push_back(std::move(source));
+    }
+    launches.push_back(std::move(made));
+  }
+  plan.launches = std::move(launches);
+  drop_unused_kernels(program);
+}
+
+size_t tensors_of(const PlanLaunch& launch) {
+  return launch.parameters.empty() ? 1 : static_cast<size_t>(launch.parameters.front());
+}
+
+}  // namespace tessera::cuda
