@@ -23,7 +23,7 @@ bool DimLists::refuse(std::string why) {
 
 AtomLists DimLists::operand(Value value) {
   if (auto it = known_.find(value); it != known_.end()) {
-    if (moved_ && members_.contains(value.getDefiningOp())) refuse("it reads other elements of a result");
+    if (moved_ && members_.contains(base_of(value).getDefiningOp())) refuse("it reads other elements of a result");
     return it->second;
   }
   Operation* op = value.getDefiningOp();

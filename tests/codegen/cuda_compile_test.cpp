@@ -130,6 +130,16 @@ TEST(CudaCompileLog, FactsAndRefusalsAreRead) {
   EXPECT_EQ(log.entries[0].spill_loads, 12);
   ASSERT_EQ(log.refused.size(), 2u);
   EXPECT_NE(log.refused[1].find("C7510"), std::string::npos);
+  EXPECT_FALSE(log.only_spills);
+}
+
+TEST(CudaCompileLog, RegistersKeptInMemoryAreKnownFromWorse) {
+  const CompileLog log = read_compile_log(
+      "ptxas info    : Compiling entry function 'rows' for 'sm_90a'\n"
+      "    8 bytes stack frame, 8 bytes spill stores, 8 bytes spill loads\n"
+      "ptxas warning : Registers are spilled to local memory in function 'rows', 8 bytes spill stores\n");
+  EXPECT_EQ(log.refused.size(), 2u);
+  EXPECT_TRUE(log.only_spills);
 }
 
 TEST(CudaCompileLog, AStackIsAllowedToRowsAndASpillIsNot) {

@@ -24,7 +24,7 @@ namespace {
 
 uint64_t first_seed = std::random_device{}();
 #ifdef TESSERA_CUDA_ON_HOST
-int64_t graph_count = 40;
+int64_t graph_count = 16;  // each of their kernels is a run of the host's compiler
 std::string executor_name = "cuda-texts";
 #else
 int64_t graph_count = 300;
@@ -65,6 +65,17 @@ struct Histogram {
     std::printf("\n");
   }
 };
+
+#ifdef TESSERA_CUDA_ON_HOST
+// A reshape that another op had read before was not known to be of a result, and the compiler failed; a dim that a result
+// has and its value is equal along was not walked.
+TEST(RandomGraph, once_wrong) {
+  Executor* compiler = find_executor(executor_name);
+  for (uint64_t seed : {8003093u, 8013058u})
+    for (const std::string& line : differences(random_graph(seed).outputs, *compiler, reference_executor()))
+      ADD_FAILURE() << seed << ": " << line;
+}
+#endif
 
 TEST(RandomGraph, compiled_agrees_with_the_reference) {
   Executor* compiler = find_executor(executor_name);

@@ -20,7 +20,8 @@ namespace {
 
 using nlohmann::json;
 
-constexpr const char* kind = "cuda";  // of the file: a plan, its texts, and the compiler that made the cubins
+constexpr const char* spills_kind = "spills";  // of the file beside a cubin: what ptxas said of its registers
+constexpr const char* kind = "cuda";           // of the file: a plan, its texts, and the compiler that made the cubins
 
 std::string cubin_key(const KernelSource& source, const std::string& architecture, const std::string& compiler) {
   return codegen::blake3_hex("cubin\n" + codegen::library_build_id() + architecture + "\n" + compiler + "\n" +
@@ -57,11 +58,22 @@ Cubin compile_source(const KernelSource& source, const std::string& file_name, c
   if (auto stored = codegen::read_cached(key, "cubin")) {
     Cubin cubin;
     cubin.image = std::move(*stored);
+    if (auto spills = codegen::read_cached(key, spills_kind)) cubin.facts.refused.push_back(std::move(*spills));
     return cubin;
   }
-  Cubin made = compile_kernel(file_name, source.text, architecture, OnRefusal::fail, TextOf::rows);
+  Cubin made = compile_kernel(file_name, source.text, architecture, OnRefusal::report_spills, TextOf::rows);
+  if (!made.facts.refused.empty()) codegen::write_cached(key, spills_kind, made.facts.refused.front());
   codegen::write_cached(key, "cubin", made.image);
   return made;
+}
+
+void add_remark(LoweredProgram& program, size_t kernel, const char* name, std::string text) {
+  ir::Remark note;
+  note.category = "kernel", note.name = name, note.text = std::move(text);
+  for (const codegen::PlanLaunch& launch : program.plan.launches)
+    if (launch.kernel == static_cast<int>(kernel))
+      note.ops.insert(note.ops.end(), launch.ops.begin(), launch.ops.end());
+  program.plan.remarks.push_back(std::move(note));
 }
 
 CompiledProgram compile_program(const Program& program, const std::string& architecture) {
@@ -76,6 +88,11 @@ CompiledProgram compile_program(const Program& program, const std::string& archi
       const KernelSource& source = made.lowered.kernels[k];
       made.cubins[k] = compile_source(source, source.name + ".cu", architecture);
     });
+    for (size_t k = 0; k < made.cubins.size(); ++k)
+      if (!made.cubins[k].facts.refused.empty())
+        add_remark(
+            made.lowered, k, "spill",
+            made.lowered.kernels[k].name + " has more values than registers: " + made.cubins[k].facts.refused.front());
     const json all = {{"plan", made.lowered.plan.to_json()},
                       {"kernels", made.lowered.kernels},
                       {"compiler", made.cubins.empty() ? "" : compiler_version()}};

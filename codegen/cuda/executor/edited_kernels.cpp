@@ -59,12 +59,7 @@ void put_back_edited(CompiledProgram& program, const std::string& architecture) 
     kernel.text = std::move(text);
     kernel.key = codegen::blake3_hex("edited\n" + kernel.text);
     program.cubins[k] = compile_source(kernel, path, architecture);
-    ir::Remark note;
-    note.category = "kernel", note.name = "edited";
-    note.text = kernel.name + " is compiled from " + path;
-    for (const codegen::PlanLaunch& launch : program.lowered.plan.launches)
-      if (launch.kernel == static_cast<int>(k)) note.ops.insert(note.ops.end(), launch.ops.begin(), launch.ops.end());
-    program.lowered.plan.remarks.push_back(std::move(note));
+    add_remark(program.lowered, k, "edited", kernel.name + " is compiled from " + path);
   }
 }
 

@@ -134,7 +134,7 @@ Lifted lift_reduction(fuse::KernelOp kernel, mlir::Block& place, std::vector<uns
     maps.erase(maps.begin() + k);
   }
   kernel.setInMapsAttr(b.getArrayAttr(maps));
-  // Nothing walks dims any more that no result depends on.
+  // Nothing walks dims any more that no result has. One may have a dim that its value is equal along.
   fuse::DimBits walked = 0;
   const fuse::BodyDims of_body(body, kernel.getInMaps());
   for (mlir::Value value : body.getTerminator()->getOperands()) walked |= of_body.of(value);
@@ -142,6 +142,9 @@ Lifted lift_reduction(fuse::KernelOp kernel, mlir::Block& place, std::vector<uns
     walked |= of_body.of(other.getValue());
     for (int64_t d : other.getOver()) walked |= fuse::DimBits{1} << d;
   }
+  for (auto map : kernel.getOutMaps().getAsValueRange<mlir::AffineMapAttr>())
+    for (unsigned d = 0; d < map.getNumDims(); ++d)
+      if (map.isFunctionOfDim(d)) walked |= fuse::DimBits{1} << d;
   std::vector<int64_t> extents(kernel.getDims().begin(), kernel.getDims().end());
   for (size_t d = 0; d < extents.size(); ++d)
     if ((walked >> d & 1) == 0) extents[d] = 1;

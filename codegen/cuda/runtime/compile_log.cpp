@@ -52,7 +52,9 @@ CompileLog read_compile_log(std::string_view log, Stack stack) {
       read.entries.back().registers = number_before(line, " registers");
       continue;
     }
-    if (is_lost_schedule(line)) read.refused.emplace_back(line);
+    if (!is_lost_schedule(line)) continue;
+    read.refused.emplace_back(line);
+    read.only_spills &= line.find("Registers are spilled") != std::string_view::npos;
   }
   return read;
 }

@@ -18,6 +18,7 @@ struct CompileLog {
   // Lines of the log, one sentence each: spills, a stack, wgmma serialised or given waits (C7509 … C7520), setmaxnreg
   // ignored (C7504, C7505, C7508), any warning of the front end.
   std::vector<std::string> refused;
+  bool only_spills = true;  // nothing in `refused` but registers that ptxas keeps in memory
 };
 
 // A stack where nothing is spilled is a function of the device library that keeps one.

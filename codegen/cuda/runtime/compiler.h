@@ -14,8 +14,9 @@ struct Cubin {
 };
 
 // `architecture` is sm_90a and the like. Throws DeviceError where there is no NVRTC, CompileError with NVRTC's messages
-// where the text is wrong, and also where `facts.refused` is not empty unless that is asked for.
-enum class OnRefusal { fail, report };
+// where the text is wrong, and also where `facts.refused` is not empty unless that is asked for: of everything, or of
+// spills alone.
+enum class OnRefusal { fail, report, report_spills };
 // Texts of tiles may round a product and a sum once, and keep nothing in memory. Texts of rows round them apart, since two
 // passes that compute a value and compare it must agree in every bit; and the device's own sine keeps a small stack for
 // arguments that are large, which is no spill.
