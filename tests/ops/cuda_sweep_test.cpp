@@ -335,7 +335,7 @@ INSTANTIATE_TEST_SUITE_P(
         PlantedInContract{"linear_gelu", "sums.cuh", "(step % stages)", "(0)"},
         PlantedInContract{"linear_gelu", "panel.cuh", "first + k < end;", "first + k <= end;"},
         PlantedInContract{"linear_gelu", "panel.cuh", "1u << i : 0", "1u : 0"},
-        PlantedInContract{"linear_gelu", "mma_sums.cuh", "mma_tf32(d[i][j], x.small, y[j].big)", "(void)0"},
+        PlantedInContract{"linear_gelu", "mma_sums.cuh", "mma_tf32(d[i][j], small, y_big[j])", "(void)0"},
         PlantedInContract{"linear_gelu", "mma_sums.cuh", "sums_[i][j][r] += step", "sums_[i][j][r] = step"},
         PlantedInContract{"scores", "mma_sums.cuh", "r / 2 * 4)", "r / 2 * 3)"},
         PlantedInContract{"scores", "mma_sums.cuh", "(k_first ? fourth : second)", "(k_first ? second : fourth)", bf16},

@@ -90,9 +90,9 @@ constexpr std::array<TileShape, 4> fma_tiles = {{
 }};
 constexpr std::array<TileShape, 7> mma_tiles = {{
     {128, 128, 64, 32, 256, 1, 1},
-    {128, 64, 32, 32, 256, 2, 1.2},
-    {64, 128, 32, 32, 256, 2, 1.2},
-    {64, 64, 32, 32, 128, 3, 1.3},
+    {128, 64, 64, 32, 128, 2, 1.1},
+    {64, 128, 64, 32, 128, 2, 1.1},
+    {64, 64, 32, 32, 128, 3, 1.2},
     {32, 32, 16, 16, 128, 4, 2.2},
     {16, 64, 16, 16, 128, 4, 2.8},
     {64, 16, 16, 16, 128, 4, 2.8},
@@ -116,6 +116,10 @@ class Chooser {
   static constexpr int64_t multiprocessors = 132;
 
   void try_parts(const TileShape& tile) {
+    // Vectors of an operand that a thread brings in a step: each takes a register or two.
+    const int most = s_.engine == Engine::tf32x3 ? 8 : 16;
+    auto brings = [&](int rows, const Staging& one) { return rows * s_.step / (tile.threads * one.width); };
+    if (brings(tile.m, s_.a) > most || brings(tile.n, s_.b) > most) return;
     for (int64_t wanted = 1; wanted <= 128; wanted += (wanted + 3) / 4) {
       const int64_t part = ceil_div(ceil_div(k_, wanted), s_.step) * s_.step, parts = ceil_div(k_, part);
       constexpr int64_t shortest = 128;
@@ -134,7 +138,7 @@ class Chooser {
     const int64_t blocks = ceil_div(m_, tile.m) * ceil_div(n_, tile.n) * batch_ * parts;
     const int64_t each = ceil_div(blocks, multiprocessors);  // blocks of one multiprocessor
     // Products and additions of a multiprocessor in a clock, and bytes that it moves.
-    const double rate = s_.engine == Engine::fma ? 100 : s_.engine == Engine::tf32x3 ? 200 : 700, bytes = 20;
+    const double rate = s_.engine == Engine::fma ? 60 : s_.engine == Engine::tf32x3 ? 120 : 700, bytes = 40;
     const double sums = static_cast<double>(tile.m) * tile.n;
     // Until something runs, and until a tile is written.
     const double start = 1500 + sums * 8 / bytes;
@@ -165,14 +169,19 @@ int epilogue_width(const Contraction& c) {
 ContractSchedule schedule_contraction(const Contraction& c, F32Products f32) {
   ContractSchedule s;
   s.engine = engine_for(c, f32);
-  if (s.engine != Engine::fma) s.stages = 4;
-  if (s.engine == Engine::half) s.step = 32;
   const mlir::Type element = s.engine == Engine::half ? half_type(c, c.a) : c.sum_type();
   s.a = staging(c, c.a, c.m, element);
   s.b = staging(c, c.b, c.n, element);
-  Chooser(c, s).choose();
   // Whoever brings single elements keeps an offset for each.
-  if (s.a.width == 1 || s.b.width == 1) s.residents = std::max(1, s.residents - 1);
+  const bool single = s.a.width == 1 || s.b.width == 1;
+  if (s.engine == Engine::half) s.step = single ? 32 : 64;
+  Chooser(c, s).choose();
+  if (s.engine == Engine::half && s.tile_m * s.tile_n == 128 * 128) s.residents = 2;
+  if (single) s.residents = std::max(1, s.residents - 1);
+  if (s.engine != Engine::fma) {
+    constexpr int ahead = 64 << 10;  // bytes on their way hide what memory takes
+    s.stages = std::clamp(ahead / ((s.tile_m + s.tile_n) * s.step * bytes_of_element(element)), 2, 4);
+  }
   s.width = epilogue_width(c);
   return s;
 }

@@ -8,11 +8,11 @@
 
 namespace tessera {
 
-// The nearest value of 10 bits behind the point, ties away from 0, as the tensor cores take f32.
-TESSERA_DEVICE float round_to_tf32(float x) {
-  u32 y;
-  asm("cvt.rna.tf32.f32 %0, %1;" : "=r"(y) : "f"(x));
-  return __uint_as_float(y);
+// x as tensor cores take f32, with 10 bits behind the point, and what is left of it, either rounded to nearest. An infinity
+// leaves nothing: the NaN of the subtraction is 0x7fffffff here, and becomes -0.
+TESSERA_DEVICE void split_tf32(float x, float& big, float& small) {
+  big = __uint_as_float((__float_as_uint(x) + 0x1000) & 0xffffe000);
+  small = __uint_as_float(__float_as_uint(x - big) + 0x1000);
 }
 
 // K of 8: a in (g, t), (g + 8, t), (g, t + 4), (g + 8, t + 4), b in (g, t), (g, t + 4). Bits behind the tenth are not seen.

@@ -9,21 +9,31 @@ namespace tessera {
 
 enum class Lie { along_k, along_rows };  // which neighbours an operand has in memory, and so in shared memory
 
-// `rows` of M or N by `depth` of K. Lines are a little longer than what they hold, so that the rows which a warp reads at
-// once lie in different banks.
+// `rows` of M or N by `depth` of K. Pieces of 16 bytes change places within their line, so that what a warp reads at once
+// of several lines lies in different banks: lane (g, t) reads row g of 8, and K t of 4 or 16 bytes of it.
 template <class T, int row_count, int depth_of, Lie lie_of> struct Panel {
   using Element = T;
   static constexpr int rows = row_count, depth = depth_of;
   static constexpr Lie lie = lie_of;
   static constexpr int line_length = lie == Lie::along_k ? depth : rows, lines = rows * depth / line_length;
-  static constexpr int pitch = line_length + (lie == Lie::along_rows && sizeof(T) == 4 ? 8 : 16 / int(sizeof(T)));
 
-  alignas(16) T values[lines * pitch];
+  alignas(128) T values[lines * line_length];
 
-  TESSERA_DEVICE static int offset(int row, int k) { return lie == Lie::along_k ? row * pitch + k : k * pitch + row; }
+  TESSERA_DEVICE static int offset(int row, int k) {
+    const int line = lie == Lie::along_k ? row : k, place = lie == Lie::along_k ? k : row;
+    return line * line_length + (place / piece ^ swizzle(line)) * piece + place % piece;
+  }
   TESSERA_DEVICE T* address(int row, int k) { return values + offset(row, k); }
   TESSERA_DEVICE const T* address(int row, int k) const { return values + offset(row, k); }
   TESSERA_DEVICE T at(int row, int k) const { return values[offset(row, k)]; }
+
+ private:
+  static constexpr int piece = 16 / int(sizeof(T)), pieces = line_length / piece < 8 ? line_length / piece : 8;
+  static constexpr int in_all_banks = pieces < 8 ? 8 / pieces : 1;  // lines of which 32 banks hold one piece each
+  // Single elements are read of 4 lines, two pieces of each; else one piece of 8 lines.
+  static constexpr int at_once = lie == Lie::along_rows && sizeof(T) == 4 && pieces > 1 ? 2 : 1;
+
+  TESSERA_DEVICE static int swizzle(int line) { return line / in_all_banks % (pieces / at_once) * at_once; }
 };
 
 // What one thread of `threads` brings: vectors of `width` neighbours, the same places of every tile. The offsets of its
@@ -33,7 +43,7 @@ template <class Panel, int width, int threads, class Stored, class Offset> class
   static constexpr int per_line = Panel::line_length / width, vectors = per_line * Panel::lines;
   static constexpr int count = (vectors + threads - 1) / threads, step = threads / per_line;
   static constexpr int offsets = along_k ? count : 1;
-  static_assert(threads % per_line == 0, "each thread keeps its place on the line");
+  static_assert(threads % per_line == 0 && offsets <= 32, "each thread keeps its place on the line");
   using Element = typename Panel::Element;
 
   const Stored* from_;

@@ -54,34 +54,34 @@ pad_501544f3(const float* __restrict__ dy, float* __restrict__ value) {
 //   reads      value 64x128x30x30xf32, weight 128x64x3x3xf32
 //   writes     contract_value 64x64x28x28xf32
 //   moves      42.6 MB, 7398.8 MFLOP
-//   schedule   tile 64 x 128, 32 x 32 a warp, 256 threads, steps of 16 of K, 4 stages; tensor cores, tf32 x 3; a 1 at once along K; b 1 at once along rows; 392 blocks
+//   schedule   tile 64 x 64, 32 x 32 a warp, 128 threads, steps of 16 of K, 4 stages; tensor cores, tf32 x 3; a 1 at once along K; b 1 at once along rows; 784 blocks
 //   from       programs.cpp:25  contract
 #include "contract.cuh"
 
 namespace tessera {
 
-struct contract_d0a32f81_shared {
+struct contract_141ee790_shared {
   Panel<float, 64, 16, Lie::along_k> a[4];
-  Panel<float, 128, 16, Lie::along_rows> b[4];
+  Panel<float, 64, 16, Lie::along_rows> b[4];
 };
-using contract_d0a32f81_sums = SumTile<float, 64, 128>;
+using contract_141ee790_sums = SumTile<float, 64, 64>;
 
-extern "C" __constant__ Launch contract_d0a32f81_launch = {256, 1, shared_bytes<contract_d0a32f81_shared, contract_d0a32f81_sums>, {}};
+extern "C" __constant__ Launch contract_141ee790_launch = {128, 1, shared_bytes<contract_141ee790_shared, contract_141ee790_sums>, {}};
 
-extern "C" __global__ void __launch_bounds__(256, 1)
-contract_d0a32f81(const float* __restrict__ weight, const float* __restrict__ value, float* __restrict__ contract_value) {
-  auto& shared = shared_memory<contract_d0a32f81_shared>();
-  auto& sums = shared_memory<contract_d0a32f81_sums>();  // where the operands were
-  const Place tile = Raster{1, 392, 8}.at(static_cast<int>(blockIdx.x));
-  const int m_first = tile.row * 64, n_first = tile.column * 128;
+extern "C" __global__ void __launch_bounds__(128, 2)
+contract_141ee790(const float* __restrict__ weight, const float* __restrict__ value, float* __restrict__ contract_value) {
+  auto& shared = shared_memory<contract_141ee790_shared>();
+  auto& sums = shared_memory<contract_141ee790_sums>();  // where the operands were
+  const Place tile = Raster{1, 784, 8}.at(static_cast<int>(blockIdx.x));
+  const int m_first = tile.row * 64, n_first = tile.column * 64;
   const int k_first = 0, k_end = 1152;
   const auto a_row = [](int m) { return m * 9; };
   const auto a_column = [](int k) { return k / 9 * 576 - k % 9; };
-  const Stager<Panel<float, 64, 16, Lie::along_k>, 1, 256, float, int> a(weight + 8, m_first, 64, a_row);
+  const Stager<Panel<float, 64, 16, Lie::along_k>, 1, 128, float, int> a(weight + 8, m_first, 64, a_row);
   const auto b_row = [](int n) { return n / 784 * 115200 + n / 28 % 28 * 30 + n % 28; };
   const auto b_column = [](int k) { return k / 9 * 900 + k / 3 % 3 * 30 + k % 3; };
-  const Stager<Panel<float, 128, 16, Lie::along_rows>, 1, 256, float, int> b(value, n_first, 50176, b_row);
-  MmaSums<Tf32x3, 64, 128, 32, 32> product;
+  const Stager<Panel<float, 64, 16, Lie::along_rows>, 1, 128, float, int> b(value, n_first, 50176, b_row);
+  MmaSums<Tf32x3, 64, 64, 32, 32> product;
   walk_k<4>(
       (k_end - k_first + 15) / 16,
       [&](int slot, int step) {
@@ -92,8 +92,8 @@ contract_d0a32f81(const float* __restrict__ weight, const float* __restrict__ va
       [&](int slot) { product.add(shared.a[slot], shared.b[slot]); });
   product.put(sums);
 #pragma unroll 1
-  for (int i = static_cast<int>(threadIdx.x); i < 2048; i += 256) {
-    const int row = i / 32, column = i % 32 * 4;
+  for (int i = static_cast<int>(threadIdx.x); i < 1024; i += 128) {
+    const int row = i / 16, column = i % 16 * 4;
     const int m = m_first + row, n = n_first + column;
     const int n_3 = n % 28;
     const int n_2 = n / 28 % 28;

@@ -5,8 +5,10 @@
 
 namespace tessera {
 
-inline float round_to_tf32(float x) {
-  return x - x != 0 ? x : __uint_as_float((__float_as_uint(x) + 0x1000) & 0xffffe000);
+inline void split_tf32(float x, float& big, float& small) {
+  big = __uint_as_float((__float_as_uint(x) + 0x1000) & 0xffffe000);
+  const float rest = x - big;  // its NaN is another than the card's
+  small = rest != rest && x == x ? 0.f : __uint_as_float(__float_as_uint(rest) + 0x1000);
 }
 
 // d[rows g, g + 8; columns 2t, 2t + 1] += Σ over k of x(row, k) · y(column, k).
