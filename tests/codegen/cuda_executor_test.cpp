@@ -4,6 +4,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -481,6 +482,36 @@ TEST_F(CudaFiles, a_warm_start_lowers_and_compiles_nothing) {
   Program strict = program();
   strict.strict = true;
   EXPECT_FALSE(cuda::compile_program(strict, architecture).is_from_disk);
+}
+
+// What a process of the next test does.
+TEST_F(CudaFiles, DISABLED_child) {
+  setenv("TESSERA_CACHE_DIR", getenv("TESSERA_TEST_SHARED"), 1);
+  EXPECT_EQ(run(tripled())[5], 15);
+  cuda::compile_program(program(), architecture);
+}
+
+TEST_F(CudaFiles, many_processes_start_at_once) {
+  setenv("TESSERA_TEST_SHARED", (folder_ / "cache").c_str(), 1);
+  std::vector<pid_t> children;
+  for (int k = 0; k < 4; ++k) {
+    children.push_back(fork());
+    if (children.back() != 0) continue;
+    unsetenv("GTEST_OUTPUT");
+    execl("/proc/self/exe", "child", "--gtest_also_run_disabled_tests", "--gtest_filter=CudaFiles.DISABLED_child",
+          "--gtest_brief=1", nullptr);
+    _exit(127);
+  }
+  for (pid_t child : children) {
+    int status = 0;
+    waitpid(child, &status, 0);
+    EXPECT_TRUE(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+  }
+  for (const codegen::CachedFile& file : codegen::cached_files())
+    EXPECT_TRUE(codegen::read_cached(file.key, file.kind)) << file.path;
+  const int compiled = device.compiled;
+  EXPECT_TRUE(cuda::compile_program(program(), architecture).is_from_disk);
+  EXPECT_EQ(device.compiled, compiled);
 }
 
 TEST_F(CudaFiles, a_cubin_that_is_gone_is_made_again) {
