@@ -1,12 +1,12 @@
-// The compiled steps of the three trainers lower to CUDA C++ without a card, and NVRTC takes the contractions of them as
-// scheduled. Nothing runs: results are zeros.
+// The compiled steps of the three trainers lower to CUDA C++ without a card, and NVRTC takes their kernels as scheduled.
+// Nothing runs: results are zeros.
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <cstring>
 
-#include <tessera/codegen/cuda/executor/lower_program.h>
+#include <tessera/codegen/cuda/executor/compile_program.h>
 #include <tessera/codegen/cuda/runtime/compiler.h>
 #include <tessera/core/executor.h>
 #include <tessera/nn/models/gpt.h>
@@ -58,17 +58,14 @@ class CudaTrainers : public ::testing::Test {
     return launches;
   }
 
-  void compile_all() const {
+  void compile_all() {
     try {
       cuda::compiler_version();
     } catch (const DeviceError&) {
       GTEST_SKIP() << "no NVRTC on this host";
     }
-    for (size_t k = 0; k < lowers_.last.kernels.size(); ++k) {
-      const cuda::KernelSource& kernel = lowers_.last.kernels[k];
-      if (lowers_.last.plan.kernels[k].kind != "contract") continue;  // for others see the op sweep
-      const cuda::Cubin cubin =
-          cuda::compile_kernel(kernel.name + ".cu", kernel.text, "sm_90a", cuda::OnRefusal::report, cuda::TextOf::rows);
+    for (cuda::KernelSource& kernel : lowers_.last.kernels) {
+      const cuda::Cubin cubin = cuda::compile_to_registers(kernel, kernel.name + ".cu", "sm_90a");
       EXPECT_THAT(cubin.facts.refused, ::testing::IsEmpty()) << kernel.text;
     }
   }

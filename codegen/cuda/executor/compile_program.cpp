@@ -53,7 +53,24 @@ std::optional<CompiledProgram> from_disk(const std::string& key, const std::stri
 
 }  // namespace
 
-Cubin compile_source(const KernelSource& source, const std::string& file_name, const std::string& architecture) {
+Cubin compile_to_registers(KernelSource& source, const std::string& file_name, const std::string& architecture) {
+  auto compile = [&](const std::string& text) {
+    return compile_kernel(file_name, text, architecture, OnRefusal::report_spills, TextOf::rows);
+  };
+  Cubin made = compile(source.text);
+  if (made.facts.refused.empty()) return made;
+  constexpr std::string_view bounds = "__launch_bounds__(";
+  const size_t at = source.text.find(bounds), end = source.text.find(')', at);
+  if (end == std::string::npos || source.text.substr(at, end - at).find(',') != std::string::npos) return made;
+  std::string roomy = source.text;
+  roomy.insert(end, ", 1");
+  Cubin other = compile(roomy);
+  if (!other.facts.refused.empty()) return made;
+  source.text = std::move(roomy);
+  return other;
+}
+
+Cubin compile_source(KernelSource& source, const std::string& file_name, const std::string& architecture) {
   const std::string key = cubin_key(source, architecture, compiler_version());
   if (auto stored = codegen::read_cached(key, "cubin")) {
     Cubin cubin;
@@ -61,7 +78,7 @@ Cubin compile_source(const KernelSource& source, const std::string& file_name, c
     if (auto spills = codegen::read_cached(key, spills_kind)) cubin.facts.refused.push_back(std::move(*spills));
     return cubin;
   }
-  Cubin made = compile_kernel(file_name, source.text, architecture, OnRefusal::report_spills, TextOf::rows);
+  Cubin made = compile_to_registers(source, file_name, architecture);
   if (!made.facts.refused.empty()) codegen::write_cached(key, spills_kind, made.facts.refused.front());
   codegen::write_cached(key, "cubin", made.image);
   return made;
@@ -85,7 +102,7 @@ CompiledProgram compile_program(const Program& program, const std::string& archi
     made.lowered = lower_program(program);
     made.cubins.resize(made.lowered.kernels.size());
     codegen::on_threads(made.cubins.size(), [&](size_t k) {
-      const KernelSource& source = made.lowered.kernels[k];
+      KernelSource& source = made.lowered.kernels[k];
       made.cubins[k] = compile_source(source, source.name + ".cu", architecture);
     });
     for (size_t k = 0; k < made.cubins.size(); ++k)

@@ -23,8 +23,12 @@ CompiledProgram compile_program(const Program& program, const std::string& archi
 // Says something of a kernel in the program's remarks, beside the ops that it computes.
 void add_remark(LoweredProgram& program, size_t kernel, const char* name, std::string text);
 
+// By NVRTC. Where ptxas keeps values in memory so that more blocks fit beside each other, the text comes to say that one
+// is enough.
+Cubin compile_to_registers(KernelSource& source, const std::string& file_name, const std::string& architecture);
+
 // One text, from the disk or by NVRTC, whose messages call it `file_name`. A kernel that needs more registers than
 // there are is slower and right: `facts.refused` then holds what ptxas said, and compile_program makes a remark of it.
-Cubin compile_source(const KernelSource& source, const std::string& file_name, const std::string& architecture);
+Cubin compile_source(KernelSource& source, const std::string& file_name, const std::string& architecture);
 
 }  // namespace tessera::cuda

@@ -51,18 +51,18 @@ KernelSource group_text(const KernelSource& kernel, size_t count, int64_t blocks
   std::string& text = made.text;
   const size_t open = text.find(kernel.name + "(", text.find("__global__")) + kernel.name.size() + 1,
                close = text.find(") {\n", open);
-  std::string parameters, first_lines;
-  if (blocks == 1) first_lines = "  const int tensor = static_cast<int>(blockIdx.x), block = 0;\n";
-  else
-    first_lines =
-        fmt::format("  const int tensor = static_cast<int>(blockIdx.x) / {0}, block = blockIdx.x % {0};\n", blocks);
+  std::string body = text.substr(close + 4), parameters, first_lines;
+  const bool has_place = body.find("blockIdx.x") != std::string::npos;  // a block alone need not say where it is
+  first_lines = fmt::format("  const int tensor = static_cast<int>(blockIdx.x){};\n",
+                            blocks == 1 ? "" : fmt::format(" / {}", blocks));
+  if (has_place)
+    first_lines += fmt::format("  const int block = {};\n", blocks == 1 ? "0" : fmt::format("blockIdx.x % {}", blocks));
   for (const std::string& one : split(text.substr(open, close - open))) {
     const Parameter p = read_parameter(one);
     parameters += fmt::format("{}const Each<{}, {}> __grid_constant__ {}_of", parameters.empty() ? "" : ",\n    ",
                               p.type, count, p.name);
     first_lines += fmt::format("  {} {}{} = {}_of.of[tensor];\n", p.type, p.restricted, p.name, p.name);
   }
-  std::string body = text.substr(close + 4);
   replace_all(body, "static_cast<int>(blockIdx.x)", "block");
   replace_all(body, "blockIdx.x", "block");
   text = text.substr(0, open) + parameters + ") {\n" + first_lines + body;

@@ -31,7 +31,7 @@ Parts split_rows(fuse::KernelOp kernel, int64_t parts, mlir::Block& place);
 // number divides it.
 int64_t parts_of_row(fuse::KernelOp kernel, int64_t blocks);
 // So many parts are worth the launches of a kernel that does more than reduce: first its reductions, then the rest.
-inline constexpr int64_t parts_worth_lifting = 16;
+inline constexpr int64_t parts_worth_lifting = 4;
 
 // Does it reduce its rows and nothing else?
 bool is_plain_reduction(fuse::KernelOp kernel);

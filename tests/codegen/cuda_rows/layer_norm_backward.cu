@@ -183,7 +183,8 @@ extern "C" __constant__ Launch cast_30a70beb_x2_launch = {256, 1, 0, {}};
 extern "C" __global__ void __launch_bounds__(256)
 cast_30a70beb_x2(const Each<const float*, 2> __grid_constant__ reduce_value_of,
     const Each<bf16*, 2> __grid_constant__ cast_value_of) {
-  const int tensor = static_cast<int>(blockIdx.x) / 2, block = blockIdx.x % 2;
+  const int tensor = static_cast<int>(blockIdx.x) / 2;
+  const int block = blockIdx.x % 2;
   const float* __restrict__ reduce_value = reduce_value_of.of[tensor];
   bf16* __restrict__ cast_value = cast_value_of.of[tensor];
   const int t = block * 256 + static_cast<int>(threadIdx.x);
