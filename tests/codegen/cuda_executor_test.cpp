@@ -246,6 +246,14 @@ TEST_F(CudaExecutor, the_arena_moves) {
   EXPECT_EQ(floats(small(ramp(64))), first);
 }
 
+// One text serves both, since neither needs a guard; the second has twice the blocks.
+TEST_F(CudaExecutor, tensors_of_other_extents_share_a_text_and_no_launch) {
+  auto f = compile([] { return std::vector<Tensor>{zeros({2048}, f32), zeros({4096}, f32), zeros({2048}, f32)}; });
+  for (const Tensor& x : f())
+    for (float value : floats(x)) ASSERT_EQ(value, 0);
+  EXPECT_THAT(f.text("kernels"), HasSubstr("2 launches")) << f.text("kernels");
+}
+
 TEST_F(CudaExecutor, what_the_host_writes_reaches_the_device) {
   Tensor x = ramp(20);
   auto f = compile([](Tensor v) { return v * 2; });

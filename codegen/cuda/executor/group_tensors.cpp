@@ -121,7 +121,9 @@ void group_tensors(LoweredProgram& program) {
   std::map<std::string, int> number;  // of kernels made here
   for (size_t begin = 0, end; begin < plan.launches.size(); begin = end) {
     const size_t most = most_parameter_bytes / (8 * std::max<size_t>(plan.launches[begin].values.size(), 1));
-    for (end = begin + 1; end < plan.launches.size() && plan.launches[end].joins && end - begin < most;) ++end;
+    // A text without a guard may serve several extents: then it has more blocks for one than for another.
+    auto fits = [&](const PlanLaunch& one) { return one.joins && one.tasks == plan.launches[begin].tasks; };
+    for (end = begin + 1; end < plan.launches.size() && fits(plan.launches[end]) && end - begin < most;) ++end;
     if (end == begin + 1) {
       launches.push_back(std::move(plan.launches[begin]));
       launches.back().joins = false;
