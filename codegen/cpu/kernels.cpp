@@ -61,8 +61,7 @@ LlvmModule lower(mlir::MLIRContext& context, const KernelRequest& request, Kerne
 
 void compile_all(std::vector<Work>& work, std::vector<std::string>* llvm_texts) {
   on_threads(work.size(), [&](size_t k) {
-    work[k].object =
-        compile_object(std::move(work[k].module), host_target(), llvm_texts ? &(*llvm_texts)[k] : nullptr);
+    work[k].object = compile_object(std::move(work[k].module), host_target(), llvm_texts ? &(*llvm_texts)[k] : nullptr);
   });
 }
 

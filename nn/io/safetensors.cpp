@@ -7,6 +7,7 @@
 #include <fstream>
 #include <set>
 
+#include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
 #include <tessera/core/error.h>
@@ -170,7 +171,7 @@ void save_safetensors(const std::string& path, const std::vector<std::pair<std::
   uint64_t at = 0;
   for (auto& [name, value] : tensors) {
     if (!names.insert(name).second)
-      throw ValueError({.code = "T-V130", .fault = path + " cannot hold two tensors called '" + name + "'"});
+      throw ValueError({.code = "T-V130", .fault = fmt::format("{} cannot hold two tensors called '{}'", path, name)});
     uint64_t bytes = static_cast<uint64_t>(value.numel()) * size_of(value.dtype());
     header[name] = {
         {"dtype", file_name_of(value.dtype())}, {"shape", value.shape().dims()}, {"data_offsets", {at, at + bytes}}};
