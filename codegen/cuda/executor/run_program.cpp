@@ -192,10 +192,14 @@ void ProgramRunner::launch(size_t number) {
   else kernels_[static_cast<size_t>(launch.kernel)].launch(blocks_of(launch), parameters_of(launch, pointers));
 }
 
-void ProgramRunner::launch_all() {
+void ProgramRunner::clear_errors() {
   if (error_words_ > 0)
     check(driver().copy_within_stream(errors_->address(), errors_at_start_->address(), errors_->bytes(), nullptr),
           "clear error words");
+}
+
+void ProgramRunner::launch_all() {
+  clear_errors();
   for (size_t k = 0; k < lowered_->plan.launches.size(); ++k) launch(k);
 }
 
@@ -205,9 +209,7 @@ void ProgramRunner::launch_checked(const Program& recorded) {
   const bool timed = codegen::LaunchTimes::wanted();
   wait_for_device();
   if (timed) times_.begin_run(plan);
-  if (error_words_ > 0)
-    check(driver().copy_within_stream(errors_->address(), errors_at_start_->address(), errors_->bytes(), nullptr),
-          "clear error words");
+  clear_errors();
   for (size_t k = 0; k < plan.launches.size(); ++k) {
     launch(k);
     wait_for_device();

@@ -51,6 +51,7 @@ class ProgramRunner {
   void launch_checked(const Program& recorded);
   bool has_step(size_t number) const;
   size_t bytes_copied(const codegen::PlanLaunch& copy) const;
+  void clear_errors();
   void launch(size_t number);
   void replay();
   void record_graph();
