@@ -284,6 +284,21 @@ TEST_F(CudaExecutor, an_argument_that_comes_again_stays) {
   }
 }
 
+// The driver takes long to start a graph of many branches: what could all run at once stands in a few lines.
+TEST_F(CudaExecutor, a_graph_has_few_branches) {
+  std::vector<std::unique_ptr<State>> states;
+  for (int k = 0; k < 12; ++k) states.push_back(std::make_unique<State>("s", ramp(50000, static_cast<float>(k))));
+  auto step = compile([&](Tensor x) {
+    for (auto& state : states) state->assign(state->value() + x);
+  });
+  for (int k = 0; k < 3; ++k) step(1.f);
+  if (counts) {
+    EXPECT_GT(device.branches, 1);
+    EXPECT_LE(device.branches, 4);
+  }
+  for (int k = 0; k < 12; ++k) EXPECT_EQ(floats(*states[static_cast<size_t>(k)])[7], static_cast<float>(k) + 10);
+}
+
 TEST_F(CudaExecutor, a_call_has_taken_its_arguments_when_it_returns) {
   Tensor x = ramp(20);
   auto f = compile([](Tensor v) { return v * 2; });

@@ -45,13 +45,27 @@ std::string read(const fs::path& path) {
 
 class CudaRowsText : public ::testing::TestWithParam<std::string> {};
 
-TEST_P(CudaRowsText, is_the_golden_one) {
-  const std::string text = text_of(lowered(GetParam(), 16384, 4096, bf16));
-  const fs::path actual = fs::path(TESSERA_CUDA_ACTUAL) / (GetParam() + ".cu");
+void expect_golden(const LoweredProgram& program, const std::string& name) {
+  const std::string text = text_of(program);
+  const fs::path actual = fs::path(TESSERA_CUDA_ACTUAL) / (name + ".cu");
   fs::create_directories(actual.parent_path());
   std::ofstream(actual) << text;
-  EXPECT_EQ(text, read(fs::path(TESSERA_CUDA_ROWS) / (GetParam() + ".cu"))) << "what it is now: " << actual;
+  EXPECT_EQ(text, read(fs::path(TESSERA_CUDA_ROWS) / (name + ".cu"))) << "what it is now: " << actual;
 }
+
+void expect_no_spills(const LoweredProgram& program) {
+  for (const KernelSource& kernel : program.kernels) {
+    for (const char* architecture : {"sm_80", "sm_89", "sm_90a"}) {
+      const Cubin cubin =
+          compile_kernel(kernel.name + ".cu", kernel.text, architecture, OnRefusal::report, TextOf::rows);
+      EXPECT_THAT(cubin.facts.refused, ::testing::IsEmpty()) << architecture << "\n" << kernel.text;
+      ASSERT_EQ(cubin.facts.entries.size(), 1u) << cubin.log;
+      EXPECT_EQ(cubin.facts.entries[0].spill_stores + cubin.facts.entries[0].spill_loads, 0) << cubin.log;
+    }
+  }
+}
+
+TEST_P(CudaRowsText, is_the_golden_one) { expect_golden(lowered(GetParam(), 16384, 4096, bf16), GetParam()); }
 
 TEST_P(CudaRowsText, compiles_to_its_schedule_everywhere) {
   try {
@@ -64,20 +78,29 @@ TEST_P(CudaRowsText, compiles_to_its_schedule_everywhere) {
     DType dtype;
   };
   for (const Size& size : {Size{16384, 4096, bf16}, Size{300, 77, f32}, Size{5, 50304, f16}, Size{64, 768, f64}}) {
-    const LoweredProgram program = lowered(GetParam(), size.rows, size.columns, size.dtype);
-    for (const KernelSource& kernel : program.kernels) {
-      for (const char* architecture : {"sm_80", "sm_89", "sm_90a"}) {
-        const Cubin cubin =
-            compile_kernel(kernel.name + ".cu", kernel.text, architecture, OnRefusal::report, TextOf::rows);
-        EXPECT_THAT(cubin.facts.refused, ::testing::IsEmpty()) << architecture << "\n" << kernel.text;
-        ASSERT_EQ(cubin.facts.entries.size(), 1u) << cubin.log;
-        EXPECT_EQ(cubin.facts.entries[0].spill_stores + cubin.facts.entries[0].spill_loads, 0) << cubin.log;
-      }
-    }
+    expect_no_spills(lowered(GetParam(), size.rows, size.columns, size.dtype));
   }
 }
 
 INSTANTIATE_TEST_SUITE_P(programs, CudaRowsText, ::testing::ValuesIn(testing::row_program_names()),
+                         [](const auto& name) { return name.param; });
+
+// Rows that leave no room for a second block in registers: in one walk, or held in shared memory.
+class CudaLongRowsText : public ::testing::TestWithParam<std::string> {};
+
+TEST_P(CudaLongRowsText, is_the_golden_one_and_compiles_everywhere) {
+  const LoweredProgram program = lowered(GetParam(), 8192, 50304, bf16);
+  expect_golden(program, GetParam() + "_long");
+  try {
+    compiler_version();
+  } catch (const DeviceError&) {
+    GTEST_SKIP() << "no NVRTC on this host";
+  }
+  expect_no_spills(program);
+}
+
+INSTANTIATE_TEST_SUITE_P(programs, CudaLongRowsText,
+                         ::testing::Values("cross_entropy", "cross_entropy_backward", "softmax"),
                          [](const auto& name) { return name.param; });
 
 TEST(CudaExecutor, is_there_and_says_what_is_missing) {

@@ -227,8 +227,44 @@ INSTANTIATE_TEST_SUITE_P(programs, CudaRowsLarge,
                                            Large{"argsort", 2, 40000, bf16}, Large{"cumsum", 1, 90000, f32},
                                            Large{"cumsum_reversed", 2, 70000, f32},
                                            Large{"cumsum_columns", 5000, 3, f32}, Large{"softmax", 1, 200000, f32},
-                                           Large{"total", 300, 1000, f32}, Large{"layer_norm_backward", 2, 40000, f32}),
-                         [](const auto& large) { return std::string(large.param.program); });
+                                           Large{"total", 300, 1000, f32}, Large{"layer_norm_backward", 2, 40000, f32},
+                                           // in one walk, in shared memory, too long for it
+                                           Large{"cross_entropy", 140, 33000, bf16},
+                                           Large{"cross_entropy_backward", 132, 33000, bf16},
+                                           Large{"softmax_backward", 132, 32776, bf16},
+                                           Large{"softmax", 132, 32769, f32}, Large{"softmax", 132, 51000, bf16}),
+                         [](const auto& large) {
+                           return std::string(large.param.program) + "_" + std::to_string(large.param.columns);
+                         });
+
+// The text that goes over a long row once.
+class CudaRunningPlanted : public ::testing::TestWithParam<std::pair<const char*, const char*>> {};
+
+TEST_P(CudaRunningPlanted, is_found) {
+  Draw draw(23);
+  RowProgram made = row_program(
+      "cross_entropy", 140, 33000, bf16,
+      [&](const std::string& name, DType dtype, const Shape& shape) { return random_input(draw, name, dtype, shape); });
+  cuda::LoweredProgram lowered = cuda::lower_program(made.program);
+  const std::vector<BufferPtr> right = run_on_host(lowered, made.program, made.arguments);
+  size_t planted = 0;
+  for (cuda::KernelSource& kernel : lowered.kernels) {
+    const size_t at = kernel.text.find(GetParam().first);
+    if (at == std::string::npos) continue;
+    kernel.text.replace(at, std::strlen(GetParam().first), GetParam().second);
+    ++planted;
+  }
+  ASSERT_EQ(planted, 1u) << "the text no longer says " << GetParam().first;
+  const std::vector<BufferPtr> wrong = run_on_host(lowered, made.program, made.arguments);
+  EXPECT_NE(difference(*wrong[0], *right[0], f32, 1, {64}), "");
+}
+
+INSTANTIATE_TEST_SUITE_P(texts, CudaRunningPlanted,
+                         ::testing::Values(std::pair{"sum_part_1 * rescale(highest_part_1, highest_now_1)",
+                                                     "sum_part_1"},
+                                           std::pair{"sum_part_1 * rescale(highest_part_1, highest_1)", "sum_part_1"},
+                                           std::pair{"highest_part_1 = highest_now_1;", ""}),
+                         [](const auto& planted) { return std::to_string(planted.index); });
 
 // What a wrong text would be: each change must be seen, or running texts here proves nothing.
 struct Planted {
@@ -264,27 +300,31 @@ TEST_P(CudaRowsPlanted, is_found) {
 
 INSTANTIATE_TEST_SUITE_P(
     texts, CudaRowsPlanted,
-    ::testing::Values(
-        Planted{"layer_norm", "if (column < 1540)", "if (column < 1536)"},
-        Planted{"layer_norm", "across_block<Sum", "across_block<Max"}, Planted{"layer_norm", " * 4;", " * 4 + 4;"},
-        Planted{"softmax", "across_block<Sum", "across_block<Max"},
-        Planted{"layer_norm_backward", "row += ", "row += 1 + "},
-        Planted{"layer_norm_backward", "row = group;", "row = 1 + group;"},
-        Planted{"column_sum", "(group / 8) * 1540", "(group / 8) * 1539"},
-        Planted{"rms_norm_backward", "across_warps<Sum", "across_warps<Product"},
-        Planted{"adamw", "= ::sqrtf", "= ::fabsf"}, Planted{"dropout", "(i64(0), 0x", "(i64(1), 0x"},
-        Planted{"argmax", "find_in_row<Largest", "find_in_row<Smallest"},
-        Planted{"argmax", "begin + 1540", "begin + 700"},
-        Planted{"argsort", "argsort_in_block<true", "argsort_in_block<false"},
-        Planted{"argsort", ", 1540, 1", ", 1539, 1"}, Planted{"cumsum", "scan_row<Sum", "scan_row<Max"},
-        Planted{"cumsum", ", 1540, 1}", ", 1540, 2}"}, Planted{"cumsum_reversed", "x + start, 1540", "x + start, 1539"},
-        Planted{"cumsum_columns", "scan_lanes<Sum", "scan_lanes<Max"},
-        Planted{"cumsum_columns", ", part);", ", part - 1);"},
-        Planted{"embedding_backward", "combine_chunk<Sum", "combine_chunk<Max"},
-        Planted{"embedding_backward", "tails + place, 1540);", "tails + place, 1536);"},
-        Planted{"embedding_backward", "first, heads + place", "first + 16, heads + place"},
-        Planted{"embedding_backward", ") * 16;", ") * 15;"}, Planted{"total", "group * 13 + split", "group"},
-        Planted{"update_rows", "= clamped(", "= 7 + clamped("}),
+    ::testing::Values(Planted{"layer_norm", "if (column < 1540)", "if (column < 1536)"},
+                      Planted{"layer_norm", "across_block<Sum", "across_block<Max"},
+                      Planted{"layer_norm", " * 4;", " * 4 + 4;"},
+                      Planted{"softmax", "across_block<Sum", "across_block<Max"},
+                      Planted{"layer_norm_backward", "row += ", "row += 1 + "},
+                      Planted{"layer_norm_backward", "row = group;", "row = 1 + group;"},
+                      Planted{"column_sum", "(group / 8) * 1540", "(group / 8) * 1539"},
+                      Planted{"rms_norm_backward", "across_warps<Sum", "across_warps<Product"},
+                      Planted{"adamw", "= ::sqrtf", "= ::fabsf"}, Planted{"dropout", "(i64(0), 0x", "(i64(1), 0x"},
+                      Planted{"argmax", "find_in_row<Largest", "find_in_row<Smallest"},
+                      Planted{"argmax", "begin + 1540", "begin + 700"},
+                      Planted{"argsort", "argsort_in_block<true", "argsort_in_block<false"},
+                      Planted{"cross_entropy", "const int column = place_1;", "const int column = place_1 + 1;"},
+                      Planted{"cross_entropy_backward", "+ i == place_1", "+ i == place_1 - 1"},
+                      Planted{"layer_norm_backward", "= -mul_", "= mul_"}, Planted{"argsort", ", 1540, 1", ", 1539, 1"},
+                      Planted{"cumsum", "scan_row<Sum", "scan_row<Max"}, Planted{"cumsum", ", 1540, 1}", ", 1540, 2}"},
+                      Planted{"cumsum_reversed", "x + start, 1540", "x + start, 1539"},
+                      Planted{"cumsum_columns", "scan_lanes<Sum", "scan_lanes<Max"},
+                      Planted{"cumsum_columns", ", part);", ", part - 1);"},
+                      Planted{"embedding_backward", "combine_chunk<Sum", "combine_chunk<Max"},
+                      Planted{"embedding_backward", "tails + place, 1540);", "tails + place, 1536);"},
+                      Planted{"embedding_backward", "first, heads + place", "first + 16, heads + place"},
+                      Planted{"embedding_backward", ") * 16;", ") * 15;"},
+                      Planted{"total", "group * 13 + split", "group"},
+                      Planted{"update_rows", "= clamped(", "= 7 + clamped("}),
     [](const auto& planted) { return std::to_string(planted.index) + "_" + planted.param.program; });
 
 // The same for contractions: in their texts, and in what the device header does for all of them.

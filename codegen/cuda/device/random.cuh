@@ -47,8 +47,5 @@ TESSERA_DEVICE u32 random_bits(u64 seed, u64 stream, u64 step, u64 element) {
 
 // Bits as a number in [0, 1).
 TESSERA_DEVICE float uniform(u32 bits) { return static_cast<float>(bits >> 8) * 0x1p-24f; }
-TESSERA_DEVICE float uniform(u64 seed, u64 stream, u64 step, u64 element) {
-  return uniform(random_bits(seed, stream, step, element));
-}
 
 }  // namespace tessera

@@ -5,5 +5,6 @@
 #include "launch.cuh"
 #include "random.cuh"
 #include "reduce.cuh"
+#include "running_sum.cuh"
 #include "scalar.cuh"
 #include "vector.cuh"

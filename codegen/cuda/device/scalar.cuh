@@ -57,6 +57,9 @@ template <class T> TESSERA_DEVICE T to_integer(double x) {
   return x >= static_cast<double>(highest) ? highest : static_cast<T>(x);
 }
 
+// A place in a row that is compared with places of 32 bits; what no row has is −1.
+TESSERA_DEVICE int as_place(i64 x) { return x >= 0 && x <= 0x7fffffff ? static_cast<int>(x) : -1; }
+
 // ---- NaN wins ----
 
 template <class T> TESSERA_DEVICE T maximum(T x, T y) { return x > y || x != x ? x : y; }

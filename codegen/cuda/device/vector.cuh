@@ -27,13 +27,36 @@ template <class T, int count> union Pieces {
   TESSERA_DEVICE Pieces() {}
 };
 
+TESSERA_DEVICE u32 word_of(const uint4& bits, int i) {
+  return i == 0 ? bits.x : i == 1 ? bits.y : i == 2 ? bits.z : bits.w;
+}
+TESSERA_DEVICE u32 word_of(const uint2& bits, int i) { return i == 0 ? bits.x : bits.y; }
+TESSERA_DEVICE u32 word_of(u32 bits, int) { return bits; }
+
+// Values of two bytes come out of words by shifts: then one that is widened costs a shift or a mask and no more.
+template <class T, int count> TESSERA_DEVICE Vector<T, count> values_of(const Pieces<T, count>& p) {
+  if constexpr (sizeof(T) == 2 && count % 2 == 0) {
+    constexpr int words = Pieces<T, count>::bytes / 4;
+    Vector<T, count> values;
+#pragma unroll
+    for (int i = 0; i < count / 2; ++i) {
+      const u32 word = word_of(p.bits[i / words], i % words);
+      values[2 * i] = __builtin_bit_cast(T, static_cast<u16>(word));
+      values[2 * i + 1] = __builtin_bit_cast(T, static_cast<u16>(word >> 16));
+    }
+    return values;
+  } else {
+    return p.values;
+  }
+}
+
 // `from` is aligned to min(16, all bytes of the vector).
 template <int count, class T> TESSERA_DEVICE Vector<T, count> load(const T* from) {
   using P = Pieces<T, count>;
   P p;
 #pragma unroll
   for (int i = 0; i < P::pieces; ++i) p.bits[i] = reinterpret_cast<const typename Piece<P::bytes>::type*>(from)[i];
-  return p.values;
+  return values_of(p);
 }
 // The same for what nobody reads again: it leaves the caches first.
 template <int count, class T> TESSERA_DEVICE Vector<T, count> load_once(const T* from) {
@@ -42,7 +65,7 @@ template <int count, class T> TESSERA_DEVICE Vector<T, count> load_once(const T*
 #pragma unroll
   for (int i = 0; i < P::pieces; ++i)
     p.bits[i] = __ldcs(reinterpret_cast<const typename Piece<P::bytes>::type*>(from) + i);
-  return p.values;
+  return values_of(p);
 }
 template <class T, int count> TESSERA_DEVICE void store(T* to, const Vector<T, count>& values) {
   using P = Pieces<T, count>;

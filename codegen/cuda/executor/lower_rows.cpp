@@ -8,6 +8,7 @@
 
 #include <tessera/codegen/cuda/executor/lowering.h>
 #include <tessera/codegen/cuda/rows/lift.h>
+#include <tessera/codegen/cuda/rows/reductions.h>
 #include <tessera/codegen/plan/facts.h>
 #include <tessera/codegen/plan/lifetimes.h>
 
@@ -18,20 +19,6 @@ using codegen::PlanLaunch;
 using codegen::Stages;
 
 namespace {
-
-// A reduction of nothing but a reduction of the same kind is one over the dims of both.
-void fold_reductions(fuse::KernelOp kernel) {
-  for (auto outer : llvm::make_early_inc_range(kernel.getBody().getOps<fuse::ReduceOp>())) {
-    auto inner = outer.getValue().getDefiningOp<fuse::ReduceOp>();
-    if (!inner || inner.getKind() != outer.getKind() || !inner->hasOneUse()) continue;
-    std::vector<int64_t> over(inner.getOver().begin(), inner.getOver().end());
-    over.insert(over.end(), outer.getOver().begin(), outer.getOver().end());
-    llvm::sort(over);
-    outer.setOver(over);
-    outer.getValueMutable().assign(inner.getValue());
-    inner.erase();
-  }
-}
 
 bool has_inits(fuse::KernelOp kernel) {
   return kernel.getInitOf() && llvm::any_of(*kernel.getInitOf(), [](int64_t init) { return init != -1; });
@@ -52,7 +39,7 @@ bool sums_through_other_map(const Form& form, const Stages& stages) {
 
 void Lowering::launch_rows(fuse::KernelOp kernel, const std::vector<int>& values, mlir::Operation& at,
                            KernelWords words) {
-  fold_reductions(kernel);
+  simplify_reductions(kernel);
   const Form form = codegen::merged_form(kernel);
   const Stages stages = codegen::make_stages(form);
   RowSchedule schedule;

@@ -6,6 +6,7 @@
 #include <mutex>
 #include <utility>
 
+#include <tessera/codegen/cuda/executor/branches.h>
 #include <tessera/codegen/cuda/executor/device_memory.h>
 #include <tessera/codegen/cuda/executor/group_tensors.h>
 #include <tessera/codegen/executor/check_nan.h>
@@ -257,17 +258,21 @@ void ProgramRunner::replay() {
   graph_->launch();
 }
 
-// A step for each launch, which waits for those that it has to: the rest runs side by side.
+// A step for each launch, which waits for those that it has to: the rest runs side by side, on a few branches.
 void ProgramRunner::record_graph() {
   const Plan& plan = lowered_->plan;
   graph_ = std::make_unique<Graph>();
   steps_.clear();
   users_.assign(plan.values.size(), {});
   std::optional<size_t> cleared;
-  if (error_words_ > 0)
-    cleared = graph_->add_copy(errors_->address(), errors_at_start_->address(), errors_->bytes(), {});
   const std::vector<std::vector<size_t>> waits = codegen::launches_to_wait_for(plan);
   std::vector<std::vector<size_t>> ends(plan.launches.size());  // the steps at which a launch has ended
+  Branches branches;
+  if (error_words_ > 0) {
+    std::vector<size_t> nothing;
+    branches.put(graph_->steps(), nothing);
+    cleared = graph_->add_copy(errors_->address(), errors_at_start_->address(), errors_->bytes(), nothing);
+  }
   for (size_t k = 0; k < plan.launches.size(); ++k) {
     const PlanLaunch& launch = plan.launches[k];
     std::vector<size_t> after;
@@ -280,6 +285,7 @@ void ProgramRunner::record_graph() {
       ends[k] = std::move(after);
       continue;
     }
+    branches.put(graph_->steps(), after);
     const std::vector<Pointer> pointers = pointers_of(k);
     size_t step = 0;
     if (launch.what == PlanLaunch::What::copy)

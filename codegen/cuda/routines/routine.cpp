@@ -86,7 +86,9 @@ std::string routine_text(const RoutineKernel& kernel, const std::vector<std::str
   text += fmt::format("extern \"C\" __constant__ Launch NAME_launch = {{{}, 1, 0, {{}}}};\n\n", kernel.threads);
   Lines parameters = kernel.parameters;
   if (kernel.notes_indices) parameters.push_back("i64* errors");
-  text += fmt::format("extern \"C\" __global__ void __launch_bounds__({})\nNAME({}) {{\n", kernel.threads,
+  const std::string bounds = kernel.blocks_at_once ? fmt::format("{}, {}", kernel.threads, kernel.blocks_at_once)
+                                                   : fmt::format("{}", kernel.threads);
+  text += fmt::format("extern \"C\" __global__ void __launch_bounds__({})\nNAME({}) {{\n", bounds,
                       parameter_list(parameters, 5));
   for (const std::string& line : kernel.body) text += "  " + line + "\n";
   return text + "}\n\n}  // namespace tessera\n";

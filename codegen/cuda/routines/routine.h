@@ -46,6 +46,7 @@ struct RoutineKernel {
   std::vector<RoutineValue> values;
   Lines body;
   int threads = 256;
+  int blocks_at_once = 0;  // that share a multiprocessor; 0: as many as fit
   int64_t blocks = 0;
   size_t read = 0;             // the first so many parameters are only read
   bool notes_indices = false;  // its last parameter is `errors`

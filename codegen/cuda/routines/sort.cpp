@@ -104,18 +104,22 @@ void add_argsort(Routine& routine) {
     return;
   }
   if (f.extent <= longest_in_block) {
+    const bool is_wide = size_of(f.dtype) == 8;
     const int64_t held = ceil_div(f.extent, sort_threads);
     RoutineKernel& kernel = routine.kernel("");
     kernel.reads(type, x, Routine::operand(0));
     kernel.writes("i64", f.result, Routine::result());
     kernel.threads = sort_threads;
+    // Each step of a thread waits for the one before, so what counts is how many threads there are.
+    if (size_of(f.dtype) < 4) kernel.blocks_at_once = 3;
     kernel.blocks = f.rows();
     kernel.body.push_back("const int row = blockIdx.x;");
     kernel.body.push_back(row_start(f));
-    kernel.body.push_back(fmt::format("argsort_in_block<{}, {}>({} + start, {}, {}, {} + start);", f.descending, held,
-                                      x, f.extent, in_row, f.result));
+    kernel.body.push_back(fmt::format("argsort{}_in_block<{}, {}>({} + start, {}, {}, {} + start);",
+                                      is_wide ? "_wide" : "", f.descending, held, x, f.extent, in_row, f.result));
+    const int64_t bits = 8 * static_cast<int64_t>(size_of(f.dtype));
     routine.schedule = fmt::format("{} threads sort a row of {} in {} passes, {} elements each", sort_threads, f.extent,
-                                   size_of(f.dtype), held);
+                                   ceil_div(bits, is_wide ? 8 : digit_bits), held);
     return;
   }
   if (f.extent > INT32_MAX - 65536) throw Unsupported{"a sort of more than 2^31 elements"};

@@ -16,11 +16,22 @@ std::string row_kernel_text(const codegen::Form& form, const codegen::Stages& st
   drop_unused(rows.body);
   std::string text;
   for (const std::string& line : values.words.head) text += line.empty() ? "//\n" : "// " + line + "\n";
-  text += "#include \"rows.cuh\"\n\nnamespace tessera {\n\n";
-  text += fmt::format("extern \"C\" __constant__ Launch {}_launch = {{{}, 1, 0, {{}}}};\n\n", values.words.kernel,
-                      schedule.block());
-  text += fmt::format("extern \"C\" __global__ void __launch_bounds__({})\n{}({}) {{\n", schedule.block(),
-                      values.words.kernel, parameter_list(parameters_of(values), values.words.kernel.size() + 1));
+  const std::string held = values.words.kernel + "_rows";
+  if (!rows.held.empty()) text += "#include \"async.cuh\"\n";
+  text += "#include \"rows.cuh\"\n";
+  if (!rows.held.empty()) text += "#include \"shared_memory.cuh\"\n";
+  text += "\nnamespace tessera {\n\n";
+  if (!rows.held.empty()) {
+    text += "struct " + held + " {\n";
+    for (const std::string& line : rows.held) text += "  " + line + "\n";
+    text += "};\n\n";
+  }
+  text += fmt::format("extern \"C\" __constant__ Launch {}_launch = {{{}, 1, {}, {{}}}};\n\n", values.words.kernel,
+                      schedule.block(), rows.held.empty() ? "0" : "sizeof(" + held + ")");
+  text += fmt::format("extern \"C\" __global__ void __launch_bounds__({}{})\n{}({}) {{\n", schedule.block(),
+                      rows.held.empty() ? "" : ", 2", values.words.kernel,
+                      parameter_list(parameters_of(values), values.words.kernel.size() + 1));
+  if (!rows.held.empty()) text += fmt::format("  auto& held = shared_memory<{}>();\n", held);
   for (const std::string& line : rows.shared) text += "  " + line + "\n";
   for (const std::string& line : rows.body)
     text += line.starts_with("#") || line.empty() ? line + "\n" : "  " + line + "\n";
@@ -39,7 +50,10 @@ std::string schedule_text(const codegen::Stages& stages, const RowSchedule& s) {
       text = fmt::format("{} threads a row of {}, {} at once", s.threads, s.columns, s.width);
       break;
   }
-  text += s.chunks == 0 ? ", in a loop" : fmt::format(", {} times", s.chunks);
+  text += s.chunks > 0         ? fmt::format(", {} times", s.chunks)
+          : s.in_shared_memory ? ", in a loop, from shared memory"
+          : s.is_running       ? ", in one walk"
+                               : ", in a loop";
   if (!stages.columns.empty()) text += fmt::format("; {} groups walk {} rows each", s.groups(), s.walked);
   return text + fmt::format("; {} blocks", s.blocks);
 }

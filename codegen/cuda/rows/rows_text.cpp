@@ -5,9 +5,11 @@
 #include <set>
 
 #include "llvm/ADT/MapVector.h"
+#include "mlir/Dialect/Arith/IR/Arith.h"
 
 #include <fmt/format.h>
 
+#include <tessera/codegen/cuda/rows/running_sum.h>
 #include <tessera/codegen/cuda/rows/scalar_text.h>
 
 namespace tessera::cuda {
@@ -64,7 +66,9 @@ class Rows {
     const int last = last_level();
     choose_kept(last);
     load_kept(inside);
-    for (int pass = 0; pass < last; ++pass) reduce_pass(pass, inside);
+    if (s_.is_running) running_pass(*find_running_sum(form_, stages_), inside);
+    else
+      for (int pass = 0; pass < last; ++pass) reduce_pass(pass, inside);
     last_pass(last, inside);
     // One barrier by itself would let slots be filled for the next row while others still read them.
     if (walks && block_barriers_ == 1) inside.push_back("__syncthreads();");
@@ -73,7 +77,7 @@ class Rows {
       lines.push_back("}");
       end_columns(lines);
     }
-    return {std::move(shared_), std::move(lines)};
+    return {std::move(shared_), std::move(lines), std::move(held_)};
   }
 
  private:
@@ -94,6 +98,7 @@ class Rows {
     if (decodes && s_.inner_dims.size() > 1) addresses_.decode_columns(inside);
     append(inside, visit, 0);
     if (s_.chunks == 0) {
+      if (s_.is_running || s_.in_shared_memory) to.push_back("#pragma unroll 4");  // so that several are under way
       to.push_back(fmt::format("for (int column = t{}; column < {}; column += {}) {{", neighbours, s_.columns, step));
       append(to, inside, 1);
       to.push_back("}");
@@ -165,9 +170,9 @@ class Rows {
 
   // Which values stay in registers between passes: what is dear, and inputs that several passes read.
   void choose_kept(int last) {
-    if (s_.chunks == 0) return;
+    if (s_.chunks == 0 && !s_.in_shared_memory) return;
     const int64_t per_thread = s_.chunks * s_.width, dear = per_thread * static_cast<int64_t>(stages_.spills.size());
-    if (dear <= most_kept && dear + registers_of_row(form_, stages_, s_) <= registers_left(s_))
+    if (!s_.in_shared_memory && dear <= most_kept && dear + registers_of_row(form_, stages_, s_) <= registers_left(s_))
       for (const codegen::Spill& spill : stages_.spills)
         keep(spill.value, word_of(spill.value.getDefiningOp()) + "_row");
     std::map<unsigned, int> passes;
@@ -182,7 +187,8 @@ class Rows {
   void keep(mlir::Value value, const std::string& name) { kept_[value] = v_.names.identifier(name); }
 
   void load_kept(Lines& to) {
-    Lines visit, loop;
+    if (s_.in_shared_memory) return bring_rows(to);
+    Lines visit;
     for (auto& [value, name] : kept_) {
       to.push_back(fmt::format("Vector<{}, {}> {}[{}];", type_text(value.getType()), s_.width, name, s_.chunks));
       auto argument = mlir::dyn_cast<mlir::BlockArgument>(value);
@@ -204,8 +210,43 @@ class Rows {
     walk(to, visit);
   }
 
-  // Names of what earlier passes left in registers.
+  // Each thread brings what it reads itself.
+  void bring_rows(Lines& to) {
+    Lines visit;
+    for (auto& [value, name] : kept_) {
+      const unsigned argument = mlir::cast<mlir::BlockArgument>(value).getArgNumber();
+      const Access& access = form_.in[argument];
+      const std::string& base = v_.words.inputs[argument];
+      const int bytes = bytes_of_element(value.getType());
+      held_.push_back(fmt::format("alignas(16) {} {}[{}];", type_text(value.getType()), name, s_.columns));
+      name = "held." + name;
+      if (s_.width * bytes == 16 && is_vector(form_, s_, access, bytes)) {
+        visit.push_back(fmt::format("copy_async<16>({} + column, {}, true);", name, addresses_.pointer(base, access)));
+        continue;
+      }
+      if (s_.width > 1) {
+        visit.push_back("#pragma unroll");
+        visit.push_back(fmt::format("for (int i = 0; i < {}; ++i)", s_.width));
+      }
+      visit.push_back(fmt::format("{}{}[column{}] = {};", s_.width > 1 ? "  " : "", name, s_.width > 1 ? " + i" : "",
+                                  addresses_.element(base, access, true)));
+    }
+    walk(to, visit);
+    to.push_back("end_group();");
+    to.push_back("wait_for_groups<0>();");
+  }
+
+  // Names of what earlier passes left in registers, or rows in shared memory.
   void begin_pass(int pass) {
+    if (s_.in_shared_memory) {
+      for (auto& [value, name] : kept_) {
+        const std::string here = v_.names.identifier(name.substr(name.find('.') + 1) + "_at");
+        v_.chunk.push_back(fmt::format("const Vector<{}, {}> {} = load<{}>({} + column);", type_text(value.getType()),
+                                       s_.width, here, s_.width, name));
+        v_.call_in_lane(value, fmt::format("{}[{}]", here, lane_index()));
+      }
+      return;
+    }
     for (auto& [value, name] : kept_)
       if (!value.getDefiningOp() || stages_.of(value).level < pass)
         v_.call_in_lane(value, fmt::format("{}[{}][{}]", name, chunk_index(), lane_index()));
@@ -245,14 +286,25 @@ class Rows {
     return fmt::format("taken<{}>({})", how, slots);
   }
 
+  // `part` and one more element of the reduction. A product that only this sum wants is never rounded by itself.
+  std::string with_element(mlir::Operation* reduce, const std::string& part) {
+    mlir::Value value = reduce->getOperand(0);
+    auto product = value.getDefiningOp<mlir::arith::MulFOp>();
+    if (!product || !product->hasOneUse() || kept_.contains(value) || combine_name(reduce) != "Sum")
+      return combine_text(reduce, part, v_.name_of(value));
+    const std::string x = v_.name_of(product.getLhs()), y = v_.name_of(product.getRhs());
+    return fmt::format("::{}({}, {}, {})", value.getType().isF64() ? "fma" : "fmaf", x, y, part);
+  }
+
   void reduce_pass(int pass, Lines& to) {
     begin_pass(pass);
     std::vector<std::pair<mlir::Operation*, std::string>> parts;
     for (mlir::Operation* reduce : reduces_at(pass)) {
+      if (picks(reduce)) continue;
       const std::string part = v_.names.numbered(word_of(reduce) + "_part");
-      const std::string value = v_.name_of(reduce->getOperand(0));
+      const std::string taken = with_element(reduce, part);
       v_.row.push_back(fmt::format("{} {} = {};", type_text(reduce->getResult(0).getType()), part, start_text(reduce)));
-      v_.lane.push_back(part + " = " + combine_text(reduce, part, value) + ";");
+      v_.lane.push_back(part + " = " + taken + ";");
       parts.push_back({reduce, part});
     }
     keep_in_pass(pass);
@@ -277,17 +329,87 @@ class Rows {
     }
   }
 
+  // The highest element and the sum of exponentials under it in one walk; what else waits for nothing goes along.
+  void running_pass(const RunningSum& running, Lines& to) {
+    begin_pass(0);
+    const std::string highest = v_.names.numbered("highest_part"), sum = v_.names.numbered("sum_part"),
+                      now = v_.names.numbered("highest_now"), taken = v_.names.numbered("taken"),
+                      shift = v_.names.numbered("shift");
+    std::vector<std::pair<mlir::Operation*, std::string>> others;
+    for (mlir::Operation* reduce : reduces_at(0)) {
+      if (reduce == running.highest || picks(reduce)) continue;
+      const std::string part = v_.names.numbered(word_of(reduce) + "_part"), more = with_element(reduce, part);
+      v_.row.push_back(fmt::format("{} {} = {};", type_text(reduce->getResult(0).getType()), part, start_text(reduce)));
+      v_.lane.push_back(part + " = " + more + ";");
+      others.push_back({reduce, part});
+    }
+    const std::string element = v_.name_of(running.highest->getOperand(0));
+    v_.row.push_back(fmt::format("float {} = -infinity;", highest));
+    v_.row.push_back(fmt::format("float {} = 0.f;", sum));
+    v_.chunk.push_back(fmt::format("Vector<float, {}> {};", s_.width, taken));
+    v_.chunk.push_back(fmt::format("float {} = {};", now, highest));
+    v_.lane.push_back(fmt::format("{}[{}] = {};", taken, lane_index(), element));
+    v_.lane.push_back(fmt::format("{0} = Max::of({0}, {1});", now, element));
+    Lines visit = v_.neighbours({fmt::format("{0} = {0} * rescale({1}, {2});", sum, highest, now),
+                                 fmt::format("{} = {};", highest, now),
+                                 fmt::format("const float {} = shift_under({});", shift, now)});
+    v_.lane.push_back(fmt::format("{0} = {0} + exp2(log2_e * ({1}[{2}] - {3}));", sum, taken, lane_index(), shift));
+    append(visit, v_.neighbours({}), 0);
+    append(to, v_.row, 0);
+    v_.row.clear();
+    walk(to, visit);
+    auto whole = [&](mlir::Operation* reduce, const std::string& part) {
+      const std::string name = v_.names.numbered(word_of(reduce)), text = across(reduce, part);
+      to.push_back(fmt::format("const {} {} = {};{}", type_text(reduce->getResult(0).getType()), name, text,
+                               v_.comment(reduce)));
+      v_.call_in_row(reduce->getResult(0), name);
+      return name;
+    };
+    for (auto& [reduce, part] : others) whole(reduce, part);
+    const std::string of_row = whole(running.highest, highest);
+    to.push_back(fmt::format("{0} = {0} * rescale({1}, {2});", sum, highest, of_row));
+    whole(running.sum, sum);
+  }
+
+  // A sum of `element is at place p ? x : 0` is x there: said in the row's lines, for an x that is an input or one widened.
+  bool picks(mlir::Operation* reduce) {
+    if (combine_name(reduce) != "Sum" || s_.inner_dims.size() != 1 || s_.kind != Kind::rows) return false;
+    auto choice = reduce->getOperand(0).getDefiningOp<mlir::arith::SelectOp>();
+    auto is = choice ? choice.getCondition().getDefiningOp<mlir::arith::CmpIOp>() : nullptr;
+    if (!is || is.getPredicate() != mlir::arith::CmpIPredicate::eq || !v_.compares_place(is)) return false;
+    auto zero = choice.getFalseValue().getDefiningOp<mlir::arith::ConstantOp>();
+    auto none = zero ? mlir::dyn_cast<mlir::FloatAttr>(zero.getValue()) : nullptr;
+    const Access& place = v_.place_access(is);
+    const auto column = static_cast<size_t>(s_.inner_dims[0]);
+    if (!none || !none.getValue().isPosZero() || place.dims() != form_.inner_set() || place.base != 0 ||
+        place.stride[column] != 1)
+      return false;
+    auto widened = choice.getTrueValue().getDefiningOp<mlir::arith::ExtFOp>();
+    auto argument = mlir::dyn_cast<mlir::BlockArgument>(widened ? widened.getIn() : choice.getTrueValue());
+    if (!argument || v_.is_made_here(argument.getArgNumber())) return false;
+    const Access& access = form_.in[argument.getArgNumber()];
+    if (!access.linear() || (access.dims() & form_.inner_set()) == 0) return false;
+    const std::string named = v_.place_of_row(is), type = type_text(reduce->getResult(0).getType());
+    const std::string element = addresses_.element(v_.words.inputs[argument.getArgNumber()], access, false);
+    const std::string name = v_.names.numbered(word_of(reduce));
+    v_.row.push_back(fmt::format("{} {} = {};", type, name, start_text(reduce)));
+    v_.row.push_back(fmt::format("if (const int column = {}; column >= 0 && column < {})", named, s_.columns));
+    v_.row.push_back(
+        fmt::format("  {} = {};{}", name, widened ? scalar_text(widened, {element}) : element, v_.comment(reduce)));
+    v_.call_in_row(reduce->getResult(0), name);
+    return true;
+  }
+
   void last_pass(int pass, Lines& to) {
     begin_pass(pass);
     Lines after, last;
     for (size_t k = 0; k < stages_.columns.size(); ++k) {
       const codegen::Column& column = stages_.columns[k];
-      const std::string value = v_.name_of(column.reduce->getOperand(0));
       const std::string sum = column.kept != 0
                                   ? fmt::format("{}[{}][{}]", v_.column_names[k], chunk_index(), lane_index())
                                   : v_.column_names[k];
-      (is_row_sum(column) ? last : v_.lane)
-          .push_back(sum + " = " + combine_text(column.reduce, sum, value) + ";" + v_.comment(column.reduce));
+      const std::string taken = with_element(column.reduce, sum);
+      (is_row_sum(column) ? last : v_.lane).push_back(sum + " = " + taken + ";" + v_.comment(column.reduce));
     }
     for (unsigned k = 0; k < v_.yield->getNumOperands(); ++k) {
       if (column_of(v_.yield->getOperand(k)) >= 0) continue;
@@ -369,7 +491,7 @@ class Rows {
   const RowSchedule& s_;
   const Addresses& addresses_;
   llvm::MapVector<mlir::Value, std::string> kept_;  // in registers between passes
-  Lines shared_;
+  Lines shared_, held_;
   int block_barriers_ = 0;
 };
 

@@ -7,6 +7,7 @@ namespace tessera::cuda {
 
 struct RowsText {
   Lines shared, body;  // declarations in shared memory, then statements
+  Lines held;          // members of what the launch asks shared memory for: rows
 };
 RowsText rows_text(ValuesText& values);
 

@@ -188,6 +188,9 @@ std::string scalar_text(Operation* op, const std::vector<std::string>& x) {
   if (const char* call = function(op)) return std::string(call) + "(" + joined(x) + ")";
   if (const char* call = unsigned_function(op))
     return fmt::format("static_cast<{}>({}(as_unsigned({}), as_unsigned({})))", type_text(to), call, x[0], x[1]);
+  // A difference in f32 is rounded by as much as this is wrong: |x| · 2^-24 of e^x.
+  if (auto exp = dyn_cast<math::ExpOp>(op); exp && to.isF32() && exp.getOperand().getDefiningOp<arith::SubFOp>())
+    return "exp2(log2_e * " + x[0] + ")";
   if (const char* call = math_function(name)) {
     if (!to.isF32() && !to.isF64()) throw Unsupported{name.str() + " of a storage type"};
     return fmt::format("::{}{}({})", call, to.isF32() ? "f" : "", joined(x));

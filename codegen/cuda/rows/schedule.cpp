@@ -5,6 +5,7 @@
 
 #include "mlir/IR/BuiltinTypes.h"
 
+#include <tessera/codegen/cuda/rows/running_sum.h>
 #include <tessera/codegen/cuda/rows/unsupported.h>
 #include <tessera/ir/fuse/Fuse.h>
 
@@ -19,9 +20,13 @@ namespace {
 
 // Seeds for a card of about 130 multiprocessors, to be measured again where that changes by much.
 constexpr int64_t walking_blocks = 528;
-constexpr int most_in_registers = 112;  // values of a row in one thread, as far as they fit
-constexpr int most_of_lane = 32;        // the same where each lane has a row
+constexpr int64_t busy_walking_blocks = 264;  // with rows and sums in registers no more of them run at a time
+constexpr int most_in_registers = 112;        // values of a row in one thread, as far as they fit
+constexpr int most_of_lane = 32;              // the same where each lane has a row
 constexpr int widest = 8;
+// Rows with more elements for each of 1024 threads leave no room for a second block in registers; in shared memory two
+// find it. Every card has so many bytes of it for a block, slots of reductions beside.
+constexpr int64_t most_of_thread = 32, most_in_shared_memory = 100864;
 
 // How well the operands like neighbours along `dim`.
 int64_t liking(const Form& form, int dim) {
@@ -122,9 +127,23 @@ void move_last(std::vector<int>& dims, int dim) {
   if (found != dims.end()) std::rotate(found, found + 1, dims.end());
 }
 
+void walk_long_row(const Form& form, const Stages& stages, RowSchedule& s) {
+  int64_t bytes = 0;
+  each_operand(form, [&](const Access& access, int size, bool is_result) {
+    if (!is_result && (access.dims() & form.inner_set()) != 0) bytes += s.columns * size;
+  });
+  s.is_running = find_running_sum(form, stages).has_value();
+  s.in_shared_memory = !s.is_running && bytes <= most_in_shared_memory;
+  if (!s.is_running && !s.in_shared_memory) return;
+  s.threads = s.is_running ? 256 : 512;
+  s.chunks = 0;
+}
+
 void walk_rows(const Form& form, const Stages& stages, RowSchedule& s) {
   const int64_t per_row = ceil_div(s.columns, s.width);
   const bool sums_columns = !stages.columns.empty(), sums_rows = reduces_rows(form);
+  const bool keeps_columns =
+      llvm::any_of(stages.columns, [](const codegen::Column& column) { return column.kept != 0; });
   if (sums_columns && !sums_rows) {  // columns are independent: a row may go to several blocks, each warp has its own
     s.threads = 32;
     s.chunks = 1;
@@ -140,14 +159,14 @@ void walk_rows(const Form& form, const Stages& stages, RowSchedule& s) {
       s.chunks = 0;
     }
     if (s.chunks == 0) s.threads = 1024;
-    bool keeps_columns = false;
-    for (const codegen::Column& column : stages.columns) keeps_columns |= column.kept != 0;
+    if (!keeps_columns && s.columns > 1024 * most_of_thread) walk_long_row(form, stages, s);
     if (s.chunks == 0 && keeps_columns)
       throw Unsupported{"column sums beside row reductions of rows too long for registers"};
   }
   s.rows_at_once = s.meets ? 8 : s.threads == 32 ? 4 : 1;
   if (sums_columns) {
-    const int64_t groups = std::max<int64_t>(1, walking_blocks / s.splits) * s.rows_at_once;
+    const int64_t blocks = sums_rows && keeps_columns ? busy_walking_blocks : walking_blocks;
+    const int64_t groups = std::max<int64_t>(1, blocks / s.splits) * s.rows_at_once;
     s.walked = std::max<int64_t>(std::min<int64_t>(s.meets ? 4 : 16, s.rows), ceil_div(s.rows, groups));
   }
   s.blocks = ceil_div(s.groups(), s.rows_at_once) * s.splits;

@@ -3,7 +3,7 @@
 //
 //   points   no reductions: each thread has `width` neighbours
 //   rows     `threads` side by side hold a row; each has `chunks` times `width` neighbours of it in registers, or walks
-//            the row in a loop as often as the row is needed (`chunks` 0)
+//            the row in a loop as often as the row is needed (`chunks` 0), from shared memory where it fits
 //   lanes    neighbours in memory are rows: each lane has one of its own, and the warps of a block share its elements
 //
 // Column reductions (over all rows) make groups of threads walk several rows and keep sums in registers; each group
@@ -25,11 +25,13 @@ struct RowSchedule {
   int64_t rows = 1, columns = 1;          // points of each
   int vector_dim = -1;                    // the dim that `width` neighbours lie along; −1: the kernel has no dims
   int width = 1;
-  int threads = 256;     // of one row; all of a block for points
-  int chunks = 1;        // 0: a loop
-  int rows_at_once = 1;  // rows that a block holds at the same time
-  int64_t walked = 1;    // rows that one group of threads walks
-  int64_t splits = 1;    // blocks that share the columns of a row
+  int threads = 256;              // of one row; all of a block for points
+  int chunks = 1;                 // 0: a loop
+  bool in_shared_memory = false;  // of a loop: what it reads again it reads there
+  bool is_running = false;        // of a loop: it goes once over the row (running_sum.h)
+  int rows_at_once = 1;           // rows that a block holds at the same time
+  int64_t walked = 1;             // rows that one group of threads walks
+  int64_t splits = 1;             // blocks that share the columns of a row
   int64_t blocks = 1;
   bool meets = false;  // the groups of a block add up what they have of the columns before it is written
 

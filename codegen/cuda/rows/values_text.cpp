@@ -1,5 +1,7 @@
 #include <tessera/codegen/cuda/rows/values_text.h>
 
+#include <cmath>
+
 #include "mlir/Dialect/Arith/IR/Arith.h"
 
 #include <fmt/format.h>
@@ -22,6 +24,11 @@ KernelWords as_identifiers(KernelWords words, Names& names) {
   for (std::string& name : words.inputs) name = names.identifier(name);
   for (std::string& name : words.results) name = names.identifier(name);
   return words;
+}
+
+fuse::IndexOp place_of(mlir::Value value) {
+  if (auto cast = value.getDefiningOp<mlir::arith::IndexCastOp>()) value = cast.getIn();
+  return value.getDefiningOp<fuse::IndexOp>();
 }
 
 }  // namespace
@@ -105,6 +112,10 @@ std::string ValuesText::statement(mlir::Operation* op) {
     text = picked_text(picked);
   } else if (auto random = mlir::dyn_cast<fuse::RandomOp>(op)) {
     text = random_text(random);
+  } else if (auto compare = mlir::dyn_cast<mlir::arith::CmpFOp>(op); compare && is_chance(compare)) {
+    text = chance_text(compare);
+  } else if (auto places = mlir::dyn_cast<mlir::arith::CmpIOp>(op); places && compares_place(places)) {
+    text = place_text(places);
   } else {
     std::vector<std::string> operands;
     for (mlir::Value operand : op->getOperands()) operands.push_back(name_of(operand));
@@ -121,21 +132,72 @@ std::string ValuesText::statement(mlir::Operation* op) {
   return (at_lane ? lane_name_ : row_name_)[value] = name;
 }
 
-// Four neighbours share a Philox where they stand side by side in the tensor that is drawn.
 std::string ValuesText::random_text(fuse::RandomOp op) {
-  const bool is_real = op.getType().isF32();
+  const std::string bits = bits_text(op);
+  return op.getType().isF32() ? "uniform(" + bits + ")" : "static_cast<int>(" + bits + ")";
+}
+
+// Four neighbours share a Philox where they stand side by side in the tensor that is drawn.
+std::string ValuesText::bits_text(fuse::RandomOp op) {
   const std::string seed = name_of(op.getSeed()), step = name_of(op.getStep());
   const auto stream = static_cast<uint64_t>(op.getStream());
   auto element = op.getElement().getDefiningOp<fuse::IndexOp>();
   if (!element || schedule.width % 4 != 0 || is_lane(op.getSeed()) || is_lane(op.getStep()) ||
       !is_vector(form, schedule, form.index[static_cast<size_t>(codegen::ordinal(element))], 4))
-    return fmt::format("{}({}, {:#x}ull, {}, {})", is_real ? "uniform" : "random_bits", seed, stream, step,
-                       name_of(op.getElement()));
+    return fmt::format("random_bits({}, {:#x}ull, {}, {})", seed, stream, step, name_of(op.getElement()));
   const Access& access = form.index[static_cast<size_t>(codegen::ordinal(element))];
   const std::string bits = names.numbered("bits");
   chunk.push_back(fmt::format("const Vector<u32, {0}> {1} = random_run<{0}>({2}, {3:#x}ull, {4}, {5});", schedule.width,
                               bits, seed, stream, step, addresses.offset(access, false)));
-  return is_real ? fmt::format("uniform({}[i])", bits) : fmt::format("static_cast<int>({}[i])", bits);
+  return bits + "[i]";
+}
+
+// A draw in [0, 1) below a number, or not: the upper 24 bits of it tell, without making a float of them.
+bool ValuesText::is_chance(mlir::arith::CmpFOp op) const {
+  auto draw = op.getLhs().getDefiningOp<fuse::RandomOp>();
+  auto chance = op.getRhs().getDefiningOp<mlir::arith::ConstantOp>();
+  if (!draw || !chance || !draw->hasOneUse() || !draw.getType().isF32()) return false;
+  const double x = mlir::cast<mlir::FloatAttr>(chance.getValue()).getValueAsDouble();
+  using P = mlir::arith::CmpFPredicate;
+  return x > 0 && x < 1 && (op.getPredicate() == P::OLT || op.getPredicate() == P::OGE);
+}
+
+std::string ValuesText::chance_text(mlir::arith::CmpFOp op) {
+  auto chance = op.getRhs().getDefiningOp<mlir::arith::ConstantOp>();
+  const double x = mlir::cast<mlir::FloatAttr>(chance.getValue()).getValueAsDouble();
+  const auto first = static_cast<uint32_t>(std::ceil(std::ldexp(x, 24))) << 8;  // of the bits that are not below
+  const bool is_below = op.getPredicate() == mlir::arith::CmpFPredicate::OLT;
+  return fmt::format("{} {} {:#010x}u", bits_text(op.getLhs().getDefiningOp<fuse::RandomOp>()),
+                     is_below ? "<" : ">=", first);
+}
+
+// Is the element at a place that the row names? Places that 32 bits hold are compared as such.
+bool ValuesText::compares_place(mlir::arith::CmpIOp op) const {
+  using P = mlir::arith::CmpIPredicate;
+  if (addresses.is_wide() || (op.getPredicate() != P::eq && op.getPredicate() != P::ne)) return false;
+  if (!op.getLhs().getType().isInteger(64) || !is_lane(op.getLhs()) || is_lane(op.getRhs())) return false;
+  if (!place_of(op.getLhs())) return false;
+  const Access& place = place_access(op);
+  return place.linear() && place.base >= 0 && llvm::all_of(place.stride, [](int64_t stride) { return stride >= 0; });
+}
+
+const Access& ValuesText::place_access(mlir::arith::CmpIOp op) const {
+  return form.index[static_cast<size_t>(codegen::ordinal(place_of(op.getLhs())))];
+}
+
+std::string ValuesText::place_of_row(mlir::arith::CmpIOp op) {
+  std::string& named = place_name_[op.getRhs()];
+  if (named.empty()) {
+    named = names.numbered("place");
+    row.push_back(fmt::format("const int {} = as_place({});", named, name_of(op.getRhs())));
+  }
+  return named;
+}
+
+std::string ValuesText::place_text(mlir::arith::CmpIOp op) {
+  const std::string named = place_of_row(op);
+  return fmt::format("{} {} {}", addresses.offset(place_access(op), true),
+                     op.getPredicate() == mlir::arith::CmpIPredicate::eq ? "==" : "!=", named);
 }
 
 std::string ValuesText::picked_text(fuse::LoadAtOp op) {

@@ -14,6 +14,11 @@
 #include <tessera/codegen/cuda/rows/names.h>
 #include <tessera/codegen/cuda/rows/schedule.h>
 
+namespace mlir::arith {
+class CmpFOp;
+class CmpIOp;
+}  // namespace mlir::arith
+
 namespace tessera::fuse {
 class LoadAtOp;
 class RandomOp;
@@ -55,6 +60,11 @@ class ValuesText {
   // The statement that writes result k, one value of a point or row.
   std::string write_once(unsigned k, const std::string& condition);
 
+  // Does it ask whether the element is at a place that the row names? Then: where elements are, and the place by name.
+  bool compares_place(mlir::arith::CmpIOp op) const;
+  const codegen::Access& place_access(mlir::arith::CmpIOp op) const;
+  std::string place_of_row(mlir::arith::CmpIOp op);
+
   bool ends_early() const;  // the last vector of points has fewer neighbours
   // The statements of one visit to `width` neighbours; empties `chunk` and `lane`.
   Lines neighbours(const Lines& after);
@@ -68,9 +78,13 @@ class ValuesText {
   std::string statement(mlir::Operation* op);
   std::string picked_text(fuse::LoadAtOp op);
   std::string random_text(fuse::RandomOp op);
+  std::string bits_text(fuse::RandomOp op);
+  bool is_chance(mlir::arith::CmpFOp op) const;
+  std::string chance_text(mlir::arith::CmpFOp op);
+  std::string place_text(mlir::arith::CmpIOp op);
 
   std::map<mlir::Operation*, int> first_word_;
-  llvm::DenseMap<mlir::Value, std::string> row_name_, lane_name_;
+  llvm::DenseMap<mlir::Value, std::string> row_name_, lane_name_, place_name_;
   std::string last_line_;
 };
 

@@ -97,9 +97,16 @@ Stopwatch::~Stopwatch() {
   if (from_) driver().event_destroy(from_);
   if (to_) driver().event_destroy(to_);
 }
-void Stopwatch::start() { check(driver().event_record(from_, nullptr), "record"); }
-double Stopwatch::milliseconds() {
+void Stopwatch::start() {
+  check(driver().event_record(from_, nullptr), "record");
+  is_stopped_ = false;
+}
+void Stopwatch::stop() {
   check(driver().event_record(to_, nullptr), "record");
+  is_stopped_ = true;
+}
+double Stopwatch::milliseconds() {
+  if (!is_stopped_) stop();
   check(driver().event_wait(to_), "wait for an event");
   float elapsed = 0;
   check(driver().event_elapsed(&elapsed, from_, to_), "elapsed time");

@@ -86,10 +86,12 @@ class Stopwatch {
   Stopwatch& operator=(const Stopwatch&) = delete;
 
   void start();
-  double milliseconds();  // since start, once the device has come here
+  void stop();
+  double milliseconds();  // from start to stop, or to here, once the device has come so far
 
  private:
   EventHandle *from_ = nullptr, *to_ = nullptr;
+  bool is_stopped_ = false;
 };
 
 }  // namespace tessera::cuda

@@ -19,6 +19,7 @@ class Graph {
   size_t add_launch(const Kernel& kernel, int blocks, const std::vector<const void*>& arguments,
                     const std::vector<size_t>& after);
   size_t add_copy(Pointer to, Pointer from, size_t bytes, const std::vector<size_t>& after);
+  size_t steps() const { return nodes_.size(); }
   void finish();
 
   // Other values for a step, from the next launch on; launches that are under way keep theirs.

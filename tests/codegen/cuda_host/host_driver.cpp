@@ -167,6 +167,13 @@ int add_node(NodeHandle** node, GraphHandle* graph, NodeHandle* const* after, si
   return success;
 }
 
+int branches_of(const std::deque<NodeHandle>& nodes) {
+  std::vector<bool> is_waited_for(nodes.size(), false);
+  for (const NodeHandle& node : nodes)
+    for (size_t before : node.after) is_waited_for[before] = true;
+  return static_cast<int>(std::count(is_waited_for.begin(), is_waited_for.end(), false));
+}
+
 // Of all steps that may run, the one that was added last.
 void run_in_worst_order(const std::deque<NodeHandle>& nodes) {
   if (!host_driver().runs_kernels) return;
@@ -406,6 +413,7 @@ const Driver table = {
     .graph_instantiate =
         [](GraphRunHandle** run, GraphHandle* graph, unsigned long long) {
           ++host_driver().graphs_made;
+          host_driver().branches = branches_of(graph->nodes);
           return *run = new GraphRunHandle{graph}, success;
         },
     .graph_set_kernel =

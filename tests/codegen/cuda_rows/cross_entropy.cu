@@ -37,14 +37,13 @@ iota_461e3f74(i64* __restrict__ iota_value) {
 
 namespace tessera {
 
-extern "C" __constant__ Launch cast_reduce_eq_select_etc_668b6a7e_launch = {256, 1, 0, {}};
+extern "C" __constant__ Launch cast_reduce_eq_select_etc_67fd17ef_launch = {256, 1, 0, {}};
 
 extern "C" __global__ void __launch_bounds__(256)
-cast_reduce_eq_select_etc_668b6a7e(const bf16* __restrict__ logits, const i64* __restrict__ targets, const i64* __restrict__ iota_value,
+cast_reduce_eq_select_etc_67fd17ef(const bf16* __restrict__ logits, const i64* __restrict__ targets, const i64* __restrict__ iota_value,
     float* __restrict__ reduce_value, float* __restrict__ sum_of_rows_1_part, i64* errors) {
   __shared__ float highest_part_1_slots[8];
   __shared__ float sum_part_1_slots[8];
-  __shared__ float sum_part_2_slots[8];
   const int t = static_cast<int>(threadIdx.x);
   const int group = static_cast<int>(blockIdx.x);
   float sum_of_rows_1 = 0.f;
@@ -57,48 +56,41 @@ cast_reduce_eq_select_etc_668b6a7e(const bf16* __restrict__ logits, const i64* _
     }
     float highest_part_1 = -infinity;
     const i64 targets_at = targets[row];
-    const i64 index_cast_2 = static_cast<i64>(targets_at);
-    const i64 picked_1 = iota_value[checked(index_cast_2, 4096, errors + 0)];
-    float sum_part_1 = 0.f;
+    const i64 index_cast_1 = static_cast<i64>(targets_at);  // programs.cpp:88
+    const i64 picked_1 = iota_value[checked(index_cast_1, 4096, errors + 0)];
+    const int place_1 = as_place(picked_1);
+    float sum_1 = 0.f;
+    if (const int column = place_1; column >= 0 && column < 4096)
+      sum_1 = widen(logits[row * 4096 + column]);
 #pragma unroll
     for (int c = 0; c < 2; ++c) {
-      const int column = (c * 256 + t) * 8;
 #pragma unroll
       for (int i = 0; i < 8; ++i) {
         const float wide_1 = widen(logits_row[c][i]);
         highest_part_1 = Max::of(highest_part_1, wide_1);
-        const i64 index_1 = column + i;  // programs.cpp:88
-        const i64 index_cast_1 = static_cast<i64>(index_1);
-        const bool is_1 = index_cast_1 == picked_1;
-        const float choice_1 = is_1 ? wide_1 : 0.f;
-        sum_part_1 = sum_part_1 + choice_1;
       }
     }
-    leave<Max>(highest_part_1, highest_part_1_slots);
-    leave<Sum>(sum_part_1, sum_part_1_slots);
-    __syncthreads();
-    const float highest_1 = taken<Max>(highest_part_1_slots);
-    const float sum_1 = taken<Sum>(sum_part_1_slots);
-    const bool is_2 = highest_1 == -infinity;
-    const float choice_2 = is_2 ? 0.f : highest_1;
-    float sum_part_2 = 0.f;
+    const float highest_1 = across_block<Max, 8>(highest_part_1, highest_part_1_slots);
+    const bool is_1 = highest_1 == -infinity;
+    const float choice_1 = is_1 ? 0.f : highest_1;
+    float sum_part_1 = 0.f;
 #pragma unroll
     for (int c = 0; c < 2; ++c) {
 #pragma unroll
       for (int i = 0; i < 8; ++i) {
         const float wide_2 = widen(logits_row[c][i]);
-        const float sub_1 = wide_2 - choice_2;
-        const float exp_1 = ::expf(sub_1);
-        sum_part_2 = sum_part_2 + exp_1;
+        const float sub_1 = wide_2 - choice_1;
+        const float exp_1 = exp2(log2_e * sub_1);
+        sum_part_1 = sum_part_1 + exp_1;
       }
     }
-    const float sum_2 = across_block<Sum, 8>(sum_part_2, sum_part_2_slots);
+    const float sum_2 = across_block<Sum, 8>(sum_part_1, sum_part_1_slots);
     const float abs_1 = ::fabsf(highest_1);
-    const bool is_3 = abs_1 < infinity;
+    const bool is_2 = abs_1 < infinity;
     const float log_1 = ::logf(sum_2);
-    const float add_1 = choice_2 + log_1;
-    const float choice_3 = is_3 ? add_1 : highest_1;
-    const float sub_2 = choice_3 - sum_1;
+    const float add_1 = choice_1 + log_1;
+    const float choice_2 = is_2 ? add_1 : highest_1;
+    const float sub_2 = choice_2 - sum_1;
     sum_of_rows_1 = sum_of_rows_1 + sub_2;
   }
   if (t == 0) sum_of_rows_1_part[group] = sum_of_rows_1;

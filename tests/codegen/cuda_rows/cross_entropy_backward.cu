@@ -37,10 +37,10 @@ iota_461e3f74(i64* __restrict__ iota_value) {
 
 namespace tessera {
 
-extern "C" __constant__ Launch gather_eq_select_cast_etc_a4e5f32e_launch = {128, 1, 0, {}};
+extern "C" __constant__ Launch gather_eq_select_cast_etc_e9131dd6_launch = {128, 1, 0, {}};
 
 extern "C" __global__ void __launch_bounds__(128)
-gather_eq_select_cast_etc_a4e5f32e(const i64* __restrict__ targets, const i64* __restrict__ iota_value, const bf16* __restrict__ logits,
+gather_eq_select_cast_etc_e9131dd6(const i64* __restrict__ targets, const i64* __restrict__ iota_value, const bf16* __restrict__ logits,
     bf16* __restrict__ cast_value, i64* errors) {
   __shared__ float highest_part_1_slots[4];
   __shared__ float sum_part_1_slots[4];
@@ -72,15 +72,16 @@ gather_eq_select_cast_etc_a4e5f32e(const i64* __restrict__ targets, const i64* _
     for (int i = 0; i < 8; ++i) {
       const float wide_2 = widen(logits_row[c][i]);
       const float sub_1 = wide_2 - choice_1;
-      const float exp_1 = ::expf(sub_1);
+      const float exp_1 = exp2(log2_e * sub_1);
       sum_part_1 = sum_part_1 + exp_1;
       exp_row[c][i] = exp_1;
     }
   }
   const float sum_1 = across_block<Sum, 4>(sum_part_1, sum_part_1_slots);
   const i64 targets_at = targets[row];
-  const i64 index_cast_2 = static_cast<i64>(targets_at);
-  const i64 picked_1 = iota_value[checked(index_cast_2, 4096, errors + 0)];
+  const i64 index_cast_1 = static_cast<i64>(targets_at);
+  const i64 picked_1 = iota_value[checked(index_cast_1, 4096, errors + 0)];
+  const int place_1 = as_place(picked_1);
   const float neg_1 = -6.1035156e-05f;
   const float choice_3 = is_1 ? 1.f : sum_1;
   const float div_1 = 1.f / choice_3;
@@ -90,9 +91,7 @@ gather_eq_select_cast_etc_a4e5f32e(const i64* __restrict__ targets, const i64* _
     Vector<bf16, 8> cast_value_at;
 #pragma unroll
     for (int i = 0; i < 8; ++i) {
-      const i64 index_1 = column + i;
-      const i64 index_cast_1 = static_cast<i64>(index_1);
-      const bool is_2 = index_cast_1 == picked_1;
+      const bool is_2 = column + i == place_1;
       const float choice_2 = is_2 ? neg_1 : 0.f;
       const float mul_1 = exp_row[c][i] * div_1;
       const float mul_2 = 6.1035156e-05f * mul_1;

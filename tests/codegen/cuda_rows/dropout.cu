@@ -9,10 +9,10 @@
 
 namespace tessera {
 
-extern "C" __constant__ Launch random_lt_select_90f23046_launch = {256, 1, 0, {}};
+extern "C" __constant__ Launch random_lt_select_07f47d2e_launch = {256, 1, 0, {}};
 
 extern "C" __global__ void __launch_bounds__(256)
-random_lt_select_90f23046(const bf16* __restrict__ x, bf16* __restrict__ select_value) {
+random_lt_select_07f47d2e(const bf16* __restrict__ x, bf16* __restrict__ select_value) {
   const int t = static_cast<int>(blockIdx.x) * 256 + static_cast<int>(threadIdx.x);
   const int first = t * 8;
   const Vector<u32, 8> bits_1 = random_run<8>(i64(0), 0xa706dd2f4d197e6full, i64(0), first);
@@ -20,8 +20,7 @@ random_lt_select_90f23046(const bf16* __restrict__ x, bf16* __restrict__ select_
   Vector<bf16, 8> select_value_at;
 #pragma unroll
   for (int i = 0; i < 8; ++i) {
-    const float draw_1 = uniform(bits_1[i]);  // programs.cpp:82
-    const bool is_1 = draw_1 < 0.9f;
+    const bool is_1 = bits_1[i] < 0xe6666600u;  // programs.cpp:82
     const float wide_1 = widen(x_at[i]);
     const float choice_1 = is_1 ? wide_1 : 0.f;
     const bf16 rounded_1 = narrow<bf16>(choice_1);

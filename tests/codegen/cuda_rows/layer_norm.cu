@@ -11,10 +11,10 @@
 
 namespace tessera {
 
-extern "C" __constant__ Launch cast_reduce_mul_sub_etc_be1080cf_launch = {256, 1, 0, {}};
+extern "C" __constant__ Launch cast_reduce_mul_sub_etc_fe163c24_launch = {256, 1, 0, {}};
 
 extern "C" __global__ void __launch_bounds__(256)
-cast_reduce_mul_sub_etc_be1080cf(const bf16* __restrict__ x, const bf16* __restrict__ weight, const bf16* __restrict__ bias,
+cast_reduce_mul_sub_etc_fe163c24(const bf16* __restrict__ x, const bf16* __restrict__ weight, const bf16* __restrict__ bias,
     bf16* __restrict__ cast_value) {
   __shared__ float sum_part_1_slots[8];
   __shared__ float sum_part_2_slots[8];
@@ -44,14 +44,13 @@ cast_reduce_mul_sub_etc_be1080cf(const bf16* __restrict__ x, const bf16* __restr
     for (int i = 0; i < 8; ++i) {
       const float wide_2 = widen(x_row[c][i]);
       const float sub_1 = wide_2 - mul_1;
-      const float mul_2 = sub_1 * sub_1;
-      sum_part_2 = sum_part_2 + mul_2;
+      sum_part_2 = ::fmaf(sub_1, sub_1, sum_part_2);
     }
   }
   const float sum_2 = across_block<Sum, 8>(sum_part_2, sum_part_2_slots);
-  const float mul_3 = sum_1 * 0.00024414062f;
-  const float mul_4 = sum_2 * 0.00024414062f;
-  const float add_1 = mul_4 + 1e-05f;
+  const float mul_2 = sum_1 * 0.00024414062f;
+  const float mul_3 = sum_2 * 0.00024414062f;
+  const float add_1 = mul_3 + 1e-05f;
   const float rsqrt_1 = ::rsqrtf(add_1);
 #pragma unroll
   for (int c = 0; c < 2; ++c) {
@@ -62,12 +61,12 @@ cast_reduce_mul_sub_etc_be1080cf(const bf16* __restrict__ x, const bf16* __restr
 #pragma unroll
     for (int i = 0; i < 8; ++i) {
       const float wide_3 = widen(x_row[c][i]);
-      const float sub_2 = wide_3 - mul_3;
-      const float mul_5 = sub_2 * rsqrt_1;
+      const float sub_2 = wide_3 - mul_2;
+      const float mul_4 = sub_2 * rsqrt_1;
       const float wide_4 = widen(weight_at[i]);
-      const float mul_6 = mul_5 * wide_4;  // programs.cpp:33
+      const float mul_5 = mul_4 * wide_4;  // programs.cpp:33
       const float wide_5 = widen(bias_at[i]);
-      const float add_2 = mul_6 + wide_5;
+      const float add_2 = mul_5 + wide_5;
       const bf16 rounded_1 = narrow<bf16>(add_2);
       cast_value_at[i] = rounded_1;
     }

@@ -2,19 +2,19 @@
 //
 //   reads      dy 16384x4096xbf16, weight 4096xbf16, x 16384x4096xbf16
 //   writes     cast_value 16384x4096xbf16, reduce_value 4096xf32, reduce_value 4096xf32
-//   moves      402.7 MB, 2348.8 MFLOP
-//   schedule   256 threads a row of 4096, 8 at once, 2 times; 512 groups walk 32 rows each; 512 blocks
+//   moves      402.7 MB, 2415.9 MFLOP
+//   schedule   256 threads a row of 4096, 8 at once, 2 times; 261 groups walk 63 rows each; 261 blocks
 //   from       programs.cpp:33  cast cast mul mul reduce reduce
 //              programs.cpp:31  cast cast
-//              programs.cpp:32  reduce mul sub mul reduce variance add rsqrt mul mul mul mul mul mul mul add neg reduce mul add mul
+//              programs.cpp:32  reduce mul sub mul reduce variance add rsqrt mul mul mul mul mul mul mul add reduce mul add mul
 #include "rows.cuh"
 
 namespace tessera {
 
-extern "C" __constant__ Launch cast_mul_reduce_sub_etc_34f0d2ac_launch = {256, 1, 0, {}};
+extern "C" __constant__ Launch cast_mul_reduce_sub_etc_d3d1d6d6_launch = {256, 1, 0, {}};
 
 extern "C" __global__ void __launch_bounds__(256)
-cast_mul_reduce_sub_etc_34f0d2ac(const bf16* __restrict__ dy, const bf16* __restrict__ weight, const bf16* __restrict__ x,
+cast_mul_reduce_sub_etc_d3d1d6d6(const bf16* __restrict__ dy, const bf16* __restrict__ weight, const bf16* __restrict__ x,
     bf16* __restrict__ cast_value, float* __restrict__ reduce_value, float* __restrict__ reduce_value_2,
     float* __restrict__ sum_of_rows_1_part, float* __restrict__ sum_of_rows_2_part) {
   __shared__ float sum_part_1_slots[8];
@@ -29,8 +29,7 @@ cast_mul_reduce_sub_etc_34f0d2ac(const bf16* __restrict__ dy, const bf16* __rest
   Vector<float, 8> sum_of_rows_2[2];
 #pragma unroll
   for (int i = 0; i < 16; ++i) sum_of_rows_2[i / 8][i % 8] = 0.f;
-  for (int row = group; row < 16384; row += 512) {
-    Vector<float, 8> add_row[2];
+  for (int row = group; row < 16384; row += 261) {
     Vector<bf16, 8> dy_row[2];
     Vector<bf16, 8> weight_row[2];
     Vector<bf16, 8> x_row[2];
@@ -42,82 +41,77 @@ cast_mul_reduce_sub_etc_34f0d2ac(const bf16* __restrict__ dy, const bf16* __rest
       x_row[c] = load<8>(x + row * 4096 + column);
     }
     float sum_part_1 = 0.f;
+    float sum_part_2 = 0.f;
 #pragma unroll
     for (int c = 0; c < 2; ++c) {
 #pragma unroll
       for (int i = 0; i < 8; ++i) {
         const float wide_1 = widen(x_row[c][i]);
         sum_part_1 = sum_part_1 + wide_1;
-      }
-    }
-    const float sum_1 = across_block<Sum, 8>(sum_part_1, sum_part_1_slots);  // programs.cpp:32
-    const float mul_2 = sum_1 * 0.00024414062f;  // programs.cpp:32
-    float sum_part_2 = 0.f;
-    const float mul_4 = sum_1 * 0.00024414062f;
-    float sum_part_3 = 0.f;
-#pragma unroll
-    for (int c = 0; c < 2; ++c) {
-#pragma unroll
-      for (int i = 0; i < 8; ++i) {
         const float wide_2 = widen(dy_row[c][i]);
         const float wide_3 = widen(weight_row[c][i]);
         const float mul_1 = wide_2 * wide_3;  // programs.cpp:33
-        const float wide_4 = widen(x_row[c][i]);
-        const float sub_1 = wide_4 - mul_2;
-        const float mul_3 = mul_1 * sub_1;
-        sum_part_2 = sum_part_2 + mul_3;
-        const float sub_2 = wide_4 - mul_4;
-        const float mul_5 = sub_2 * sub_2;
-        sum_part_3 = sum_part_3 + mul_5;
+        sum_part_2 = sum_part_2 + mul_1;
       }
     }
+    leave<Sum>(sum_part_1, sum_part_1_slots);
     leave<Sum>(sum_part_2, sum_part_2_slots);
-    leave<Sum>(sum_part_3, sum_part_3_slots);
     __syncthreads();
+    const float sum_1 = taken<Sum>(sum_part_1_slots);  // programs.cpp:32
     const float sum_2 = taken<Sum>(sum_part_2_slots);
-    const float sum_3 = taken<Sum>(sum_part_3_slots);
-    const float mul_7 = sum_3 * 0.00024414062f;  // programs.cpp:32
-    const float add_1 = mul_7 + 1e-05f;
-    const float rsqrt_1 = ::rsqrtf(add_1);
+    const float mul_3 = sum_1 * 0.00024414062f;  // programs.cpp:32
+    float sum_part_3 = 0.f;
+    const float mul_4 = sum_1 * 0.00024414062f;
     float sum_part_4 = 0.f;
-    const float mul_9 = rsqrt_1 * rsqrt_1;
-    const float mul_10 = mul_9 * rsqrt_1;
-    const float mul_11 = -0.5f * mul_10;
-    const float mul_12 = sum_2 * mul_11;
-    const float mul_13 = mul_12 * 0.00048828125f;
 #pragma unroll
     for (int c = 0; c < 2; ++c) {
 #pragma unroll
       for (int i = 0; i < 8; ++i) {
-        const float wide_5 = widen(dy_row[c][i]);
-        const float wide_6 = widen(weight_row[c][i]);
-        const float mul_6 = wide_5 * wide_6;  // programs.cpp:33
-        const float mul_8 = mul_6 * rsqrt_1;
-        const float neg_1 = -mul_8;
-        sum_part_4 = sum_part_4 + neg_1;
-        const float wide_7 = widen(x_row[c][i]);
-        const float sub_3 = wide_7 - mul_4;
-        const float mul_14 = mul_13 * sub_3;
-        const float add_2 = mul_14 + mul_8;
-        add_row[c][i] = add_2;
+        const float wide_4 = widen(dy_row[c][i]);
+        const float wide_5 = widen(weight_row[c][i]);
+        const float mul_2 = wide_4 * wide_5;  // programs.cpp:33
+        const float wide_6 = widen(x_row[c][i]);
+        const float sub_1 = wide_6 - mul_3;
+        sum_part_3 = ::fmaf(mul_2, sub_1, sum_part_3);
+        const float sub_2 = wide_6 - mul_4;
+        sum_part_4 = ::fmaf(sub_2, sub_2, sum_part_4);
       }
     }
-    const float sum_4 = across_block<Sum, 8>(sum_part_4, sum_part_4_slots);
-    const float mul_17 = sum_4 * 0.00024414062f;  // programs.cpp:32
+    leave<Sum>(sum_part_3, sum_part_3_slots);
+    leave<Sum>(sum_part_4, sum_part_4_slots);
+    __syncthreads();
+    const float sum_3 = taken<Sum>(sum_part_3_slots);
+    const float sum_4 = taken<Sum>(sum_part_4_slots);
+    const float mul_5 = sum_4 * 0.00024414062f;
+    const float add_1 = mul_5 + 1e-05f;
+    const float rsqrt_1 = ::rsqrtf(add_1);
+    const float mul_7 = rsqrt_1 * rsqrt_1;  // programs.cpp:32
+    const float mul_8 = mul_7 * rsqrt_1;
+    const float mul_9 = -0.5f * mul_8;
+    const float mul_10 = sum_3 * mul_9;
+    const float mul_11 = mul_10 * 0.00048828125f;
+    const float mul_15 = sum_2 * rsqrt_1;
+    const float neg_1 = -mul_15;
+    const float mul_16 = neg_1 * 0.00024414062f;
 #pragma unroll
     for (int c = 0; c < 2; ++c) {
       const int column = (c * 256 + t) * 8;
       Vector<bf16, 8> cast_value_at;
 #pragma unroll
       for (int i = 0; i < 8; ++i) {
-        const float wide_8 = widen(dy_row[c][i]);
-        const float wide_9 = widen(x_row[c][i]);
-        const float sub_4 = wide_9 - mul_2;
-        const float mul_15 = sub_4 * rsqrt_1;
-        const float mul_16 = wide_8 * mul_15;  // programs.cpp:33
-        sum_of_rows_1[c][i] = sum_of_rows_1[c][i] + mul_16;
-        sum_of_rows_2[c][i] = sum_of_rows_2[c][i] + wide_8;
-        const float add_3 = add_row[c][i] + mul_17;
+        const float wide_7 = widen(dy_row[c][i]);
+        const float wide_8 = widen(x_row[c][i]);
+        const float sub_3 = wide_8 - mul_3;
+        const float mul_6 = sub_3 * rsqrt_1;
+        sum_of_rows_1[c][i] = ::fmaf(wide_7, mul_6, sum_of_rows_1[c][i]);  // programs.cpp:33
+        sum_of_rows_2[c][i] = sum_of_rows_2[c][i] + wide_7;
+        const float sub_4 = wide_8 - mul_4;
+        const float mul_12 = mul_11 * sub_4;
+        const float wide_9 = widen(weight_row[c][i]);
+        const float mul_13 = wide_7 * wide_9;  // programs.cpp:33
+        const float mul_14 = mul_13 * rsqrt_1;  // programs.cpp:32
+        const float add_2 = mul_12 + mul_14;
+        const float add_3 = add_2 + mul_16;
         const bf16 rounded_1 = narrow<bf16>(add_3);  // programs.cpp:31
         cast_value_at[i] = rounded_1;
       }
@@ -136,28 +130,30 @@ cast_mul_reduce_sub_etc_34f0d2ac(const bf16* __restrict__ dy, const bf16* __rest
 
 // kernel cast_mul_reduce_sub_etc_parts
 //
-//   reads      part 2097152xf32
+//   reads      part 1069056xf32
 //   writes     reduce_value 4096xf32
-//   moves      8.4 MB, 2.1 MFLOP
-//   schedule   a row in each lane, 32 warps share its 512 elements, 16 times; 128 blocks
+//   moves      4.3 MB, 1.1 MFLOP
+//   schedule   a row in each lane, 32 warps share its 261 elements, 9 times; 128 blocks
 //   from       programs.cpp:33  reduce
 #include "rows.cuh"
 
 namespace tessera {
 
-extern "C" __constant__ Launch cast_mul_reduce_sub_etc_parts_70802d2e_launch = {1024, 1, 0, {}};
+extern "C" __constant__ Launch cast_mul_reduce_sub_etc_parts_a5c47930_launch = {1024, 1, 0, {}};
 
 extern "C" __global__ void __launch_bounds__(1024)
-cast_mul_reduce_sub_etc_parts_70802d2e(const float* __restrict__ part, float* __restrict__ reduce_value) {
+cast_mul_reduce_sub_etc_parts_a5c47930(const float* __restrict__ part, float* __restrict__ reduce_value) {
   __shared__ float sum_part_1_slots[32][32];
   const int t = static_cast<int>(threadIdx.x) / 32;
   const int row = static_cast<int>(blockIdx.x) * 32 + static_cast<int>(threadIdx.x) % 32;
   float sum_part_1 = 0.f;
 #pragma unroll
-  for (int c = 0; c < 16; ++c) {
+  for (int c = 0; c < 9; ++c) {
     const int column = c * 32 + t;
-    const float part_at = part[row + column * 4096];
-    sum_part_1 = sum_part_1 + part_at;
+    if (column < 261) {
+      const float part_at = part[row + column * 4096];
+      sum_part_1 = sum_part_1 + part_at;
+    }
   }
   const float sum_1 = across_warps<Sum, 32>(sum_part_1, sum_part_1_slots);  // programs.cpp:33
   if (t == 0) reduce_value[row] = sum_1;

@@ -10,10 +10,10 @@
 
 namespace tessera {
 
-extern "C" __constant__ Launch cast_mul_reduce_add_etc_cf7e2a95_launch = {256, 1, 0, {}};
+extern "C" __constant__ Launch cast_mul_reduce_add_etc_7cd51e3b_launch = {256, 1, 0, {}};
 
 extern "C" __global__ void __launch_bounds__(256)
-cast_mul_reduce_add_etc_cf7e2a95(const bf16* __restrict__ x, const bf16* __restrict__ weight, bf16* __restrict__ cast_value) {
+cast_mul_reduce_add_etc_7cd51e3b(const bf16* __restrict__ x, const bf16* __restrict__ weight, bf16* __restrict__ cast_value) {
   __shared__ float sum_part_1_slots[8];
   const int t = static_cast<int>(threadIdx.x);
   const int row = static_cast<int>(blockIdx.x);
@@ -29,13 +29,12 @@ cast_mul_reduce_add_etc_cf7e2a95(const bf16* __restrict__ x, const bf16* __restr
 #pragma unroll
     for (int i = 0; i < 8; ++i) {
       const float wide_1 = widen(x_row[c][i]);
-      const float mul_1 = wide_1 * wide_1;  // programs.cpp:38
-      sum_part_1 = sum_part_1 + mul_1;
+      sum_part_1 = ::fmaf(wide_1, wide_1, sum_part_1);
     }
   }
-  const float sum_1 = across_block<Sum, 8>(sum_part_1, sum_part_1_slots);
-  const float mul_2 = sum_1 * 0.00024414062f;
-  const float add_1 = mul_2 + 1e-05f;
+  const float sum_1 = across_block<Sum, 8>(sum_part_1, sum_part_1_slots);  // programs.cpp:38
+  const float mul_1 = sum_1 * 0.00024414062f;
+  const float add_1 = mul_1 + 1e-05f;
   const float rsqrt_1 = ::rsqrtf(add_1);
 #pragma unroll
   for (int c = 0; c < 2; ++c) {
@@ -45,10 +44,10 @@ cast_mul_reduce_add_etc_cf7e2a95(const bf16* __restrict__ x, const bf16* __restr
 #pragma unroll
     for (int i = 0; i < 8; ++i) {
       const float wide_2 = widen(x_row[c][i]);
-      const float mul_3 = wide_2 * rsqrt_1;
+      const float mul_2 = wide_2 * rsqrt_1;
       const float wide_3 = widen(weight_at[i]);
-      const float mul_4 = mul_3 * wide_3;
-      const bf16 rounded_1 = narrow<bf16>(mul_4);
+      const float mul_3 = mul_2 * wide_3;
+      const bf16 rounded_1 = narrow<bf16>(mul_3);
       cast_value_at[i] = rounded_1;
     }
     store(cast_value + row * 4096 + column, cast_value_at);

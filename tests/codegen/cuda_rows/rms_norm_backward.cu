@@ -3,17 +3,17 @@
 //   reads      dy 16384x4096xbf16, weight 4096xbf16, x 16384x4096xbf16
 //   writes     cast_value 16384x4096xbf16, reduce_value 4096xf32
 //   moves      402.7 MB, 1744.8 MFLOP
-//   schedule   256 threads a row of 4096, 8 at once, 2 times; 512 groups walk 32 rows each; 512 blocks
+//   schedule   256 threads a row of 4096, 8 at once, 2 times; 261 groups walk 63 rows each; 261 blocks
 //   from       programs.cpp:38  cast cast mul mul reduce mul add rsqrt mul mul reduce mul mul mul mul mul mul add add mul mul reduce
 //              programs.cpp:37  cast cast
 #include "rows.cuh"
 
 namespace tessera {
 
-extern "C" __constant__ Launch cast_mul_reduce_add_etc_3f1ad99d_launch = {256, 1, 0, {}};
+extern "C" __constant__ Launch cast_mul_reduce_add_etc_62a3b29d_launch = {256, 1, 0, {}};
 
 extern "C" __global__ void __launch_bounds__(256)
-cast_mul_reduce_add_etc_3f1ad99d(const bf16* __restrict__ dy, const bf16* __restrict__ weight, const bf16* __restrict__ x,
+cast_mul_reduce_add_etc_62a3b29d(const bf16* __restrict__ dy, const bf16* __restrict__ weight, const bf16* __restrict__ x,
     bf16* __restrict__ cast_value, float* __restrict__ reduce_value, float* __restrict__ sum_of_rows_1_part) {
   __shared__ float sum_part_1_slots[8];
   __shared__ float sum_part_2_slots[8];
@@ -22,7 +22,7 @@ cast_mul_reduce_add_etc_3f1ad99d(const bf16* __restrict__ dy, const bf16* __rest
   Vector<float, 8> sum_of_rows_1[2];
 #pragma unroll
   for (int i = 0; i < 16; ++i) sum_of_rows_1[i / 8][i % 8] = 0.f;
-  for (int row = group; row < 16384; row += 512) {
+  for (int row = group; row < 16384; row += 261) {
     Vector<bf16, 8> dy_row[2];
     Vector<bf16, 8> weight_row[2];
     Vector<bf16, 8> x_row[2];
@@ -40,13 +40,11 @@ cast_mul_reduce_add_etc_3f1ad99d(const bf16* __restrict__ dy, const bf16* __rest
 #pragma unroll
       for (int i = 0; i < 8; ++i) {
         const float wide_1 = widen(x_row[c][i]);
-        const float mul_1 = wide_1 * wide_1;  // programs.cpp:38
-        sum_part_1 = sum_part_1 + mul_1;
+        sum_part_1 = ::fmaf(wide_1, wide_1, sum_part_1);
         const float wide_2 = widen(dy_row[c][i]);
         const float wide_3 = widen(weight_row[c][i]);
-        const float mul_2 = wide_2 * wide_3;
-        const float mul_3 = mul_2 * wide_1;
-        sum_part_2 = sum_part_2 + mul_3;
+        const float mul_1 = wide_2 * wide_3;  // programs.cpp:38
+        sum_part_2 = ::fmaf(mul_1, wide_1, sum_part_2);
       }
     }
     leave<Sum>(sum_part_1, sum_part_1_slots);
@@ -54,14 +52,14 @@ cast_mul_reduce_add_etc_3f1ad99d(const bf16* __restrict__ dy, const bf16* __rest
     __syncthreads();
     const float sum_1 = taken<Sum>(sum_part_1_slots);
     const float sum_2 = taken<Sum>(sum_part_2_slots);
-    const float mul_4 = sum_1 * 0.00024414062f;
-    const float add_1 = mul_4 + 1e-05f;
+    const float mul_2 = sum_1 * 0.00024414062f;
+    const float add_1 = mul_2 + 1e-05f;
     const float rsqrt_1 = ::rsqrtf(add_1);
-    const float mul_9 = rsqrt_1 * rsqrt_1;
-    const float mul_10 = mul_9 * rsqrt_1;
-    const float mul_11 = -0.5f * mul_10;
-    const float mul_12 = sum_2 * mul_11;
-    const float mul_13 = mul_12 * 0.00024414062f;
+    const float mul_6 = rsqrt_1 * rsqrt_1;
+    const float mul_7 = mul_6 * rsqrt_1;
+    const float mul_8 = -0.5f * mul_7;
+    const float mul_9 = sum_2 * mul_8;
+    const float mul_10 = mul_9 * 0.00024414062f;
 #pragma unroll
     for (int c = 0; c < 2; ++c) {
       const int column = (c * 256 + t) * 8;
@@ -70,15 +68,14 @@ cast_mul_reduce_add_etc_3f1ad99d(const bf16* __restrict__ dy, const bf16* __rest
       for (int i = 0; i < 8; ++i) {
         const float wide_4 = widen(dy_row[c][i]);
         const float wide_5 = widen(x_row[c][i]);
-        const float mul_5 = wide_5 * rsqrt_1;
-        const float mul_6 = wide_4 * mul_5;
-        sum_of_rows_1[c][i] = sum_of_rows_1[c][i] + mul_6;
+        const float mul_3 = wide_5 * rsqrt_1;
+        sum_of_rows_1[c][i] = ::fmaf(wide_4, mul_3, sum_of_rows_1[c][i]);
         const float wide_6 = widen(weight_row[c][i]);
-        const float mul_7 = wide_4 * wide_6;
-        const float mul_8 = mul_7 * rsqrt_1;
-        const float mul_14 = mul_13 * wide_5;
-        const float add_2 = mul_8 + mul_14;
-        const float add_3 = add_2 + mul_14;
+        const float mul_4 = wide_4 * wide_6;
+        const float mul_5 = mul_4 * rsqrt_1;
+        const float mul_11 = mul_10 * wide_5;
+        const float add_2 = mul_5 + mul_11;
+        const float add_3 = add_2 + mul_11;
         const bf16 rounded_1 = narrow<bf16>(add_3);  // programs.cpp:37
         cast_value_at[i] = rounded_1;
       }
@@ -97,28 +94,30 @@ cast_mul_reduce_add_etc_3f1ad99d(const bf16* __restrict__ dy, const bf16* __rest
 
 // kernel cast_mul_reduce_add_etc_parts
 //
-//   reads      part 2097152xf32
+//   reads      part 1069056xf32
 //   writes     reduce_value 4096xf32
-//   moves      8.4 MB, 2.1 MFLOP
-//   schedule   a row in each lane, 32 warps share its 512 elements, 16 times; 128 blocks
+//   moves      4.3 MB, 1.1 MFLOP
+//   schedule   a row in each lane, 32 warps share its 261 elements, 9 times; 128 blocks
 //   from       programs.cpp:38  reduce
 #include "rows.cuh"
 
 namespace tessera {
 
-extern "C" __constant__ Launch cast_mul_reduce_add_etc_parts_5abe679b_launch = {1024, 1, 0, {}};
+extern "C" __constant__ Launch cast_mul_reduce_add_etc_parts_99c20cbc_launch = {1024, 1, 0, {}};
 
 extern "C" __global__ void __launch_bounds__(1024)
-cast_mul_reduce_add_etc_parts_5abe679b(const float* __restrict__ part, float* __restrict__ reduce_value) {
+cast_mul_reduce_add_etc_parts_99c20cbc(const float* __restrict__ part, float* __restrict__ reduce_value) {
   __shared__ float sum_part_1_slots[32][32];
   const int t = static_cast<int>(threadIdx.x) / 32;
   const int row = static_cast<int>(blockIdx.x) * 32 + static_cast<int>(threadIdx.x) % 32;
   float sum_part_1 = 0.f;
 #pragma unroll
-  for (int c = 0; c < 16; ++c) {
+  for (int c = 0; c < 9; ++c) {
     const int column = c * 32 + t;
-    const float part_at = part[row + column * 4096];
-    sum_part_1 = sum_part_1 + part_at;
+    if (column < 261) {
+      const float part_at = part[row + column * 4096];
+      sum_part_1 = sum_part_1 + part_at;
+    }
   }
   const float sum_1 = across_warps<Sum, 32>(sum_part_1, sum_part_1_slots);  // programs.cpp:38
   if (t == 0) reduce_value[row] = sum_1;

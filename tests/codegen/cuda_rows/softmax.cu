@@ -9,10 +9,10 @@
 
 namespace tessera {
 
-extern "C" __constant__ Launch cast_reduce_eq_select_etc_6cd0cd08_launch = {128, 1, 0, {}};
+extern "C" __constant__ Launch cast_reduce_eq_select_etc_4b56294f_launch = {128, 1, 0, {}};
 
 extern "C" __global__ void __launch_bounds__(128)
-cast_reduce_eq_select_etc_6cd0cd08(const bf16* __restrict__ x, bf16* __restrict__ softmax_value) {
+cast_reduce_eq_select_etc_4b56294f(const bf16* __restrict__ x, bf16* __restrict__ softmax_value) {
   __shared__ float highest_part_1_slots[4];
   __shared__ float sum_part_1_slots[4];
   const int t = static_cast<int>(threadIdx.x);
@@ -43,7 +43,7 @@ cast_reduce_eq_select_etc_6cd0cd08(const bf16* __restrict__ x, bf16* __restrict_
     for (int i = 0; i < 8; ++i) {
       const float wide_2 = widen(x_row[c][i]);
       const float sub_1 = wide_2 - choice_1;
-      const float exp_1 = ::expf(sub_1);
+      const float exp_1 = exp2(log2_e * sub_1);
       sum_part_1 = sum_part_1 + exp_1;
       exp_row[c][i] = exp_1;
     }

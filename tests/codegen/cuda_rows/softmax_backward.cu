@@ -10,10 +10,10 @@
 
 namespace tessera {
 
-extern "C" __constant__ Launch cast_mul_reduce_sub_c846f223_launch = {256, 1, 0, {}};
+extern "C" __constant__ Launch cast_mul_reduce_sub_2a7288cd_launch = {256, 1, 0, {}};
 
 extern "C" __global__ void __launch_bounds__(256)
-cast_mul_reduce_sub_c846f223(const bf16* __restrict__ y, const bf16* __restrict__ dy, bf16* __restrict__ cast_value) {
+cast_mul_reduce_sub_2a7288cd(const bf16* __restrict__ y, const bf16* __restrict__ dy, bf16* __restrict__ cast_value) {
   __shared__ float sum_part_1_slots[8];
   const int t = static_cast<int>(threadIdx.x);
   const int row = static_cast<int>(blockIdx.x);
@@ -32,11 +32,10 @@ cast_mul_reduce_sub_c846f223(const bf16* __restrict__ y, const bf16* __restrict_
     for (int i = 0; i < 8; ++i) {
       const float wide_1 = widen(y_row[c][i]);
       const float wide_2 = widen(dy_row[c][i]);
-      const float mul_1 = wide_1 * wide_2;  // programs.cpp:71
-      sum_part_1 = sum_part_1 + mul_1;
+      sum_part_1 = ::fmaf(wide_1, wide_2, sum_part_1);
     }
   }
-  const float sum_1 = across_block<Sum, 8>(sum_part_1, sum_part_1_slots);
+  const float sum_1 = across_block<Sum, 8>(sum_part_1, sum_part_1_slots);  // programs.cpp:71
 #pragma unroll
   for (int c = 0; c < 2; ++c) {
     const int column = (c * 256 + t) * 8;
@@ -46,8 +45,8 @@ cast_mul_reduce_sub_c846f223(const bf16* __restrict__ y, const bf16* __restrict_
       const float wide_3 = widen(y_row[c][i]);
       const float wide_4 = widen(dy_row[c][i]);
       const float sub_1 = wide_4 - sum_1;
-      const float mul_2 = wide_3 * sub_1;
-      const bf16 rounded_1 = narrow<bf16>(mul_2);
+      const float mul_1 = wide_3 * sub_1;
+      const bf16 rounded_1 = narrow<bf16>(mul_1);
       cast_value_at[i] = rounded_1;
     }
     store(cast_value + row * 4096 + column, cast_value_at);

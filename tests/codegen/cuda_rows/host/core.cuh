@@ -81,6 +81,9 @@ struct bf16 {
 
 constexpr float infinity = __builtin_bit_cast(float, 0x7f800000);
 
+constexpr float log2_e = 1.4426950408889634f;
+inline float exp2(float x) { return ::exp2f(x); }
+
 inline int lane() { return static_cast<int>(threadIdx.x % 32); }
 
 }  // namespace tessera

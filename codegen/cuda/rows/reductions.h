@@ -1,0 +1,13 @@
+#pragma once
+// Reductions of a kernel said so that they take fewer walks over a row.
+
+#include <tessera/ir/fuse/Fuse.h>
+
+namespace tessera::cuda {
+
+// A reduction of nothing but a reduction of the same kind becomes one over the dims of both. A sum whose elements share a
+// factor that waits for another reduction, Σ x·r, becomes r·Σ x where x does not wait for it: both are then summed in one
+// walk (the gradient of a norm has one).
+void simplify_reductions(fuse::KernelOp kernel);
+
+}  // namespace tessera::cuda
