@@ -85,8 +85,10 @@ class Reader {
     read_dims();
     for (mlir::Operation& op : *form_.body) {
       if (auto contract = mlir::dyn_cast<fuse::ContractOp>(op)) read_contraction(contract);
-      if (mlir::isa<fuse::ReduceOp>(op)) form_.statistics.push_back({&op, repairs_of(&op)});
+      if (auto reduce = mlir::dyn_cast<fuse::ReduceOp>(op)) read_reduction(reduce);
     }
+    for (int64_t d = form_.row_dim - form_.summed_dims; d < form_.row_dim; ++d)
+      form_.summed *= form_.dims[static_cast<size_t>(d)];
     for (mlir::Value value : form_.body->getTerminator()->getOperands()) {
       form_.of_plane.push_back((dims_.of(value) & stream_) != 0);
     }
@@ -122,6 +124,16 @@ class Reader {
     int64_t count = 1;
     for (int64_t d : dims) count *= form_.dims[static_cast<size_t>(d)];
     return count;
+  }
+
+  void read_reduction(fuse::ReduceOp reduce) {
+    if (fuse::dim_bits(reduce.getOver()) == stream_) {
+      form_.statistics.push_back({reduce, repairs_of(reduce)});
+      return;
+    }
+    const int64_t result = reduce->use_begin()->getOperandNumber();  // (K9)
+    form_.batch_sums.push_back({reduce, result});
+    for (int64_t d : reduce.getOver()) form_.summed_dims = std::max(form_.summed_dims, form_.row_dim - d);
   }
 
   std::vector<mlir::Operation*> repairs_of(mlir::Operation* op) {
@@ -224,6 +236,10 @@ int64_t CascadeForm::statistic_of(mlir::Operation* found) const {
 }
 int64_t CascadeForm::accumulation_of(mlir::Operation* found) const {
   return find_op(accumulations, &CascadeAccumulation::contract, found);
+}
+
+int64_t CascadeForm::batch_sum_of(mlir::Operation* found) const {
+  return find_op(batch_sums, &CascadeBatchSum::reduce, found);
 }
 
 CascadeForm read_cascade(fuse::CascadeOp cascade) { return Reader(cascade).read(); }

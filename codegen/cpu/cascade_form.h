@@ -41,6 +41,12 @@ struct CascadeAccumulation {
   std::vector<mlir::Operation*> repairs;
 };
 
+// A result of the plane that is summed over batches, where it lies.
+struct CascadeBatchSum {
+  mlir::Operation* reduce = nullptr;
+  int64_t result = 0;
+};
+
 struct CascadeForm {
   mlir::Operation* op = nullptr;
   mlir::Block* body = nullptr;
@@ -52,15 +58,19 @@ struct CascadeForm {
   std::vector<CascadeScore> scores;
   std::vector<CascadeStatistic> statistics;
   std::vector<CascadeAccumulation> accumulations;
+  std::vector<CascadeBatchSum> batch_sums;
+  int64_t summed_dims = 0, summed = 1;  // the last batch dims, which some sum runs over, and their points
   std::vector<mlir::AffineMap> in_maps, out_maps;
   std::vector<bool> of_plane;  // per result: written block by block
   ir::FoundLiveness liveness;
 
+  int64_t owners() const { return batch / summed; }  // batch points whose tasks know nothing of each other
   std::vector<int64_t> batch_extents() const { return {dims.begin(), dims.begin() + row_dim}; }
   std::vector<int64_t> outer_extents() const { return {dims.begin() + row_dim + 1, dims.begin() + column_dim}; }
   int64_t score_of(mlir::Operation* op) const;  // number, or −1
   int64_t statistic_of(mlir::Operation* op) const;
   int64_t accumulation_of(mlir::Operation* op) const;
+  int64_t batch_sum_of(mlir::Operation* op) const;
 };
 
 // Throws InternalError for what the op's constraints let pass and no single stream can compute.

@@ -70,6 +70,7 @@ class Numbers {
     words_.resize(static_cast<size_t>(cascade_head_words));
     h.batch_dims = static_cast<int64_t>(form_.batch_extents().size());
     h.outer_dims = static_cast<int64_t>(form_.outer_extents().size());
+    h.summed = form_.summed, h.summed_dims = form_.summed_dims;
     h.extents = add(form_.batch_extents());
     add(form_.outer_extents());
     h.direct_lanes = is_direct(form_) ? cascade_tile(form_, target_, sum_of(form_.scores.front().contract)).lanes : 0;
@@ -96,7 +97,7 @@ class Numbers {
     h.workspace_argument = h.table_argument + 1;
     h.errors_argument = h.table_argument + (h.parts > 1 ? 2 : 1);
     CascadeNumbers made;
-    made.tasks = h.batch * h.groups * h.parts;
+    made.tasks = form_.owners() * h.groups * h.parts;
     made.scratch = scratch_;
     std::memcpy(words_.data(), &h, sizeof h);
     made.parameters = words_;
@@ -104,7 +105,7 @@ class Numbers {
       h.merges = 1;
       std::memcpy(words_.data(), &h, sizeof h);
       made.merging = words_;
-      made.merging_tasks = h.batch * h.groups;
+      made.merging_tasks = form_.owners() * h.groups;
       made.workspace = made.tasks * h.state_bytes;
     }
     made.table = std::move(table_);
@@ -396,8 +397,9 @@ CascadeSizes cut_cascade(const CascadeForm& form, const Target& target) {
   sizes.tile = balanced(form.rows, tile_rows, mr);
   // Rows of a task share packed panels of the stream; what a task keeps of them must stay near.
   int64_t most = std::max(sizes.tile, std::min(group_rows, cache / row_bytes));
-  while (most > sizes.tile && form.batch * count(form.rows, most) < enough_tasks) most /= 2;
+  while (most > sizes.tile && form.owners() * count(form.rows, most) < enough_tasks) most /= 2;
   sizes.group = balanced(form.rows, std::max(most, sizes.tile), sizes.tile);
+  if (form.summed > 1) return sizes;  // sums over batches grow block by block: each has one task
   const int64_t tasks = form.batch * count(form.rows, sizes.group);
   const int64_t blocks = form.outer * count(form.columns, sizes.block);
   const int64_t parts = std::min(count(enough_tasks, tasks), blocks * sizes.block / least_part);

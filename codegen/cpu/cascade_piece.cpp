@@ -109,9 +109,21 @@ void PieceBuilder::scratch_result(PieceOperand operand, Value value, const std::
       {operand, value, scratch_map(strides), scratch_origin(local), RankedTensorType::get({1}, value.getType())});
 }
 
-void PieceBuilder::result(int64_t number) {
+AffineTerms PieceBuilder::place_of_result(int64_t number) const {
   AffineTerms terms(cascade_.out_maps[static_cast<size_t>(number)]);
   if (!terms.rest.empty()) throw InternalError("a result of a cascade is not addressed linearly");
+  return terms;
+}
+
+Value PieceBuilder::written_before(int64_t number) {
+  const AffineTerms terms = place_of_result(number);
+  Type type = cascade_.body->getTerminator()->getOperand(static_cast<unsigned>(number)).getType();
+  return input({Where::argument, static_cast<int64_t>(cascade_.in_maps.size()) + number}, type, linear_map(terms),
+               origin_of(terms));
+}
+
+void PieceBuilder::result(int64_t number) {
+  const AffineTerms terms = place_of_result(number);
   const auto place = static_cast<unsigned>(number);
   results_.push_back({{Where::argument, static_cast<int64_t>(cascade_.in_maps.size()) + number},
                       get(cascade_.body->getTerminator()->getOperand(place)),

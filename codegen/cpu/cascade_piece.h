@@ -36,6 +36,8 @@ class PieceBuilder {
   virtual mlir::Value reduction(mlir::Operation* op) = 0;
   virtual mlir::Value product(mlir::Operation* op) = 0;
 
+  mlir::Value written_before(int64_t number);  // what lies where that result of the cascade goes
+  mlir::Value index(mlir::AffineMap map);
   std::vector<int64_t> by_row() const;  // strides of what there is one of for each row
 
   const CascadeForm& cascade_;
@@ -58,8 +60,8 @@ class PieceBuilder {
 
  private:
   mlir::Value clone(mlir::Value value);
+  AffineTerms place_of_result(int64_t number) const;
   mlir::Value argument(mlir::BlockArgument value);
-  mlir::Value index(mlir::AffineMap map);
   mlir::Value linear_index(const AffineTerms& terms);
   mlir::Value expand(mlir::AffineExpr expr);
   mlir::Value input(PieceOperand operand, mlir::Type type, mlir::AffineMap map, std::vector<int64_t> origin);

@@ -149,6 +149,8 @@ class TilePiece : public RepairingPiece {
 
   // A statistic as the plane reads it: of what has been seen until now.
   Value reduction(Operation* op) override {
+    if (const int64_t number = cascade_.batch_sum_of(op); number >= 0)
+      return batch_sum(cascade_.batch_sums[static_cast<size_t>(number)]);
     const CascadeStatistic& statistic = cascade_.statistics[static_cast<size_t>(cascade_.statistic_of(op))];
     auto reduce = cast<fuse::ReduceOp>(op);
     const auto kind = reduce.getKind();
@@ -166,6 +168,19 @@ class TilePiece : public RepairingPiece {
     if (!extreme) return now;
     // Nothing but neutral elements so far: under any finite reference they add nothing, but −∞ − −∞ is NaN.
     return arith::SelectOp::create(b_, loc_, is_equal(b_, loc_, now, neutral(b_, loc_, kind, type)), zero, now);
+  }
+
+  // The first batch writes, the others add.
+  Value batch_sum(const CascadeBatchSum& sum) {
+    auto reduce = cast<fuse::ReduceOp>(sum.reduce);
+    AffineExpr point = b_.getAffineConstantExpr(0);
+    for (int64_t d : reduce.getOver()) point = point + b_.getAffineDimExpr(static_cast<unsigned>(d));
+    Value at = index(AffineMap::get(static_cast<unsigned>(cascade_.dims.size()), 0, point));
+    Value first =
+        arith::CmpIOp::create(b_, loc_, arith::CmpIPredicate::eq, at, arith::ConstantIndexOp::create(b_, loc_, 0));
+    Value here = get(reduce.getValue());
+    Value all = arith::AddFOp::create(b_, loc_, written_before(sum.result), here);
+    return arith::SelectOp::create(b_, loc_, first, here, all);
   }
 
   Value old_of(Operation* reduce) {

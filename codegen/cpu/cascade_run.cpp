@@ -85,15 +85,17 @@ class Task {
 
   void run(int64_t task) {
     const int64_t owner = h_.merges ? task : task / h_.parts, part = task - owner * h_.parts;
-    batch_ = owner / h_.groups;
     group_ = owner % h_.groups * h_.group;
     group_rows_ = std::min(h_.group, h_.rows - group_);
-    locate(batch_, h_.batch_dims, params_ + h_.extents, origin_);
-    begin();
-    if (h_.merges) return merge(owner);
-    stream(part);
-    if (h_.parts == 1) return finish();
-    std::memcpy(state_of_part(task), scratch_ + h_.state, bytes(h_.state_bytes));
+    const int64_t first = owner / h_.groups * h_.summed;
+    for (batch_ = first; batch_ < first + h_.summed; ++batch_) {
+      locate(batch_, h_.batch_dims, params_ + h_.extents, origin_);
+      begin();
+      if (h_.merges) return merge(owner);
+      stream(part);
+      if (h_.parts == 1) finish();
+      else std::memcpy(state_of_part(task), scratch_ + h_.state, bytes(h_.state_bytes));
+    }
   }
 
  private:
@@ -178,7 +180,18 @@ class Task {
     }
   }
 
+  // A sum over batches begins with what its first one writes, be it all zeros.
+  bool begins_sums() const {
+    const int64_t* end = origin_ + h_.batch_dims;
+    return std::find(end - h_.summed_dims, end, 0) != end;
+  }
+
   ir::BlockState state_of(int64_t row, int64_t rows, int64_t column, int64_t columns) const {
+    const ir::BlockState state = state_by_mask(row, rows, column, columns);
+    return state == ir::BlockState::empty && begins_sums() ? ir::BlockState::partial : state;
+  }
+
+  ir::BlockState state_by_mask(int64_t row, int64_t rows, int64_t column, int64_t columns) const {
     if (h_.empty < 0 && h_.full < 0) return ir::BlockState::partial;
     const auto dims = static_cast<size_t>(h_.batch_dims + 2 + h_.outer_dims);
     ir::Interval block[ir::Liveness::max_dims];

@@ -1,5 +1,6 @@
 #pragma once
-// One task of a cascade: a group of rows of one batch point against its stream.
+// One task of a cascade: a group of rows of one batch point against its stream; where results are summed over batches, of
+// each of those batch points in turn.
 //
 //   for each outer stream point, each block of columns that masks do not leave empty
 //     for each tile of rows that masks do not leave empty   B panels: packed for the first such tile; empty ends cut off
@@ -75,7 +76,8 @@ struct CascadePieceWords {
 struct CascadeHead {
   int64_t merges;  // 1: these are the tasks of the second launch
   int64_t batch, rows, outer, columns;
-  int64_t parts, part_blocks;               // of the stream, in blocks
+  int64_t summed, summed_dims;  // of the last batch dims, over which results are summed: points, and how many
+  int64_t parts, part_blocks;   // of the stream, in blocks
   int64_t batch_dims, outer_dims, extents;  // place of the extents of the batch dims, then of the outer stream dims
   int64_t group, groups, tile, block, line;
   int64_t direct_lanes;  // of one vector of dot products, if nothing of the stream is packed; 0: panels are

@@ -1,4 +1,4 @@
-// The constraints (K2) to (K8) of fuse.cascade, as FuseOps.td numbers them.
+// The constraints (K2) to (K9) of fuse.cascade, as FuseOps.td numbers them.
 
 #include "llvm/ADT/MapVector.h"
 #include "llvm/ADT/SetVector.h"
@@ -36,7 +36,8 @@ class CascadeVerifier {
   LogicalResult run() {
     for (Operation& op : body_) {
       LogicalResult result = mlir::success();
-      if (auto reduce = llvm::dyn_cast<ReduceOp>(op)) result = statistic(reduce);
+      if (auto reduce = llvm::dyn_cast<ReduceOp>(op))
+        result = runs_over_batches(reduce) ? sum_over_batches(reduce) : statistic(reduce);
       else if (auto contract = llvm::dyn_cast<ContractOp>(op)) result = contraction(contract);
       else if (auto repair = llvm::dyn_cast<RepairOp>(op)) result = this->repair(repair);
       if (mlir::failed(result)) return result;
@@ -46,7 +47,7 @@ class CascadeVerifier {
   }
 
  private:
-  // The statistics that a value waits for.
+  // The statistics that a value waits for. (A sum over batches waits for what it sums.)
   void depend(Operation& op, Value result) {
     llvm::SmallSetVector<Value, 2> all;
     for (Value operand : op.getOperands()) {
@@ -55,9 +56,11 @@ class CascadeVerifier {
     }
     auto is_late = [&](Value operand) { return accumulated_.contains(operand); };
     if (llvm::any_of(op.getOperands(), is_late)) accumulated_.insert(result);
-    if (llvm::isa<ReduceOp>(op)) {
-      all.clear();
-      all.insert(result);
+    if (auto reduce = llvm::dyn_cast<ReduceOp>(op)) {
+      if (!runs_over_batches(reduce)) {
+        all.clear();
+        all.insert(result);
+      }
     } else if (auto contract = llvm::dyn_cast<ContractOp>(op); contract && runs_over_stream(contract.getOver())) {
       accumulated_.insert(result);
       all.clear();  // complete once the stream has ended, as what it is repaired by
@@ -66,6 +69,10 @@ class CascadeVerifier {
   }
 
   bool runs_over_stream(llvm::ArrayRef<int64_t> over) const { return dim_bits(over) == stream_; }
+  bool runs_over_batches(ReduceOp reduce) const {
+    const DimBits over = dim_bits(reduce.getOver());
+    return over != 0 && over < row_;
+  }
   bool is_plane(Value value) const { return (dims_.of(value) & row_) != 0 && (dims_.of(value) & stream_) != 0; }
 
   LogicalResult statistic(ReduceOp reduce) {
@@ -73,6 +80,17 @@ class CascadeVerifier {
     if (!is_plane(reduce.getValue()) || (dims_.of(reduce.getValue()) & rest_) != 0)
       return reduce.emitOpError("(K3) reduces no value of the plane");
     if (accumulated_.contains(reduce.getValue())) return reduce.emitOpError(after_the_stream);
+    return mlir::success();
+  }
+
+  LogicalResult sum_over_batches(ReduceOp sum) {
+    if (sum.getKind() != ReduceKind::sum || !is_plane(sum.getValue()) || (dims_.of(sum.getValue()) & rest_) != 0)
+      return sum.emitOpError("(K3) reduces no value of the plane, or does not sum");
+    if (accumulated_.contains(sum.getValue())) return sum.emitOpError(after_the_stream);
+    const mlir::Type type = sum.getType();
+    if (!(type.isF32() || type.isF64()) || !sum->hasOneUse() || *sum->user_begin() != body_.getTerminator())
+      return sum.emitOpError("(K9) is no sum over batches in f32 or f64 that is yielded once");
+    summed_ |= dim_bits(sum.getOver());
     return mlir::success();
   }
 
@@ -106,7 +124,8 @@ class CascadeVerifier {
   LogicalResult repaired() {
     for (Operation& op : body_) {
       auto contract = llvm::dyn_cast<ContractOp>(op);
-      if (!llvm::isa<ReduceOp>(op) && !(contract && runs_over_stream(contract.getOver()))) continue;
+      auto reduce = llvm::dyn_cast<ReduceOp>(op);
+      if (!(reduce && !runs_over_batches(reduce)) && !(contract && runs_over_stream(contract.getOver()))) continue;
       for (Value statistic : waits_[op.getOperand(0)])
         if (!repairs_[&op].contains(statistic))
           return op.emitOpError("(K6) depends on a statistic that it has no repair by");
@@ -115,6 +134,9 @@ class CascadeVerifier {
   }
 
   LogicalResult yields() {
+    const DimBits first = summed_ & -summed_;
+    if (summed_ != 0 && summed_ != row_ - first)
+      return cascade_.emitOpError("(K3) the batch dims that sums run over are not the last");
     for (Value value : body_.getTerminator()->getOperands())
       if ((dims_.of(value) & stream_) != 0 && !waits_[value].empty())
         return cascade_.emitOpError("(K7) yields a value of the stream that depends on a statistic");
@@ -131,6 +153,7 @@ class CascadeVerifier {
   mlir::Block& body_;
   BodyDims dims_;
   DimBits row_ = 0, stream_ = 0, rest_ = 0;
+  DimBits summed_ = 0;  // batch dims that sums run over
   llvm::DenseMap<Value, llvm::SmallSetVector<Value, 2>> waits_;
   llvm::DenseSet<Value> accumulated_;  // accumulations, and what depends on them
   llvm::DenseMap<Operation*, llvm::SmallSetVector<Value, 2>> repairs_;

@@ -120,7 +120,7 @@ class DerivePlanesPass : public impl::DerivePlanesBase<DerivePlanesPass> {
     gone_.insert(plane.ops.begin(), plane.ops.end());
     for (const PlaneKernel& kernel : kernels)  // while their readers still read them
       for (Value output : kernel.outputs)
-        if (plane.spans(output)) report_tap(plane, output, free);
+        if (plane.spans(output) && !plane.sums_batches(output.getDefiningOp())) report_tap(plane, output, free);
     for (auto [kernel, op, steps] : llvm::zip_equal(kernels, written, all_steps)) {
       for (Value output : kernel.outputs)
         output.replaceUsesWithIf(memory.lookup(output),

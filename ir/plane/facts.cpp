@@ -19,7 +19,7 @@ BodyFacts::BodyFacts(fuse::CascadeOp cascade) : in_maps_(cascade.getInMaps()) {
 }
 
 bool BodyFacts::accumulates(Operation* op) const {
-  if (llvm::isa<fuse::ReduceOp>(op)) return true;
+  if (auto reduce = llvm::dyn_cast<fuse::ReduceOp>(op)) return fuse::dim_bits(reduce.getOver()) == stream_;
   auto contract = llvm::dyn_cast<fuse::ContractOp>(op);
   return contract && fuse::dim_bits(contract.getOver()) == stream_;
 }

@@ -37,7 +37,7 @@ class Finder : Conditions {
     Known empty = always;
     for (Operation& op : body_) empty = both(empty, combines_nothing(op));
     for (Value value : body_.getTerminator()->getOperands())
-      if (is_streamed(value)) empty = never;
+      if (is_streamed(value) && !value.getDefiningOp<fuse::ReduceOp>()) empty = never;  // written at every point
     Known full = always;
     for (Operation& op : body_) full = both(full, keeps(op));
     if (conditions_.empty()) full = never;

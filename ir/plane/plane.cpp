@@ -137,7 +137,9 @@ class Grower {
       unfit_ = op;
       return;
     }
-    if (op == seed_ || spans(lists().of(op->getResult(0)))) push_users(op->getResult(0));
+    // What a sum over batches makes is for others to read.
+    if (op == seed_ || (!llvm::isa<tsr::ReduceOp>(op) && spans(lists().of(op->getResult(0)))))
+      push_users(op->getResult(0));
   }
 
   void push_users(Value value) {
@@ -249,12 +251,19 @@ class Grower {
              (plane_->is_score(op) || plane_->ends_on(Side::row, op) || plane_->ends_on(Side::column, op));
     if (!llvm::all_of(atoms, [&](int atom) { return llvm::is_contained(whole, atom); })) return false;
     if (llvm::isa<tsr::ReduceOp, tsr::LogSumExpOp>(op))
-      return plane_->ends_on(Side::row, op) || plane_->ends_on(Side::column, op);
+      return plane_->ends_on(Side::row, op) || plane_->ends_on(Side::column, op) ||
+             (plane_->sums_batches(op) && !is_read_by_member(value));
     if (auto softmax = llvm::dyn_cast<tsr::SoftmaxOp>(op)) {
       const AtomList along = lists().expanded(lists().of(value)[static_cast<size_t>(softmax.getDim())]);
       return !along.empty() && (same(along, plane_->rows) || same(along, plane_->columns));
     }
     return plane_->spans(value) || plane_->is_on(Side::row, value) || plane_->is_on(Side::column, value);
+  }
+
+  bool is_read_by_member(Value value) {
+    return llvm::any_of(value.getUsers(), [&](Operation* user) {
+      return is_member(user) || (free_.is_free(user) && is_read_by_member(user->getResult(0)));
+    });
   }
 
   // No two dims became one where a reader of the result, as x · softmax(x), says that they are.
@@ -325,6 +334,18 @@ bool Plane::ends_on(Side side, Operation* op) const {
   const AtomList whole = lists->atoms_of(seed->getResult(0));
   return same(atoms_of_letters(*lists, op, roles(contract).summed), along) && !contains_any(memory, atoms(side)) &&
          meets(plane, atoms(side)) && llvm::all_of(plane, [&](int atom) { return llvm::is_contained(whole, atom); });
+}
+
+bool Plane::sums_batches(Operation* op) const {
+  auto sum = llvm::dyn_cast<tsr::ReduceOp>(op);
+  if (!sum || sum.getKind() != "sum" || !spans(sum.getY())) return false;
+  // Sums lie in memory from one batch to the next: a narrow type would round them each time.
+  const mlir::Type type = tsr::element_of(sum.getY());
+  if (!llvm::isa<mlir::FloatType>(type) || type.getIntOrFloatBitWidth() < 32) return false;
+  AtomLists over;
+  for (int64_t d : sum.getDims()) over.push_back(lists->reduced(op)[static_cast<size_t>(d)]);
+  const AtomList summed = lists->expanded(joined(over));
+  return !summed.empty() && !contains_any(summed, rows) && !contains_any(summed, columns);
 }
 
 OpOrder order_of(mlir::Block& block) {

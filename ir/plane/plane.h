@@ -38,6 +38,9 @@ struct Plane {
   bool is_score(mlir::Operation* op) const;         // a contraction that makes a plane value
   // A reduction of a plane value, or an accumulation, over all of the other side: its result stays on `side`.
   bool ends_on(Side side, mlir::Operation* op) const;
+  // A sum of plane values over batches alone, as of the gradient of a bias that all batches share. Its result is of the
+  // plane too, but complete only once the last batch has been.
+  bool sums_batches(mlir::Operation* op) const;
 };
 
 // `strict` functions sum in the order in which they were written, so their planes stay in memory.

@@ -31,6 +31,22 @@ bool split(tsr::ReduceOp sum, const Plane& plane) {
   return true;
 }
 
+// A sum over batches alone in a type narrower than f32.
+bool widen(tsr::ReduceOp sum, const Plane& plane) {
+  auto narrow = llvm::dyn_cast<mlir::FloatType>(tsr::element_of(sum.getX()));
+  if (!narrow || narrow.getWidth() >= 32) return false;
+  for (int64_t d : sum.getDims())
+    for (int atom : plane.lists->expanded(plane.lists->of(sum.getX())[static_cast<size_t>(d)]))
+      if (llvm::is_contained(plane.rows, atom) || llvm::is_contained(plane.columns, atom)) return false;
+  mlir::OpBuilder b(sum);
+  auto wide = [&](mlir::Value value) { return tsr::type_of(value).clone(b.getF32Type()); };
+  mlir::Value x = tsr::CastOp::create(b, sum.getLoc(), wide(sum.getX()), sum.getX());
+  mlir::Value all = tsr::ReduceOp::create(b, sum.getLoc(), wide(sum.getY()), sum.getKindAttr(), x, sum.getDimsAttr());
+  sum.getY().replaceAllUsesWith(tsr::CastOp::create(b, sum.getLoc(), sum.getY().getType(), all));
+  sum.erase();
+  return true;
+}
+
 }  // namespace
 
 bool split_sums(const Plane& plane) {
@@ -39,7 +55,7 @@ bool split_sums(const Plane& plane) {
     if (!plane.spans(op->getResult(0))) continue;
     for (mlir::Operation* user : llvm::make_early_inc_range(op->getUsers()))
       if (auto sum = llvm::dyn_cast<tsr::ReduceOp>(user); sum && sum.getKind() == "sum" && !plane.lists->is_member(sum))
-        any |= split(sum, plane);
+        any |= split(sum, plane) || widen(sum, plane);
   }
   return any;
 }

@@ -1,6 +1,7 @@
 #pragma once
-// Sums over rows and columns at once, as the gradient of a learned scale makes them: taken apart into a sum over columns,
-// which is a statistic of the plane, and one over what is left, which is small.
+// Sums that a plane can take once they are written another way. Over rows and columns at once, as the gradient of a
+// learned scale makes them: a sum over columns, which is a statistic of the plane, and one over what is left, which is
+// small. Over batches in a narrow type: in f32, since they lie in memory from one batch to the next.
 
 #include <tessera/ir/plane/plane.h>
 

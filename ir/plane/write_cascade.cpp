@@ -13,7 +13,7 @@ using mlir::Value;
 
 namespace {
 
-// The dims of a cascade: batch, one row dim, stream, rest. Of several atoms that a kernel owns, the longest is the row;
+// The dims of a cascade: batch, those that are summed last; one row dim; stream; rest. Of several atoms that a kernel owns, the longest is the row;
 // if it owns none, the row is a dim of one point. Of the atoms it streams over, the longest comes last, where it is cut
 // into blocks.
 class CascadeSpace {
@@ -22,8 +22,10 @@ class CascadeSpace {
     const AtomList owned = plane.atoms(kernel.side);
     AtomList stream = plane.atoms(other(kernel.side));
     const int row = owned.empty() ? one_point : longest(owned);
-    for (int atom : lists_.atoms_of(plane.seed->getResult(0)))
-      if (atom != row && !llvm::is_contained(stream, atom)) add(atom);
+    const AtomList summed = summed_batches(kernel);
+    for (const bool late : {false, true})
+      for (int atom : lists_.atoms_of(plane.seed->getResult(0)))
+        if (atom != row && !llvm::is_contained(stream, atom) && llvm::is_contained(summed, atom) == late) add(atom);
     batch_ = static_cast<int64_t>(order_.size());
     add(row);
     const int inner = longest(stream);
@@ -45,6 +47,15 @@ class CascadeSpace {
   int64_t streams() const { return streams_; }
 
  private:
+  AtomList summed_batches(const PlaneKernel& kernel) const {
+    AtomList all;
+    for (Operation* op : kernel.members)
+      if (plane_.sums_batches(op))
+        for (int64_t d : llvm::cast<tsr::ReduceOp>(op).getDims())
+          all.append(lists_.expanded(lists_.reduced(op)[static_cast<size_t>(d)]));
+    return all;
+  }
+
   int longest(const AtomList& atoms) const {
     return *llvm::max_element(atoms, [&](int a, int b) { return lists_.extent(a) < lists_.extent(b); });
   }

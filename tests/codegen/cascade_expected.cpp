@@ -58,6 +58,7 @@ Inputs::Inputs(const AttentionShape& s, float sharpness)
 Expected::Expected(const AttentionShape& s, const Inputs& in, const Mask& mask) {
   auto at = [](int64_t i) { return static_cast<size_t>(i); };
   o.assign(in.dy.size(), 0), dq.assign(in.q.size(), 0), dk.assign(in.k.size(), 0), dv.assign(in.v.size(), 0);
+  dbias.assign(at(s.rows * s.columns), 0);
   Doubles p(at(s.columns)), dp(at(s.columns));
   for (int64_t b = 0; b < s.batch; ++b) {
     for (int64_t m = 0; m < s.rows; ++m) {
@@ -87,6 +88,7 @@ Expected::Expected(const AttentionShape& s, const Inputs& in, const Mask& mask) 
       delta.push_back(y_dy);
       for (int64_t n = 0; n < s.columns; ++n) {
         const double ds = p[at(n)] * (dp[at(n)] - y_dy);
+        dbias[at(m * s.columns + n)] += ds;
         for (int64_t d = 0; d < s.depth; ++d) {
           const size_t q = at(row * s.depth + d), k = at((b * s.columns + n) * s.depth + d);
           dq[q] += ds * in.k[k];

@@ -41,6 +41,7 @@ using Mask = std::function<bool(int64_t row, int64_t column)>;
 
 struct Expected {
   Doubles o, lse, delta, dq, dk, dv;
+  Doubles dbias;  // of scores, summed over batches
   Expected(const AttentionShape& s, const Inputs& in, const Mask& mask);
 };
 

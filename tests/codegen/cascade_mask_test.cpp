@@ -41,6 +41,26 @@ TEST(CascadeMask, HidesPartsFromFewQueries) {
   check_backward({2, 3, 2600, 16, 16}, band_lines(1, 2, 1000), band_lines(2, 1, 1000), band(1000));
 }
 
+// The gradient of a bias that all batches share lies in memory from batch to batch. The first one writes it also where a
+// mask hides everything, the others skip what they hide; and none of it depends on how rows are dealt to threads.
+TEST(CascadeMask, SumsOverBatchesBeginWithTheFirst) {
+  for (const AttentionShape& s : {AttentionShape{5, 300, 300, 16, 16}, AttentionShape{3, 70, 75, 8, 8}}) {
+    const Mask mask = [](int64_t m, int64_t n) { return m >= n && m - n < 40; };
+    const Inputs in(s);
+    const Expected want(s, in, mask);
+    CascadeSpec spec = attention_dq(s, band_lines(1, 2, 40));
+    spec.outs.insert(spec.outs.begin(), {"f32", s.rows * s.columns, {0, s.columns, 1, 0, 0}, ""});
+    const std::string yield = "fuse.yield %dq : f32\n";
+    spec.body.replace(spec.body.find(yield), yield.size(),
+                      "%all = fuse.reduce sum %ds over [0] : f32\nfuse.yield %all, %dq : f32, f32\n");
+    CascadeProgram program(spec.text());
+    const auto got = run_on_threads(program, {buffer(in.q), buffer(in.k), buffer(in.v), buffer(in.dy),
+                                              buffer(floats(want.lse)), buffer(floats(want.delta))});
+    expect_close(values<float>(got[0]), want.dbias, 1e-4, "gradient of the bias");
+    expect_close(values<float>(got[1]), want.dq, 1e-4, "gradient of q");
+  }
+}
+
 // %x: %s where the row's id and the column's, inputs `row` and `column`, are both even or both odd.
 std::string parity_lines(int row, int column) {
   return "%apart = arith.subi %x" + std::to_string(row) + ", %x" + std::to_string(column) + R"( : i32

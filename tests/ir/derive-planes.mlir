@@ -176,6 +176,26 @@ func.func @sum_of_both_sides(%q: tensor<2x64x16xf32>, %k: tensor<2x96x16xf32>) -
   return %m, %s : tensor<2x64xf32>, tensor<2xf32>
 }
 
+// The gradient of a bias that all batches share: summed where it lies, batch after batch, and so batches are the last of
+// the batch dims. One in a narrow type is summed in f32.
+// CHECK-LABEL: @shared_bias
+// CHECK: fuse.cascade {{.*}} dims [4, 3, 64, 96, 16] batch 2 stream 1
+// CHECK: %[[SUM:.*]] = fuse.reduce sum {{.*}} over [1] : f32
+// CHECK: arith.truncf
+// CHECK: %[[OF_NARROW:.*]] = fuse.reduce sum {{.*}} over [1] : f32
+// CHECK: fuse.yield %[[SUM]], %[[OF_NARROW]], {{.*}} : f32, f32, f32
+// CHECK-NOT: 3x4x64x96
+// CHECK: tsr.cast {{.*}} : (tensor<4x64x96xf32>) -> tensor<4x64x96xbf16>
+func.func @shared_bias(%q: tensor<3x4x64x16xf32>, %k: tensor<3x4x96x16xf32>)
+    -> (tensor<4x64x96xf32>, tensor<4x64x96xbf16>, tensor<3x4x64xf32>) {
+  %0 = tsr.contract "bhmd,bhnd->bhmn" %q, %k windows [] : (tensor<3x4x64x16xf32>, tensor<3x4x96x16xf32>) -> tensor<3x4x64x96xf32>
+  %1 = tsr.reduce "sum" %0 dims [0] : (tensor<3x4x64x96xf32>) -> tensor<4x64x96xf32>
+  %2 = tsr.cast %0 : (tensor<3x4x64x96xf32>) -> tensor<3x4x64x96xbf16>
+  %3 = tsr.reduce "sum" %2 dims [0] : (tensor<3x4x64x96xbf16>) -> tensor<4x64x96xbf16>
+  %4 = tsr.reduce "max" %0 dims [3] : (tensor<3x4x64x96xf32>) -> tensor<3x4x64xf32>
+  return %1, %3, %4 : tensor<4x64x96xf32>, tensor<4x64x96xbf16>, tensor<3x4x64xf32>
+}
+
 // One query, of which nothing says that it has a dim: the row of the cascade is one point.
 // CHECK-LABEL: @one_query
 // CHECK: fuse.cascade {{.*}} dims [4, 1, 512, 64, 64] batch 1 stream 1

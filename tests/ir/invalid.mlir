@@ -214,6 +214,41 @@ func.func @cascade_k3(%q: tensor<64x16xf32>, %k: tensor<96x16xf32>) -> tensor<64
 
 // -----
 
+#q = affine_map<(b, h, m, n, d) -> (b * 4096 + h * 1024 + m * 16 + d)>
+#k = affine_map<(b, h, m, n, d) -> (b * 6144 + h * 1536 + n * 16 + d)>
+#o = affine_map<(b, h, m, n, d) -> (h * 6144 + m * 96 + n)>
+func.func @cascade_k3_batches(%q: tensor<3x4x64x16xf32>, %k: tensor<3x4x96x16xf32>) -> tensor<4x64x96xf32> {
+  // expected-error @+1 {{(K3) the batch dims that sums run over are not the last}}
+  %o = fuse.cascade "shared" dims [3, 4, 64, 96, 16] batch 2 stream 1
+      ins(%q, %k : tensor<3x4x64x16xf32>, tensor<3x4x96x16xf32>) at [#q, #k] outs at [#o] {
+  ^bb0(%a: f32, %b: f32):
+    %s = fuse.contract %a, %b over [4] : f32 -> f32
+    %r = fuse.reduce sum %s over [0] : f32
+    fuse.yield %r : f32
+  } -> tensor<4x64x96xf32>
+  return %o : tensor<4x64x96xf32>
+}
+
+// -----
+
+#q = affine_map<(b, m, n, d) -> (b * 1024 + m * 16 + d)>
+#k = affine_map<(b, m, n, d) -> (b * 1536 + n * 16 + d)>
+#o = affine_map<(b, m, n, d) -> (m * 96 + n)>
+func.func @cascade_k9(%q: tensor<3x64x16xf32>, %k: tensor<3x96x16xf32>) -> tensor<64x96xf32> {
+  %o = fuse.cascade "shared" dims [3, 64, 96, 16] batch 1 stream 1
+      ins(%q, %k : tensor<3x64x16xf32>, tensor<3x96x16xf32>) at [#q, #k] outs at [#o] {
+  ^bb0(%a: f32, %b: f32):
+    %s = fuse.contract %a, %b over [3] : f32 -> f32
+    // expected-error @+1 {{(K9) is no sum over batches in f32 or f64 that is yielded once}}
+    %r = fuse.reduce sum %s over [0] : f32
+    %n = arith.negf %r : f32
+    fuse.yield %n : f32
+  } -> tensor<64x96xf32>
+  return %o : tensor<64x96xf32>
+}
+
+// -----
+
 #q = affine_map<(m, n, d, e) -> (m * 16 + d)>
 #k = affine_map<(m, n, d, e) -> (n * 16 + d)>
 #o = affine_map<(m, n, d, e) -> (m)>

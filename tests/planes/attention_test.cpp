@@ -82,10 +82,13 @@ TEST_P(Attention, Derived) {
     // A sink stands in the sum of exponentials, so the sum of its gradient is none that the forward has made.
     EXPECT_EQ(count(planes.fuse, "fuse.cascade"), variant == "sinks" ? 5 : 3);
     EXPECT_EQ(count(plain.fuse, "fuse.cascade"), 0);
-    // A learned bias that all batches share: the gradient of the scores lies in memory to be summed over them.
-    if (variant == "pair" || variant == "table") continue;
-    const std::string plane = std::to_string(shape.rows) + "x" + std::to_string(shape.columns) + "x",
-                      transposed = std::to_string(shape.columns) + "x" + std::to_string(shape.rows) + "x";
+    // A learned bias that all batches share, and the sum of gradients that a table is made from, are as large as a head's
+    // scores; nothing is as large as those of all batches.
+    const bool shares_bias = variant == "pair" || variant == "table";
+    const std::string heads = std::to_string(shape.batch) + "x" + std::to_string(shape.heads) + "x";
+    const std::string rows = std::to_string(shape.rows) + "x", columns = std::to_string(shape.columns) + "x";
+    const std::string plane = (shares_bias ? heads : "") + rows + columns,
+                      transposed = (shares_bias ? heads : "") + columns + rows;
     EXPECT_EQ(count(planes.fuse, plane) + count(planes.fuse, transposed), 0);
     EXPECT_GT(count(plain.fuse, plane) + count(plain.fuse, transposed), 0);
   }
