@@ -74,7 +74,7 @@ std::vector<ContractLaunch> lower_contract(fuse::KernelOp kernel, const Target& 
     emit_contract_kernel(module, symbol, *form, shared, tile);
   };
 
-  ContractPasses passes = make_contract_passes(*form);
+  ContractPasses passes = make_contract_passes(*form, target.threads);
   std::vector<ContractLaunch> launches;
   for (size_t k = 0; k < passes.tasks.size(); ++k) {
     ContractLaunch launch;

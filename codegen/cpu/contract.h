@@ -8,7 +8,7 @@
 // dtypes and on how each operand walks along N (unit stride, not at all, else); the rest is parameters and tables.
 //
 // Sums: K is cut into blocks and parts by the shape alone; blocks are added in order, and so are parts. The bits are
-// the same on any number of threads.
+// the same on any number of threads, though M and N are cut for the threads at hand.
 
 #include <cstdint>
 #include <vector>

@@ -33,14 +33,14 @@ bool steady(const Table& k) {
   return true;
 }
 
-constexpr int64_t enough_tasks = 8;
 constexpr double task_flops = 4e6;  // what a task should at least do
 
-// Blocks: large enough that packing is cheap beside the sums, small enough for the cache and for `enough_tasks`.
+// Blocks: large enough that packing is cheap beside the sums, small enough for the cache and for all threads.
 class Cutter {
  public:
-  explicit Cutter(ContractHead& head)
+  Cutter(ContractHead& head, int thread_count)
       : h(head),
+        threads(thread_count),
         flops(2.0 * static_cast<double>(h.m) * static_cast<double>(h.n) *
               static_cast<double>(std::max<int64_t>(1, h.k))) {
     // A panel of B stays in the first cache, beside what streams past it; a little more is better than a second block.
@@ -53,14 +53,9 @@ class Cutter {
   // Every task packs what it reads. Small blocks pack the same rows again and again; parts of a long K cost one more
   // addition.
   void cut_alone() {
-    constexpr int64_t k_part = 1024;
     start(512);
+    cut_k();
     shrink(256, 256);
-    if (tasks() < enough_tasks && h.k >= 2 * k_part) {
-      int64_t parts = std::min({count(enough_tasks, std::max<int64_t>(1, tasks())), h.k / k_part,
-                                static_cast<int64_t>(flops * static_cast<double>(h.batch) / task_flops)});
-      if (parts > 1) h.k_part = up(count(h.k, parts), h.k_block), h.parts = count(h.k, h.k_part);
-    }
     if (h.parts == 1) shrink(64, 4 * h.nr);
     finish();
   }
@@ -81,14 +76,28 @@ class Cutter {
     h.n_block = balanced(h.n, n_block, h.nr);
     h.parts = 1, h.k_part = std::max<int64_t>(1, h.k);
   }
+  // A result of few blocks and a long K. The sums depend on it: not on threads.
+  void cut_k() {
+    constexpr int64_t k_part = 1024, few_blocks = 4, enough_tasks = 8, block = 256;
+    const int64_t blocks = count(h.batch, h.batch_group) * count(h.m, block) * count(h.n, block);
+    if (blocks >= few_blocks || h.k < 2 * k_part) return;
+    int64_t parts = std::min({count(enough_tasks, blocks), h.k / k_part,
+                              static_cast<int64_t>(flops * static_cast<double>(h.batch) / task_flops)});
+    if (parts > 1) h.k_part = up(count(h.k, parts), h.k_block), h.parts = count(h.k, h.k_part);
+  }
   void shrink(int64_t least_m, int64_t least_n) {
     least_m = up(least_m, h.mr), least_n = up(least_n, h.nr);  // what `balanced` can reach
-    while (tasks() < enough_tasks && work() > 2 * task_flops) {
+    while (!busy() && work() > 2 * task_flops) {
       bool wide = h.n_block >= 2 * h.m_block || h.m_block <= least_m;
       if (wide && h.n_block > least_n) h.n_block = balanced(h.n, std::max(least_n, h.n_block / 2), h.nr);
       else if (h.m_block > least_m) h.m_block = balanced(h.m, std::max(least_m, h.m_block / 2), h.mr);
       else break;
     }
+  }
+  // Two tasks a thread, since threads are not equally fast, and hardly a thread without one in the last round.
+  bool busy() const {
+    const int64_t all = tasks() * h.parts, places = up(all, threads);
+    return all >= 2 * threads && (places - all) * 10 <= places;
   }
   void finish() {
     h.m_blocks = count(h.m, h.m_block), h.n_blocks = count(h.n, h.n_block);
@@ -97,10 +106,12 @@ class Cutter {
   }
   int64_t tasks() const { return count(h.batch, h.batch_group) * count(h.m, h.m_block) * count(h.n, h.n_block); }
   double work() const {
-    return flops / static_cast<double>(h.m * h.n) * static_cast<double>(h.m_block * h.n_block * h.batch_group);
+    return flops / static_cast<double>(h.m * h.n * h.parts) *
+           static_cast<double>(h.m_block * h.n_block * h.batch_group);
   }
 
   ContractHead& h;
+  const int64_t threads;
   const double flops;
 };
 
@@ -108,9 +119,9 @@ bool one_value(const Table& table) {
   return std::all_of(table.begin(), table.end(), [&](int64_t x) { return x == table.front(); });
 }
 
-void cut(ContractHead& h, const ContractForm& form) {
+void cut(ContractHead& h, const ContractForm& form, int threads) {
   constexpr int64_t several = 3, most_bytes = 64 << 20;
-  Cutter cutter(h);
+  Cutter cutter(h, threads);
   cutter.cut_alone();
   if (!cutter.large() || !one_value(form.a.batch) || !one_value(form.b.batch)) return;
   if (h.parts == 1 && h.m_blocks >= several && SharedPanels(h, h.n, h.nr).bytes() <= most_bytes) {
@@ -186,7 +197,7 @@ PackMode pack_mode(const ContractOperand& operand, int r) {
   return along_rows >= 3 ? PackMode::copy : PackMode::gather;
 }
 
-ContractPasses make_contract_passes(const ContractForm& form) {
+ContractPasses make_contract_passes(const ContractForm& form, int threads) {
   ContractPasses passes;
   if (form.batch * form.m * form.n == 0) return passes;
   mlir::Type sum = form.contract->getResult(0).getType();
@@ -196,7 +207,7 @@ ContractPasses make_contract_passes(const ContractForm& form) {
   h.batch = form.batch, h.m = form.m, h.n = form.n, h.k = form.k;
   const RegisterTile& tile = form.tile;
   h.mr = tile.mr, h.nr = tile.nr, h.bytes = bytes_of(sum);
-  cut(h, form);
+  cut(h, form, threads);
   h.combine_tiles = 64;
   h.a_argument = form.a.argument, h.a_bytes = bytes_of(form.a.storage);
   h.b_argument = form.b.argument, h.b_bytes = bytes_of(form.b.storage);

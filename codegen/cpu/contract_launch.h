@@ -1,5 +1,6 @@
 #pragma once
-// How a contraction is cut: blocks, parts of K and tasks, from its extents alone; and its parameters.
+// How a contraction is cut: K into blocks and parts, from its extents alone; M and N into tasks, for a number of threads;
+// and its parameters.
 
 #include <cstdint>
 #include <vector>
@@ -19,7 +20,7 @@ struct ContractPasses {
 
   void add(ContractPass kind, int64_t count) { kinds.push_back(kind), tasks.push_back(count); }
 };
-ContractPasses make_contract_passes(const ContractForm& form);
+ContractPasses make_contract_passes(const ContractForm& form, int threads);
 // The parameters of pass `pass`.
 std::vector<int64_t> parameters_of(const ContractPasses& passes, size_t pass);
 

@@ -7,6 +7,8 @@
 #include "llvm/Config/llvm-config.h"
 #include "llvm/TargetParser/Host.h"
 
+#include <tessera/codegen/cpu/runtime/thread_pool.h>
+
 namespace tessera::codegen {
 
 std::string llvm_version() { return LLVM_VERSION_STRING; }
@@ -27,6 +29,7 @@ const Target& host_target() {
     bool wide = found.lookup("avx512f") && found.lookup("avx512bw") && found.lookup("avx512vl");
     t.lanes = wide ? 16 : 8;
     t.f16_convert = wide || found.lookup("f16c");
+    t.threads = ThreadPool::wanted();
     return t;
   }();
   return target;

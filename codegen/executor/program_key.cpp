@@ -46,6 +46,7 @@ std::string program_key(const Program& program, std::string_view device) {
   bytes.add(std::string("program 1"));
   bytes.add(library_build_id());
   bytes.add(host_target().key());
+  bytes.add(static_cast<uint64_t>(host_target().threads));
   bytes.add(std::string(device));
   bytes.add(program.instructions.size());
   for (const Instruction& instruction : program.instructions) {

@@ -114,6 +114,7 @@ ContractProgram::ContractProgram(const ContractSpec& spec) : state_(std::make_un
   auto start = std::chrono::steady_clock::now();
   codegen::Target target = codegen::host_target();
   if (spec.lanes > 0) target.lanes = spec.lanes;
+  if (spec.threads > 0) target.threads = spec.threads;
   s.launches = codegen::lower_contract(s.kernel, target);
   double lowering = since(start);
   if (s.launches.empty()) return;

@@ -21,7 +21,8 @@ struct ContractSpec {
   std::vector<int64_t> dims, over;
   std::vector<Walk> ins, outs;
   std::string epilogue;
-  int lanes = 0;  // of a vector; 0: the machine's. 8 is what a machine with AVX2 has
+  int lanes = 0;    // of a vector; 0: the machine's. 8 is what a machine with AVX2 has
+  int threads = 0;  // that launches are cut for; 0: the machine's
 };
 std::string kernel_text(const ContractSpec& spec);
 int64_t elements_of(const ContractSpec& spec, const Walk& walk);  // of the storage: highest offset plus one

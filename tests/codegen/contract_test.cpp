@@ -149,9 +149,11 @@ TEST(Contract, KIsCutIntoBlocks) {
 TEST(Contract, CuttingIntoTasksEnds) {
   for (int lanes : {0, 8}) {
     for (int size : {256, 512, 1000, 1024}) {
-      ContractSpec spec = product(size, size, size);
-      spec.lanes = lanes;
-      EXPECT_GE(ContractProgram(spec).tasks()[0], size > 256 ? 8 : 2);
+      for (int threads : {1, 2, 4, 64}) {
+        ContractSpec spec = product(size, size, size);
+        spec.lanes = lanes, spec.threads = threads;
+        EXPECT_GE(ContractProgram(spec).tasks().back(), size > 256 ? 2 * std::min(threads, 4) : 2) << size;
+      }
     }
   }
 }
@@ -172,6 +174,7 @@ TEST(Contract, SharedOperandsArePackedBefore) {
        {std::tuple{900, 300, 1000, 2u}, {250, 1400, 800, 2u}, {700, 1600, 250, 2u}, {256, 1024, 4096, 2u}}) {
     for (int bits = 0; bits < 4; ++bits) {
       ContractSpec spec = product(m, n, k, bits & 1, bits & 2);
+      spec.threads = 4;
       ContractProgram program(spec);
       ASSERT_GE(program.tasks().size(), launches) << m << " " << n << " " << k;
       auto a = numbers<float>(m * k, 1), b = numbers<float>(k * n, 2);
@@ -361,14 +364,16 @@ TEST(Contract, NarrowFloats) {
 }
 
 TEST(Contract, SameBitsOnAnyNumberOfThreads) {
-  for (ContractSpec spec : {product(100, 300, 700), product(32, 40, 20000, true), product(517, 771, 333)}) {
-    ContractProgram program(spec);
+  for (ContractSpec spec : {product(100, 300, 700), product(32, 40, 20000, true), product(517, 771, 333),
+                            product(300, 900, 2500, false, true)}) {
+    spec.threads = 1;
     auto a = numbers<float>(elements_of(spec, spec.ins[0]), 1), b = numbers<float>(elements_of(spec, spec.ins[1]), 2);
     std::vector<float> first(static_cast<size_t>(elements_of(spec, spec.outs[0]))), again = first;
-    program.run({a.data(), b.data(), first.data()}, 1);
+    ContractProgram(spec).run({a.data(), b.data(), first.data()}, 1);
     for (int threads : {2, 3, 8}) {
       std::fill(again.begin(), again.end(), 0.0f);
-      program.run({a.data(), b.data(), again.data()}, threads);
+      spec.threads = threads;
+      ContractProgram(spec).run({a.data(), b.data(), again.data()}, threads);
       EXPECT_EQ(std::memcmp(first.data(), again.data(), first.size() * sizeof(float)), 0) << threads << " threads";
     }
   }

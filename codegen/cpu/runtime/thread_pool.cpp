@@ -8,17 +8,23 @@ namespace {
 
 thread_local bool inside_task = false;
 
-int wanted_threads() {
+// Launches follow each other within microseconds, and their last tasks end almost together: looks for a while before
+// the thread goes to sleep, from which it takes as long to wake up.
+template <class F> void look_for(F f) {
+  for (int look = 0; look < 2000 && !f(); ++look) __builtin_ia32_pause();
+}
+
+}  // namespace
+
+int ThreadPool::wanted() {
   const char* set = std::getenv("TESSERA_THREADS");
   int wanted = set ? std::atoi(set) : 0;
   if (wanted <= 0) wanted = static_cast<int>(std::thread::hardware_concurrency());
   return std::clamp(wanted, 1, 1024);
 }
 
-}  // namespace
-
 ThreadPool& ThreadPool::instance() {
-  static ThreadPool* pool = new ThreadPool(wanted_threads());  // never joined: programs may exit from anywhere
+  static ThreadPool* pool = new ThreadPool(wanted());  // never joined: programs may exit from anywhere
   return *pool;
 }
 
@@ -44,8 +50,7 @@ void ThreadPool::work(int thread) {
 void ThreadPool::help(int thread) {
   uint64_t seen = 0;
   while (true) {
-    // Launches follow each other within microseconds: look for the next one a while before going to sleep.
-    for (int spin = 0; spin < 2000 && job_.load(std::memory_order_acquire) == seen; ++spin) __builtin_ia32_pause();
+    look_for([&] { return job_.load(std::memory_order_acquire) != seen; });
     std::unique_lock lock(mutex_);
     start_.wait(lock, [&] { return stop_ || job_ != seen; });
     if (stop_) return;
@@ -80,6 +85,7 @@ void ThreadPool::run(int64_t tasks, const std::function<void(int64_t, int)>& bod
   }
   start_.notify_all();
   work(0);
+  look_for([&] { return busy_.load(std::memory_order_acquire) == 0; });
   std::unique_lock lock(mutex_);
   done_.wait(lock, [&] { return busy_ == 0; });
   body_ = nullptr;

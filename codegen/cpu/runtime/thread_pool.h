@@ -13,8 +13,9 @@ namespace tessera::codegen {
 
 class ThreadPool {
  public:
-  // The pool of the process: TESSERA_THREADS threads, by default one per core; the caller is one of them.
+  // The pool of the process, of wanted() threads: TESSERA_THREADS, by default one per core. The caller is one of them.
   static ThreadPool& instance();
+  static int wanted();
   explicit ThreadPool(int threads);
   ~ThreadPool();
 
@@ -36,7 +37,7 @@ class ThreadPool {
   int64_t tasks_ = 0;
   std::atomic<int64_t> next_ = 0;
   std::atomic<uint64_t> job_ = 0;
-  int busy_ = 0;
+  std::atomic<int> busy_ = 0;  // helpers at work; changes under mutex_
   bool stop_ = false;
 };
 
