@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include <tessera/codegen/cpu/contract_ahead.h>
 #include <tessera/core/fault.h>
 
 namespace tessera::codegen {
@@ -41,6 +42,18 @@ struct Side {
     } else {
       code.gather(panel, at(base), rs, rows, ks, kc);
     }
+  }
+
+  // Asks for what packing these will read, where most of it lies in one run along rows or along K.
+  Ahead ahead(int64_t base, int64_t first, int64_t rows, int64_t k0, int64_t kc, int64_t shares) const {
+    const int64_t row_length = std::min(rows, row_run[first]), k_length = std::min(kc, k_run[k0]);
+    if (mode == static_cast<int64_t>(PackMode::copy) && 2 * row_length >= rows) {
+      return {at(base + row[first]), k + k0, kc, bytes, row_length, shares};
+    }
+    if (mode == static_cast<int64_t>(PackMode::transpose) && 2 * k_length >= kc) {
+      return {at(base + k[k0]), row + first, rows, bytes, k_length, shares};
+    }
+    return {};
   }
 
   // Panels of rows [first, first + rows), at most group_panels of them.
@@ -176,9 +189,10 @@ class Task {
       int64_t kc = std::min(h_.k_block, end - k0);
       bool first = k0 == begin, last = k0 + kc >= end;
       // The same rows of A as for the batch before: a weight that all of them share.
-      bool packed = h_.a_mode == static_cast<int64_t>(PackMode::direct) || h_.a_shared ||
-                    (!many && a_base_ == a_.batch[batch_] && have_a_);
+      bool packed = !packs_a() || (!many && a_base_ == a_.batch[batch_] && have_a_);
       a_base_ = a_.batch[batch_];
+      Ahead next_a;
+      if (!last) next_a = ahead_of_a(k0 + kc, end);
       Panels b(b_panel_, 0);
       if (h_.b_shared) b = Panels(b_shared_, workspace(h_.b_panels), k0, kc, n0_);
       int64_t tile_in_block = 0;
@@ -186,7 +200,7 @@ class Task {
         if (!h_.b_shared) b_.pack(b_panel_, b_.batch[batch_], n, std::min(h_.nr, n1_ - n), k0, kc);
         Panels a(a_block_, h_.mr * kc * h_.bytes);
         if (h_.a_shared) a = Panels(a_shared_, workspace(h_.a_panels), k0, kc, m0_);
-        const bool asks = asks_for_b(n);
+        Ahead next_b = n + h_.nr < n1_ ? ahead_of_b(n + h_.nr, k0, end) : ahead_of_b(n0_, k0 + kc, end);
         for (int64_t m = m0_, panel = 0; m < m1_; m += h_.mr, ++panel, a.next()) {
           if (!packed && n == n0_ && panel % group_panels == 0)
             a_.pack_group(a.at(), a_base_, m, std::min(group_panels * h_.mr, m1_ - m), k0, kc);
@@ -195,7 +209,7 @@ class Task {
             tile = workspace_tile(part_, (batch_ * m_panels_ + first_panel + panel) * n_panels_ + n_panel);
           else if (many) tile += tile_in_block++ * tile_bytes_;
           if (last && h_.parts == 1 && !h_.stream) prefetch(m, n);
-          if (asks) prefetch_b(panel, n + h_.nr, k0, kc);
+          next_a.ask(), next_b.ask();
           if (h_.a_mode == static_cast<int64_t>(PackMode::direct)) direct(m, k0, kc, b.at(), tile, first);
           else code_.tile.packed(kc, a.at(), b.at(), tile, first);
           if (last && h_.parts == 1) write(tile, m, n);
@@ -235,21 +249,24 @@ class Task {
     code_.tile.direct(kc, rows, ks, b_panel, tile, first, ahead, pace);
   }
 
-  bool asks_for_b(int64_t n) const {
-    constexpr int64_t enough_tiles = 16;  // with fewer, asking takes longer than it saves
-    return !h_.b_shared && n + h_.nr < n1_ && b_.mode == static_cast<int64_t>(PackMode::copy) &&
-           m1_ - m0_ > (enough_tiles - 1) * h_.mr;
+  bool packs_a() const { return h_.a_mode != static_cast<int64_t>(PackMode::direct) && !h_.a_shared; }
+
+  // What comes after the tiles at hand comes from far, in short pieces or at a pace that no prefetcher keeps: it is asked
+  // for beside them. The rows of A in the K block from k0 on:
+  Ahead ahead_of_a(int64_t k0, int64_t end) const {
+    const int64_t tiles = count(m1_ - m0_, h_.mr) * count(n1_ - n0_, h_.nr), kc = std::min(h_.k_block, end - k0);
+    if (h_.a_shared)
+      return {workspace(h_.a_panels) + a_shared_.at(k0, kc, m0_), &whole, 1, h_.bytes, (m1_ - m0_) * kc, tiles};
+    return a_.ahead(a_.batch[batch_], m0_, m1_ - m0_, k0, kc, tiles);
   }
 
-  // The next panel of B, a share of it beside each tile: its rows are short pieces of lines far apart.
-  void prefetch_b(int64_t tile, int64_t n, int64_t k0, int64_t kc) const {
-    const int64_t tiles = count(m1_ - m0_, h_.mr);
-    const char* row = b_.at(b_.batch[batch_] + b_.row[n]);
-    const int64_t bytes = std::min(h_.nr, b_.row_run[n]) * h_.b_bytes;
-    for (int64_t k = kc * tile / tiles; k < kc * (tile + 1) / tiles; ++k) {
-      const char* at = row + b_.k[k0 + k] * h_.b_bytes;
-      for (int64_t byte = 0; byte < bytes; byte += 64) __builtin_prefetch(at + byte, 0, 2);
-    }
+  // The panel of B at column n, in the K block from k0 on.
+  Ahead ahead_of_b(int64_t n, int64_t k0, int64_t end) const {
+    constexpr int64_t enough_tiles = 16;  // with fewer, asking takes longer than it saves
+    const int64_t tiles = count(m1_ - m0_, h_.mr), kc = std::min(h_.k_block, end - k0);
+    if (k0 >= end || tiles < enough_tiles) return {};
+    if (!h_.b_shared) return b_.ahead(b_.batch[batch_], n, std::min(h_.nr, n1_ - n), k0, kc, tiles);
+    return {workspace(h_.b_panels) + b_shared_.at(k0, kc, n), &whole, 1, h_.bytes, h_.nr * kc, tiles};
   }
 
   // Rows of the result that will be written after the sums: asks for their lines while the sums are made.
@@ -273,6 +290,8 @@ class Task {
       c += length;
     }
   }
+
+  static constexpr int64_t whole = 0;  // the offset of what lies in one piece
 
   const ContractHead& h_;
   const int64_t* params_;
