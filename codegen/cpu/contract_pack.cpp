@@ -1,3 +1,5 @@
+#include <array>
+#include <bit>
 #include <functional>
 #include <numeric>
 
@@ -19,6 +21,7 @@ class PackEmitter {
         r_(r),
         c_(OpBuilder::atBlockEnd(module.getBody()), UnknownLoc::get(module.getContext()), r % lanes == 0 ? lanes : r),
         eight_(c_.b, c_.loc, 8),
+        wide_(c_.b, c_.loc, static_cast<int>(std::bit_ceil(static_cast<unsigned>(c_.lanes)))),
         stored_(c_.held(element.storage).isInteger(1) ? Type(c_.b.getI8Type()) : c_.held(element.storage)),
         sum_(element.sum) {}
 
@@ -31,7 +34,7 @@ class PackEmitter {
     {
       OpBuilder::InsertionGuard guard(c_.b);
       c_.b.setInsertionPointToStart(branch.thenBlock());
-      loop(c_.integer(0), kc, 1, [&](Value k) { copy_row(from(source, ks, k), to(panel, k), Value()); });
+      each_row(kc, [&](Value k, bool last) { copy_row(from(source, ks, k), to(panel, k), last); });
       c_.b.setInsertionPointToStart(branch.elseBlock());
       Value target = c_.offset(panel, sum_, at);
       loop(c_.integer(0), length, c_.lanes, [&](Value first) {
@@ -49,25 +52,25 @@ class PackEmitter {
     Value size = c_.mul(kc, c_.integer(r_));
     SmallVector<Value> panel{panels};
     for (int p = 1; p < 4; ++p) panel.push_back(c_.offset(panel.back(), sum_, size));
-    loop(c_.integer(0), kc, 1, [&](Value k) {
+    each_row(kc, [&](Value k, bool last) {
       Value row = from(source, entry.getArgument(2), k);
-      for (int p = 0; p < 4; ++p) copy_row(ahead(row, stored_, p * r_), to(panel[static_cast<size_t>(p)], k), Value());
+      for (int p = 0; p < 4; ++p) copy_row(ahead(row, stored_, p * r_), to(panel[static_cast<size_t>(p)], k), last);
     });
     finish();
   }
 
-  // Blocks of 8 rows by 8 k. Stores ascend in k, and where r is no multiple of 8 go on with the rows before, so that
-  // what one writes too much the next puts right.
+  // Blocks of 8 rows, or of 16 where a vector has as many, by 8 k. Stores ascend in k, and where r is no multiple of 8 go
+  // on with the rows before, so that what one writes too much the next puts right.
   void emit_transpose(const std::string& symbol) {
     Block& entry = function(symbol, {c_.pointer(), c_.pointer(), c_.pointer(), c_.i64(), c_.i64()});
     Value panel = entry.getArgument(0), source = entry.getArgument(1), rows = entry.getArgument(2);
     Value last = c_.sub(entry.getArgument(3), c_.integer(1)), length = entry.getArgument(4);
     Value whole = c_.bit_and(length, c_.integer(-8));
-    const int last_block = (r_ - 1) / 8 * 8;
-    loop(c_.integer(0), c_.integer(r_), 8, [&](Value block_row) {
+    const int last_block = (r_ - 1) / 8 * 8, height = c_.lanes == 16 ? 16 : 8;
+    loop(c_.integer(0), c_.integer(r_), height, [&](Value block_row) {
       Value first = r_ % 8 == 0 ? block_row : c_.sub(c_.integer(last_block), block_row);
       SmallVector<Value> row;
-      for (int i = 0; i < 8; ++i) {
+      for (int i = 0; i < height; ++i) {
         Value at = c_.min_index(c_.add(first, c_.integer(i)), last);
         row.push_back(c_.offset(source, stored_, c_.load(c_.offset(rows, c_.i64(), at), c_.i64())));
       }
@@ -76,6 +79,7 @@ class PackEmitter {
         sync();
         SmallVector<Value> lines;
         for (Value start : row) lines.push_back(load_vector(eight_, c_.offset(start, stored_, k), mask));
+        if (height == 16) lines = pairs_of(lines);
         transpose(lines);
         for (int j = 0; j < 8; ++j) c_.store(lines[static_cast<size_t>(j)], to(target, c_.add(k, c_.integer(j))));
       };
@@ -123,8 +127,19 @@ class PackEmitter {
     c_.b.setInsertionPointToStart(op.getBody());
     body(op.getInductionVar());
   }
-  // Both writers stand at the same place.
-  void sync() { eight_.b.restoreInsertionPoint(c_.b.saveInsertionPoint()); }
+  // All writers stand at the same place.
+  void sync() {
+    eight_.b.restoreInsertionPoint(c_.b.saveInsertionPoint());
+    wide_.b.restoreInsertionPoint(c_.b.saveInsertionPoint());
+  }
+
+  // Rows in ascending order; behind the last one may lie another panel.
+  void each_row(Value kc, const std::function<void(Value k, bool last)>& body) {
+    Value some = c_.compare(arith::CmpIPredicate::sgt, kc, c_.integer(0));
+    Value last = c_.select(some, c_.sub(kc, c_.integer(1)), c_.integer(0));
+    loop(c_.integer(0), last, 1, [&](Value k) { body(k, false); });
+    loop(last, kc, 1, [&](Value k) { body(k, true); });
+  }
 
   Value ahead(Value base, Type type, int64_t elements) { return c_.offset(base, type, c_.integer(elements)); }
   Value from(Value source, Value ks, Value k) {
@@ -156,34 +171,66 @@ class PackEmitter {
     LLVM::MaskedStoreOp::create(c_.b, c_.loc, value, target, mask, c_.b.getI32IntegerAttr(bytes_of(sum_)));
   }
 
-  void copy_row(Value source, Value target, Value mask) {
-    for (int v = 0; v < r_; v += c_.lanes) copy_vector(ahead(source, stored_, v), ahead(target, sum_, v), mask);
+  // A row that is no whole vector takes one store all the same: what it writes too much, the next row puts right.
+  void copy_row(Value source, Value target, bool last) {
+    if (!last && wide_.lanes != c_.lanes && stored_ == sum_) {
+      sync();
+      Value mask = wide_.compare(arith::CmpIPredicate::slt, wide_.iota(), wide_.broadcast(wide_.integer(r_)));
+      return c_.store(load_vector(wide_, source, mask), target);
+    }
+    for (int v = 0; v < r_; v += c_.lanes) copy_vector(ahead(source, stored_, v), ahead(target, sum_, v), Value());
   }
 
-  // Three rounds of shuffles of two vectors, each one instruction on x86.
+  Value shuffle(Value x, Value y, ArrayRef<int64_t> order) { return c_.make<vector::ShuffleOp>(x, y, order); }
+
+  // 16 rows of 8 as 8 vectors of two, of which transpose() makes 8 of 16 rows.
+  SmallVector<Value> pairs_of(ArrayRef<Value> rows) {
+    constexpr int64_t both[] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
+    SmallVector<Value> pairs;
+    for (size_t i : {0, 1, 2, 3, 8, 9, 10, 11}) pairs.push_back(shuffle(rows[i], rows[i + 4], both));
+    return pairs;
+  }
+
+  // Three rounds of shuffles of two vectors, each one instruction on x86: within quarters of 4 elements, then of quarters.
   void transpose(SmallVector<Value>& rows) {
-    auto shuffle = [&](Value x, Value y, ArrayRef<int64_t> order) { return c_.make<vector::ShuffleOp>(x, y, order); };
+    const int64_t size = cast<VectorType>(rows[0].getType()).getDimSize(0);
+    auto within = [&](Value x, Value y, std::array<int64_t, 4> of_quarter) {  // ≥ 4: of y
+      SmallVector<int64_t> order;
+      for (int64_t quarter = 0; quarter < size; quarter += 4) {
+        for (int64_t k : of_quarter) order.push_back(quarter + (k < 4 ? k : size + k - 4));
+      }
+      return shuffle(x, y, order);
+    };
+    auto quarters = [&](Value x, Value y, int64_t first) {  // every second one
+      SmallVector<int64_t> order;
+      for (int64_t from : {int64_t{0}, size}) {
+        for (int64_t quarter = first; quarter < size / 4; quarter += 2) {
+          for (int64_t k = 0; k < 4; ++k) order.push_back(from + 4 * quarter + k);
+        }
+      }
+      return shuffle(x, y, order);
+    };
     SmallVector<Value> pairs, fours;
     for (size_t i = 0; i < 8; i += 2) {
-      pairs.push_back(shuffle(rows[i], rows[i + 1], {0, 8, 1, 9, 4, 12, 5, 13}));
-      pairs.push_back(shuffle(rows[i], rows[i + 1], {2, 10, 3, 11, 6, 14, 7, 15}));
+      pairs.push_back(within(rows[i], rows[i + 1], {0, 4, 1, 5}));
+      pairs.push_back(within(rows[i], rows[i + 1], {2, 6, 3, 7}));
     }
     for (size_t i = 0; i < 8; i += 4) {
       for (size_t j = i; j < i + 2; ++j) {
-        fours.push_back(shuffle(pairs[j], pairs[j + 2], {0, 1, 8, 9, 4, 5, 12, 13}));
-        fours.push_back(shuffle(pairs[j], pairs[j + 2], {2, 3, 10, 11, 6, 7, 14, 15}));
+        fours.push_back(within(pairs[j], pairs[j + 2], {0, 1, 4, 5}));
+        fours.push_back(within(pairs[j], pairs[j + 2], {2, 3, 6, 7}));
       }
     }
     for (size_t i = 0; i < 4; ++i) {
-      rows[i] = shuffle(fours[i], fours[i + 4], {0, 1, 2, 3, 8, 9, 10, 11});
-      rows[i + 4] = shuffle(fours[i], fours[i + 4], {4, 5, 6, 7, 12, 13, 14, 15});
+      rows[i] = quarters(fours[i], fours[i + 4], 0);
+      rows[i + 4] = quarters(fours[i], fours[i + 4], 1);
     }
   }
 
   ModuleOp module_;
   const PackedElement& element_;
   int r_;
-  Code c_, eight_;
+  Code c_, eight_, wide_;  // lanes: of a row of a panel, of a transposition, of the row's one store
   Type stored_, sum_;
 };
 
