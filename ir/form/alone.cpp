@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <numeric>
+#include <optional>
 
 #include "llvm/ADT/TypeSwitch.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
@@ -17,6 +18,8 @@ using mlir::Operation;
 using mlir::Value;
 
 namespace {
+
+constexpr int64_t most_blocks = 4;  // of a window that meets others: each more takes two more kernels for the ends
 
 // A space in which each element of a tensor of this shape is one point.
 Space points(ArrayRef<int64_t> shape) {
@@ -56,6 +59,59 @@ class Alone {
     });
   }
 
+  // The one windowed dim in which windows meet, if blocks of `stride` elements make it up: a window then lies on whole
+  // blocks, and each is the sum of one block of taps from each of a few windows in a row.
+  static std::optional<size_t> sole_overlap(tsr::FoldOp fold, ArrayRef<int64_t> groups) {
+    std::optional<size_t> found;
+    for (size_t i = 0; i < groups.size(); ++i) {
+      if (groups[i] == 1) continue;
+      const int64_t windows = tsr::shape_of(fold.getX())[static_cast<size_t>(fold.getDims()[i])];
+      const bool is_of_blocks = fold.getDilation()[i] == 1 && fold.getSize()[i] % fold.getStride()[i] == 0;
+      if (found || !is_of_blocks || groups[i] > most_blocks || windows < groups[i]) return std::nullopt;
+      found = i;
+    }
+    return found;
+  }
+
+  // Each element is written once: blocks that all windows in reach have a part of, then one by one those at both ends.
+  Value fold_blocks(tsr::FoldOp fold, size_t along, int64_t groups) {
+    const size_t rank = static_cast<size_t>(type_.getRank()), sizes = fold.getSize().size();
+    const auto dim = static_cast<size_t>(fold.getDims()[along]);
+    const int64_t windows = tsr::shape_of(fold.getX())[dim], stride = fold.getStride()[along];
+    const int64_t blocks = windows + groups - 1;
+    const int64_t written =
+        tsr::type_of(fold.getX()).getNumElements() / (windows * fold.getSize()[along]) * blocks * stride;
+    Value result = written == type_.getNumElements() ? Value() : fill(b_, op_->getLoc(), type_, 0);
+    auto write = [&](int64_t first, int64_t count) {
+      llvm::SmallVector<int64_t, 8> shape(tsr::shape_of(fold.getX()).take_front(rank));
+      shape[dim] = count;
+      shape.append(fold.getSize().begin(), fold.getSize().end());
+      shape[rank + along] = stride;
+      const Space space = points(shape);
+      KernelWriter kernel(b_, free_, memory_, space);
+      const Coordinates here = kernel.everywhere(shape);
+      Coordinates to(here.begin(), here.begin() + static_cast<std::ptrdiff_t>(rank));
+      to[dim] = {here[dim].index + first};
+      for (size_t i = 0; i < sizes; ++i) {
+        const auto d = static_cast<size_t>(fold.getDims()[i]);
+        to[d] = {to[d].index * fold.getStride()[i] + here[rank + i].index * fold.getDilation()[i]};
+      }
+      llvm::SmallVector<Coordinates, 4> parts;
+      for (int64_t group = 0; group < groups; ++group) {
+        if (first - group < 0 || first + count - 1 - group >= windows) continue;
+        parts.push_back(here);
+        parts.back()[dim] = {here[dim].index + (first - group)};
+        parts.back()[rank + along] = {here[rank + along].index + group * stride};
+      }
+      Root root{fold.getX(), parts.front(), type_, kernel.offset(to, type_.getShape()), result};
+      root.also.append(std::next(parts.begin()), parts.end());
+      result = kernel.write(op_, root).getResult(0);
+    };
+    write(groups - 1, windows - groups + 1);
+    for (int64_t block = 0; block < groups - 1; ++block) write(block, 1), write(windows + block, 1);
+    return result;
+  }
+
   // One pass over the windows per group of taps: within a group no two windows meet, so each element has one writer.
   // Windows side by side write every element in their only pass; otherwise passes add to zeros.
   Value fold(tsr::FoldOp fold) {
@@ -70,6 +126,7 @@ class Alone {
       groups.push_back((fold.getSize()[i] + together[i] - 1) / together[i]);
       passes *= groups[i];
     }
+    if (std::optional<size_t> dim = sole_overlap(fold, groups)) return fold_blocks(fold, *dim, groups[*dim]);
     const bool covers = passes == 1 && tsr::type_of(fold.getX()).getNumElements() == type_.getNumElements();
     Value result = covers ? Value() : fill(b_, op_->getLoc(), type_, 0);
     for (int64_t pass = 0; pass < passes; ++pass) {

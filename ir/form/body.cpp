@@ -338,14 +338,17 @@ KernelWriter::Written KernelWriter::write_body(ArrayRef<Operation*> members, Arr
   for (const Root& root : roots) {
     Location loc = root.value.getLoc();
     Value x = emit(root.value, root.at);
+    auto add = [&](Value more) {
+      x = llvm::isa<mlir::FloatType>(x.getType()) ? arith::AddFOp::create(b_, loc, x, more).getResult()
+                                                  : arith::AddIOp::create(b_, loc, x, more).getResult();
+    };
+    for (const Coordinates& other : root.also) add(emit(root.value, other));
     if (root.accumulate) {
       AffineMap map = map_of(root.offset);
       inputs_.push_back(root.init);
       in_maps_.push_back(mlir::AffineMapAttr::get(map));
       Value before = block_->addArgument(fuse::body_type(root.type.getElementType()), loc);
-      before = tsr::widen(b_, loc, before);
-      x = llvm::isa<mlir::FloatType>(x.getType()) ? arith::AddFOp::create(b_, loc, before, x).getResult()
-                                                  : arith::AddIOp::create(b_, loc, before, x).getResult();
+      add(tsr::widen(b_, loc, before));
     }
     yielded.push_back(tsr::narrow(b_, loc, x, root.type.getElementType()));
     out.out_maps.push_back(mlir::AffineMapAttr::get(map_of(root.offset)));

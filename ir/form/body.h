@@ -32,8 +32,9 @@ struct Root {
   Coordinates at;
   mlir::RankedTensorType type;
   Linear offset;
-  mlir::Value init = {};    // a tensor whose other elements stay
-  bool accumulate = false;  // adds to the element of `init` that is there
+  mlir::Value init = {};                        // a tensor whose other elements stay
+  bool accumulate = false;                      // adds to the element of `init` that is there
+  llvm::SmallVector<Coordinates, 2> also = {};  // adds `value` at these as well
 };
 
 class KernelWriter {
