@@ -90,7 +90,7 @@ TESSERA_DEVICE void scan_row(Ordered<reverse, const T> x, Ordered<reverse, T> y,
 template <class How, int width, bool reverse, class T>
 TESSERA_DEVICE void total_of_lanes(Ordered<reverse, const T> x, i64 begin, i64 end, Computed<T>* total) {
   auto sum = load_computed<T, width>(x.at(begin));
-#pragma unroll 4
+#pragma unroll 8
   for (i64 i = begin + 1; i < end; ++i) {
     const auto values = load_computed<T, width>(x.at(i));
 #pragma unroll
@@ -106,12 +106,13 @@ TESSERA_DEVICE void scan_lanes(Ordered<reverse, const T> x, Ordered<reverse, T> 
   Vector<Computed<T>, width> sum;
 #pragma unroll
   for (int k = 0; k < width; ++k) sum[k] = start_of<Computed<T>>(How());
+#pragma unroll 8
   for (int before = 0; before < part; ++before) {
     const auto values = load<width>(totals + before * stride);
 #pragma unroll
     for (int k = 0; k < width; ++k) sum[k] = How::of(sum[k], values[k]);
   }
-#pragma unroll 4
+#pragma unroll 8
   for (i64 i = begin; i < end; ++i) {
     const auto values = load_computed<T, width>(x.at(i));
 #pragma unroll
