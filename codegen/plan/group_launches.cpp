@@ -36,9 +36,15 @@ Access access_of(const Plan& plan, const PlanLaunch& launch) {
   return access;
 }
 
+const std::string& kind_of(const Plan& plan, const PlanLaunch& launch) {
+  return plan.kernels[static_cast<size_t>(launch.kernel)].kind;
+}
+
+bool may_join(const PlanLaunch& launch) { return launch.what == PlanLaunch::What::kernel && launch.error_words == 0; }
+
 bool is_small(const Plan& plan, const PlanLaunch& launch) {
-  if (launch.what != PlanLaunch::What::kernel || launch.error_words > 0) return false;
-  const std::string& kind = plan.kernels[static_cast<size_t>(launch.kernel)].kind;
+  if (!may_join(launch)) return false;
+  const std::string& kind = kind_of(plan, launch);
   int64_t bytes = 0;
   for (int value : launch.values) bytes += value < 0 ? 0 : plan.values[static_cast<size_t>(value)].bytes;
   return (kind == "pointwise" || kind == "row") && bytes <= most_bytes;
@@ -46,19 +52,23 @@ bool is_small(const Plan& plan, const PlanLaunch& launch) {
 
 }  // namespace
 
-void group_launches(Plan& plan) {
+void group_launches(Plan& plan, Neighbours neighbours) {
   std::vector<PlanLaunch>& launches = plan.launches;
   std::vector<Access> accesses;
   for (const PlanLaunch& launch : launches) accesses.push_back(access_of(plan, launch));
   // From the last: those that follow have found their places, so that a whole group moves on as it grows.
   for (size_t k = launches.size(); k-- > 0;) {
-    if (!is_small(plan, launches[k])) continue;
+    // Nothing lives longer for a neighbour.
+    const bool joins_neighbour = neighbours == Neighbours::of_any_size && k + 1 < launches.size() &&
+                                 may_join(launches[k]) && launches[k + 1].kernel == launches[k].kernel &&
+                                 may_join(launches[k + 1]) && kind_of(plan, launches[k]) == "pointwise";
+    if (!joins_neighbour && !is_small(plan, launches[k])) continue;
     size_t partner = k + 1;
     while (partner < launches.size() && launches[partner].kernel != launches[k].kernel &&
            independent(accesses[k], accesses[partner]))
       ++partner;
     if (partner == launches.size() || launches[partner].kernel != launches[k].kernel) continue;
-    bool free = is_small(plan, launches[partner]);
+    bool free = joins_neighbour || is_small(plan, launches[partner]);
     size_t last = partner;  // of the partner's group
     while (last + 1 < launches.size() && launches[last + 1].joins) ++last;
     for (size_t other = partner; other <= last; ++other) free &= independent(accesses[k], accesses[other]);

@@ -1,5 +1,6 @@
 // What the host does for a training step on a GPU: the time of a call, beside that of the device. AdamW over as many
-// parameters as a GPT-2 of 124 million has, each of them small, so that the host never waits for the device.
+// parameters as a GPT-2 of 124 million has, each of them small, so that the host never waits for the device. Beside it a
+// step whose updates are as many launches as there are parameters, since each is another formula.
 //
 //   cuda_step_bench                  on the card
 //   cuda_step_bench --without-card   with the driver of tests, whose kernels do nothing: what our own code takes
@@ -29,17 +30,24 @@ double microseconds_since(std::chrono::steady_clock::time_point start) {
   return std::chrono::duration<double, std::micro>(std::chrono::steady_clock::now() - start).count();
 }
 
-void measure() {
+enum class Updates { alike, each_its_own };
+
+void measure(Updates updates) {
+  constexpr int64_t sizes[] = {768, 2304, 768, 3072};
   std::vector<std::unique_ptr<State>> weights;
   std::vector<State*> all;
   for (int k = 0; k < parameters; ++k) {
-    weights.push_back(std::make_unique<State>("layers." + std::to_string(k) + ".up.weight", full({256}, 0.01 * k)));
+    weights.push_back(
+        std::make_unique<State>("layers." + std::to_string(k) + ".norm.bias", full({sizes[k % 4]}, 0.01 * k)));
     all.push_back(weights.back().get());
   }
   optim::AdamW opt(all, {.weight_decay = 0.1});
   auto step = compile([&](Tensor x, Tensor y, Tensor lr) {
     std::vector<Tensor> gradients;  // enough for an update: what counts is how many States and launches there are
-    for (State* weight : all) gradients.push_back(weight->value() * x);
+    for (State* weight : all) {
+      const double factor = updates == Updates::alike ? 1 : static_cast<double>(gradients.size() + 1);
+      gradients.push_back(weight->value() * mean(x) * factor);
+    }
     opt.step(gradients, lr);
     return mean(square(x - y));
   });
@@ -60,8 +68,11 @@ void measure() {
   loss.item<float>();
   const double mean_step = microseconds_since(begin) / steps;
   std::sort(calls.begin(), calls.end());
-  std::printf("%d parameters, %zu States: host %.1f us a step (median; %.1f at the 90th percentile), step %.1f us\n",
-              parameters, all.size() * 3 + 1, calls[calls.size() / 2], calls[calls.size() * 9 / 10], mean_step);
+  const auto launches = std::ranges::count(step.text("kernels"), '\n') - 2;  // two lines are a head
+  std::printf(
+      "%d parameters, %zu States, %zd launches: host %.1f us a step (median; %.1f at the 90th percentile), step %.1f "
+      "us\n",
+      parameters, all.size() * 3 + 1, launches, calls[calls.size() / 2], calls[calls.size() * 9 / 10], mean_step);
 }
 
 }  // namespace
@@ -74,7 +85,8 @@ int main(int argc, char** argv) {
       tessera::testing::host_driver().runs_kernels = false;
     }
     tessera::set_device("cuda");
-    tessera::bench::measure();
+    tessera::bench::measure(tessera::bench::Updates::alike);
+    tessera::bench::measure(tessera::bench::Updates::each_its_own);
   } catch (const tessera::Error& error) {
     std::fprintf(stderr, "%s\n", error.what());
     return 1;

@@ -14,7 +14,7 @@ namespace {
 
 using codegen::PlanLaunch;
 
-constexpr size_t most_parameter_bytes = 4000;  // of a kernel, on every card
+constexpr size_t most_parameter_bytes = 32000;  // of a kernel, as NVRTC has it from 12.1 on
 
 void replace_all(std::string& text, const std::string& from, const std::string& to) {
   for (size_t at = text.find(from); at != std::string::npos; at = text.find(from, at + to.size()))
@@ -32,16 +32,21 @@ std::vector<std::string> split(const std::string& list) {
   return parts;
 }
 
-// "const float* __restrict__ m" → "const float*", "__restrict__ ", "m"
+// "const float* __restrict__ m" → "const float*", "__restrict__ ", "m"; "const i64 vectors" → "i64", "", "vectors"
 struct Parameter {
   std::string type, restricted, name;
 };
 Parameter read_parameter(const std::string& text) {
   const size_t star = text.find('*'), name = text.rfind(' ') + 1;
-  check_internal(star != std::string::npos && name > star, "a parameter of a row kernel is a pointer");
+  if (star == std::string::npos) {
+    check_internal(text.starts_with("const i64 "), "a parameter of a row kernel is a pointer or a number");
+    return {"i64", "", text.substr(name)};
+  }
   return {text.substr(0, star + 1), text.find("__restrict__") != std::string::npos ? "__restrict__ " : "",
           text.substr(name)};
 }
+
+constexpr int64_t different = 0;  // numbers of blocks
 
 // The text of `kernel` for `count` tensors, each by `blocks` blocks.
 KernelSource group_text(const KernelSource& kernel, size_t count, int64_t blocks) {
@@ -53,16 +58,26 @@ KernelSource group_text(const KernelSource& kernel, size_t count, int64_t blocks
                close = text.find(") {\n", open);
   std::string body = text.substr(close + 4), parameters, first_lines;
   const bool has_place = body.find("blockIdx.x") != std::string::npos;  // a block alone need not say where it is
-  first_lines = fmt::format("  const int tensor = static_cast<int>(blockIdx.x){};\n",
-                            blocks == 1 ? "" : fmt::format(" / {}", blocks));
-  if (has_place)
-    first_lines += fmt::format("  const int block = {};\n", blocks == 1 ? "0" : fmt::format("blockIdx.x % {}", blocks));
+  if (blocks == different) {
+    first_lines =
+        "  const int tensor = tensor_of(first_block_of, static_cast<int>(blockIdx.x));\n"
+        "  const int block = static_cast<int>(blockIdx.x) - static_cast<int>(first_block_of.of[tensor]);\n";
+  } else {
+    first_lines = fmt::format("  const int tensor = static_cast<int>(blockIdx.x){};\n",
+                              blocks == 1 ? "" : fmt::format(" / {}", blocks));
+    if (has_place)
+      first_lines +=
+          fmt::format("  const int block = {};\n", blocks == 1 ? "0" : fmt::format("blockIdx.x % {}", blocks));
+  }
   for (const std::string& one : split(text.substr(open, close - open))) {
     const Parameter p = read_parameter(one);
     parameters += fmt::format("{}const Each<{}, {}> __grid_constant__ {}_of", parameters.empty() ? "" : ",\n    ",
                               p.type, count, p.name);
-    first_lines += fmt::format("  {} {}{} = {}_of.of[tensor];\n", p.type, p.restricted, p.name, p.name);
+    first_lines += fmt::format("  {}{} {}{} = {}_of.of[tensor];\n", p.type == "i64" ? "const " : "", p.type,
+                               p.restricted, p.name, p.name);
   }
+  if (blocks == different)
+    parameters += fmt::format(",\n    const Each<i64, {}> __grid_constant__ first_block_of", count);
   replace_all(body, "static_cast<int>(blockIdx.x)", "block");
   replace_all(body, "blockIdx.x", "block");
   text = text.substr(0, open) + parameters + ") {\n" + first_lines + body;
@@ -78,6 +93,12 @@ PlanLaunch join(const std::vector<PlanLaunch>& launches, size_t begin, size_t en
   PlanLaunch made = launches[begin];
   made.joins = false;
   made.parameters = {static_cast<int64_t>(end - begin)};
+  if (!numbers_of(launches[begin]).empty()) {
+    for (size_t number = 0; number < numbers_of(launches[begin]).size(); ++number)
+      for (size_t k = begin; k < end; ++k) made.parameters.push_back(numbers_of(launches[k])[number]);
+    int64_t first_block = 0;
+    for (size_t k = begin; k < end; first_block += launches[k++].tasks) made.parameters.push_back(first_block);
+  }
   made.values.clear(), made.writes.clear(), made.ops.clear();
   made.tasks = made.bytes = made.flops = 0;
   for (size_t parameter = 0; parameter < launches[begin].values.size(); ++parameter)
@@ -116,13 +137,16 @@ void drop_unused_kernels(LoweredProgram& program) {
 
 void group_tensors(LoweredProgram& program) {
   codegen::Plan& plan = program.plan;
-  codegen::group_launches(plan);
+  codegen::group_launches(plan, codegen::Neighbours::of_any_size);
   std::vector<PlanLaunch> launches;
   std::map<std::string, int> number;  // of kernels made here
   for (size_t begin = 0, end; begin < plan.launches.size(); begin = end) {
-    const size_t most = most_parameter_bytes / (8 * std::max<size_t>(plan.launches[begin].values.size(), 1));
+    const PlanLaunch& first = plan.launches[begin];
+    const bool is_counted = !numbers_of(first).empty();
+    const size_t taken = first.values.size() + (is_counted ? numbers_of(first).size() + 1 : 0);
+    const size_t most = most_parameter_bytes / (8 * std::max<size_t>(taken, 1));
     // A text without a guard may serve several extents: then it has more blocks for one than for another.
-    auto fits = [&](const PlanLaunch& one) { return one.joins && one.tasks == plan.launches[begin].tasks; };
+    auto fits = [&](const PlanLaunch& one) { return one.joins && (is_counted || one.tasks == first.tasks); };
     for (end = begin + 1; end < plan.launches.size() && fits(plan.launches[end]) && end - begin < most;) ++end;
     if (end == begin + 1) {
       launches.push_back(std::move(plan.launches[begin]));
@@ -131,7 +155,7 @@ void group_tensors(LoweredProgram& program) {
     }
     PlanLaunch made = join(plan.launches, begin, end);
     const auto kernel = static_cast<size_t>(made.kernel);
-    KernelSource source = group_text(program.kernels[kernel], end - begin, plan.launches[begin].tasks);
+    KernelSource source = group_text(program.kernels[kernel], end - begin, is_counted ? different : first.tasks);
     auto [found, fresh] = number.try_emplace(source.key, static_cast<int>(program.kernels.size()));
     made.kernel = found->second;
     if (fresh) {
@@ -143,6 +167,10 @@ void group_tensors(LoweredProgram& program) {
   }
   plan.launches = std::move(launches);
   drop_unused_kernels(program);
+}
+
+std::span<const int64_t> numbers_of(const PlanLaunch& launch) {
+  return std::span(launch.parameters).subspan(std::min<size_t>(launch.parameters.size(), 1));
 }
 
 size_t tensors_of(const PlanLaunch& launch) {

@@ -90,21 +90,26 @@ void Lowering::refuse(fuse::KernelOp kernel, const Unsupported& found) const {
 }
 
 int Lowering::kernel_number(fuse::KernelOp kernel, const char* kind, KernelWords words,
-                            const std::function<std::string(const KernelWords&)>& text_of) {
+                            const std::function<std::string(const KernelWords&)>& text_of, Sharing sharing) {
   words.kernel = "NAME";
   words.line_of = [this](mlir::Operation* op) { return line_of(last_origin(op->getLoc())); };
-  std::string text;
+  std::string text, key_text;
   try {
-    text = text_of(words);
+    key_text = text = text_of(words);
+    if (sharing == Sharing::with_other_names) {
+      for (std::string& name : words.inputs) name = "x";
+      for (std::string& name : words.results) name = "y";
+      key_text = text_of(words);
+    }
   } catch (const Unsupported& found) {
     refuse(kernel, found);
   }
-  return add_text(kernel.getName().str(), kind, std::move(text));
+  return add_text(kernel.getName().str(), kind, std::move(text), key_text);
 }
 
-int Lowering::add_text(const std::string& kernel, const char* kind, std::string text) {
+int Lowering::add_text(const std::string& kernel, const char* kind, std::string text, const std::string& key_text) {
   const std::string key =
-      codegen::blake3_hex(kernel + "\n" + std::to_string(recorded_.strict) + without_comments(text));
+      codegen::blake3_hex(kernel + "\n" + std::to_string(recorded_.strict) + without_comments(key_text));
   auto [found, fresh] = number_.try_emplace(key, static_cast<int>(plan().kernels.size()));
   if (fresh) {
     std::string symbol;

@@ -17,7 +17,8 @@ struct KernelSource {
 
 struct LoweredProgram {
   // Launches of kernels have their blocks in `tasks`. Arguments are `values` in order, then the error words if there are
-  // some; −1 is a null pointer. A launch for several tensors (group_tensors.h) has their number in `parameters`.
+  // some; −1 is a null pointer. `parameters` are how many tensors a launch is for (group_tensors.h), then the numbers that
+  // its kernel takes behind the values.
   codegen::Plan plan;
   std::vector<KernelSource> kernels;  // in the order of plan.kernels
 };

@@ -50,7 +50,8 @@ void Lowering::launch_routine(fuse::LibraryOp library, const Routine& routine, c
       made.checks = {codegen::library_check(library)};
     }
     const std::string name = routine.facts.name + (kernel.step.empty() ? "" : "_" + kernel.step);
-    made.kernel = add_text(name, "routine", routine_text(kernel, head(*library, name, words, routine.schedule, made)));
+    const std::string text = routine_text(kernel, head(*library, name, words, routine.schedule, made));
+    made.kernel = add_text(name, "routine", text, text);
     launch(std::move(made), *library);
   }
 }

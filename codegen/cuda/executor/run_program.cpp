@@ -175,11 +175,12 @@ Pointer ProgramRunner::place_result(const Program& recorded, const std::vector<B
 
 // ---- launches ----
 
-// Values of the plan in order, then the error words; −1 is a null pointer.
+// Values of the plan in order, then numbers, then the error words; −1 is a null pointer.
 std::vector<Pointer> ProgramRunner::pointers_of(size_t number) const {
   const PlanLaunch& launch = lowered_->plan.launches[number];
   std::vector<Pointer> pointers;
   for (int value : launch.values) pointers.push_back(value < 0 ? 0 : address_[static_cast<size_t>(value)]);
+  for (int64_t count : numbers_of(launch)) pointers.push_back(static_cast<Pointer>(count));
   if (launch.error_words > 0) pointers.push_back(errors_->address() + error_begin_[number] * sizeof(int64_t));
   return pointers;
 }

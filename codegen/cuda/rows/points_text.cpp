@@ -17,7 +17,8 @@ Lines points_text(ValuesText& values) {
   const std::string start = addresses.is_wide() ? "static_cast<i64>(blockIdx.x)" : "static_cast<int>(blockIdx.x)";
   lines.push_back(
       fmt::format("const {} t = {} * {} + static_cast<int>(threadIdx.x);", addresses.offset_type(), start, s.threads));
-  if (s.blocks * s.threads != vectors) lines.push_back(fmt::format("if (t >= {}) return;", vectors));
+  if (s.is_counted) lines.push_back("if (t >= vectors) return;");
+  else if (s.blocks * s.threads != vectors) lines.push_back(fmt::format("if (t >= {}) return;", vectors));
   addresses.decode(lines, "t", s.row_dims, s.width);
   if (values.ends_early())
     lines.push_back(fmt::format("const int left = static_cast<int>({} - {});",

@@ -172,6 +172,18 @@ void walk_rows(const Form& form, const Stages& stages, RowSchedule& s) {
   s.blocks = ceil_div(s.groups(), s.rows_at_once) * s.splits;
 }
 
+// Points in a row, all of whose operands lie in memory as they do or are one value: nothing but their number is of their
+// shape.
+bool fits_all_sizes(const Form& form, const RowSchedule& s) {
+  if (form.dims() != 1 || form.extent[0] % s.width != 0 || !form.index.empty()) return false;
+  if (llvm::is_contained(form.whole, true)) return false;
+  auto is_plain = [](const Access& access) {
+    return access.linear() && access.base == 0 &&
+           (access.stride.empty() || access.stride[0] == 0 || access.stride[0] == 1);
+  };
+  return llvm::all_of(form.in, is_plain) && llvm::all_of(form.out, is_plain);
+}
+
 }  // namespace
 
 int64_t registers_of_row(const Form& form, const Stages& stages, const RowSchedule& schedule) {
@@ -210,6 +222,7 @@ RowSchedule schedule_rows(const Form& form, const Stages& stages) {
     s.rows = volume(form, s.row_dims);
     const int64_t along = s.vector_dim < 0 ? 1 : form.extent[static_cast<size_t>(s.vector_dim)];
     s.blocks = ceil_div(s.rows / along * ceil_div(along, s.width), s.threads);
+    s.is_counted = fits_all_sizes(form, s);
     return s;
   }
   check_reductions(form, stages);

@@ -33,7 +33,8 @@ struct RowSchedule {
   int64_t walked = 1;             // rows that one group of threads walks
   int64_t splits = 1;             // blocks that share the columns of a row
   int64_t blocks = 1;
-  bool meets = false;  // the groups of a block add up what they have of the columns before it is written
+  bool is_counted = false;  // of points: how many vectors there are is a parameter, so one text serves all sizes
+  bool meets = false;       // the groups of a block add up what they have of the columns before it is written
 
   int block() const { return kind == Kind::points ? threads : threads * rows_at_once; }
   // Of threads that walk rows, each `walked` at most. Where the groups of a block meet, all of them walk.

@@ -8,11 +8,12 @@
 
 namespace tessera {
 
-extern "C" __constant__ Launch fill_4c1add4d_launch = {256, 1, 0, {}};
+extern "C" __constant__ Launch fill_a902809b_launch = {256, 1, 0, {}};
 
 extern "C" __global__ void __launch_bounds__(256)
-fill_4c1add4d(float* __restrict__ contract_value) {
+fill_a902809b(float* __restrict__ contract_value, const i64 vectors) {
   const int t = static_cast<int>(blockIdx.x) * 256 + static_cast<int>(threadIdx.x);
+  if (t >= vectors) return;
   const int first = t * 4;
   Vector<float, 4> contract_value_at;
 #pragma unroll

@@ -12,13 +12,15 @@
 
 namespace tessera {
 
-extern "C" __constant__ Launch mul_sub_expm1_neg_etc_485c2437_launch = {256, 1, 0, {}};
+extern "C" __constant__ Launch mul_sub_expm1_neg_etc_87ed52d4_launch = {256, 1, 0, {}};
 
 extern "C" __global__ void __launch_bounds__(256)
-mul_sub_expm1_neg_etc_485c2437(const float* __restrict__ m, const float* __restrict__ g, const float* __restrict__ v,
+mul_sub_expm1_neg_etc_87ed52d4(const float* __restrict__ m, const float* __restrict__ g, const float* __restrict__ v,
     const float* __restrict__ p, const float* __restrict__ lr, const float* __restrict__ t_2,
-    float* __restrict__ add_value, float* __restrict__ add_value_2, float* __restrict__ sub_value) {
+    float* __restrict__ add_value, float* __restrict__ add_value_2, float* __restrict__ sub_value,
+    const i64 vectors) {
   const int t = static_cast<int>(blockIdx.x) * 256 + static_cast<int>(threadIdx.x);
+  if (t >= vectors) return;
   const int first = t * 4;
   const float lr_at = lr[0];
   const float mul_6 = lr_at * 0.1f;  // programs.cpp:124

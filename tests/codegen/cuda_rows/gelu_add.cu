@@ -9,11 +9,13 @@
 
 namespace tessera {
 
-extern "C" __constant__ Launch mul_add_tanh_968267e1_launch = {256, 1, 0, {}};
+extern "C" __constant__ Launch mul_add_tanh_72e84b67_launch = {256, 1, 0, {}};
 
 extern "C" __global__ void __launch_bounds__(256)
-mul_add_tanh_968267e1(const bf16* __restrict__ x, const bf16* __restrict__ residual, bf16* __restrict__ add_value) {
+mul_add_tanh_72e84b67(const bf16* __restrict__ x, const bf16* __restrict__ residual, bf16* __restrict__ add_value,
+    const i64 vectors) {
   const int t = static_cast<int>(blockIdx.x) * 256 + static_cast<int>(threadIdx.x);
+  if (t >= vectors) return;
   const int first = t * 8;
   const Vector<bf16, 8> x_at = load<8>(x + first);
   const Vector<bf16, 8> residual_at = load<8>(residual + first);

@@ -9,11 +9,12 @@
 
 namespace tessera {
 
-extern "C" __constant__ Launch mul_add_tanh_sub_2e2bde21_launch = {256, 1, 0, {}};
+extern "C" __constant__ Launch mul_add_tanh_sub_56d246f4_launch = {256, 1, 0, {}};
 
 extern "C" __global__ void __launch_bounds__(256)
-mul_add_tanh_sub_2e2bde21(const bf16* __restrict__ dy, const bf16* __restrict__ x, bf16* __restrict__ add_value) {
+mul_add_tanh_sub_56d246f4(const bf16* __restrict__ dy, const bf16* __restrict__ x, bf16* __restrict__ add_value, const i64 vectors) {
   const int t = static_cast<int>(blockIdx.x) * 256 + static_cast<int>(threadIdx.x);
+  if (t >= vectors) return;
   const int first = t * 8;
   const Vector<bf16, 8> dy_at = load<8>(dy + first);
   const Vector<bf16, 8> x_at = load<8>(x + first);

@@ -226,6 +226,7 @@ std::vector<BufferPtr> run_on_host(const cuda::LoweredProgram& lowered, const Pr
   for (const codegen::PlanLaunch& launch : plan.launches) {
     std::vector<void*> all;
     for (int value : launch.values) all.push_back(value < 0 ? nullptr : address[static_cast<size_t>(value)]);
+    for (int64_t number : cuda::numbers_of(launch)) all.push_back(reinterpret_cast<void*>(number));
     HostArguments list = {};
     size_t n = 0;
     const size_t tensors = cuda::tensors_of(launch);

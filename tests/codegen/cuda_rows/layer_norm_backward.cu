@@ -174,16 +174,20 @@ cast_mul_reduce_sub_etc_parts_a5c47930(const float* __restrict__ part, float* __
 
 namespace tessera {
 
-extern "C" __constant__ Launch cast_30a70beb_x2_launch = {256, 1, 0, {}};
+extern "C" __constant__ Launch cast_ca86625f_x2_launch = {256, 1, 0, {}};
 
 extern "C" __global__ void __launch_bounds__(256)
-cast_30a70beb_x2(const Each<const float*, 2> __grid_constant__ reduce_value_of,
-    const Each<bf16*, 2> __grid_constant__ cast_value_of) {
-  const int tensor = static_cast<int>(blockIdx.x) / 2;
-  const int block = blockIdx.x % 2;
+cast_ca86625f_x2(const Each<const float*, 2> __grid_constant__ reduce_value_of,
+    const Each<bf16*, 2> __grid_constant__ cast_value_of,
+    const Each<i64, 2> __grid_constant__ vectors_of,
+    const Each<i64, 2> __grid_constant__ first_block_of) {
+  const int tensor = tensor_of(first_block_of, static_cast<int>(blockIdx.x));
+  const int block = static_cast<int>(blockIdx.x) - static_cast<int>(first_block_of.of[tensor]);
   const float* __restrict__ reduce_value = reduce_value_of.of[tensor];
   bf16* __restrict__ cast_value = cast_value_of.of[tensor];
+  const i64 vectors = vectors_of.of[tensor];
   const int t = block * 256 + static_cast<int>(threadIdx.x);
+  if (t >= vectors) return;
   const int first = t * 8;
   const Vector<float, 8> reduce_value_at = load<8>(reduce_value + first);
   Vector<bf16, 8> cast_value_at;

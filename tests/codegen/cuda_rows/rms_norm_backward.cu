@@ -136,11 +136,12 @@ cast_mul_reduce_add_etc_parts_99c20cbc(const float* __restrict__ part, float* __
 
 namespace tessera {
 
-extern "C" __constant__ Launch cast_30a70beb_launch = {256, 1, 0, {}};
+extern "C" __constant__ Launch cast_ca86625f_launch = {256, 1, 0, {}};
 
 extern "C" __global__ void __launch_bounds__(256)
-cast_30a70beb(const float* __restrict__ reduce_value, bf16* __restrict__ cast_value) {
+cast_ca86625f(const float* __restrict__ reduce_value, bf16* __restrict__ cast_value, const i64 vectors) {
   const int t = static_cast<int>(blockIdx.x) * 256 + static_cast<int>(threadIdx.x);
+  if (t >= vectors) return;
   const int first = t * 8;
   const Vector<float, 8> reduce_value_at = load<8>(reduce_value + first);
   Vector<bf16, 8> cast_value_at;
