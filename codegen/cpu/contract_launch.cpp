@@ -94,10 +94,10 @@ class Cutter {
       else break;
     }
   }
-  // Two tasks a thread, since threads are not equally fast, and hardly a thread without one in the last round.
+  // Every thread has a task, and hardly one has none in the last round. More tasks would pack more.
   bool busy() const {
     const int64_t all = tasks() * h.parts, places = up(all, threads);
-    return all >= 2 * threads && (places - all) * 10 <= places;
+    return (places - all) * 10 <= places;
   }
   void finish() {
     h.m_blocks = count(h.m, h.m_block), h.n_blocks = count(h.n, h.n_block);

@@ -152,7 +152,7 @@ TEST(Contract, CuttingIntoTasksEnds) {
       for (int threads : {1, 2, 4, 64}) {
         ContractSpec spec = product(size, size, size);
         spec.lanes = lanes, spec.threads = threads;
-        EXPECT_GE(ContractProgram(spec).tasks().back(), size > 256 ? 2 * std::min(threads, 4) : 2) << size;
+        EXPECT_GE(ContractProgram(spec).tasks().back(), std::min(threads, size > 256 ? 8 : 2)) << size;
       }
     }
   }
@@ -174,7 +174,7 @@ TEST(Contract, SharedOperandsArePackedBefore) {
        {std::tuple{900, 300, 1000, 2u}, {250, 1400, 800, 2u}, {700, 1600, 250, 2u}, {256, 1024, 4096, 2u}}) {
     for (int bits = 0; bits < 4; ++bits) {
       ContractSpec spec = product(m, n, k, bits & 1, bits & 2);
-      spec.threads = 4;
+      spec.threads = 8;
       ContractProgram program(spec);
       ASSERT_GE(program.tasks().size(), launches) << m << " " << n << " " << k;
       auto a = numbers<float>(m * k, 1), b = numbers<float>(k * n, 2);
