@@ -1,5 +1,5 @@
 #pragma once
-// Threads that run the tasks of one launch. Which thread runs a task never matters: tasks are cut by shape.
+// Threads that run the tasks of one launch. Which thread runs a task never matters: no task adds to what another writes.
 
 #include <atomic>
 #include <condition_variable>
