@@ -61,7 +61,8 @@ void group_launches(Plan& plan, Neighbours neighbours) {
     // Nothing lives longer for a neighbour.
     const bool joins_neighbour = neighbours == Neighbours::of_any_size && k + 1 < launches.size() &&
                                  may_join(launches[k]) && launches[k + 1].kernel == launches[k].kernel &&
-                                 may_join(launches[k + 1]) && kind_of(plan, launches[k]) == "pointwise";
+                                 may_join(launches[k + 1]) &&
+                                 (kind_of(plan, launches[k]) == "pointwise" || kind_of(plan, launches[k]) == "row");
     if (!joins_neighbour && !is_small(plan, launches[k])) continue;
     size_t partner = k + 1;
     while (partner < launches.size() && launches[partner].kernel != launches[k].kernel &&

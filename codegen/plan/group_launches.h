@@ -8,7 +8,7 @@ namespace tessera::codegen {
 
 // Moves such launches next to each other, as late as what reads them allows, and marks them as joined. Before values
 // are placed in the arena, because those of joined launches live together.
-// `neighbours`: pointwise launches of one kernel that follow each other are joined whatever their size.
+// `neighbours`: launches of one kernel, pointwise or of rows, that follow each other are joined whatever their size.
 enum class Neighbours { as_others, of_any_size };
 void group_launches(Plan& plan, Neighbours neighbours = Neighbours::as_others);
 

@@ -54,6 +54,7 @@ template <class T> struct Target {
   T* y;
   const T* updates;
   i64 extent, inner, count;
+  bool is_zero = false;  // so far, everywhere
 
   TESSERA_DEVICE T* element(i64 lane, KeyOfIndex index) const {
     return y + (lane / inner * extent + index) * inner + lane % inner;
@@ -70,7 +71,9 @@ template <int width, class T> TESSERA_DEVICE void set_last(Target<T> to, Runs ru
 }
 
 template <class How, int width, class T>
-TESSERA_DEVICE void combine_into(T* element, const Vector<Computed<T>, width>& sum) {
+TESSERA_DEVICE void combine_into(Target<T> to, i64 lane, KeyOfIndex index, const Vector<Computed<T>, width>& sum) {
+  T* const element = to.element(lane, index);
+  if (to.is_zero) return store_computed<T, width>(element, sum);
   auto values = load_computed<T, width>(element);
 #pragma unroll
   for (int k = 0; k < width; ++k) values[k] = How::of(values[k], sum[k]);
@@ -96,7 +99,7 @@ TESSERA_DEVICE void combine_chunk(Target<T> to, Runs runs, i64 lane, int first, 
     if (!runs.ends(i) && i + 1 < last) continue;
     if (is_head) store(head, sum);
     else if (!runs.ends(i)) store(tail, sum);
-    else if (index < to.extent) combine_into<How, width, T>(to.element(lane, index), sum);
+    else if (index < to.extent) combine_into<How, width, T>(to, lane, index, sum);
     is_head = false;
 #pragma unroll
     for (int k = 0; k < width; ++k) sum[k] = start_of<C>(How());
@@ -118,7 +121,7 @@ TESSERA_DEVICE void combine_long_run(Target<T> to, Runs runs, i64 lane, int firs
     for (int k = 0; k < width; ++k) sum[k] = How::of(sum[k], more[k]);
     if (last + chunk >= runs.count || runs.sorted[last + chunk] != index) break;
   }
-  combine_into<How, width, T>(to.element(lane, index), sum);
+  combine_into<How, width, T>(to, lane, index, sum);
 }
 
 }  // namespace tessera

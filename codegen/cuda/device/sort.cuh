@@ -143,9 +143,9 @@ TESSERA_DEVICE int place_by_counting(const T* lane_of_x, int extent, i64 stride,
 
 // Keys of up to 4 bytes: a key and its place are one integer, and each thread counts the digits of neighbours that it
 // holds, in counters of its own. Two digits share a word, the lower half of all digits in the lower halves of words.
-constexpr int most_digit_bits = 6;
-constexpr int log2_row_bytes = 10;  // of a counter for each thread, two in a word
-static_assert(4 * sort_threads == 1 << log2_row_bytes, "of a row of counters");
+constexpr int row_threads = 128, most_digit_bits = 6;
+constexpr int log2_row_bytes = 9;  // of a counter for each thread, two in a word
+static_assert(4 * row_threads == 1 << log2_row_bytes, "of a row of counters");
 
 template <class K> struct PlacedKey { using type = u32; };
 template <> struct PlacedKey<u32> { using type = u64; };
@@ -153,18 +153,18 @@ template <> struct PlacedKey<u32> { using type = u64; };
 struct DigitCounters {
   // A row of counters for each pair of digits, and one more that stays 0: what a thread adds up lies an odd number of
   // words from what the next does, so they read different banks.
-  u32 of[(1 << (most_digit_bits - 1)) * sort_threads + sort_threads];
+  u32 of[(1 << (most_digit_bits - 1)) * row_threads + row_threads];
 };
 
 // Sums of words before this thread's, halves apart; `all` is that of all threads.
-TESSERA_DEVICE u32 counts_before(u32 mine, u32& all, u32 (&slots)[sort_threads / 32]) {
+TESSERA_DEVICE u32 counts_before(u32 mine, u32& all, u32 (&slots)[row_threads / 32]) {
   const u32 up_to = up_to_lane<Sum>(static_cast<int>(mine));
   if (lane() == 31) slots[threadIdx.x / 32] = up_to;
   __syncthreads();
   u32 before = 0;
   all = 0;
 #pragma unroll
-  for (int warp = 0; warp < sort_threads / 32; ++warp) {
+  for (int warp = 0; warp < row_threads / 32; ++warp) {
     if (warp == static_cast<int>(threadIdx.x / 32)) before = all;
     all += slots[warp];
   }
@@ -175,7 +175,7 @@ TESSERA_DEVICE u32 counts_before(u32 mine, u32& all, u32 (&slots)[sort_threads /
 template <class P, int items> union SortedRow {
   static constexpr int gap = 1 - items % 2;
   DigitCounters counters;  // until elements move
-  P elements[(items + gap) * sort_threads];
+  P elements[(items + gap) * row_threads];
   TESSERA_DEVICE SortedRow() {}
   TESSERA_DEVICE P& at(int k) { return elements[k + gap * (k / items)]; }
   TESSERA_DEVICE P& of_thread(int i) { return elements[static_cast<int>(threadIdx.x) * (items + gap) + i]; }
@@ -183,7 +183,7 @@ template <class P, int items> union SortedRow {
 
 // Sorts by the `left` bits from bit `shift` on, least first. Thread t has elements t * items to t * items + items - 1.
 template <int shift, int left, int items, class P>
-TESSERA_DEVICE void sort_by_digits(SortedRow<P, items>& row, u32 (&slots)[sort_threads / 32], P (&element)[items]) {
+TESSERA_DEVICE void sort_by_digits(SortedRow<P, items>& row, u32 (&slots)[row_threads / 32], P (&element)[items]) {
   constexpr int passes = (left + most_digit_bits - 1) / most_digit_bits, bits = (left + passes - 1) / passes;
   constexpr u32 pairs = 1u << (bits - 1);
   const int t = static_cast<int>(threadIdx.x);
@@ -191,7 +191,7 @@ TESSERA_DEVICE void sort_by_digits(SortedRow<P, items>& row, u32 (&slots)[sort_t
     return *reinterpret_cast<u16*>(reinterpret_cast<u8*>(row.counters.of) + byte);
   };
 #pragma unroll
-  for (int k = 0; k <= static_cast<int>(pairs); ++k) row.counters.of[k * sort_threads + t] = 0;
+  for (int k = 0; k <= static_cast<int>(pairs); ++k) row.counters.of[k * row_threads + t] = 0;
   __syncthreads();
   u32 counted[items];  // the counter's byte, and how many of the digit this thread has before
 #pragma unroll
@@ -236,12 +236,12 @@ template <bool descending, int items, class T>
 TESSERA_DEVICE void argsort_in_block(const T* x, int extent, i64 stride, i64* order) {
   using P = typename PlacedKey<Key<T>>::type;
   __shared__ SortedRow<P, items> row;
-  __shared__ u32 slots[sort_threads / 32];
+  __shared__ u32 slots[row_threads / 32];
   const int t = static_cast<int>(threadIdx.x);
 #pragma unroll
   for (int i = 0; i < items; ++i) {
-    const int place = i * sort_threads + t;
-    const bool is_there = extent == items * sort_threads || place < extent;
+    const int place = i * row_threads + t;
+    const bool is_there = extent == items * row_threads || place < extent;
     const Key<T> key = is_there ? key_of<descending>(x[place * stride]) : static_cast<Key<T>>(~Key<T>(0));
     row.at(place) = static_cast<P>(key) << 16 | static_cast<P>(place);
   }
@@ -253,8 +253,8 @@ TESSERA_DEVICE void argsort_in_block(const T* x, int extent, i64 stride, i64* or
   sort_by_digits<16, 8 * sizeof(Key<T>), items>(row, slots, element);
 #pragma unroll
   for (int i = 0; i < items; ++i) {
-    const int rank = i * sort_threads + t;
-    if (extent == items * sort_threads || rank < extent) order[rank * stride] = row.at(rank) & 0xffff;
+    const int rank = i * row_threads + t;
+    if (extent == items * row_threads || rank < extent) order[rank * stride] = row.at(rank) & 0xffff;
   }
 }
 

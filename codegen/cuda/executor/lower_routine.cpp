@@ -1,10 +1,27 @@
 // Whole-tensor routines as launches.
 
+#include "mlir/Dialect/Arith/IR/Arith.h"
+
 #include <tessera/codegen/cuda/executor/lowering.h>
 #include <tessera/codegen/cuda/routines/routine.h>
 #include <tessera/codegen/plan/facts.h>
 
 namespace tessera::cuda {
+
+namespace {
+
+// A kernel that writes zeros and reads nothing: a gradient before anything is added.
+bool is_zeros(mlir::Value value) {
+  auto kernel = value.getDefiningOp<fuse::KernelOp>();
+  if (!kernel || !kernel.getInputs().empty() || kernel.getNumResults() != 1 || !kernel.getInits().empty()) return false;
+  mlir::Value written = kernel.getBody().front().getTerminator()->getOperand(0);
+  if (auto narrowed = written.getDefiningOp<mlir::arith::TruncFOp>()) written = narrowed.getIn();
+  auto constant = written.getDefiningOp<mlir::arith::ConstantOp>();
+  auto real = constant ? mlir::dyn_cast<mlir::FloatAttr>(constant.getValue()) : nullptr;
+  return real && real.getValue().isPosZero();
+}
+
+}  // namespace
 
 void Lowering::visit_library(fuse::LibraryOp library) {
   const std::string name = library.getName().str();
@@ -13,10 +30,9 @@ void Lowering::visit_library(fuse::LibraryOp library) {
   for (mlir::Value input : library.getInputs()) words.inputs.push_back(value_name(input));
   words.results = {value_name(library.getResult())};
   try {
-    launch_routine(
-        library,
-        lower_routine(routine_facts(name, codegen::library_parameters(library), words.inputs, words.results[0])),
-        words);
+    RoutineFacts facts = routine_facts(name, codegen::library_parameters(library), words.inputs, words.results[0]);
+    facts.into_zeros = !library.getInputs().empty() && is_zeros(library.getInputs()[0]);
+    launch_routine(library, lower_routine(std::move(facts)), words);
   } catch (const Unsupported& found) {
     refuse(origin, found.what, name);
   }

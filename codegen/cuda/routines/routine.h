@@ -23,6 +23,7 @@ struct RoutineFacts {
   bool descending = false, reverse = false;
   ScanKind scan = ScanKind::sum;
   ScatterMode scatter = ScatterMode::set;
+  bool into_zeros = false;  // of scatter: what it combines into is 0 everywhere
   int64_t index_count = 0;
   std::vector<int64_t> extents, part;  // dynamic_update_slice: of x and of the update
 

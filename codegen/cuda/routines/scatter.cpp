@@ -74,8 +74,9 @@ void add_scatter(Routine& routine) {
     kernel.reads(type, f.operands[2], Routine::operand(2));
     kernel.writes(type, f.result, Routine::result());
     kernel.thread_each(lanes * chunks);
-    kernel.body.push_back(fmt::format("const Target<{}> to = {{{}, {}, {}, {}, {}}};", type, f.result, f.operands[2],
-                                      f.extent, f.inner, f.index_count));
+    kernel.body.push_back(fmt::format("const Target<{}> to = {{{}, {}, {}, {}, {}{}}};", type, f.result, f.operands[2],
+                                      f.extent, f.inner, f.index_count,
+                                      f.into_zeros && f.scatter == ScatterMode::add ? ", /*is_zero=*/true" : ""));
     kernel.body.push_back(fmt::format("const Runs runs = {{sorted, order, {}}};", f.index_count));
     kernel.body.push_back(width > 1 ? fmt::format("const i64 lane = static_cast<i64>(t % {}) * {};", lanes, width)
                                     : fmt::format("const i64 lane = t % {};", lanes));

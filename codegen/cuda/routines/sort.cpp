@@ -105,11 +105,12 @@ void add_argsort(Routine& routine) {
   }
   if (f.extent <= longest_in_block) {
     const bool is_wide = size_of(f.dtype) == 8;
-    const int64_t held = ceil_div(f.extent, sort_threads);
+    const int threads = is_wide ? sort_threads : row_threads;
+    const int64_t held = ceil_div(f.extent, threads);
     RoutineKernel& kernel = routine.kernel("");
     kernel.reads(type, x, Routine::operand(0));
     kernel.writes("i64", f.result, Routine::result());
-    kernel.threads = sort_threads;
+    kernel.threads = threads;
     // Each step of a thread waits for the one before, so what counts is how many threads there are.
     if (size_of(f.dtype) < 4) kernel.blocks_at_once = 3;
     kernel.blocks = f.rows();
@@ -118,7 +119,7 @@ void add_argsort(Routine& routine) {
     kernel.body.push_back(fmt::format("argsort{}_in_block<{}, {}>({} + start, {}, {}, {} + start);",
                                       is_wide ? "_wide" : "", f.descending, held, x, f.extent, in_row, f.result));
     const int64_t bits = 8 * static_cast<int64_t>(size_of(f.dtype));
-    routine.schedule = fmt::format("{} threads sort a row of {} in {} passes, {} elements each", sort_threads, f.extent,
+    routine.schedule = fmt::format("{} threads sort a row of {} in {} passes, {} elements each", threads, f.extent,
                                    ceil_div(bits, is_wide ? 8 : digit_bits), held);
     return;
   }

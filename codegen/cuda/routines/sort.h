@@ -8,7 +8,7 @@
 namespace tessera::cuda {
 
 inline constexpr int64_t longest_in_block = 4096;
-inline constexpr int sort_threads = 256, digit_bits = 6;  // as in device/sort.cuh
+inline constexpr int sort_threads = 256, row_threads = 128, digit_bits = 6;  // as in device/sort.cuh
 
 struct LongSort {
   int64_t rows = 1, extent = 0;

@@ -17,7 +17,7 @@ std::string row_kernel_text(const codegen::Form& form, const codegen::Stages& st
   std::string text;
   for (const std::string& line : values.words.head) text += line.empty() ? "//\n" : "// " + line + "\n";
   const std::string held = values.words.kernel + "_rows";
-  if (!rows.held.empty()) text += "#include \"async.cuh\"\n";
+  if (rows.copies) text += "#include \"async.cuh\"\n";
   text += "#include \"rows.cuh\"\n";
   if (!rows.held.empty()) text += "#include \"shared_memory.cuh\"\n";
   text += "\nnamespace tessera {\n\n";
@@ -29,8 +29,10 @@ std::string row_kernel_text(const codegen::Form& form, const codegen::Stages& st
   text += fmt::format("extern \"C\" __constant__ Launch {}_launch = {{{}, 1, {}, {{}}}};\n\n", values.words.kernel,
                       schedule.block(), rows.held.empty() ? "0" : "sizeof(" + held + ")");
   text += fmt::format("extern \"C\" __global__ void __launch_bounds__({}{})\n{}({}) {{\n", schedule.block(),
-                      rows.held.empty() ? "" : ", 2", values.words.kernel,
-                      parameter_list(parameters_of(values), values.words.kernel.size() + 1));
+                      schedule.is_running         ? fmt::format(", {}", running_at_once)
+                      : schedule.in_shared_memory ? ", 2"
+                                                  : "",
+                      values.words.kernel, parameter_list(parameters_of(values), values.words.kernel.size() + 1));
   if (!rows.held.empty()) text += fmt::format("  auto& held = shared_memory<{}>();\n", held);
   for (const std::string& line : rows.shared) text += "  " + line + "\n";
   for (const std::string& line : rows.body)

@@ -21,7 +21,8 @@ using Kind = RowSchedule::Kind;
 
 namespace {
 
-constexpr int most_kept = 96;  // values of one thread that later passes want, beside what was loaded
+constexpr int64_t most_ahead = 40 << 10;  // bytes of shared memory for rows before their turn
+constexpr int most_kept = 96;             // values of one thread that later passes want, beside what was loaded
 
 class Rows {
  public:
@@ -51,9 +52,6 @@ class Rows {
       lines.push_back(fmt::format("const int group = {};", place));
       if (s_.groups() % s_.rows_at_once != 0) lines.push_back(fmt::format("if (group >= {}) return;", s_.groups()));
       begin_columns(lines);
-      if (last_level() == 0) lines.push_back("#pragma unroll 4");  // so that several loads are under way
-      // Groups side by side walk rows side by side: together they sweep through memory.
-      lines.push_back(fmt::format("for ({} row = group; row < {}; row += {}) {{", type, s_.rows, s_.groups()));
       depth = 1;
     } else if (clamps_rows()) {
       lines.push_back(fmt::format("const bool is_there = {} < {};", place, s_.rows));
@@ -65,19 +63,27 @@ class Rows {
     if (s_.row_dims.size() > 1) addresses_.decode(inside, "row", s_.row_dims, 1);
     const int last = last_level();
     choose_kept(last);
-    load_kept(inside);
+    if (walks && brings_ahead()) bring_next(lines, inside);
+    else load_kept(inside);
     if (s_.is_running) running_pass(*find_running_sum(form_, stages_), inside);
     else
       for (int pass = 0; pass < last; ++pass) reduce_pass(pass, inside);
     last_pass(last, inside);
     // One barrier by itself would let slots be filled for the next row while others still read them.
     if (walks && block_barriers_ == 1) inside.push_back("__syncthreads();");
+    if (walks) {
+      if (last == 0) lines.push_back("#pragma unroll 4");  // so that several loads are under way
+      // Groups side by side walk rows side by side: together they sweep through memory.
+      lines.push_back(fmt::format("for ({} row = group; row < {}; row += {}{}) {{", type, s_.rows, s_.groups(),
+                                  is_ahead_ ? ", slot ^= 1" : ""));
+    }
     append(lines, inside, depth);
     if (walks) {
       lines.push_back("}");
       end_columns(lines);
     }
-    return {std::move(shared_), std::move(lines), std::move(held_)};
+    const bool copies = is_ahead_ || !held_.empty();
+    return {std::move(shared_), std::move(lines), std::move(held_), copies};
   }
 
  private:
@@ -98,7 +104,8 @@ class Rows {
     if (decodes && s_.inner_dims.size() > 1) addresses_.decode_columns(inside);
     append(inside, visit, 0);
     if (s_.chunks == 0) {
-      if (s_.is_running || s_.in_shared_memory) to.push_back("#pragma unroll 4");  // so that several are under way
+      // So that several loads are under way.
+      if (s_.is_running || s_.in_shared_memory) to.push_back(s_.is_running ? "#pragma unroll 3" : "#pragma unroll 4");
       to.push_back(fmt::format("for (int column = t{}; column < {}; column += {}) {{", neighbours, s_.columns, step));
       append(to, inside, 1);
       to.push_back("}");
@@ -191,23 +198,84 @@ class Rows {
     Lines visit;
     for (auto& [value, name] : kept_) {
       to.push_back(fmt::format("Vector<{}, {}> {}[{}];", type_text(value.getType()), s_.width, name, s_.chunks));
-      auto argument = mlir::dyn_cast<mlir::BlockArgument>(value);
-      if (!argument) continue;
-      const Access& access = form_.in[argument.getArgNumber()];
-      const std::string& base = v_.words.inputs[argument.getArgNumber()];
-      if (s_.width > 1 && is_vector(form_, s_, access, bytes_of_element(value.getType()))) {
-        visit.push_back(
-            fmt::format("{}[{}] = load<{}>({});", name, chunk_index(), s_.width, addresses_.pointer(base, access)));
-      } else {
-        if (s_.width > 1) {
-          visit.push_back("#pragma unroll");
-          visit.push_back(fmt::format("for (int i = 0; i < {}; ++i)", s_.width));
-        }
-        visit.push_back(fmt::format("{}{}[{}][{}] = {};", s_.width > 1 ? "  " : "", name, chunk_index(), lane_index(),
-                                    addresses_.element(base, access, true)));
-      }
+      if (auto argument = mlir::dyn_cast<mlir::BlockArgument>(value)) append(visit, load_line(argument, name), 0);
     }
     walk(to, visit);
+  }
+
+  // Of a vector, or of its elements one by one.
+  Lines load_line(mlir::BlockArgument argument, const std::string& name) const {
+    const Access& access = form_.in[argument.getArgNumber()];
+    const std::string& base = v_.words.inputs[argument.getArgNumber()];
+    if (s_.width > 1 && is_vector(form_, s_, access, bytes_of_element(argument.getType())))
+      return {fmt::format("{}[{}] = load<{}>({});", name, chunk_index(), s_.width, addresses_.pointer(base, access))};
+    Lines lines;
+    if (s_.width > 1) {
+      lines.push_back("#pragma unroll");
+      lines.push_back(fmt::format("for (int i = 0; i < {}; ++i)", s_.width));
+    }
+    lines.push_back(fmt::format("{}{}[{}][{}] = {};", s_.width > 1 ? "  " : "", name, chunk_index(), lane_index(),
+                                addresses_.element(base, access, true)));
+    return lines;
+  }
+
+  bool is_of_row(mlir::Value value) const {
+    return mlir::isa<mlir::BlockArgument>(value) &&
+           (form_.in[mlir::cast<mlir::BlockArgument>(value).getArgNumber()].dims() & form_.row_set()) != 0;
+  }
+
+  // With a row and sums of columns in registers few threads fit, too few to wait for memory by turns: then the next row
+  // comes to shared memory while one is computed.
+  bool brings_ahead() const {
+    bool keeps_columns = false, any = false, all = true;
+    for (const codegen::Column& column : stages_.columns) keeps_columns |= column.kept != 0;
+    int64_t bytes = 0;
+    for (const auto& [value, name] : kept_) {
+      if (!is_of_row(value)) continue;
+      const Access& access = form_.in[mlir::cast<mlir::BlockArgument>(value).getArgNumber()];
+      const int size = bytes_of_element(value.getType());
+      any = true;
+      all &= s_.width * size == 16 && is_vector(form_, s_, access, size);
+      bytes += 2 * s_.chunks * s_.threads * 16;
+    }
+    return keeps_columns && any && all && s_.rows_at_once == 1 && bytes <= most_ahead;
+  }
+
+  // What no row changes is read once, before the walk. `outside`: lines in front of the walk over rows.
+  void bring_next(Lines& outside, Lines& inside) {
+    is_ahead_ = true;
+    Lines copies, takes, once;
+    for (auto& [value, name] : kept_) {
+      const std::string declared =
+          fmt::format("Vector<{}, {}> {}[{}];", type_text(value.getType()), s_.width, name, s_.chunks);
+      auto argument = mlir::dyn_cast<mlir::BlockArgument>(value);
+      if (!argument || is_of_row(value)) inside.push_back(declared);
+      else outside.push_back(declared), append(once, load_line(argument, name), 0);
+      if (!argument || !is_of_row(value)) continue;
+      const std::string ahead = v_.names.identifier(v_.words.inputs[argument.getArgNumber()] + "_ahead");
+      shared_.push_back(fmt::format("alignas(16) __shared__ Vector<{}, {}> {}[2][{}][{}];", type_text(value.getType()),
+                                    s_.width, ahead, s_.chunks, s_.threads));
+      const Access& access = form_.in[argument.getArgNumber()];
+      copies.push_back(fmt::format("copy_async<16>(&{}[slot][{}][t], {}, true);", ahead, chunk_index(),
+                                   addresses_.pointer(v_.words.inputs[argument.getArgNumber()], access)));
+      takes.push_back(
+          fmt::format("{0}[{1}] = load<{2}>({3}[slot][{1}][t].values);", name, chunk_index(), s_.width, ahead));
+    }
+    walk(outside, once);
+    Lines bring;
+    if (s_.row_dims.size() > 1) addresses_.decode(bring, "row", s_.row_dims, 1);
+    walk(bring, copies);
+    outside.push_back(fmt::format("const auto bring = [&]({} row, int slot) {{", addresses_.offset_type()));
+    append(outside, bring, 1);
+    outside.push_back("  end_group();");
+    outside.push_back("};");
+    outside.push_back("bring(group, 0);");
+    outside.push_back("int slot = 0;");
+    Lines next = {fmt::format("if (row + {0} < {1}) bring(row + {0}, slot ^ 1);  // while this one is computed",
+                              s_.groups(), s_.rows),
+                  "else end_group();", "wait_for_groups<1>();"};
+    inside.insert(inside.begin(), next.begin(), next.end());
+    walk(inside, takes, /*decodes=*/false);
   }
 
   // Each thread brings what it reads itself.
@@ -493,6 +561,7 @@ class Rows {
   llvm::MapVector<mlir::Value, std::string> kept_;  // in registers between passes
   Lines shared_, held_;
   int block_barriers_ = 0;
+  bool is_ahead_ = false;  // rows come to shared memory before their turn
 };
 
 }  // namespace

@@ -6,8 +6,9 @@
 namespace tessera::cuda {
 
 struct RowsText {
-  Lines shared, body;  // declarations in shared memory, then statements
-  Lines held;          // members of what the launch asks shared memory for: rows
+  Lines shared, body;   // declarations in shared memory, then statements
+  Lines held;           // members of what the launch asks shared memory for: rows
+  bool copies = false;  // to shared memory, beside what threads do
 };
 RowsText rows_text(ValuesText& values);
 

@@ -165,7 +165,9 @@ void walk_rows(const Form& form, const Stages& stages, RowSchedule& s) {
   }
   s.rows_at_once = s.meets ? 8 : s.threads == 32 ? 4 : 1;
   if (sums_columns) {
-    const int64_t blocks = sums_rows && keeps_columns ? busy_walking_blocks : walking_blocks;
+    const int64_t blocks = s.is_running                 ? 132 * running_at_once
+                           : sums_rows && keeps_columns ? busy_walking_blocks
+                                                        : walking_blocks;
     const int64_t groups = std::max<int64_t>(1, blocks / s.splits) * s.rows_at_once;
     s.walked = std::max<int64_t>(std::min<int64_t>(s.meets ? 4 : 16, s.rows), ceil_div(s.rows, groups));
   }

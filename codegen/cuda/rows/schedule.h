@@ -18,6 +18,8 @@
 
 namespace tessera::cuda {
 
+inline constexpr int running_at_once = 6;  // blocks of a multiprocessor that each go once over rows
+
 struct RowSchedule {
   enum class Kind { points, rows, lanes };
   Kind kind = Kind::points;

@@ -38,10 +38,10 @@ iota_ad9bbad5(i64* __restrict__ iota_value) {
 
 namespace tessera {
 
-extern "C" __constant__ Launch cast_reduce_eq_select_etc_527c48dd_launch = {256, 1, 0, {}};
+extern "C" __constant__ Launch cast_reduce_eq_select_etc_6f256845_launch = {256, 1, 0, {}};
 
-extern "C" __global__ void __launch_bounds__(256)
-cast_reduce_eq_select_etc_527c48dd(const bf16* __restrict__ logits, const i64* __restrict__ targets, const i64* __restrict__ iota_value,
+extern "C" __global__ void __launch_bounds__(256, 6)
+cast_reduce_eq_select_etc_6f256845(const bf16* __restrict__ logits, const i64* __restrict__ targets, const i64* __restrict__ iota_value,
     float* __restrict__ reduce_value, float* __restrict__ sum_of_rows_1_part, i64* errors) {
   __shared__ float highest_part_1_slots[8];
   __shared__ float sum_part_1_slots[8];
@@ -58,7 +58,7 @@ cast_reduce_eq_select_etc_527c48dd(const bf16* __restrict__ logits, const i64* _
       sum_1 = widen(logits[row * 50304 + column]);
     float highest_part_1 = -infinity;
     float sum_part_1 = 0.f;
-#pragma unroll 4
+#pragma unroll 3
     for (int column = t * 8; column < 50304; column += 2048) {
       const Vector<bf16, 8> logits_at = load<8>(logits + row * 50304 + column);
       Vector<float, 8> taken_1;

@@ -149,13 +149,13 @@ scatter_move_a8ade0b6(const KeyOfIndex* __restrict__ keys, const int* __restrict
 
 namespace tessera {
 
-extern "C" __constant__ Launch scatter_combine_1011fe5c_launch = {256, 1, 0, {}};
+extern "C" __constant__ Launch scatter_combine_3f1425c4_launch = {256, 1, 0, {}};
 
 extern "C" __global__ void __launch_bounds__(256)
-scatter_combine_1011fe5c(const KeyOfIndex* __restrict__ sorted, const int* __restrict__ order, const bf16* __restrict__ dy,
+scatter_combine_3f1425c4(const KeyOfIndex* __restrict__ sorted, const int* __restrict__ order, const bf16* __restrict__ dy,
     bf16* __restrict__ scatter_value, float* __restrict__ heads, float* __restrict__ tails) {
   const int t = static_cast<int>(blockIdx.x) * 256 + static_cast<int>(threadIdx.x);
-  const Target<bf16> to = {scatter_value, dy, 50304, 4096, 16384};
+  const Target<bf16> to = {scatter_value, dy, 50304, 4096, 16384, /*is_zero=*/true};
   const Runs runs = {sorted, order, 16384};
   const i64 lane = static_cast<i64>(t % 512) * 8;
   const int first = static_cast<int>(t / 512) * 16;
@@ -176,13 +176,13 @@ scatter_combine_1011fe5c(const KeyOfIndex* __restrict__ sorted, const int* __res
 
 namespace tessera {
 
-extern "C" __constant__ Launch scatter_long_runs_b7bab290_launch = {256, 1, 0, {}};
+extern "C" __constant__ Launch scatter_long_runs_0d1a892a_launch = {256, 1, 0, {}};
 
 extern "C" __global__ void __launch_bounds__(256)
-scatter_long_runs_b7bab290(const KeyOfIndex* __restrict__ sorted, const int* __restrict__ order, const bf16* __restrict__ dy,
+scatter_long_runs_0d1a892a(const KeyOfIndex* __restrict__ sorted, const int* __restrict__ order, const bf16* __restrict__ dy,
     const float* __restrict__ heads, const float* __restrict__ tails, bf16* __restrict__ scatter_value) {
   const int t = static_cast<int>(blockIdx.x) * 256 + static_cast<int>(threadIdx.x);
-  const Target<bf16> to = {scatter_value, dy, 50304, 4096, 16384};
+  const Target<bf16> to = {scatter_value, dy, 50304, 4096, 16384, /*is_zero=*/true};
   const Runs runs = {sorted, order, 16384};
   const i64 lane = static_cast<i64>(t % 512) * 8;
   const int first = static_cast<int>(t / 512) * 16;

@@ -7,16 +7,19 @@
 //   from       programs.cpp:33  cast cast mul mul reduce reduce
 //              programs.cpp:31  cast cast
 //              programs.cpp:32  reduce mul sub mul reduce variance add rsqrt mul mul mul mul mul mul mul add reduce mul add mul
+#include "async.cuh"
 #include "rows.cuh"
 
 namespace tessera {
 
-extern "C" __constant__ Launch cast_mul_reduce_sub_etc_d3d1d6d6_launch = {256, 1, 0, {}};
+extern "C" __constant__ Launch cast_mul_reduce_sub_etc_7c2dbeef_launch = {256, 1, 0, {}};
 
 extern "C" __global__ void __launch_bounds__(256)
-cast_mul_reduce_sub_etc_d3d1d6d6(const bf16* __restrict__ dy, const bf16* __restrict__ weight, const bf16* __restrict__ x,
+cast_mul_reduce_sub_etc_7c2dbeef(const bf16* __restrict__ dy, const bf16* __restrict__ weight, const bf16* __restrict__ x,
     bf16* __restrict__ cast_value, float* __restrict__ reduce_value, float* __restrict__ reduce_value_2,
     float* __restrict__ sum_of_rows_1_part, float* __restrict__ sum_of_rows_2_part) {
+  alignas(16) __shared__ Vector<bf16, 8> dy_ahead[2][2][256];
+  alignas(16) __shared__ Vector<bf16, 8> x_ahead[2][2][256];
   __shared__ float sum_part_1_slots[8];
   __shared__ float sum_part_2_slots[8];
   __shared__ float sum_part_3_slots[8];
@@ -29,16 +32,33 @@ cast_mul_reduce_sub_etc_d3d1d6d6(const bf16* __restrict__ dy, const bf16* __rest
   Vector<float, 8> sum_of_rows_2[2];
 #pragma unroll
   for (int i = 0; i < 16; ++i) sum_of_rows_2[i / 8][i % 8] = 0.f;
-  for (int row = group; row < 16384; row += 261) {
-    Vector<bf16, 8> dy_row[2];
-    Vector<bf16, 8> weight_row[2];
-    Vector<bf16, 8> x_row[2];
+  Vector<bf16, 8> weight_row[2];
+#pragma unroll
+  for (int c = 0; c < 2; ++c) {
+    const int column = (c * 256 + t) * 8;
+    weight_row[c] = load<8>(weight + column);
+  }
+  const auto bring = [&](int row, int slot) {
 #pragma unroll
     for (int c = 0; c < 2; ++c) {
       const int column = (c * 256 + t) * 8;
-      dy_row[c] = load<8>(dy + row * 4096 + column);
-      weight_row[c] = load<8>(weight + column);
-      x_row[c] = load<8>(x + row * 4096 + column);
+      copy_async<16>(&dy_ahead[slot][c][t], dy + row * 4096 + column, true);
+      copy_async<16>(&x_ahead[slot][c][t], x + row * 4096 + column, true);
+    }
+    end_group();
+  };
+  bring(group, 0);
+  int slot = 0;
+  for (int row = group; row < 16384; row += 261, slot ^= 1) {
+    if (row + 261 < 16384) bring(row + 261, slot ^ 1);  // while this one is computed
+    else end_group();
+    wait_for_groups<1>();
+    Vector<bf16, 8> dy_row[2];
+    Vector<bf16, 8> x_row[2];
+#pragma unroll
+    for (int c = 0; c < 2; ++c) {
+      dy_row[c] = load<8>(dy_ahead[slot][c][t].values);
+      x_row[c] = load<8>(x_ahead[slot][c][t].values);
     }
     float sum_part_1 = 0.f;
     float sum_part_2 = 0.f;
@@ -130,22 +150,29 @@ cast_mul_reduce_sub_etc_d3d1d6d6(const bf16* __restrict__ dy, const bf16* __rest
 
 // kernel cast_mul_reduce_sub_etc_parts
 //
+//   tensors    2; what follows is of one
 //   reads      part 1069056xf32
 //   writes     reduce_value 4096xf32
 //   moves      4.3 MB, 1.1 MFLOP
 //   schedule   a row in each lane, 32 warps share its 261 elements, 9 times; 128 blocks
 //   from       programs.cpp:33  reduce
+#include "each.cuh"
 #include "rows.cuh"
 
 namespace tessera {
 
-extern "C" __constant__ Launch cast_mul_reduce_sub_etc_parts_a5c47930_launch = {1024, 1, 0, {}};
+extern "C" __constant__ Launch cast_mul_reduce_sub_etc_parts_a5c47930_x2_launch = {1024, 1, 0, {}};
 
 extern "C" __global__ void __launch_bounds__(1024)
-cast_mul_reduce_sub_etc_parts_a5c47930(const float* __restrict__ part, float* __restrict__ reduce_value) {
+cast_mul_reduce_sub_etc_parts_a5c47930_x2(const Each<const float*, 2> __grid_constant__ part_of,
+    const Each<float*, 2> __grid_constant__ reduce_value_of) {
+  const int tensor = static_cast<int>(blockIdx.x) / 128;
+  const int block = blockIdx.x % 128;
+  const float* __restrict__ part = part_of.of[tensor];
+  float* __restrict__ reduce_value = reduce_value_of.of[tensor];
   __shared__ float sum_part_1_slots[32][32];
   const int t = static_cast<int>(threadIdx.x) / 32;
-  const int row = static_cast<int>(blockIdx.x) * 32 + static_cast<int>(threadIdx.x) % 32;
+  const int row = block * 32 + static_cast<int>(threadIdx.x) % 32;
   float sum_part_1 = 0.f;
 #pragma unroll
   for (int c = 0; c < 9; ++c) {

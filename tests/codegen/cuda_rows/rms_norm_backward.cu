@@ -6,15 +6,18 @@
 //   schedule   256 threads a row of 4096, 8 at once, 2 times; 261 groups walk 63 rows each; 261 blocks
 //   from       programs.cpp:38  cast cast mul mul reduce mul add rsqrt mul mul reduce mul mul mul mul mul mul add add mul mul reduce
 //              programs.cpp:37  cast cast
+#include "async.cuh"
 #include "rows.cuh"
 
 namespace tessera {
 
-extern "C" __constant__ Launch cast_mul_reduce_add_etc_62a3b29d_launch = {256, 1, 0, {}};
+extern "C" __constant__ Launch cast_mul_reduce_add_etc_fb0f803a_launch = {256, 1, 0, {}};
 
 extern "C" __global__ void __launch_bounds__(256)
-cast_mul_reduce_add_etc_62a3b29d(const bf16* __restrict__ dy, const bf16* __restrict__ weight, const bf16* __restrict__ x,
+cast_mul_reduce_add_etc_fb0f803a(const bf16* __restrict__ dy, const bf16* __restrict__ weight, const bf16* __restrict__ x,
     bf16* __restrict__ cast_value, float* __restrict__ reduce_value, float* __restrict__ sum_of_rows_1_part) {
+  alignas(16) __shared__ Vector<bf16, 8> dy_ahead[2][2][256];
+  alignas(16) __shared__ Vector<bf16, 8> x_ahead[2][2][256];
   __shared__ float sum_part_1_slots[8];
   __shared__ float sum_part_2_slots[8];
   const int t = static_cast<int>(threadIdx.x);
@@ -22,16 +25,33 @@ cast_mul_reduce_add_etc_62a3b29d(const bf16* __restrict__ dy, const bf16* __rest
   Vector<float, 8> sum_of_rows_1[2];
 #pragma unroll
   for (int i = 0; i < 16; ++i) sum_of_rows_1[i / 8][i % 8] = 0.f;
-  for (int row = group; row < 16384; row += 261) {
-    Vector<bf16, 8> dy_row[2];
-    Vector<bf16, 8> weight_row[2];
-    Vector<bf16, 8> x_row[2];
+  Vector<bf16, 8> weight_row[2];
+#pragma unroll
+  for (int c = 0; c < 2; ++c) {
+    const int column = (c * 256 + t) * 8;
+    weight_row[c] = load<8>(weight + column);
+  }
+  const auto bring = [&](int row, int slot) {
 #pragma unroll
     for (int c = 0; c < 2; ++c) {
       const int column = (c * 256 + t) * 8;
-      dy_row[c] = load<8>(dy + row * 4096 + column);
-      weight_row[c] = load<8>(weight + column);
-      x_row[c] = load<8>(x + row * 4096 + column);
+      copy_async<16>(&dy_ahead[slot][c][t], dy + row * 4096 + column, true);
+      copy_async<16>(&x_ahead[slot][c][t], x + row * 4096 + column, true);
+    }
+    end_group();
+  };
+  bring(group, 0);
+  int slot = 0;
+  for (int row = group; row < 16384; row += 261, slot ^= 1) {
+    if (row + 261 < 16384) bring(row + 261, slot ^ 1);  // while this one is computed
+    else end_group();
+    wait_for_groups<1>();
+    Vector<bf16, 8> dy_row[2];
+    Vector<bf16, 8> x_row[2];
+#pragma unroll
+    for (int c = 0; c < 2; ++c) {
+      dy_row[c] = load<8>(dy_ahead[slot][c][t].values);
+      x_row[c] = load<8>(x_ahead[slot][c][t].values);
     }
     float sum_part_1 = 0.f;
     float sum_part_2 = 0.f;
