@@ -1,17 +1,26 @@
 // Products on a GPU beside cuBLASLt in the same run: f32 as the library does it by default, pedantically, and in tf32; bf16.
+//
+//   cuda_contract_bench [f32] [bf16] [large] [--schedules N]
+//
+// `large` are the shapes that bf16 is judged by, with the four layouts of operands and with an epilogue. With --schedules,
+// each of the first N of a bf16 product's schedules for wgmma is timed.
+//
 // A ratio above 1 says that ours is faster. The last column is the largest difference from the pedantic (bf16: the library's)
 // result, in units of the largest element.
 
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
+#include <cstdlib>
 #include <cstring>
+#include <string>
 #include <vector>
 
 #include <tessera/codegen/cuda/executor/run_program.h>
 #include <tessera/core/convert.h>
 #include <tessera/core/error.h>
 #include <tessera/core/ops.h>
+#include <tessera/nn/functional.h>
 
 #include "tests/bench/cublaslt.h"
 #include "tests/codegen/cuda_rows/programs.h"
@@ -29,6 +38,25 @@ struct Shape3 {
   const char* what;
   int m, n, k, batch = 1;
   bool a_along_k = true, b_along_k = true;
+  bool has_epilogue = false;  // bias and gelu, whose input is kept
+};
+
+constexpr Shape3 large[] = {
+    {"4096 cubed", 4096, 4096, 4096},
+    {"8192 cubed", 8192, 8192, 8192},
+    {"GPT-2 up", 16384, 3072, 768},
+    {"GPT-2 down", 16384, 768, 3072},
+    {"GPT-2 qkv", 16384, 2304, 768},
+    {"GPT-2 logits", 16384, 50304, 768},
+    {"a larger model's up", 8192, 14336, 4096},
+    {"a along rows", 8192, 4096, 4096, 1, false, true},
+    {"b along rows", 8192, 4096, 4096, 1, true, false},
+    {"both along rows", 8192, 4096, 4096, 1, false, false},
+    {"both along K", 8192, 4096, 4096},
+    {"GPT-2 up, weight gradient", 3072, 768, 16384, 1, false, false},
+    {"GPT-2 up, data gradient", 16384, 768, 3072, 1, true, false},
+    {"few rows", 64, 4096, 4096},
+    {"with bias, gelu and its input", 16384, 3072, 768, 1, true, true, true},
 };
 
 constexpr Shape3 shapes[] = {
@@ -76,8 +104,10 @@ testing::RowProgram product(const Shape3& s, DType dtype) {
     const int64_t batch = s.batch, m = s.m, n = s.n, k = s.k;
     Tensor a = keep("a", dtype, s.a_along_k ? Shape{batch, m, k} : Shape{batch, k, m});
     Tensor b = keep("b", dtype, s.b_along_k ? Shape{batch, n, k} : Shape{batch, k, n});
-    return std::vector{
-        einsum(std::string(s.a_along_k ? "zmk" : "zkm") + (s.b_along_k ? ",znk" : ",zkn") + "->zmn", a, b)};
+    Tensor d = einsum(std::string(s.a_along_k ? "zmk" : "zkm") + (s.b_along_k ? ",znk" : ",zkn") + "->zmn", a, b);
+    if (!s.has_epilogue) return std::vector{d};
+    Tensor h = d + keep("bias", dtype, Shape{n});
+    return std::vector{h, nn::gelu(h)};
   });
 }
 
@@ -108,23 +138,33 @@ double difference(const Buffer& x, const Buffer& y, DType dtype, int64_t count) 
   return furthest / largest;
 }
 
-void measure(CublasLt& peer, const Shape3& s, DType dtype, std::vector<double>& ratios) {
+void measure(CublasLt& peer, const Shape3& s, DType dtype, int schedule, std::vector<double>& ratios) {
   testing::RowProgram made = product(s, dtype);
-  cuda::ProgramRunner runner(cuda::compile_program(made.program, cuda::use_device().architecture));
+  cuda::CompiledProgram compiled = cuda::compile_program(made.program, {cuda::use_device().architecture, schedule});
+  std::string how = compiled.lowered.kernels.front().text;
+  how = how.substr(std::min(how.find("schedule   "), how.size()));
+  how = how.substr(0, how.find('\n'));
+  cuda::ProgramRunner runner(std::move(compiled));
   runner.begin(made.program, made.arguments);
   const double ours = time_of([&] { runner.launch_all(); });
   const std::vector<BufferPtr> results = runner.end(made.program, made.arguments);
 
   const int64_t count = int64_t{s.batch} * s.m * s.n;
+  const double flops = 2.0 * static_cast<double>(count) * s.k;
+  std::printf("%-27s %5d x %5d x %5d %4s %9.1f us %7.1f TFLOP/s", s.what, s.m, s.n, s.k, dtype == bf16 ? "bf16" : "f32",
+              ours, flops / ours / 1e6);
+  if (schedule >= 0) {  // one of several: the library was timed with the first
+    std::printf("   %s\n", how.c_str());
+    std::fflush(stdout);
+    return;
+  }
   std::vector<std::unique_ptr<cuda::StreamBuffer>> operands;
-  for (const BufferPtr& argument : made.arguments) {
+  for (size_t k = 0; k < 2; ++k) {
+    const BufferPtr& argument = made.arguments[k];
     operands.push_back(std::make_unique<cuda::StreamBuffer>(argument->bytes()));
     operands.back()->copy_in(argument->read(), argument->bytes());
   }
   cuda::StreamBuffer d(static_cast<size_t>(count) * size_of(dtype));
-  const double flops = 2.0 * static_cast<double>(count) * s.k;
-  std::printf("%-27s %5d x %5d x %5d %4s %9.1f us %7.1f TFLOP/s", s.what, s.m, s.n, s.k, dtype == bf16 ? "bf16" : "f32",
-              ours, flops / ours / 1e6);
   double apart = -1;
   const std::vector<Precision> all = dtype == bf16
                                          ? std::vector{Precision::bf16}
@@ -139,25 +179,45 @@ void measure(CublasLt& peer, const Shape3& s, DType dtype, std::vector<double>& 
     Buffer expected(static_cast<size_t>(count) * size_of(dtype));
     d.copy_out(expected.data(), expected.bytes());
     cuda::wait_for_device();
-    apart = difference(*results[0], expected, dtype, count);
+    apart = s.has_epilogue ? NAN : difference(*results[0], expected, dtype, count);
   }
-  std::printf("   %.1e\n", apart);
+  std::printf("   %.1e  %s\n", apart, dtype == bf16 ? how.c_str() : "");
   std::fflush(stdout);
 }
 
 }  // namespace
 }  // namespace tessera::bench
 
-int main() {
+int main(int count, char** words) {
   using namespace tessera;
+  std::vector<DType> dtypes;
+  bool is_large = false;
+  int schedules = 0;
+  for (int i = 1; i < count; ++i) {
+    const std::string word = words[i];
+    if (word == "f32") dtypes.push_back(f32);
+    else if (word == "bf16") dtypes.push_back(bf16);
+    else if (word == "large") is_large = true;
+    else if (word == "--schedules" && i + 1 < count) schedules = std::atoi(words[++i]);
+  }
+  if (is_large && dtypes.empty()) dtypes = {bf16};
+  if (dtypes.empty()) dtypes = {f32, bf16};
   try {
     std::printf("%s\n", cuda::use_device().name.c_str());
     cuda::CublasLt peer;
-    for (DType dtype : {f32, bf16}) {
+    for (DType dtype : dtypes) {
       std::printf("%-27s %21s      %12s %15s   %s\n", "product", "m x n x k", "ours", "",
                   dtype == bf16 ? "cuBLASLt ratio" : "cuBLASLt f32 ratio, tf32 ratio, pedantic ratio");
       std::vector<double> ratios;
-      for (const bench::Shape3& shape : bench::shapes) bench::measure(peer, shape, dtype, ratios);
+      const std::vector<bench::Shape3> all = is_large ? std::vector(std::begin(bench::large), std::end(bench::large))
+                                                      : std::vector(std::begin(bench::shapes), std::end(bench::shapes));
+      for (const bench::Shape3& shape : all) {
+        bench::measure(peer, shape, dtype, -1, ratios);
+        for (int schedule = 0; schedule < schedules; ++schedule) {
+          std::vector<double> not_counted;
+          bench::measure(peer, shape, dtype, schedule, not_counted);
+        }
+      }
       double sum = 0;
       for (double ratio : ratios) sum += std::log(ratio);
       std::printf("geometric mean of the first ratio: %.3f\n", std::exp(sum / static_cast<double>(ratios.size())));

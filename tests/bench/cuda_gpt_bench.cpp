@@ -58,7 +58,7 @@ void measure_compile(Training& training, const std::string& architecture) {
   const char* names[] = {"first", "again"};
   for (const char* name : names) {
     const auto begin = std::chrono::steady_clock::now();
-    const cuda::CompiledProgram made = cuda::compile_program(recorded.program, architecture);
+    const cuda::CompiledProgram made = cuda::compile_program(recorded.program, {architecture});
     const double took = milliseconds_since(begin);
     double nvrtc = 0;
     for (const cuda::Cubin& cubin : made.cubins) nvrtc += cubin.milliseconds;

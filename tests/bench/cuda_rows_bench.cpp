@@ -82,7 +82,7 @@ Tensor repeated(const std::string& name, DType dtype, const Shape& shape) {
 
 void measure(const Kernel& kernel) {
   testing::RowProgram made = testing::row_program(kernel.name, kernel.rows, kernel.columns, kernel.dtype, repeated);
-  cuda::ProgramRunner runner(cuda::compile_program(made.program, cuda::use_device().architecture));
+  cuda::ProgramRunner runner(cuda::compile_program(made.program, {cuda::use_device().architecture}));
   const codegen::Plan& plan = runner.lowered().plan;
   double bytes = 0;
   for (int value : plan.arguments) bytes += static_cast<double>(plan.values[static_cast<size_t>(value)].bytes);

@@ -26,7 +26,7 @@ Tensor unread(const std::string&, DType dtype, const Shape& shape) {
 }
 
 LoweredProgram lowered(const std::string& name, testing::Size size, DType dtype) {
-  return lower_program(testing::contract_program(name, size, dtype, unread).program);
+  return lower_program(testing::contract_program(name, size, dtype, unread).program, {});
 }
 
 std::string read(const fs::path& path) {

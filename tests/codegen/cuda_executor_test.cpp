@@ -461,7 +461,7 @@ class CudaFiles : public CudaExecutor {
     return flatten({}, {softmax(x * 3, 0).node(), (x - 7).node()}, false, &captured);
   }
   void put_back(const std::string& from, const std::string& to) {
-    const cuda::CompiledProgram made = cuda::compile_program(tripled(), architecture);
+    const cuda::CompiledProgram made = cuda::compile_program(tripled(), {architecture});
     std::string text = made.lowered.kernels[0].text;
     const size_t at = text.find(from);
     ASSERT_NE(at, std::string::npos) << text;
@@ -486,13 +486,13 @@ class CudaFiles : public CudaExecutor {
 };
 
 TEST_F(CudaFiles, a_warm_start_lowers_and_compiles_nothing) {
-  const cuda::CompiledProgram cold = cuda::compile_program(program(), architecture);
+  const cuda::CompiledProgram cold = cuda::compile_program(program(), {architecture});
   EXPECT_FALSE(cold.is_from_disk);
   if (counts) {
     EXPECT_GT(device.compiled, 0);
   }
   const int compiled = device.compiled;
-  const cuda::CompiledProgram warm = cuda::compile_program(program(), architecture);
+  const cuda::CompiledProgram warm = cuda::compile_program(program(), {architecture});
   EXPECT_TRUE(warm.is_from_disk);
   if (counts) {
     EXPECT_EQ(device.compiled, compiled);
@@ -503,17 +503,17 @@ TEST_F(CudaFiles, a_warm_start_lowers_and_compiles_nothing) {
     EXPECT_EQ(warm.cubins[k].image, cold.cubins[k].image);
     EXPECT_EQ(warm.lowered.kernels[k].text, cold.lowered.kernels[k].text);
   }
-  EXPECT_FALSE(cuda::compile_program(program(), "sm_89").is_from_disk);  // another card
+  EXPECT_FALSE(cuda::compile_program(program(), {"sm_89"}).is_from_disk);  // another card
   Program strict = program();
   strict.strict = true;
-  EXPECT_FALSE(cuda::compile_program(strict, architecture).is_from_disk);
+  EXPECT_FALSE(cuda::compile_program(strict, {architecture}).is_from_disk);
 }
 
 // What a process of the next test does.
 TEST_F(CudaFiles, DISABLED_child) {
   setenv("TESSERA_CACHE_DIR", getenv("TESSERA_TEST_SHARED"), 1);
   EXPECT_EQ(run(tripled())[5], 15);
-  cuda::compile_program(program(), architecture);
+  cuda::compile_program(program(), {architecture});
 }
 
 TEST_F(CudaFiles, many_processes_start_at_once) {
@@ -535,18 +535,18 @@ TEST_F(CudaFiles, many_processes_start_at_once) {
   for (const codegen::CachedFile& file : codegen::cached_files())
     EXPECT_TRUE(codegen::read_cached(file.key, file.kind)) << file.path;
   const int compiled = device.compiled;
-  EXPECT_TRUE(cuda::compile_program(program(), architecture).is_from_disk);
+  EXPECT_TRUE(cuda::compile_program(program(), {architecture}).is_from_disk);
   EXPECT_EQ(device.compiled, compiled);
 }
 
 TEST_F(CudaFiles, a_cubin_that_is_gone_is_made_again) {
-  cuda::compile_program(program(), architecture);
+  cuda::compile_program(program(), {architecture});
   int removed = 0;
   for (const codegen::CachedFile& file : codegen::cached_files())
     if (file.kind == "cubin" && removed++ == 0) std::filesystem::remove(file.path);
   ASSERT_GT(removed, 0);
   const int compiled = device.compiled;
-  EXPECT_FALSE(cuda::compile_program(program(), architecture).is_from_disk);
+  EXPECT_FALSE(cuda::compile_program(program(), {architecture}).is_from_disk);
   if (counts) {
     EXPECT_EQ(device.compiled, compiled + 1);
   }
@@ -556,7 +556,7 @@ TEST_F(CudaFiles, an_edited_kernel_takes_the_place_of_the_printed_one) {
   EXPECT_EQ(run(tripled())[5], 15);
   put_back(" * 3.f", " * 4.f");
   EXPECT_EQ(run(tripled())[5], 20);
-  const cuda::CompiledProgram made = cuda::compile_program(tripled(), architecture);
+  const cuda::CompiledProgram made = cuda::compile_program(tripled(), {architecture});
   EXPECT_TRUE(made.is_from_disk);  // what was printed is still there
   EXPECT_THAT(codegen::explain(made.lowered.plan, tripled()), HasSubstr("is compiled from " + folder_.string()));
   unsetenv("TESSERA_KERNELS");
@@ -565,7 +565,7 @@ TEST_F(CudaFiles, an_edited_kernel_takes_the_place_of_the_printed_one) {
 
 TEST_F(CudaFiles, a_text_that_differs_in_comments_alone_is_not_edited) {
   put_back("// kernel", "// my kernel");
-  EXPECT_THAT(codegen::explain(cuda::compile_program(tripled(), architecture).lowered.plan, tripled()),
+  EXPECT_THAT(codegen::explain(cuda::compile_program(tripled(), {architecture}).lowered.plan, tripled()),
               ::testing::Not(HasSubstr("edited")));
 }
 

@@ -28,7 +28,7 @@ Tensor unread(const std::string&, DType dtype, const Shape& shape) {
 }
 
 LoweredProgram lowered(const std::string& name, int64_t rows, int64_t columns, DType dtype) {
-  return lower_program(testing::row_program(name, rows, columns, dtype, unread).program);
+  return lower_program(testing::row_program(name, rows, columns, dtype, unread).program, {});
 }
 
 std::string text_of(const LoweredProgram& program) {

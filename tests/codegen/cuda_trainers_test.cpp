@@ -40,7 +40,7 @@ class Lowers : public Executor {
  public:
   std::string_view name() const override { return "lowers for CUDA"; }
   std::shared_ptr<Executable> compile(const Program& program) override {
-    last = cuda::lower_program(program);
+    last = cuda::lower_program(program, {"sm_90a"});
     return std::make_shared<Zeros>(last);
   }
   cuda::LoweredProgram last;

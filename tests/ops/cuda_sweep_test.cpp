@@ -44,7 +44,7 @@ Tolerance tolerance_of(Op op) {
 bool has_kernels(const Tensor& value, std::string& why) {
   std::vector<NodePtr> captured;
   try {
-    cuda::lower_program(flatten({}, {value.node()}, false, &captured));
+    cuda::lower_program(flatten({}, {value.node()}, false, &captured), {});
     return true;
   } catch (const DeviceError& refused) {
     EXPECT_EQ(refused.code(), "T-X010") << refused.what();
@@ -188,7 +188,7 @@ TEST_P(CudaSweep, compiles_for_a_card) {
     if (!has_kernels(c.output, why)) continue;
     std::vector<NodePtr> captured;
     for (const cuda::KernelSource& kernel :
-         cuda::lower_program(flatten({}, {c.output.node()}, false, &captured)).kernels)
+         cuda::lower_program(flatten({}, {c.output.node()}, false, &captured), {}).kernels)
       if (seen.insert(kernel.name).second) text += kernel.text;
   }
   if (text.empty()) return;
@@ -213,7 +213,7 @@ TEST_P(CudaRowsLarge, agree_with_the_reference) {
   RowProgram made = row_program(
       size.program, size.rows, size.columns, size.dtype,
       [&](const std::string& name, DType dtype, const Shape& shape) { return random_input(draw, name, dtype, shape); });
-  const std::vector<BufferPtr> first = run_on_host(cuda::lower_program(made.program), made.program, made.arguments);
+  const std::vector<BufferPtr> first = run_on_host(cuda::lower_program(made.program, {}), made.program, made.arguments);
   std::vector<BufferPtr> for_reference = made.arguments;
   const auto expected = reference_executor().compile(made.program)->run(made.program, for_reference);
   for (size_t k = 0; k < first.size(); ++k) {
@@ -245,7 +245,7 @@ TEST_P(CudaRunningPlanted, is_found) {
   RowProgram made = row_program(
       "cross_entropy", 140, 33000, bf16,
       [&](const std::string& name, DType dtype, const Shape& shape) { return random_input(draw, name, dtype, shape); });
-  cuda::LoweredProgram lowered = cuda::lower_program(made.program);
+  cuda::LoweredProgram lowered = cuda::lower_program(made.program, {});
   const std::vector<BufferPtr> right = run_on_host(lowered, made.program, made.arguments);
   size_t planted = 0;
   for (cuda::KernelSource& kernel : lowered.kernels) {
@@ -279,7 +279,7 @@ TEST_P(CudaRowsPlanted, is_found) {
       row_program(GetParam().program, 70, 1540, f32, [&](const std::string& name, DType dtype, const Shape& shape) {
         return random_input(draw, is_float(dtype) ? "v" : name, dtype, shape);
       });
-  cuda::LoweredProgram lowered = cuda::lower_program(made.program);
+  cuda::LoweredProgram lowered = cuda::lower_program(made.program, {});
   const std::vector<BufferPtr> right = run_on_host(lowered, made.program, made.arguments);
   size_t planted = 0;
   for (cuda::KernelSource& kernel : lowered.kernels) {
@@ -342,7 +342,7 @@ TEST_P(CudaContractPlanted, is_found) {
       planted.program, Size::ragged, planted.dtype, [&](const std::string&, DType type, const Shape& shape) {
         return random_tensor(draw, type, shape, planted.dtype == f32 ? Domain{1, 2} : Domain{-1, 1});
       });
-  cuda::LoweredProgram lowered = cuda::lower_program(made.program);
+  cuda::LoweredProgram lowered = cuda::lower_program(made.program, {});
   const std::vector<BufferPtr> right = run_on_host(lowered, made.program, made.arguments);
   const bool in_text = std::string_view(planted.file).empty();
   size_t changed = 0;

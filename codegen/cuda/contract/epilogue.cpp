@@ -28,11 +28,10 @@ class Maker {
     extent_.assign(c.extent.begin(), c.extent.begin() + c.n.end);
   }
 
-  Epilogue with_body(int64_t parts) {
+  Epilogue with_body() {
     find_needed();
     Epilogue made;
     std::vector<mlir::Value> sources;
-    const size_t dims = kept_ + (parts > 1 ? 1 : 0);
     std::vector<mlir::AffineMap> in, out;
     mlir::Block& old = c_.body();
     for (mlir::BlockArgument argument : old.getArguments()) {
@@ -41,16 +40,14 @@ class Maker {
       made.inputs.push_back(k);
       sources.push_back(stand_in(c_.kernel().getInputs()[k].getType()));
       in.push_back(mlir::isa<mlir::RankedTensorType>(argument.getType())
-                       ? mlir::AffineMap::get(static_cast<unsigned>(dims), 0, b_.getContext())
-                       : map(c_.in[k], dims));
+                       ? mlir::AffineMap::get(static_cast<unsigned>(kept_), 0, b_.getContext())
+                       : map(c_.in[k], kept_));
     }
-    sources.push_back(sums(parts));
-    in.push_back(map_of(0, strides_of_sums(parts > 1), dims, b_));
-    for (const Access& access : c_.out) out.push_back(map(access, dims));
-    if (parts > 1) extent_.push_back(parts);
-    made.kernel = kernel(c_.kernel().getName().str() + (parts > 1 ? "_parts" : ""), kept_, c_.kernel().getResultTypes(),
-                         sources, in, out);
-    fill(made, dims, parts);
+    sources.push_back(sums(1));
+    in.push_back(map_of(0, row_major(extent_), kept_, b_));
+    for (const Access& access : c_.out) out.push_back(map(access, kept_));
+    made.kernel = kernel(c_.kernel().getName().str(), kept_, c_.kernel().getResultTypes(), sources, in, out);
+    fill(made, kept_);
     return made;
   }
 
@@ -88,12 +85,6 @@ class Maker {
     for (size_t d = extent.size(); d-- > 1;) stride[d - 1] = stride[d] * extent[d];
     return stride;
   }
-  std::vector<int64_t> strides_of_sums(bool with_parts) const {
-    const std::vector<int64_t> kept(extent_.begin(), extent_.begin() + static_cast<std::ptrdiff_t>(kept_));
-    std::vector<int64_t> stride = row_major(kept);
-    if (with_parts) stride.push_back(kept.empty() ? 1 : stride[0] * kept[0]);
-    return stride;
-  }
 
   mlir::AffineMap map(const Access& access, size_t dims) {
     for (int d = c_.k.begin; d < c_.k.end; ++d)
@@ -121,17 +112,14 @@ class Maker {
   }
 
   // The ops behind the contraction, which reads the sums where it was.
-  void fill(Epilogue& made, size_t dims, int64_t parts) {
+  void fill(Epilogue& made, size_t dims) {
     mlir::Block& old = c_.body();
     mlir::Block& body = made.kernel.getBody().emplaceBlock();
     mlir::IRMapping mapping;
     for (unsigned k : made.inputs)
       mapping.map(old.getArgument(k), body.addArgument(old.getArgument(k).getType(), old.getArgument(k).getLoc()));
-    mlir::Value sum = body.addArgument(c_.sum_type(), loc_);
+    const mlir::Value sum = body.addArgument(c_.sum_type(), loc_);
     b_.setInsertionPointToEnd(&body);
-    if (parts > 1)
-      sum = fuse::ReduceOp::create(b_, loc_, c_.sum_type(), fuse::ReduceKind::sum, sum,
-                                   b_.getDenseI64ArrayAttr({static_cast<int64_t>(kept_)}));
     mapping.map(c_.contract_op->getResult(0), sum);
     size_t index = 0;
     for (mlir::Operation& op : old) {
@@ -160,10 +148,7 @@ class Maker {
 
 }  // namespace
 
-Epilogue make_epilogue(const Contraction& c, mlir::Block& place) { return Maker(c, place).with_body(1); }
-Epilogue make_epilogue_of_parts(const Contraction& c, int64_t parts, mlir::Block& place) {
-  return Maker(c, place).with_body(parts);
-}
+Epilogue make_epilogue(const Contraction& c, mlir::Block& place) { return Maker(c, place).with_body(); }
 Epilogue make_parts(const Contraction& c, int64_t parts, mlir::Block& place) {
   return Maker(c, place).without_body(parts);
 }

@@ -1,6 +1,6 @@
 #pragma once
 // What follows a contraction in its body, as a kernel of its own: dims batch, M, N of the contraction, and the sums as
-// its last input. The text of a product prints the body of one; where K is in parts, one that adds them up is launched.
+// its last input. The text of a product prints the body of one; where K is in parts, that of the kernel that adds them up.
 
 #include <vector>
 
@@ -15,8 +15,6 @@ struct Epilogue {
 
 // In `place`. Sums lie as [batch, M, N].
 Epilogue make_epilogue(const Contraction& c, mlir::Block& place);
-// Sums lie as [parts, batch, M, N] and are added in the order of parts.
-Epilogue make_epilogue_of_parts(const Contraction& c, int64_t parts, mlir::Block& place);
 // No epilogue: the sums of each part go to [parts, batch, M, N].
 Epilogue make_parts(const Contraction& c, int64_t parts, mlir::Block& place);
 

@@ -61,15 +61,6 @@ Staging staging(const Contraction& c, const ContractOperand& operand, Side rows,
   return made;
 }
 
-// The 16-bit float whose values the operand has, widened or not; null if it is none.
-mlir::Type half_type(const Contraction& c, const ContractOperand& operand) {
-  const mlir::Type stored = c.stored_type(operand);
-  if (!stored.isBF16() && !stored.isF16()) return {};
-  const bool only_widened =
-      operand.widening.empty() || (operand.widening.size() == 1 && mlir::isa<mlir::arith::ExtFOp>(operand.widening[0]));
-  return only_widened ? stored : mlir::Type();
-}
-
 Engine engine_for(const Contraction& c, F32Products f32) {
   if (!c.sum_type().isF32()) return Engine::fma;
   const mlir::Type half = half_type(c, c.a);
@@ -126,7 +117,7 @@ class Chooser {
       if (wanted > 1 && (part < shortest || parts == 1)) continue;
       const double clocks = estimate(tile, part, parts);
       if (clocks >= least_) continue;
-      least_ = clocks;
+      least_ = s_.clocks = clocks;
       s_.tile_m = tile.m, s_.tile_n = tile.n, s_.per_m = tile.per_m, s_.per_n = tile.per_n;
       s_.threads = tile.threads, s_.residents = tile.residents;
       s_.part = part, s_.parts = parts;
@@ -157,14 +148,21 @@ class Chooser {
   double least_ = std::numeric_limits<double>::infinity();
 };
 
-// Vectors along the last dim of N; where that is not all of N they must not cross from one row of it to the next.
+}  // namespace
+
+mlir::Type half_type(const Contraction& c, const ContractOperand& operand) {
+  const mlir::Type stored = c.stored_type(operand);
+  if (!stored.isBF16() && !stored.isF16()) return {};
+  const bool only_widened =
+      operand.widening.empty() || (operand.widening.size() == 1 && mlir::isa<mlir::arith::ExtFOp>(operand.widening[0]));
+  return only_widened ? stored : mlir::Type();
+}
+
 int epilogue_width(const Contraction& c) {
   if (c.n.count() == 0) return 1;
   const int64_t last = c.extent[static_cast<size_t>(c.n.end) - 1];
   return c.n.count() == 1 || last % 4 == 0 ? 4 : 1;
 }
-
-}  // namespace
 
 ContractSchedule schedule_contraction(const Contraction& c, F32Products f32) {
   ContractSchedule s;

@@ -34,6 +34,7 @@ struct ContractSchedule {
   int64_t parts = 1, part = 0;  // how many, and K of one: a multiple of `step`
   int width = 1;                // neighbours along N that the epilogue takes at once
   int64_t tiles_m = 1, tiles_n = 1, batch = 1;
+  double clocks = 0;  // estimated
 
   int64_t blocks() const { return tiles_m * tiles_n * batch * parts; }
 };
@@ -42,6 +43,12 @@ struct ContractSchedule {
 enum class F32Products { on_tensor_cores, by_fma };
 
 ContractSchedule schedule_contraction(const Contraction& c, F32Products f32);
+
+// The 16-bit float whose values the operand has, widened or not; null if it is none.
+mlir::Type half_type(const Contraction& c, const ContractOperand& operand);
+
+// Neighbours along N that an epilogue takes at once: vectors must not cross from one row of the last dim to the next.
+int epilogue_width(const Contraction& c);
 
 std::string schedule_text(const ContractSchedule& s);  // in a line for people
 

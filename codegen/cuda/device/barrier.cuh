@@ -67,6 +67,9 @@ TESSERA_DEVICE void publish_barriers() {
   else __syncthreads();
 }
 
+// What this thread's warpgroup wrote becomes visible to copies and mma; every writer calls it, then a barrier follows.
+TESSERA_DEVICE void publish_shared() { asm volatile("fence.proxy.async.shared::cta;" ::: "memory"); }
+
 // ---- named barriers: 1, 2, … belong to warpgroups by themselves, 8, 9, … to those that take turns ----
 
 TESSERA_DEVICE void warpgroup_sync() { asm volatile("bar.sync %0, 128;" ::"r"(1 + warpgroup()) : "memory"); }

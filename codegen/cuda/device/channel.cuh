@@ -13,7 +13,7 @@ template <int depth, int cluster = 1>
 struct Channel {
   Barrier full[depth], empty[depth];
 
-  // `readers` warpgroups of each block read it. With a cluster, copies land in all its blocks at once: a buffer is free
+  // `readers` warpgroups of each block read each buffer. With a cluster, copies land in all its blocks at once: a buffer is free
   // when the readers of every block have freed theirs.
   TESSERA_DEVICE void init(int readers) {
     if (threadIdx.x != 0) return;
@@ -81,6 +81,12 @@ struct Reader {
       if (thread_of_warpgroup() == 0) channel.empty[oldest].arrive();
     }
     if (++oldest == depth) oldest = 0;
+  }
+  // Goes past so many buffers, which other warpgroups read; none is held. Before the next get, somebody who has seen those
+  // buffers full must have told this warpgroup: a wait tells even rounds of a buffer from odd ones, and no more.
+  TESSERA_DEVICE void skip(int count) {
+    phase ^= static_cast<u32>((index + count) / depth % 2);
+    oldest = index = (index + count) % depth;
   }
 };
 

@@ -13,13 +13,6 @@
 
 namespace tessera {
 
-// Keeps the compiler from moving uses of a register across a wait that has no register among its operands.
-template <int count>
-TESSERA_DEVICE void pin(float (&v)[count]) {
-#pragma unroll
-  for (int r = 0; r < count; ++r) asm volatile("" : "+f"(v[r])::"memory");
-}
-
 // The row and column, in a fragment, of this thread's registers.
 TESSERA_DEVICE int first_row() { return warp_of_warpgroup() * 16 + lane() / 4; }
 TESSERA_DEVICE int first_column() { return lane() % 4 * 2; }
@@ -121,25 +114,27 @@ struct Fragment<N, float> {
 
 // ---- products: each call issues one group; `mma_wait` must come before its result or its operands are touched ----
 
-template <bool along_rows, int N, class A, class B>
+template <bool a_rows, bool b_rows, int N, class A, class B>
 TESSERA_DEVICE void issue_mma(Fragment<N>& acc, const A& a, const B& b, bool accumulate) {
   pin(acc.v);
   wgmma_fence();
 #pragma unroll
-  for (int k = 0; k < A::columns; k += 16)
-    wgmma<along_rows>(acc.v, operand_along_columns(a, k),
-                      along_rows ? operand_along_rows(b, k) : operand_along_columns(b, k), accumulate || k > 0);
+  for (int k = 0; k < (a_rows ? A::rows : A::columns); k += 16)
+    wgmma<A::is_f16, a_rows, b_rows>(acc.v, a_rows ? operand_along_rows(a, k) : operand_along_columns(a, k),
+                                     b_rows ? operand_along_rows(b, k) : operand_along_columns(b, k),
+                                     accumulate || k > 0);
   wgmma_commit();
 }
 
-template <bool along_rows, int N, int K, class B>
+template <bool a_rows, bool b_rows, int N, int K, class B>
 TESSERA_DEVICE void issue_mma(Fragment<N>& acc, const Fragment<K, bf16>& a, const B& b, bool accumulate) {
+  static_assert(!a_rows, "registers hold K along a row");
   pin(acc.v);
   wgmma_fence();
 #pragma unroll
   for (int k = 0; k < K; k += 16)
-    wgmma<along_rows>(acc.v, a.v[k / 16], along_rows ? operand_along_rows(b, k) : operand_along_columns(b, k),
-                      accumulate || k > 0);
+    wgmma<b_rows>(acc.v, a.v[k / 16], b_rows ? operand_along_rows(b, k) : operand_along_columns(b, k),
+                  accumulate || k > 0);
   wgmma_commit();
 }
 
@@ -147,14 +142,28 @@ TESSERA_DEVICE void issue_mma(Fragment<N>& acc, const Fragment<K, bf16>& a, cons
 template <int N, class A, class B>
 TESSERA_DEVICE void mma_abt(Fragment<N>& acc, const A& a, const B& b, bool accumulate) {
   static_assert(B::rows == N, "a row of b is a column of the result");
-  issue_mma<false>(acc, a, b, accumulate);
+  issue_mma<false, false>(acc, a, b, accumulate);
 }
 
-// acc[m, n] (+)= sum over k of a[m, k] b[k, n]
+// … of a[m, k] b[k, n]; a may be a rounded fragment.
 template <int N, class A, class B>
 TESSERA_DEVICE void mma_ab(Fragment<N>& acc, const A& a, const B& b, bool accumulate) {
   static_assert(B::columns == N, "a column of b is a column of the result");
-  issue_mma<true>(acc, a, b, accumulate);
+  issue_mma<false, true>(acc, a, b, accumulate);
+}
+
+// … of a[k, m] b[n, k]
+template <int N, class A, class B>
+TESSERA_DEVICE void mma_atbt(Fragment<N>& acc, const A& a, const B& b, bool accumulate) {
+  static_assert(B::rows == N && A::columns == 64, "a column of a is a row of the result");
+  issue_mma<true, false>(acc, a, b, accumulate);
+}
+
+// … of a[k, m] b[k, n]
+template <int N, class A, class B>
+TESSERA_DEVICE void mma_atb(Fragment<N>& acc, const A& a, const B& b, bool accumulate) {
+  static_assert(B::columns == N && A::columns == 64, "a column of a is a row of the result");
+  issue_mma<true, true>(acc, a, b, accumulate);
 }
 
 // Until at most `pending` groups run. Results that are complete then are named, others must not be touched.
@@ -182,13 +191,8 @@ TESSERA_DEVICE void put(const T& tile, const Fragment<N, bf16>& x) {
   static_assert(T::rows == 64 && T::columns == N && N % 64 == 0, "whole lines of one warpgroup's rows");
   const int row = warp_of_warpgroup() * 16 + lane() % 16;
 #pragma unroll
-  for (int c = 0; c < N; c += 16) {
-    const u32(&two_blocks)[4] = x.v[c / 16];
-    const u32 at = chunk_address(tile.address() + c / 64 * T::pitch * 128, row, c % 64 / 8 + lane() / 16);
-    asm volatile("stmatrix.sync.aligned.m8n8.x4.shared.b16 [%0], {%1, %2, %3, %4};" ::"r"(at), "r"(two_blocks[0]),
-                 "r"(two_blocks[1]), "r"(two_blocks[2]), "r"(two_blocks[3])
-                 : "memory");
-  }
+  for (int c = 0; c < N; c += 16)
+    put_matrices(chunk_address(tile.address() + c / 64 * T::pitch * 128, row, c % 64 / 8 + lane() / 16), x.v[c / 16]);
 }
 
 // Through `staging`, once the store before has left it, to a box at the coordinates; what lies outside is dropped.

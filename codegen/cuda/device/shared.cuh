@@ -8,10 +8,16 @@
 
 namespace tessera {
 
+template <class T, class U>
+constexpr bool is_same = false;
+template <class T>
+constexpr bool is_same<T, T> = true;
+
 template <class T, int row_count, int column_count>
 struct alignas(1024) Tile {
   using Element = T;
   static constexpr int rows = row_count, columns = column_count, line = 128 / int(sizeof(T)), pitch = row_count;
+  static constexpr bool is_f16 = sizeof(T) == 2 && !is_same<T, bf16>;
   static_assert(column_count % line == 0 && row_count % 8 == 0, "whole lines, whole swizzle patterns");
 
   T values[columns / line][rows][line];
@@ -19,11 +25,12 @@ struct alignas(1024) Tile {
   TESSERA_DEVICE u32 address() const { return shared_address(this); }
 };
 
-// `rows` rows of a tile, from one that is a multiple of 8 on.
+// Some rows of a tile, from one that is a multiple of 8 on, or some of its column blocks.
 template <class T, int row_count, int column_count, int pitch_rows>
-struct TileRows {
+struct TilePart {
   using Element = T;
   static constexpr int rows = row_count, columns = column_count, line = 128 / int(sizeof(T)), pitch = pitch_rows;
+  static constexpr bool is_f16 = sizeof(T) == 2 && !is_same<T, bf16>;
 
   u32 start;
 
@@ -31,8 +38,14 @@ struct TileRows {
 };
 
 template <int count, class T, int R, int C>
-TESSERA_DEVICE TileRows<T, count, C, R> rows(const Tile<T, R, C>& tile, int first) {
+TESSERA_DEVICE TilePart<T, count, C, R> rows(const Tile<T, R, C>& tile, int first) {
   return {tile.address() + static_cast<u32>(first) * 128};
+}
+
+// `first` is a multiple of the columns of a block.
+template <int count, class T, int R, int C>
+TESSERA_DEVICE TilePart<T, R, count, R> columns(const Tile<T, R, C>& tile, int first) {
+  return {tile.address() + static_cast<u32>(first / Tile<T, R, C>::line * R * 128)};
 }
 
 template <class T>
@@ -63,8 +76,5 @@ template <class Part>
 TESSERA_DEVICE u64 operand_along_rows(const Part& part, int k) {
   return operand_descriptor(part.address() + static_cast<u32>(k * 128), Part::pitch * 128, 1024);
 }
-
-// What this thread's warpgroup wrote becomes visible to copies and mma; every writer calls it, then a barrier follows.
-TESSERA_DEVICE void publish_shared() { asm volatile("fence.proxy.async.shared::cta;" ::: "memory"); }
 
 }  // namespace tessera

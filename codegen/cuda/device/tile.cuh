@@ -4,6 +4,7 @@
 #include "barrier.cuh"
 #include "channel.cuh"
 #include "core.cuh"
+#include "finish.cuh"
 #include "fragment.cuh"
 #include "launch.cuh"
 #include "shared.cuh"

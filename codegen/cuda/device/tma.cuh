@@ -14,7 +14,7 @@ struct alignas(64) TensorMap {
   unsigned char bytes[128];
 };
 
-// ---- loads: they count into the slot's barrier ----
+// ---- loads: they count into the slot's barrier; coordinates innermost first ----
 
 template <class Part>
 TESSERA_DEVICE void load(const Part& to, const TensorMap& map, const Slot& slot, int x, int y) {
@@ -32,22 +32,58 @@ TESSERA_DEVICE void load(const Part& to, const TensorMap& map, const Slot& slot,
 #pragma unroll
   for (int block = 0; block < Part::columns / Part::line; ++block)
     asm volatile(
-        "cp.async.bulk.tensor.3d.shared::cluster.global.mbarrier::complete_tx::bytes [%0], [%1, {%3, %4, %5}], [%2];" ::
-            "r"(to.address() + block * Part::pitch * 128),
+        "cp.async.bulk.tensor.3d.shared::cluster.global.mbarrier::complete_tx::bytes [%0], [%1, {%3, %4, %5}], [%2];" ::"r"(
+            to.address() + block * Part::pitch * 128),
         "l"(&map), "r"(shared_address(&slot.full)), "r"(x + block * Part::line), "r"(y), "r"(z)
         : "memory");
 }
 
+template <class Part>
+TESSERA_DEVICE void load(const Part& to, const TensorMap& map, const Slot& slot, int x, int y, int z, int w) {
+#pragma unroll
+  for (int block = 0; block < Part::columns / Part::line; ++block)
+    asm volatile(
+        "cp.async.bulk.tensor.4d.shared::cluster.global.mbarrier::complete_tx::bytes [%0], [%1, {%3, %4, %5, %6}], [%2];" ::"r"(
+            to.address() + block * Part::pitch * 128),
+        "l"(&map), "r"(shared_address(&slot.full)), "r"(x + block * Part::line), "r"(y), "r"(z), "r"(w)
+        : "memory");
+}
+
 // The same box lands at the same place in each of the first `cluster` blocks, and counts into the barrier of each.
+template <int cluster>
+constexpr u16 everyone = (1 << cluster) - 1;
+
 template <int cluster, class Part>
 TESSERA_DEVICE void load_to_all(const Part& to, const TensorMap& map, const Slot& slot, int x, int y) {
-  static_assert(Part::columns == Part::line, "one copy");
-  const u16 everyone = (1 << cluster) - 1;
-  asm volatile(
-      "cp.async.bulk.tensor.2d.shared::cluster.global.mbarrier::complete_tx::bytes.multicast::cluster [%0], "
-      "[%1, {%3, %4}], [%2], %5;" ::"r"(to.address()),
-      "l"(&map), "r"(shared_address(&slot.full)), "r"(x), "r"(y), "h"(everyone)
-      : "memory");
+#pragma unroll
+  for (int block = 0; block < Part::columns / Part::line; ++block)
+    asm volatile(
+        "cp.async.bulk.tensor.2d.shared::cluster.global.mbarrier::complete_tx::bytes.multicast::cluster [%0], "
+        "[%1, {%3, %4}], [%2], %5;" ::"r"(to.address() + block * Part::pitch * 128),
+        "l"(&map), "r"(shared_address(&slot.full)), "r"(x + block * Part::line), "r"(y), "h"(everyone<cluster>)
+        : "memory");
+}
+
+template <int cluster, class Part>
+TESSERA_DEVICE void load_to_all(const Part& to, const TensorMap& map, const Slot& slot, int x, int y, int z) {
+#pragma unroll
+  for (int block = 0; block < Part::columns / Part::line; ++block)
+    asm volatile(
+        "cp.async.bulk.tensor.3d.shared::cluster.global.mbarrier::complete_tx::bytes.multicast::cluster [%0], "
+        "[%1, {%3, %4, %5}], [%2], %6;" ::"r"(to.address() + block * Part::pitch * 128),
+        "l"(&map), "r"(shared_address(&slot.full)), "r"(x + block * Part::line), "r"(y), "r"(z), "h"(everyone<cluster>)
+        : "memory");
+}
+
+template <int cluster, class Part>
+TESSERA_DEVICE void load_to_all(const Part& to, const TensorMap& map, const Slot& slot, int x, int y, int z, int w) {
+#pragma unroll
+  for (int block = 0; block < Part::columns / Part::line; ++block)
+    asm volatile(
+        "cp.async.bulk.tensor.4d.shared::cluster.global.mbarrier::complete_tx::bytes.multicast::cluster [%0], "
+        "[%1, {%3, %4, %5, %6}], [%2], %7;" ::"r"(to.address() + block * Part::pitch * 128),
+        "l"(&map), "r"(shared_address(&slot.full)), "r"(x + block * Part::line), "r"(y), "r"(z), "r"(w), "h"(everyone<cluster>)
+        : "memory");
 }
 
 // ---- stores: the issuing thread commits what it issued as one group, and waits for its own groups ----
@@ -67,6 +103,15 @@ TESSERA_DEVICE void store(const TensorMap& map, const Part& from, int x, int y, 
   for (int block = 0; block < Part::columns / Part::line; ++block)
     asm volatile("cp.async.bulk.tensor.3d.global.shared::cta.bulk_group [%0, {%2, %3, %4}], [%1];" ::"l"(&map),
                  "r"(from.address() + block * Part::pitch * 128), "r"(x + block * Part::line), "r"(y), "r"(z)
+                 : "memory");
+}
+
+template <class Part>
+TESSERA_DEVICE void store(const TensorMap& map, const Part& from, int x, int y, int z, int w) {
+#pragma unroll
+  for (int block = 0; block < Part::columns / Part::line; ++block)
+    asm volatile("cp.async.bulk.tensor.4d.global.shared::cta.bulk_group [%0, {%2, %3, %4, %5}], [%1];" ::"l"(&map),
+                 "r"(from.address() + block * Part::pitch * 128), "r"(x + block * Part::line), "r"(y), "r"(z), "r"(w)
                  : "memory");
 }
 

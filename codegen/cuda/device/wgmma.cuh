@@ -1,6 +1,7 @@
 #pragma once
 // The tensor-core instruction of a warpgroup, one overload per width of the accumulator: 64 rows, N = 8, 16 … 256
-// columns, 16 of K, bf16 operands, f32 sums. B lies in shared memory; A too, or in registers.
+// columns, 16 of K, operands of bf16 (or both of f16, in shared memory), f32 sums. B lies in shared memory; A too, or in
+// registers. Beside it, the stores that move what it leaves.
 //
 // An overload is picked by the number of accumulator registers, N / 2. Below, R_n spells the first n registers in the
 // text of the instruction, and D_n binds them.
@@ -77,16 +78,20 @@ namespace tessera {
 #define TESSERA_D_128 TESSERA_D_124, TESSERA_D4(124)
 
 // n columns; r registers; operands r, r + 1, … follow the accumulator in the list. `accumulate` false starts from zero.
-// b_rows 1: K runs along the rows of B's tile.
+// a_rows, b_rows 1: K runs along the rows of the operand's tile.
+#define TESSERA_WGMMA_SHARED(n, r, r1, r2, r3, r4, type)                                                  \
+  asm volatile("{ .reg .pred add; setp.ne.b32 add, %" #r2                                                 \
+               ", 0;\n"                                                                                   \
+               "wgmma.mma_async.sync.aligned.m64n" #n "k16.f32." type "." type " {" TESSERA_R_##r         \
+               "}, %" #r ", %" #r1 ", add, 1, 1, %" #r3 ", %" #r4 "; }"                                   \
+               : TESSERA_D_##r                                                                            \
+               : "l"(a), "l"(b), "r"(static_cast<int>(accumulate)), "n"(a_rows), "n"(b_rows))
+
 #define TESSERA_WGMMA(n, r, r1, r2, r3, r4, r5, r6)                                                       \
-  template <int b_rows>                                                                                   \
+  template <bool is_f16, int a_rows, int b_rows>                                                          \
   TESSERA_DEVICE void wgmma(float (&d)[r], u64 a, u64 b, bool accumulate) {                               \
-    asm volatile("{ .reg .pred add; setp.ne.b32 add, %" #r2                                               \
-                 ", 0;\n"                                                                                 \
-                 "wgmma.mma_async.sync.aligned.m64n" #n "k16.f32.bf16.bf16 {" TESSERA_R_##r               \
-                 "}, %" #r ", %" #r1 ", add, 1, 1, 0, %" #r3 "; }"                                        \
-                 : TESSERA_D_##r                                                                          \
-                 : "l"(a), "l"(b), "r"(static_cast<int>(accumulate)), "n"(b_rows));                       \
+    if constexpr (is_f16) TESSERA_WGMMA_SHARED(n, r, r1, r2, r3, r4, "f16");                              \
+    else TESSERA_WGMMA_SHARED(n, r, r1, r2, r3, r4, "bf16");                                              \
   }                                                                                                       \
   template <int b_rows>                                                                                   \
   TESSERA_DEVICE void wgmma(float (&d)[r], const u32(&a)[4], u64 b, bool accumulate) {                    \
@@ -138,6 +143,21 @@ TESSERA_DEVICE void wgmma_commit() { asm volatile("wgmma.commit_group.sync.align
 template <int pending>
 TESSERA_DEVICE void wgmma_wait() {
   asm volatile("wgmma.wait_group.sync.aligned %0;" ::"n"(pending) : "memory");
+}
+
+// Keeps the compiler from moving uses of a register across a wait that has no register among its operands.
+template <int count>
+TESSERA_DEVICE void pin(float (&v)[count]) {
+#pragma unroll
+  for (int r = 0; r < count; ++r) asm volatile("" : "+f"(v[r])::"memory");
+}
+
+// Four 8 x 8 matrices of 16 bits, as accumulators lie when two columns are packed in a register: lane l says where line
+// l % 8 of matrix l / 8 goes.
+TESSERA_DEVICE void put_matrices(u32 at, const u32 (&x)[4]) {
+  asm volatile("stmatrix.sync.aligned.m8n8.x4.shared.b16 [%0], {%1, %2, %3, %4};" ::"r"(at), "r"(x[0]), "r"(x[1]),
+               "r"(x[2]), "r"(x[3])
+               : "memory");
 }
 
 }  // namespace tessera

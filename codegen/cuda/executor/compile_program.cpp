@@ -2,6 +2,7 @@
 
 #include <optional>
 
+#include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
 #include <tessera/codegen/cpu/key.h>
@@ -93,13 +94,14 @@ void add_remark(LoweredProgram& program, size_t kernel, const char* name, std::s
   program.plan.remarks.push_back(std::move(note));
 }
 
-CompiledProgram compile_program(const Program& program, const std::string& architecture) {
-  const std::string key = codegen::program_key(program, "cuda " + architecture);
+CompiledProgram compile_program(const Program& program, const Target& target) {
+  const std::string& architecture = target.architecture;
+  const std::string key = codegen::program_key(program, fmt::format("cuda {} {}", architecture, target.tile_schedule));
   CompiledProgram made;
   if (auto found = codegen::Dump::wanted() ? std::nullopt : from_disk(key, architecture)) {
     made = std::move(*found);
   } else {
-    made.lowered = lower_program(program);
+    made.lowered = lower_program(program, target);
     made.cubins.resize(made.lowered.kernels.size());
     codegen::on_threads(made.cubins.size(), [&](size_t k) {
       KernelSource& source = made.lowered.kernels[k];

@@ -18,7 +18,7 @@ struct CompiledProgram {
 
 // From the disk, where neither MLIR nor NVRTC is asked, or lowered, compiled on several threads and kept there. Kernels
 // that somebody edited (edited_kernels.h) take the place of those that were printed.
-CompiledProgram compile_program(const Program& program, const std::string& architecture);
+CompiledProgram compile_program(const Program& program, const Target& target);
 
 // Says something of a kernel in the program's remarks, beside the ops that it computes.
 void add_remark(LoweredProgram& program, size_t kernel, const char* name, std::string text);

@@ -34,7 +34,8 @@ class CudaExecutable : public Executable {
     if (stage != "cuda") return "";
     // Printed anew, but for what was edited: a text from the disk may name the lines of an equal program.
     std::string all;
-    const std::vector<KernelSource> printed = lower_program(recorded).kernels, &running = runner_.lowered().kernels;
+    const std::vector<KernelSource> printed = lower_program(recorded, {use_device().architecture}).kernels,
+                                    &running = runner_.lowered().kernels;
     for (size_t k = 0; k < running.size(); ++k)
       all += (printed[k].key == running[k].key ? printed[k] : running[k]).text + "\n";
     return all;
@@ -56,7 +57,7 @@ class CudaExecutor : public Executor {
 
   std::shared_ptr<Executable> compile(const Program& program) override {
     const Device& device = use_device();  // where there is none, that is the one thing to say
-    CompiledProgram made = compile_program(program, device.architecture);
+    CompiledProgram made = compile_program(program, {device.architecture});
     const codegen::Plan& plan = made.lowered.plan;
     log_line("cache",
              program.name + (made.is_from_disk ? " from the disk" : " compiled") + " for " + device.architecture);

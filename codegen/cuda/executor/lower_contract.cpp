@@ -1,6 +1,8 @@
-// Contractions as launches: a product, and where K is in parts a kernel of rows that adds them up.
+// Contractions as launches: a product, and where K is in parts a kernel that adds them up.
 
+#include <tessera/codegen/cuda/contract/adding_text.h>
 #include <tessera/codegen/cuda/contract/contract_text.h>
+#include <tessera/codegen/cuda/contract/tile_kernel.h>
 #include <tessera/codegen/cuda/executor/lowering.h>
 #include <tessera/codegen/plan/facts.h>
 #include <tessera/codegen/plan/lifetimes.h>
@@ -9,14 +11,25 @@ namespace tessera::cuda {
 
 using codegen::PlanLaunch;
 
+// Where the target has wgmma and the copy engine can bring both operands, unless the kernel of any card is thought faster.
+std::optional<TileSchedule> Lowering::tile_schedule_for(const Contraction& c, const ContractSchedule& other) const {
+  if (!target_.has_wgmma() || other.engine != Engine::half) return std::nullopt;
+  std::vector<TileSchedule> all = tile_schedules(c);
+  const bool is_free = target_.tile_schedule < 0;
+  const size_t wanted = is_free ? 0 : static_cast<size_t>(target_.tile_schedule);
+  if (wanted >= all.size() || (is_free && all[0].clocks >= other.clocks)) return std::nullopt;
+  return std::move(all[wanted]);
+}
+
 void Lowering::launch_contract(fuse::KernelOp kernel, const std::vector<int>& values, const KernelWords& words) {
   const Contraction c = read_contraction(kernel);
   const ContractSchedule schedule =
       schedule_contraction(c, recorded_.strict ? F32Products::by_fma : F32Products::on_tensor_cores);
+  const std::optional<TileSchedule> tiles = tile_schedule_for(c, schedule);
   mlir::Block& place = place_for_kernel(kernel.getLoc());
-  const bool in_parts = schedule.parts > 1;
-  Epilogue epilogue = in_parts ? make_parts(c, schedule.parts, place) : make_epilogue(c, place);
-  const size_t inputs = kernel.getInputs().size();
+  const int64_t count = tiles ? tiles->parts : schedule.parts;
+  const bool in_parts = count > 1;
+  Epilogue epilogue = in_parts ? make_parts(c, count, place) : make_epilogue(c, place);
 
   PlanLaunch made;
   KernelWords named;
@@ -26,44 +39,67 @@ void Lowering::launch_contract(fuse::KernelOp kernel, const std::vector<int>& va
   };
   read(c.a.argument), read(c.b.argument);
   for (unsigned k : epilogue.inputs) read(k);
-  made.reads = static_cast<int>(made.values.size());
   int parts = -1;
   if (in_parts) {
+    made.reads = static_cast<int>(made.values.size());
     parts = storage().temporary(codegen::bytes_of_type(epilogue.kernel.getResult(0).getType()), "parts");
     made.values.push_back(parts);
     named.results = {"parts"};
+    find_aliases(made, named);
   } else {
-    made.writes = codegen::writes_of(kernel.getBody().front());
-    for (size_t k = 0; k < made.writes.size(); ++k) {
-      made.writes[k].value = values[inputs + k];
-      made.values.push_back(values[inputs + k]);
-    }
     named.results = words.results;
-    add_checks(epilogue.kernel.getBody().front(), made);
+    finish_launch(kernel, epilogue, values, made, named);
   }
-  for (int k = 0; k < made.reads; ++k)
-    for (size_t j = static_cast<size_t>(made.reads); j < made.values.size(); ++j)
-      named.writes_elsewhere &= made.values[static_cast<size_t>(k)] != codegen::memory_of(plan(), made.values[j]);
   measure(kernel.getInputs(), kernel.getResults(), codegen::flops_of(kernel), made);
-  named.head = head(*kernel, kernel.getName().str(), words, schedule_text(schedule), made);
-  made.kernel = kernel_number(kernel, "contract", named,
-                              [&](const KernelWords& all) { return contract_text(c, schedule, epilogue, all); });
-  made.tasks = schedule.blocks();
+  named.head =
+      head(*kernel, kernel.getName().str(), words, tiles ? schedule_text(*tiles) : schedule_text(schedule), made);
+  made.kernel = kernel_number(kernel, "contract", named, [&](const KernelWords& all) {
+    return tiles ? tile_kernel_text(c, *tiles, epilogue, all) : contract_text(c, schedule, epilogue, all);
+  });
+  made.tasks = tiles ? tiles->blocks() : schedule.blocks();
   launch(std::move(made), *kernel);
   if (!in_parts) return;
 
-  const Epilogue end = make_epilogue_of_parts(c, schedule.parts, place);
-  std::vector<int> places;
-  KernelWords of_end;
-  for (unsigned k : end.inputs) {
-    places.push_back(values[k]);
-    of_end.inputs.push_back(words.inputs[k]);
+  Epilogue whole = make_epilogue(c, place);
+  const AddingSchedule adding = schedule_adding(c, count);
+  PlanLaunch added;
+  KernelWords of_adding;
+  for (unsigned k : whole.inputs) {
+    added.values.push_back(values[k]);
+    of_adding.inputs.push_back(words.inputs[k]);
   }
-  places.push_back(parts);
-  of_end.inputs.push_back("part");
-  places.insert(places.end(), values.begin() + static_cast<std::ptrdiff_t>(inputs), values.end());
-  of_end.results = words.results;
-  launch_rows(end.kernel, places, *kernel, std::move(of_end));
+  added.values.push_back(parts);
+  of_adding.inputs.push_back("part");
+  of_adding.results = words.results;
+  finish_launch(kernel, whole, values, added, of_adding);
+  measure(whole.kernel.getInputs(), whole.kernel.getResults(), codegen::flops_of(whole.kernel), added);
+  added.bytes += (count - 1) * c.size(c.batch) * c.size(c.m) * c.size(c.n) * bytes_of_element(c.sum_type());
+  const std::string name = kernel.getName().str() + "_parts";
+  of_adding.head = head(*whole.kernel, name, of_adding, schedule_text(adding), added);
+  added.kernel = kernel_number(whole.kernel, "pointwise", of_adding,
+                               [&](const KernelWords& all) { return adding_text(c, adding, whole, all); });
+  added.tasks = adding.blocks;
+  launch(std::move(added), *kernel);
+}
+
+// What a launch that ends a contraction writes and checks; its inputs are there.
+void Lowering::finish_launch(fuse::KernelOp kernel, const Epilogue& epilogue, const std::vector<int>& values,
+                             PlanLaunch& made, KernelWords& words) {
+  made.reads = static_cast<int>(made.values.size());
+  made.writes = codegen::writes_of(kernel.getBody().front());
+  for (size_t k = 0; k < made.writes.size(); ++k) {
+    made.writes[k].value = values[kernel.getInputs().size() + k];
+    made.values.push_back(made.writes[k].value);
+  }
+  fuse::KernelOp end = epilogue.kernel;
+  add_checks(end.getBody().front(), made);
+  find_aliases(made, words);
+}
+
+void Lowering::find_aliases(const PlanLaunch& made, KernelWords& words) {
+  for (int k = 0; k < made.reads; ++k)
+    for (size_t j = static_cast<size_t>(made.reads); j < made.values.size(); ++j)
+      words.writes_elsewhere &= made.values[static_cast<size_t>(k)] != codegen::memory_of(plan(), made.values[j]);
 }
 
 }  // namespace tessera::cuda

@@ -5,6 +5,7 @@
 #include <tessera/codegen/cpu/key.h>
 #include <tessera/codegen/cuda/executor/group_tensors.h>
 #include <tessera/codegen/cuda/executor/lowering.h>
+#include <tessera/codegen/cuda/tile/Tile.h>
 #include <tessera/codegen/executor/compile_fuse.h>
 #include <tessera/codegen/plan/explain.h>
 #include <tessera/codegen/plan/facts.h>
@@ -128,14 +129,15 @@ mlir::Block& Lowering::place_for_kernel(mlir::Location location) {
   return *extra_.back()->getBody();
 }
 
-LoweredProgram lower_program(const Program& program) {
+LoweredProgram lower_program(const Program& program, const Target& target) {
   mlir::MLIRContext context(mlir::MLIRContext::Threading::DISABLED);
   codegen::load_fuse_dialects(context);
   ir::load_dialects(context);
+  context.loadDialect<tile::TileDialect>();
   auto module = ir::import_program(context, program);
   std::vector<ir::Remark> remarks = ir::lower_to_fuse(*module, {}, ir::Planes::in_memory);
   note_planes(program, remarks);
-  LoweredProgram lowered = Lowering(*module, program).lower();
+  LoweredProgram lowered = Lowering(*module, program, target).lower();
   lowered.plan.name = program.name;
   lowered.plan.remarks = std::move(remarks);
   return lowered;

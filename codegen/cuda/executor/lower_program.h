@@ -26,7 +26,17 @@ struct LoweredProgram {
 // What the compiler sees of a text.
 std::string without_comments(const std::string& text);
 
+// What texts are made for. "": any card from sm_80 on, which is what tests without a card ask for.
+struct Target {
+  std::string architecture = {};  // "sm_90a"
+  // Which of the schedules of a contraction that the copy engine serves (contract/tile_schedule.h) is taken. −1: the first,
+  // if it is thought faster than the kernel of any card.
+  int tile_schedule = -1;
+
+  bool has_wgmma() const { return architecture == "sm_90a"; }
+};
+
 // Throws DeviceError with the user's line for what has no CUDA kernel yet.
-LoweredProgram lower_program(const Program& program);
+LoweredProgram lower_program(const Program& program, const Target& target);
 
 }  // namespace tessera::cuda

@@ -5,11 +5,15 @@
 
 #include <functional>
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "mlir/IR/OwningOpRef.h"
 
+#include <tessera/codegen/cuda/contract/epilogue.h>
+#include <tessera/codegen/cuda/contract/schedule.h>
+#include <tessera/codegen/cuda/contract/tile_schedule.h>
 #include <tessera/codegen/cuda/executor/lower_program.h>
 #include <tessera/codegen/cuda/rows/kernel_text.h>
 #include <tessera/codegen/cuda/rows/unsupported.h>
@@ -21,7 +25,8 @@ class Routine;
 
 class Lowering : public codegen::PlanBuilder {
  public:
-  Lowering(mlir::ModuleOp module, const Program& recorded) : PlanBuilder(module), recorded_(recorded) {}
+  Lowering(mlir::ModuleOp module, const Program& recorded, const Target& target)
+      : PlanBuilder(module), recorded_(recorded), target_(target) {}
 
   LoweredProgram lower();
 
@@ -59,6 +64,10 @@ class Lowering : public codegen::PlanBuilder {
   // ---- contractions ----
 
   void launch_contract(fuse::KernelOp kernel, const std::vector<int>& values, const KernelWords& words);
+  void finish_launch(fuse::KernelOp kernel, const Epilogue& epilogue, const std::vector<int>& values,
+                     codegen::PlanLaunch& made, KernelWords& words);
+  void find_aliases(const codegen::PlanLaunch& made, KernelWords& words);
+  std::optional<TileSchedule> tile_schedule_for(const Contraction& c, const ContractSchedule& other) const;
 
   // ---- routines ----
 
@@ -79,6 +88,7 @@ class Lowering : public codegen::PlanBuilder {
   mlir::Block& place_for_kernel(mlir::Location location);
 
   const Program& recorded_;
+  const Target& target_;
   LoweredProgram result_;
   std::map<std::string, int> number_;
   std::vector<mlir::OwningOpRef<mlir::ModuleOp>> extra_;

@@ -86,6 +86,10 @@ Expression Expressions::spell(mlir::Value value) {
         return Expression{
             fmt::format("rows<{}>({}, {})", tile::rows(o.getResult().getType()), of(o.getTile()), of(o.getFirst()))};
       })
+      .Case([&](tile::ColumnsOp o) {
+        return Expression{fmt::format("columns<{}>({}, {})", tile::columns(o.getResult().getType()), of(o.getTile()),
+                                      of(o.getFirst()))};
+      })
       .Case([&](tile::RoundOp o) { return Expression{of(o.getValue(), Binding::primary) + ".to_bf16()"}; })
       .Case([&](tile::RowMaxOp o) { return Expression{of(o.getValue(), Binding::primary) + ".row_max()"}; })
       .Case([&](tile::LaneSumOp o) { return Expression{of(o.getValue(), Binding::primary) + ".lane_sum()"}; })

@@ -8,6 +8,7 @@
 #include <fmt/format.h>
 
 #include <tessera/codegen/cuda/print/expressions.h>
+#include <tessera/codegen/cuda/rows/scalar_text.h>
 
 namespace tessera::cuda {
 namespace {
@@ -18,7 +19,9 @@ using tile::RoleOp;
 
 constexpr size_t line_width = 120;
 
-std::string element_name(Type type) { return type.isBF16() ? "bf16" : type.isF32() ? "float" : "int"; }
+std::string element_name(Type type) {
+  return type.isBF16() ? "bf16" : type.isF16() ? "f16" : type.isF32() ? "float" : "int";
+}
 
 std::string tile_name(tile::SmemType type) {
   return fmt::format("Tile<{}, {}, {}>", element_name(type.getElement()), tile::rows(type), tile::columns(type));
@@ -96,17 +99,22 @@ class Printer {
   void head() {
     for (auto [i, attribute] : llvm::enumerate(kernel_.getAbout())) {
       const std::string about = llvm::cast<StringAttr>(attribute).str();
-      if (i == 0) line(fmt::format("// kernel {}    {}", kernel_.getName().str(), about));
+      if (i == 0 && !kernel_.getTensors()) line(fmt::format("// kernel {}    {}", kernel_.getName().str(), about));
       else line(about.empty() ? "//" : "// " + about);
     }
+    kernel_.walk([&](tile::FinishOp) { finishes_ = true; });
+    if (finishes_) line("#include \"rows.cuh\"");
     line("#include \"tile.cuh\"");
     line("");
     line("namespace tessera {");
     line("");
   }
 
+  // Texts of one program may be compiled together.
+  std::string shared_name() { return kernel_.getTensors() ? kernel_.getName().str() + "_shared" : "Shared"; }
+
   void shared() {
-    line("struct Shared {");
+    line(fmt::format("struct {} {{", shared_name()));
     ++depth_;
     for (Operation& op : kernel_.getBody().front()) {
       if (auto buffer = llvm::dyn_cast<tile::SharedOp>(op)) {
@@ -138,15 +146,19 @@ class Printer {
       const std::string parameter = declare(argument, "argument");
       if (auto map = llvm::dyn_cast<tile::MapType>(argument.getType())) {
         boxes += fmt::format("{}{}", boxes.empty() ? "" : ", ", map.getShape()[0]);
-        parameters.push_back("const __grid_constant__ TensorMap " + parameter);
+        parameters.push_back("const TensorMap __grid_constant__ " + parameter);
       } else if (auto pointer = llvm::dyn_cast<tile::PointerType>(argument.getType())) {
-        parameters.push_back(fmt::format("{}* __restrict__ {}", element_name(pointer.getElement()), parameter));
+        parameters.push_back(fmt::format("{}{}*{} {}", pointer.getRead() ? "const " : "",
+                                         type_text(pointer.getElement()), pointer.getAlias() ? "" : " __restrict__",
+                                         parameter));
       } else {
         parameters.push_back(element_name(argument.getType()) + " " + parameter);
       }
     }
-    line(fmt::format("extern \"C\" __constant__ Launch {}_launch = {{{}, {}, sizeof(Shared), {{{}}}}};", name,
-                     128 * warpgroups_, kernel_.getCluster(), boxes));
+    const std::string launch = fmt::format("extern \"C\" __constant__ Launch {}_launch = {{{}, {}, sizeof({}), {{{}}}",
+                                           name, 128 * warpgroups_, kernel_.getCluster(), shared_name(), boxes);
+    if (kernel_.getTensors()) tensors(launch);
+    else line(launch + "};");
     line("");
     line(fmt::format("extern \"C\" __global__ void {}__launch_bounds__({}, 1)",
                      kernel_.getCluster() > 1 ? fmt::format("__cluster_dims__({}, 1, 1) ", kernel_.getCluster()) : "",
@@ -165,8 +177,25 @@ class Printer {
     enter();
   }
 
+  // What the maps are made of, one a line: see device/launch.cuh.
+  void tensors(const std::string& launch) {
+    ArrayAttr all = *kernel_.getTensors();
+    line(fmt::format("{}, {}, {{", launch, all.size()));
+    for (auto [i, attribute] : llvm::enumerate(all)) {
+      llvm::ArrayRef<int64_t> numbers = llvm::cast<DenseI64ArrayAttr>(attribute).asArrayRef();
+      const size_t rank = (numbers.size() - 2) / 2;
+      auto list = [&](size_t begin) {
+        std::string text;
+        for (int64_t x : numbers.slice(begin, rank)) text += fmt::format("{}{}", text.empty() ? "" : ", ", x);
+        return text;
+      };
+      line(fmt::format("    {{{}, {}, {}, {{{}}}, {{{}}}}}{}", numbers[0], rank, numbers[1], list(2), list(2 + rank),
+                       i + 1 < all.size() ? "," : "}};"));
+    }
+  }
+
   void prologue() {
-    line("Shared& shared = shared_memory<Shared>();");
+    line(fmt::format("{0}& shared = shared_memory<{0}>();", shared_name()));
     for (Operation& op : kernel_.getBody().front())
       if (auto channel = llvm::dyn_cast<tile::ChannelOp>(op))
         line(fmt::format("shared.{}.init({});", channel.getName().str(), channel.getReaders()));
@@ -230,8 +259,11 @@ class Printer {
         .Case<scf::YieldOp, tile::YieldOp>([](auto) {})
         .Case([&](tile::ForTilesOp loop) { for_tiles(loop); })
         .Case([&](tile::RasterOp o) {
-          line(fmt::format("const Raster {}{{{}, {}, {}}};", declare(o, "tiles"), say_.of(o.getRows()),
-                           say_.of(o.getColumns()), o.getGroup()));
+          const std::string grid =
+              fmt::format("{{{}, {}, {}}}", say_.of(o.getRows()), say_.of(o.getColumns()), o.getGroup());
+          if (o.getPlanes())
+            line(fmt::format("const Planes {}{{{}, {}}};", declare(o, "tiles"), grid, say_.of(o.getPlanes())));
+          else line(fmt::format("const Raster {}{};", declare(o, "tiles"), grid));
         })
         .Case([&](tile::LongestFirstOp o) {
           line(fmt::format("const LongestFirst {}{{{}, {}, {}}};", declare(o, "tiles"), say_.of(o.getRows()),
@@ -256,6 +288,9 @@ class Printer {
           else line(fmt::format("const int {} = {}.get();", declare(o.getSlot(), "slot"), channel));
         })
         .Case([&](tile::ReleaseOp o) { line(say_.of(o.getChannel()) + ".release();"); })
+        .Case(
+            [&](tile::SkipOp o) { line(fmt::format("{}.skip({});", say_.of(o.getChannel()), say_.of(o.getCount()))); })
+        .Case([&](tile::FinishOp o) { finish(o); })
         .Case([&](tile::DrainOp o) { line(say_.of(o.getChannel()) + ".drain();"); })
         .Case([&](tile::LoadOp o) {
           const std::string function = o.getToAll() ? fmt::format("load_to_all<{}>", kernel_.getCluster()) : "load";
@@ -278,8 +313,10 @@ class Printer {
         })
         .Case([&](tile::MmaOp o) {
           in_place(o, o.getAcc(), o.getResult());
-          line(fmt::format("{}({}, {}, {}, {});{}", o.getBTransposed() ? "mma_abt" : "mma_ab", say_.of(o.getAcc()),
-                           say_.of(o.getA()), say_.of(o.getB()), say_.of(o.getAdd()), comment(o)));
+          line(fmt::format("{}({}, {}, {}, {});{}",
+                           o.getATransposed() ? (o.getBTransposed() ? "mma_atbt" : "mma_atb")
+                                              : (o.getBTransposed() ? "mma_abt" : "mma_ab"),
+                           say_.of(o.getAcc()), say_.of(o.getA()), say_.of(o.getB()), say_.of(o.getAdd()), comment(o)));
         })
         .Case([&](tile::WaitMmaOp o) {
           if (o.getValue()) in_place(o, o.getValue(), o.getResult());
@@ -346,6 +383,45 @@ class Printer {
                      comment(op)));
   }
 
+  void finish(tile::FinishOp op) {
+    const size_t results = op.getMaps().size();
+    const bool through = op.goes_through_shared();
+    line(results > 0 ? fmt::format("finish<{}, {}, {}>(", results, op.getAtOnce(), op.getBuffers())
+         : through   ? "finish_through("
+                     : "finish(");
+    ++depth_, ++depth_;
+    if (op.getStaging())
+      line(fmt::format("{}{}[{}],", through ? "" : "&", say_.of(op.getStaging()), say_.of(op.getFirst())));
+    line(fmt::format("[&](int row, int column, const Vector<float, {}>& sum{}) {{", through ? 4 : 2,
+                     results > 0 ? ", u32* packed" : ""));
+    ++depth_;
+    for (Attribute text : op.getText()) {
+      const std::string statement = llvm::cast<StringAttr>(text).str();
+      if (statement.starts_with("#")) text_ += statement + "\n";
+      else line(statement);
+    }
+    --depth_;
+    line("},");
+    if (results > 0) {
+      line(
+          fmt::format("[&](int result, const {}& tile, int row, int column) {{", tile_name(op.getStaging().getType())));
+      ++depth_;
+      std::string at;
+      for (auto [d, coordinate] : llvm::enumerate(op.getAt()))
+        at += ", " + say_.of(coordinate, d < 2 ? Binding::sum : Binding::choice) +
+              (d == 0   ? " + column"
+               : d == 1 ? " + row"
+                        : "");
+      for (auto [k, map] : llvm::enumerate(op.getMaps()))
+        line(fmt::format("{}store({}, tile{});", results > 1 ? fmt::format("if (result == {}) ", k) : "", say_.of(map),
+                         at));
+      --depth_;
+      line("},");
+    }
+    line(list(op.getValues()) + ");");
+    --depth_, --depth_;
+  }
+
   // ---- control ----
 
   void for_tiles(tile::ForTilesOp loop) {
@@ -354,12 +430,19 @@ class Printer {
       line(fmt::format("for (int t = tickets.next(); t < {}.count(); t = tickets.next()) {{", order));
     else {
       const std::string per = kernel_.getCluster() > 1 ? fmt::format(" / {}", kernel_.getCluster()) : "";
-      line(fmt::format("for (int t = blockIdx.x{0}; t < {1}.count(); t += gridDim.x{0}) {{", per, order));
+      const std::string turn =
+          loop.getTurn() ? fmt::format(" + {} * (gridDim.x{})", say_.of(loop.getTurn(), Binding::product), per) : "";
+      line(fmt::format("for (int t = blockIdx.x{0}{2}; t < {1}.count(); t += gridDim.x{0}{3}) {{", per, order, turn,
+                       loop.getOf() > 1 ? fmt::format(" * {}", loop.getOf()) : ""));
     }
     enter();
     line(fmt::format("const Place at = {}.at(t);", order));
-    say_.name(loop.getBody().getArgument(0), "at.row");
-    say_.name(loop.getBody().getArgument(1), "at.column");
+    static constexpr const char* parts[] = {"at.row", "at.column", "at.plane"};
+    for (BlockArgument argument : loop.getBody().getArguments()) {
+      const char* part = parts[argument.getArgNumber()];
+      if (name_of(argument.getLoc()).empty()) say_.name(argument, part);
+      else line(fmt::format("const int {} = {};", declare(argument, ""), part));
+    }
     for (Operation& op : loop.getBody().front()) statement(op);
     leave();
     line("}");
@@ -438,7 +521,7 @@ class Printer {
   KernelOp kernel_;
   std::vector<RoleOp> roles_;
   int64_t warpgroups_ = 0;
-  bool draws_ = false, failed_ = false;
+  bool draws_ = false, finishes_ = false, failed_ = false;
   Expressions say_;
   std::string text_;
   int depth_ = 0;

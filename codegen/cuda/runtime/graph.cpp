@@ -39,7 +39,8 @@ std::vector<NodeHandle*> Graph::nodes_of(const std::vector<size_t>& steps) const
 
 size_t Graph::add_launch(const Kernel& kernel, int blocks, const std::vector<const void*>& arguments,
                          const std::vector<size_t>& after) {
-  const KernelNode values = kernel.node(blocks, arguments);
+  const Parameters parameters(kernel, arguments);
+  const KernelNode values = kernel.node(blocks, parameters);
   const std::vector<NodeHandle*> before = nodes_of(after);
   NodeHandle* node = nullptr;
   check(driver().graph_add_kernel(&node, graph_, before.data(), before.size(), &values), "put a kernel into a graph");
@@ -60,7 +61,8 @@ size_t Graph::add_copy(Pointer to, Pointer from, size_t bytes, const std::vector
 void Graph::finish() { check(driver().graph_instantiate(&run_, graph_, 0), "finish a graph"); }
 
 void Graph::set_launch(size_t step, const Kernel& kernel, int blocks, const std::vector<const void*>& arguments) {
-  const KernelNode values = kernel.node(blocks, arguments);
+  const Parameters parameters(kernel, arguments);
+  const KernelNode values = kernel.node(blocks, parameters);
   check(driver().graph_set_kernel(run_, nodes_[step], &values), "change a kernel of a graph");
 }
 

@@ -31,7 +31,19 @@ Kernel::~Kernel() {
   if (module_) driver().module_unload(module_);
 }
 
-KernelNode Kernel::node(int blocks, const std::vector<const void*>& arguments) const {
+Parameters::Parameters(const Kernel& kernel, std::vector<const void*> arguments) : arguments_(std::move(arguments)) {
+  const LaunchFacts& facts = kernel.facts();
+  maps_.reserve(static_cast<size_t>(facts.mapped));
+  for (int k = 0; k < facts.mapped; ++k) {
+    const MappedTensor& tensor = facts.tensors[k];
+    const void*& argument = arguments_.at(static_cast<size_t>(tensor.parameter));
+    Pointer address = 0;
+    std::memcpy(&address, argument, sizeof address);
+    argument = &maps_.emplace_back(map_tensor(address, tensor, facts.box_rows[k]));
+  }
+}
+
+KernelNode Kernel::node(int blocks, const Parameters& parameters) const {
   // The cluster's size stands in the text (__cluster_dims__); the grid must be a multiple of it.
   check_internal(blocks > 0 && blocks % facts_.cluster == 0, "a grid of whole clusters");
   KernelNode node = {};
@@ -40,12 +52,13 @@ KernelNode Kernel::node(int blocks, const std::vector<const void*>& arguments) c
   node.block[0] = static_cast<unsigned>(facts_.threads);
   node.grid[1] = node.grid[2] = node.block[1] = node.block[2] = 1;
   node.shared_bytes = static_cast<unsigned>(facts_.shared_bytes);
-  node.arguments = const_cast<void**>(arguments.data());
+  node.arguments = parameters.data();
   return node;
 }
 
 void Kernel::launch(int blocks, std::vector<const void*> arguments) const {
-  const KernelNode node = this->node(blocks, arguments);
+  const Parameters parameters(*this, std::move(arguments));
+  const KernelNode node = this->node(blocks, parameters);
   LaunchConfig config = {};
   std::copy_n(node.grid, 3, config.grid);
   std::copy_n(node.block, 3, config.block);
@@ -53,25 +66,36 @@ void Kernel::launch(int blocks, std::vector<const void*> arguments) const {
   check(driver().launch(&config, function_, node.arguments, nullptr), fmt::format("launch {}", name_).c_str());
 }
 
-TensorMap map_tensor(Pointer address, const std::vector<int64_t>& extents, int box_rows) {
-  const size_t rank = extents.size();
-  check_internal(rank == 2 || rank == 3, "tensor maps of rank 2 and 3");
-  uint64_t inner_first[3], strides[2], stride = 2;
-  uint32_t box[3] = {64, static_cast<uint32_t>(box_rows), 1}, steps[3] = {1, 1, 1};
-  for (size_t i = 0; i < rank; ++i) {
-    inner_first[i] = static_cast<uint64_t>(extents[rank - 1 - i]);
-    stride *= inner_first[i];
-    if (i + 1 < rank) strides[i] = stride;
-  }
+TensorMap map_tensor(Pointer address, const MappedTensor& tensor, int box_rows) {
+  const auto rank = static_cast<size_t>(tensor.rank);
+  check_internal(rank >= 2 && rank <= 5, "tensor maps of rank 2 to 5");
+  uint64_t extents[5], strides[4];
+  uint32_t box[5] = {64, static_cast<uint32_t>(box_rows), 1, 1, 1}, steps[5] = {1, 1, 1, 1, 1};
+  for (size_t d = 0; d < rank; ++d) extents[d] = static_cast<uint64_t>(tensor.extents[d]);
+  for (size_t d = 1; d < rank; ++d) strides[d - 1] = static_cast<uint64_t>(tensor.strides[d]) * 2;
   TensorMap map;
-  int result = driver().tensor_map(&map, map_bf16, static_cast<uint32_t>(rank), reinterpret_cast<void*>(address),
-                                   inner_first, strides, box, steps, 0, map_swizzle_128, map_promote_256, 0);
+  const int result = driver().tensor_map(&map, map_bf16, static_cast<uint32_t>(rank),
+                                         reinterpret_cast<void*>(address + static_cast<uint64_t>(tensor.first) * 2),
+                                         extents, strides, box, steps, 0, map_swizzle_128, map_promote_256, 0);
   if (result != 0)
-    throw DeviceError({.code = "T-X006",
-                       .fault = fmt::format("the copy engine cannot read a bf16 tensor of [{}] at {:#x}",
-                                            fmt::join(extents, ", "), address),
-                       .hint = "rows must be multiples of 16 bytes and start at one"});
+    throw DeviceError(
+        {.code = "T-X006",
+         .fault = fmt::format("the copy engine cannot read a tensor of 16-bit elements of [{}] at {:#x}",
+                              fmt::join(std::vector(tensor.extents, tensor.extents + rank), ", "), address),
+         .hint = "rows must be multiples of 16 bytes and start at one"});
   return map;
+}
+
+TensorMap map_dense(Pointer address, const std::vector<int64_t>& extents, int box_rows) {
+  MappedTensor tensor = {};
+  tensor.rank = static_cast<int>(extents.size());
+  int64_t stride = 1;
+  for (size_t d = 0; d < extents.size(); ++d) {
+    const int64_t extent = extents[extents.size() - 1 - d];
+    tensor.extents[d] = static_cast<int>(extent), tensor.strides[d] = stride;
+    stride *= extent;
+  }
+  return map_tensor(address, tensor, box_rows);
 }
 
 }  // namespace tessera::cuda

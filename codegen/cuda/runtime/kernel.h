@@ -10,10 +10,35 @@
 
 namespace tessera::cuda {
 
-// The same struct as in device/launch.cuh.
+// The same structs as in device/launch.cuh.
+struct MappedTensor {
+  int parameter, rank;
+  int64_t first;
+  int extents[5];
+  int64_t strides[5];
+};
 struct LaunchFacts {
   int threads, cluster, shared_bytes;
   int box_rows[8];  // of the tensor maps, in the order of the parameters
+  int mapped;
+  MappedTensor tensors[8];
+};
+
+class Kernel;
+
+// The parameters of a launch. Where the kernel's text says so, an address becomes a map of the tensor that lies there.
+class Parameters {
+ public:
+  // `arguments` point to the values of the parameters, addresses where the kernel takes maps; they are kept.
+  Parameters(const Kernel& kernel, std::vector<const void*> arguments);
+  Parameters(const Parameters&) = delete;
+  Parameters& operator=(const Parameters&) = delete;
+
+  void** data() const { return const_cast<void**>(arguments_.data()); }
+
+ private:
+  std::vector<TensorMap> maps_;
+  std::vector<const void*> arguments_;
 };
 
 class Kernel {
@@ -27,10 +52,10 @@ class Kernel {
 
   const LaunchFacts& facts() const { return facts_; }
 
-  // On the default stream; `arguments` point to the values of the parameters.
+  // On the default stream; `arguments` as for Parameters.
   void launch(int blocks, std::vector<const void*> arguments) const;
   // The same as a step of a graph (graph.h).
-  KernelNode node(int blocks, const std::vector<const void*>& arguments) const;
+  KernelNode node(int blocks, const Parameters& parameters) const;
 
  private:
   std::string name_;
@@ -39,8 +64,10 @@ class Kernel {
   LaunchFacts facts_ = {};
 };
 
-// A dense bf16 tensor of rank 2 or 3 (outermost extent first), copied in boxes of `box_rows` rows by 64 columns with the
-// 128-byte swizzle. Columns must be a multiple of 8: DeviceError otherwise, as the copy engine reads 16-byte units.
-TensorMap map_tensor(Pointer address, const std::vector<int64_t>& extents, int box_rows);
+// A tensor of 16-bit elements, copied in boxes of `box_rows` rows by 64 columns with the 128-byte swizzle. It must begin at
+// a multiple of 16 bytes, and its strides be such: DeviceError otherwise, as the copy engine reads 16-byte units.
+TensorMap map_tensor(Pointer address, const MappedTensor& tensor, int box_rows);
+// The same of a dense one (outermost extent first).
+TensorMap map_dense(Pointer address, const std::vector<int64_t>& extents, int box_rows);
 
 }  // namespace tessera::cuda

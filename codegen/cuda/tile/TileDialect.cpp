@@ -47,6 +47,22 @@ void SmemType::print(mlir::AsmPrinter& printer) const { print_shaped(printer, *t
 mlir::Type MapType::parse(mlir::AsmParser& parser) { return parse_shaped<MapType>(parser, "rank"); }
 void MapType::print(mlir::AsmPrinter& printer) const { print_shaped(printer, *this, "rank"); }
 
+mlir::Type PointerType::parse(mlir::AsmParser& parser) {
+  mlir::Type element;
+  if (parser.parseLess() || parser.parseType(element)) return {};
+  bool read = false, alias = false;
+  while (mlir::succeeded(parser.parseOptionalComma())) {
+    if (mlir::succeeded(parser.parseOptionalKeyword("read"))) read = true;
+    else if (parser.parseKeyword("alias")) return {};
+    else alias = true;
+  }
+  if (parser.parseGreater()) return {};
+  return PointerType::get(parser.getContext(), element, read, alias);
+}
+void PointerType::print(mlir::AsmPrinter& printer) const {
+  printer << '<' << getElement() << (getRead() ? ", read" : "") << (getAlias() ? ", alias" : "") << '>';
+}
+
 void TileDialect::initialize() {
   addTypes<
 #define GET_TYPEDEF_LIST

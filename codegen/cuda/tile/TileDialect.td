@@ -52,9 +52,11 @@ def Tile_Slot : Tile_Type<"Slot", "slot"> { let summary = "which of a channel's 
 def Tile_Order : Tile_Type<"Order", "order"> { let summary = "the order in which blocks take tiles"; }
 def Tile_Turns : Tile_Type<"Turns", "turns"> { let summary = "lets warpgroups pass a stretch one after the other"; }
 def Tile_Pointer : Tile_Type<"Pointer", "pointer"> {
-  let summary = "global memory without a map: pointer<f32>";
-  let parameters = (ins "::mlir::Type":$element);
-  let assemblyFormat = "`<` $element `>`";
+  let summary = "global memory without a map: pointer<f32>; pointer<f32, read> is only read, and what lies at a "
+                "pointer<f32, alias> other parameters may change";
+  let parameters = (ins "::mlir::Type":$element, DefaultValuedParameter<"bool", "false">:$read,
+                        DefaultValuedParameter<"bool", "false">:$alias);
+  let hasCustomAssemblyFormat = 1;
 }
 
 #endif

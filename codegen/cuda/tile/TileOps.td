@@ -12,15 +12,16 @@ class Tile_Op<string mnemonic, list<Trait> traits = []> : Op<TileDialect, mnemon
 def Tile_KernelOp : Tile_Op<"kernel", [IsolatedFromAbove, NoTerminator, SingleBlock]> {
   let summary = "one kernel: arguments, shared memory, roles";
   let description = [{
-    `about` are the lines of the comment at the head of the text. First come shared buffers, channels and scalars that all
+    `about` are the lines of the comment at the head of the text. `tensors` says of each map, in their order, what the
+    launch makes it of: the parameter's number, the first element, then extents and strides, innermost first. First come shared buffers, channels and scalars that all
     roles read, then the roles: one that writes the channels, then one that reads them.
 
     Constraints: (T1) shared memory fits 227 KiB. (T2) the registers of all roles fit the 65536 of a multiprocessor, and
     each role's count is a multiple of 8 from 24 to 256. (T3) only roles put, get, load, multiply or store.
   }];
-  let arguments = (ins StrAttr:$name, I64Attr:$cluster, StrArrayAttr:$about);
+  let arguments = (ins StrAttr:$name, I64Attr:$cluster, StrArrayAttr:$about, OptionalAttr<ArrayAttr>:$tensors);
   let regions = (region SizedRegion<1>:$body);
-  let assemblyFormat = "$name `cluster` $cluster `about` $about attr-dict-with-keyword $body";
+  let assemblyFormat = "$name `cluster` $cluster `about` $about (`tensors` $tensors^)? attr-dict-with-keyword $body";
   let hasVerifier = 1;
 }
 
@@ -32,7 +33,7 @@ def Tile_SharedOp : Tile_Op<"shared"> {
 }
 
 def Tile_ChannelOp : Tile_Op<"channel"> {
-  let summary = "`depth` buffers that one role fills and `readers` warpgroups read in turn";
+  let summary = "`depth` buffers that one role fills in turn; each is read by `readers` warpgroups of another";
   let arguments = (ins StrAttr:$name, I64Attr:$depth, I64Attr:$readers);
   let results = (outs Tile_Channel:$result);
   let assemblyFormat = "$name `depth` $depth `readers` $readers attr-dict";
@@ -56,10 +57,10 @@ def Tile_ClusterRankOp : Tile_Op<"cluster_rank", [Pure]> {
 // ---- tiles of a persistent kernel ----
 
 def Tile_RasterOp : Tile_Op<"raster", [Pure]> {
-  let summary = "a grid of tiles, `group` rows of it at a time, down first";
-  let arguments = (ins I32:$rows, I32:$columns, I64Attr:$group);
+  let summary = "a grid of tiles, `group` rows of it at a time, down first; in so many planes";
+  let arguments = (ins I32:$rows, I32:$columns, I64Attr:$group, Optional<I32>:$planes);
   let results = (outs Tile_Order:$result);
-  let assemblyFormat = "$rows `,` $columns `group` $group attr-dict";
+  let assemblyFormat = "$rows `,` $columns `group` $group (`planes` $planes^)? attr-dict";
 }
 
 def Tile_LongestFirstOp : Tile_Op<"longest_first", [Pure]> {
@@ -69,12 +70,18 @@ def Tile_LongestFirstOp : Tile_Op<"longest_first", [Pure]> {
   let assemblyFormat = "$rows `,` $planes `section` $section attr-dict";
 }
 
-def Tile_ForTilesOp : Tile_Op<"for_tiles", [NoTerminator, SingleBlock]> {
+def Tile_ForTilesOp : Tile_Op<"for_tiles", [NoTerminator, SingleBlock, AttrSizedOperandSegments]> {
   let summary = "this block's tiles: every so manieth, or those that it draws from a counter";
-  let description = "Block arguments: row and column of the tile.";
-  let arguments = (ins Tile_Order:$order, Optional<Tile_Pointer>:$counter);
+  let description = [{
+    Block arguments: row and column of the tile, and its plane where the order has several. `turn` i `of` n: of the
+    block's tiles every n-th, from the i-th on.
+  }];
+  let arguments = (ins Tile_Order:$order, Optional<Tile_Pointer>:$counter, Optional<I32>:$turn,
+                       DefaultValuedAttr<I64Attr, "1">:$of);
   let regions = (region SizedRegion<1>:$body);
-  let assemblyFormat = "$order (`drawn` `from` $counter^ `:` type($counter))? attr-dict-with-keyword $body";
+  let assemblyFormat = [{
+    $order (`drawn` `from` $counter^ `:` type($counter))? (`turn` $turn^ `of` $of)? attr-dict-with-keyword $body
+  }];
 }
 
 // ---- channels ----
@@ -101,6 +108,12 @@ def Tile_ReleaseOp : Tile_Op<"release"> {
   let assemblyFormat = "$channel attr-dict";
 }
 
+def Tile_SkipOp : Tile_Op<"skip"> {
+  let summary = "goes past `count` buffers, which another warpgroup of the role reads; none is held";
+  let arguments = (ins Tile_Channel:$channel, I32:$count);
+  let assemblyFormat = "$channel `count` $count attr-dict";
+}
+
 def Tile_DrainOp : Tile_Op<"drain"> {
   let summary = "waits until all buffers are read";
   let arguments = (ins Tile_Channel:$channel);
@@ -119,6 +132,14 @@ def Tile_AtOp : Tile_Op<"at", [Pure]> {
 
 def Tile_RowsOp : Tile_Op<"rows", [Pure]> {
   let summary = "some rows of a tile";
+  let arguments = (ins Tile_Smem:$tile, I32:$first);
+  let results = (outs Tile_Smem:$result);
+  let assemblyFormat = "$tile `from` $first attr-dict `:` type($tile) `->` type($result)";
+  let hasVerifier = 1;
+}
+
+def Tile_ColumnsOp : Tile_Op<"columns", [Pure]> {
+  let summary = "some column blocks of a tile";
   let arguments = (ins Tile_Smem:$tile, I32:$first);
   let results = (outs Tile_Smem:$result);
   let assemblyFormat = "$tile `from` $first attr-dict `:` type($tile) `->` type($result)";
@@ -176,14 +197,15 @@ def Tile_FillOp : Tile_Op<"fill", [Pure]> {
 def Tile_MmaOp : Tile_Op<"mma"> {
   let summary = "acc (+)= a b, or a b transposed; the result is pending";
   let description = [{
-    `a` is a tile or a rounded fragment. `b_transposed`: b is [n, k], else [k, n]. Where `add` is false the old accumulator
-    counts as zero. Constraint: (T6) the extents fit, operands are bf16, the accumulator is f32.
+    `a` is a tile or a rounded fragment; `a_transposed`: [k, m], else [m, k]. `b_transposed`: b is [n, k], else [k, n].
+    Where `add` is false the old accumulator counts as zero. Constraint: (T6) the extents fit, operands are bf16, or f16
+    in shared memory, the accumulator is f32.
   }];
   let arguments = (ins Tile_Fragment:$acc, AnyTypeOf<[Tile_Smem, Tile_Complete]>:$a, Tile_Smem:$b, I1:$add,
-                       UnitAttr:$b_transposed);
+                       UnitAttr:$a_transposed, UnitAttr:$b_transposed);
   let results = (outs Tile_Fragment:$result);
   let assemblyFormat = [{
-    $acc `,` $a `,` $b (`transposed` $b_transposed^)? `add` $add attr-dict
+    $acc `,` (`transposed_a` $a_transposed^)? $a `,` $b (`transposed` $b_transposed^)? `add` $add attr-dict
     `:` type($acc) `,` type($a) `,` type($b) `->` type($result)
   }];
   let hasVerifier = 1;
@@ -266,6 +288,29 @@ def Tile_RoundOp : Tile_Op<"round", [Pure]> {
   let arguments = (ins Tile_Complete:$value);
   let results = (outs Tile_Complete:$result);
   let assemblyFormat = "$value attr-dict `:` type($value) `->` type($result)";
+}
+
+def Tile_FinishOp : Tile_Op<"finish", [AttrSizedOperandSegments]> {
+  let summary = "what the body of a kernel of points makes of the sums in fragments that lie below each other";
+  let description = [{
+    `text` are the statements for a few neighbours of a row, as rows/ prints them; they see the sums as `sum`, and where
+    they are as `row` and `column`.
+
+    Two neighbours, in registers: results with a map are packed by the statements and leave through tiles of 64 x 64 at
+    `staging`, from tile `first` on: `at_once` of each, for `buffers` rounds in turn. Their boxes start at `at`, innermost
+    first, to which column and row are added. Four neighbours, where `staging` is f32: sums go through tile `first` of it.
+  }];
+  let arguments = (ins Variadic<Tile_Complete>:$values, Optional<Tile_Smem>:$staging, Optional<I32>:$first,
+                       Variadic<Tile_Map>:$maps, Variadic<I32>:$at, I64Attr:$at_once, I64Attr:$buffers,
+                       StrArrayAttr:$text);
+  let assemblyFormat = [{
+    $values (`through` $staging^ `:` type($staging) `[` $first `]`)? (`to` $maps^ `:` type($maps))? `at` `[` $at `]`
+    `at_once` $at_once `buffers` $buffers `text` $text attr-dict `:` type($values)
+  }];
+  let extraClassDeclaration = [{
+    bool goes_through_shared() { return getStaging() && getStaging().getType().getElement().isF32(); }
+  }];
+  let hasVerifier = 1;
 }
 
 // ---- order between warpgroups ----

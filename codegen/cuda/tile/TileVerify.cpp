@@ -59,6 +59,14 @@ mlir::LogicalResult RowsOp::verify() {
   return mlir::success();
 }
 
+mlir::LogicalResult ColumnsOp::verify() {
+  SmemType whole = getTile().getType(), part = getResult().getType();
+  if (whole.getShape().size() != 2 || part.getShape().size() != 2 || rows(whole) != rows(part) ||
+      columns(part) > columns(whole) || columns(part) % 64 != 0 || part.getExtra() != rows(whole))
+    return emitOpError("takes ") << part << " of " << whole;
+  return mlir::success();
+}
+
 mlir::LogicalResult LoadOp::verify() {
   SmemType tile = getTile().getType();
   MapType map = getMap().getType();
@@ -89,11 +97,13 @@ mlir::LogicalResult MmaOp::verify() {
   else
     a_shape = llvm::cast<FragmentType>(getA().getType()).getShape(),
     a_element = llvm::cast<FragmentType>(getA().getType()).getElement();
-  if (!a_element.isBF16() || !b.getElement().isBF16() || !acc.getElement().isF32())
+  const bool in_shared = llvm::isa<SmemType>(getA().getType());
+  const bool is_half = a_element.isBF16() || (a_element.isF16() && in_shared);
+  if (!is_half || b.getElement() != a_element || !acc.getElement().isF32() || (getATransposed() && !in_shared))
     return emitOpError("(T6) multiplies ") << getA().getType() << " and " << b << " into " << acc;
   const int64_t n = getBTransposed() ? rows(b) : columns(b), k = getBTransposed() ? columns(b) : rows(b);
-  if (a_shape.size() != 2 || a_shape[0] != 64 || acc.getShape()[0] != 64 || acc.getShape()[1] != n || a_shape[1] != k ||
-      k % 16 != 0)
+  if (a_shape.size() != 2 || a_shape[getATransposed() ? 1 : 0] != 64 || acc.getShape()[0] != 64 ||
+      acc.getShape()[1] != n || a_shape[getATransposed() ? 0 : 1] != k || k % 16 != 0)
     return emitOpError("(T6) multiplies ") << getA().getType() << " and " << b << " into " << acc;
   if (result.getShape() != acc.getShape() || result.getElement() != acc.getElement() || result.getExtra() != 1)
     return emitOpError("(T6) returns ") << result << ", which is not pending";
@@ -105,6 +115,31 @@ mlir::LogicalResult WaitMmaOp::verify() {
   FragmentType before = getValue().getType(), after = getResult().getType();
   if (before.getExtra() != 1 || after.getExtra() != 0 || before.getShape() != after.getShape())
     return emitOpError("makes ") << after << " of " << before;
+  return mlir::success();
+}
+
+mlir::LogicalResult FinishOp::verify() {
+  for (mlir::Value value : getValues())
+    if (getAtOnce() < 1 || llvm::cast<FragmentType>(value.getType()).getShape()[1] % (64 * getAtOnce()) != 0)
+      return emitOpError("finishes ") << value.getType();
+  if (goes_through_shared()) {
+    SmemType scratch = getStaging().getType();
+    if (!getMaps().empty() || !getFirst() || scratch.getShape().size() != 3 || rows(scratch) != 72 ||
+        columns(scratch) != 64)
+      return emitOpError("goes through ") << scratch;
+    return mlir::success();
+  }
+  if (getMaps().empty()) return mlir::success();
+  if (!getStaging() || !getFirst()) return emitOpError("stores boxes through nothing");
+  SmemType tiles = getStaging().getType();
+  if (tiles.getShape().size() != 3 || rows(tiles) != 64 || columns(tiles) != 64 || getBuffers() < 1 ||
+      tiles.getShape()[0] < static_cast<int64_t>(getMaps().size() * getAtOnce() * getBuffers()))
+    return emitOpError("stores ") << getMaps().size() << " results through " << getBuffers() << " buffers of " << tiles;
+  for (mlir::Value map : getMaps()) {
+    auto type = llvm::cast<MapType>(map.getType());
+    if (type.getShape()[0] != 64 || type.getShape()[1] != 64 || type.getExtra() != static_cast<int64_t>(getAt().size()))
+      return emitOpError("(T5) has ") << getAt().size() << " coordinates for " << type;
+  }
   return mlir::success();
 }
 

@@ -35,20 +35,21 @@ using Lanes = std::shared_ptr<std::array<float, 64 * 4>>;  // of a row: the four
 Values new_values(int64_t columns, float x) { return std::make_shared<std::vector<float>>(64 * columns, x); }
 size_t lane_of(size_t column) { return column % 8 / 2; }
 
-// Rows of one tile in shared memory.
+// Rows or columns of one tile in shared memory, whose lines have `pitch` values here.
 struct TileRef {
   std::vector<float>* storage = nullptr;
-  int64_t first = 0, rows = 0, columns = 0;
+  int64_t first = 0, first_column = 0, rows = 0, columns = 0, pitch = 0;
 
   float& at(int64_t row, int64_t column) const {
-    return (*storage)[static_cast<size_t>((first + row) * columns + column)];
+    return (*storage)[static_cast<size_t>((first + row) * pitch + first_column + column)];
   }
 };
 
 struct ChannelState {
   int64_t depth = 0, put = 0;
   std::vector<int64_t> expected, landed;                // bytes, of each buffer that was ever put
-  std::vector<int64_t> released;                        // of each reading warpgroup
+  int64_t readers = 0, released = 0;                    // warpgroups; buffers that all of them freed, from the first on
+  std::vector<int64_t> releases;                        // of each buffer
   std::multimap<int64_t, std::function<void()>> loads;  // on their way, by number
 
   bool full(int64_t number) const {
@@ -66,6 +67,7 @@ struct BlockState {
 struct Cluster {
   KernelOp kernel;
   llvm::ArrayRef<Argument> arguments;
+  const Execution& execution;
   Agents& agents;
   std::vector<BlockState> blocks;
   std::vector<int64_t> drawn;    // which cluster a tile falls to where tiles are drawn
@@ -76,8 +78,8 @@ struct Cluster {
 // One warpgroup of one block.
 class Agent {
  public:
-  Agent(Cluster& cluster, size_t block, RoleOp role, int64_t warpgroup, size_t reader)
-      : cluster_(cluster), block_(block), role_(role), warpgroup_(warpgroup), reader_(reader) {}
+  Agent(Cluster& cluster, size_t block, RoleOp role, int64_t warpgroup)
+      : cluster_(cluster), block_(block), role_(role), warpgroup_(warpgroup) {}
 
   void run(size_t self) {
     self_ = self;
@@ -126,7 +128,13 @@ class Agent {
       TileRef whole = tile(op, part.getTile());
       const int64_t first = integer(op, part.getFirst()), count = rows(part.getResult().getType());
       if (first < 0 || first + count > whole.rows) fail(op, "takes rows that the tile does not have");
-      return {whole.storage, whole.first + first, count, whole.columns};
+      return {whole.storage, whole.first + first, whole.first_column, count, whole.columns, whole.pitch};
+    }
+    if (auto part = value.getDefiningOp<ColumnsOp>()) {
+      TileRef whole = tile(op, part.getTile());
+      const int64_t first = integer(op, part.getFirst()), count = columns(part.getResult().getType());
+      if (first < 0 || first + count > whole.columns) fail(op, "takes columns that the tile does not have");
+      return {whole.storage, whole.first, whole.first_column + first, whole.rows, count, whole.pitch};
     }
     auto at = value.getDefiningOp<AtOp>();
     Value array = at ? at.getArray() : value;
@@ -139,7 +147,7 @@ class Agent {
     if (index < 0 || index >= static_cast<int64_t>(storage.size()))
       fail(op, "takes a tile that the array does not have");
     auto type = llvm::cast<SmemType>(array.getType());
-    return {&storage[static_cast<size_t>(index)], 0, rows(type), columns(type)};
+    return {&storage[static_cast<size_t>(index)], 0, 0, rows(type), columns(type), columns(type)};
   }
 
   // Where in a tensor a point of a box lies, or -1 outside. Coordinates are innermost first.
@@ -176,7 +184,11 @@ class Agent {
         .Case([&](GetOp o) { get(o); })
         .Case([&](ReleaseOp o) {
           wait_until(o, [] { return true; });
-          ++channel(o.getChannel(), block_).released[reader_];
+          release(channel(o.getChannel(), block_), oldest_[o.getChannel()]++);
+        })
+        .Case([&](SkipOp o) {
+          const int64_t count = integer(o, o.getCount());
+          got_[o.getChannel()] += count, oldest_[o.getChannel()] += count;
         })
         .Case([&](DrainOp o) {
           Value name = o.getChannel();
@@ -185,6 +197,14 @@ class Agent {
         .Case([&](LoadOp o) { load(o); })
         .Case([&](StoreOp o) { store(o); })
         .Case([&](StoreRowOp o) { store_row(o); })
+        .Case([&](FinishOp o) {
+          if (!cluster_.execution.finish) fail(o, "has statements that only a caller can run");
+          llvm::SmallVector<int64_t> at = coordinates(o, o.getAt());
+          for (Value value : o.getValues()) {
+            cluster_.execution.finish({llvm::cast<FragmentType>(value.getType()).getShape()[1], *fragment(value), at});
+            at[1] += 64;
+          }
+        })
         .Case([&](EmptyOp o) { fragment(o) = new_values(o.getType().getShape()[1], nan); })
         .Case([&](FillOp o) { fragment(o) = new_values(o.getType().getShape()[1], number(o, o.getValue()).real); })
         .Case([&](MmaOp o) { mma(o); })
@@ -240,7 +260,8 @@ class Agent {
           ++mine().open_turns[(warpgroup_ + 1) % static_cast<int64_t>(turns.getCount())];
         })
         // What only names things, or is looked through where it is used.
-        .Case<SharedOp, ChannelOp, TurnsOp, RasterOp, LongestFirstOp, AtOp, RowsOp, WaitStoresOp, YieldOp>([](auto) {})
+        .Case<SharedOp, ChannelOp, TurnsOp, RasterOp, LongestFirstOp, AtOp, RowsOp, ColumnsOp, WaitStoresOp, YieldOp>(
+            [](auto) {})
         .Default([&](Operation* o) { fail(o, "cannot be interpreted"); });
   }
 
@@ -269,12 +290,12 @@ class Agent {
   void for_tiles(ForTilesOp loop) {
     std::optional<std::vector<TilePlace>> places = tiles_in_order(loop, numbers_);
     if (!places) fail(loop, "takes tiles in an order that cannot be followed");
+    const int64_t turn = loop.getTurn() ? integer(loop, loop.getTurn()) : 0;
     for (int64_t t = 0; t < static_cast<int64_t>(places->size()); ++t) {
       const int64_t owner =
           loop.getCounter() ? cluster_.drawn[static_cast<size_t>(t) % cluster_.drawn.size()] : t % cluster_.count;
-      if (owner != cluster_.index) continue;
-      numbers_.set_integer(loop.getBody().getArgument(0), (*places)[static_cast<size_t>(t)].row);
-      numbers_.set_integer(loop.getBody().getArgument(1), (*places)[static_cast<size_t>(t)].column);
+      if (owner != cluster_.index || t / cluster_.count % static_cast<int64_t>(loop.getOf()) != turn) continue;
+      (*places)[static_cast<size_t>(t)].hand_to(loop, numbers_);
       for (Operation& inner : loop.getBody().front()) execute(inner);
     }
   }
@@ -284,9 +305,16 @@ class Agent {
   // Buffers that the readers of all blocks have freed: copies of any of them may land here.
   int64_t freed(Value value) {
     int64_t least = std::numeric_limits<int64_t>::max();
-    for (size_t b = 0; b < cluster_.blocks.size(); ++b)
-      for (int64_t released : channel(value, b).released) least = std::min(least, released);
+    for (size_t b = 0; b < cluster_.blocks.size(); ++b) least = std::min(least, channel(value, b).released);
     return least;
+  }
+
+  static void release(ChannelState& state, int64_t number) {
+    if (static_cast<int64_t>(state.releases.size()) <= number) state.releases.resize(static_cast<size_t>(number) + 1);
+    ++state.releases[static_cast<size_t>(number)];
+    while (state.released < static_cast<int64_t>(state.releases.size()) &&
+           state.releases[static_cast<size_t>(state.released)] == state.readers)
+      ++state.released;
   }
 
   void put(PutOp op) {
@@ -367,7 +395,7 @@ class Agent {
 
   void mma(MmaOp op) {
     wait_until(op, [] { return true; });
-    const bool add = integer(op, op.getAdd()) != 0, transposed = op.getBTransposed();
+    const bool add = integer(op, op.getAdd()) != 0, transposed = op.getBTransposed(), a_rows = op.getATransposed();
     const auto n = op.getAcc().getType().getShape()[1];
     const Values acc = fragment(op.getAcc());
     const TileRef b = tile(op, op.getB());
@@ -383,7 +411,9 @@ class Agent {
         for (int64_t j = 0; j < n; ++j) {
           double sum = add ? (*acc)[static_cast<size_t>(i * n + j)] : 0;
           for (int64_t l = 0; l < k; ++l)
-            sum += static_cast<double>(registers ? (*registers)[static_cast<size_t>(i * k + l)] : a.at(i, l)) *
+            sum += static_cast<double>(registers ? (*registers)[static_cast<size_t>(i * k + l)]
+                                       : a_rows  ? a.at(l, i)
+                                                 : a.at(i, l)) *
                    (transposed ? b.at(j, l) : b.at(l, j));
           (*result)[static_cast<size_t>(i * n + j)] = static_cast<float>(sum);
         }
@@ -471,13 +501,12 @@ class Agent {
   size_t block_, self_ = 0;
   RoleOp role_;
   int64_t warpgroup_;
-  size_t reader_;
   Numbers numbers_;
   llvm::DenseMap<Value, GlobalTensor*> tensors_;
   llvm::DenseMap<Value, Values> fragments_;
   llvm::DenseMap<Value, Lanes> rows_;
   llvm::DenseMap<Value, std::pair<Value, int64_t>> slots_;
-  llvm::DenseMap<Value, int64_t> got_;
+  llvm::DenseMap<Value, int64_t> got_, oldest_;
   std::deque<std::function<void()>> products_;
 
  public:
@@ -498,12 +527,11 @@ LogicalResult run_cluster(Cluster& cluster) {
       if (auto channel = llvm::dyn_cast<ChannelOp>(op)) {
         ChannelState& state = block.channels[channel.getResult().getAsOpaquePointer()];
         state.depth = static_cast<int64_t>(channel.getDepth());
-        state.released.assign(channel.getReaders(), 0);
+        state.readers = static_cast<int64_t>(channel.getReaders());
       }
       if (auto role = llvm::dyn_cast<RoleOp>(op))
         for (int64_t w = 0; w < static_cast<int64_t>(role.getWarpgroups()); ++w) {
-          // Readers are the warpgroups of roles that compute, counted as channels count them.
-          agents.push_back(std::make_unique<Agent>(cluster, b, role, w, static_cast<size_t>(w)));
+          agents.push_back(std::make_unique<Agent>(cluster, b, role, w));
           Agent* agent = agents.back().get();
           cluster.agents.add([agent](size_t self) { agent->run(self); });
         }
@@ -529,7 +557,12 @@ LogicalResult interpret(KernelOp kernel, llvm::ArrayRef<Argument> arguments, con
   for (int64_t& owner : drawn) owner = static_cast<int64_t>(random() % static_cast<uint64_t>(clusters));
   for (int64_t index = 0; index < clusters; ++index) {
     Agents agents(random());
-    Cluster cluster{.kernel = kernel, .arguments = arguments, .agents = agents, .index = index, .count = clusters};
+    Cluster cluster{.kernel = kernel,
+                    .arguments = arguments,
+                    .execution = execution,
+                    .agents = agents,
+                    .index = index,
+                    .count = clusters};
     cluster.blocks.resize(static_cast<size_t>(cluster_size));
     cluster.drawn = drawn;
     if (failed(run_cluster(cluster))) return failure();

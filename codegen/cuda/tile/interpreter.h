@@ -6,6 +6,7 @@
 // interleave. A buffer is poisoned with NaN when it is given to the writer. So what only works by luck differs from run
 // to run, or is NaN.
 
+#include <functional>
 #include <variant>
 #include <vector>
 
@@ -22,9 +23,17 @@ struct GlobalTensor {
 
 using Argument = std::variant<int64_t, float, GlobalTensor*>;  // i32, f32, a map or a pointer
 
+// The sums of a fragment that a tile.finish was given: 64 rows of `columns`, and where its first one is.
+struct Finished {
+  int64_t columns = 0;
+  const std::vector<float>& sums;
+  llvm::SmallVector<int64_t> at;  // coordinates, innermost first
+};
+
 struct Execution {
   uint64_t seed = 0;
-  int64_t blocks = 1;  // a multiple of the cluster
+  int64_t blocks = 1;                                // a multiple of the cluster
+  std::function<void(const Finished&)> finish = {};  // what a tile.finish does: its statements are text
 };
 
 // Emits an error at an op that reads or writes out of bounds, or where all roles wait for each other.

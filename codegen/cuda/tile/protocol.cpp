@@ -12,8 +12,10 @@ using namespace mlir;
 struct ChannelState {
   ChannelOp op;
   int64_t depth = 0, put = 0;
-  bool has_writer = false;
-  std::vector<size_t> readers;  // warpgroups
+  bool has_writer = false, is_shared_out = false;  // its readers go past each other's buffers
+  std::vector<size_t> readers;                     // warpgroups
+  std::vector<int64_t> releases;                   // of each buffer that was ever put
+  int64_t freed = 0;                               // buffers that all their readers have released, from the first on
 };
 
 // One warpgroup, and for each channel what it got and released.
@@ -24,6 +26,7 @@ struct Warpgroup {
   size_t turn = 0;
   int64_t turns_open = 0;  // that were passed to it and not taken
   std::vector<int64_t> got, released;
+  std::vector<int64_t> full, full_by_turn;  // buffers known to have been full: by its own waits, by who passed the turn
   std::deque<std::vector<SlotRead>> products;  // that may still run, oldest first
 };
 
@@ -64,12 +67,15 @@ class Protocol {
         if (failed(events)) return failure();
         Warpgroup w{.role = role, .events = std::move(*events)};
         w.got.resize(channels_.size(), 0), w.released.resize(channels_.size(), 0);
+        w.full.resize(channels_.size(), 0), w.full_by_turn.resize(channels_.size(), 0);
         llvm::DenseSet<int> reads, writes;
         bool takes_turns = false;
         role.walk([&](Operation* inner) {
           if (auto get = llvm::dyn_cast<GetOp>(inner)) reads.insert(number_of(get.getChannel()));
           if (auto put = llvm::dyn_cast<PutOp>(inner)) writes.insert(number_of(put.getChannel()));
           takes_turns = takes_turns || llvm::isa<TurnWaitOp>(inner);
+          if (auto skip = llvm::dyn_cast<SkipOp>(inner))
+            channels_[static_cast<size_t>(number_of(skip.getChannel()))].is_shared_out = true;
         });
         for (int channel : writes) {
           if (channels_[static_cast<size_t>(channel)].has_writer)
@@ -86,7 +92,9 @@ class Protocol {
       }
     }
     for (ChannelState& channel : channels_)
-      if (channel.readers.size() != channel.op.getReaders() || !channel.has_writer)
+      if ((channel.is_shared_out ? channel.readers.size() < channel.op.getReaders()
+                                 : channel.readers.size() != channel.op.getReaders()) ||
+          !channel.has_writer)
         return channel.op.emitError("(R1) is written by ")
                << (channel.has_writer ? "one" : "no") << " warpgroup and read by " << channel.readers.size();
     return success();
@@ -105,22 +113,15 @@ class Protocol {
     return text + ")";
   }
 
-  // Buffers of `channel` that all its readers have freed.
-  int64_t freed(const ChannelState& channel) const {
-    int64_t least = channel.put;
-    for (size_t reader : channel.readers)
-      least = std::min(least, warpgroups_[reader].released[static_cast<size_t>(&channel - channels_.data())]);
-    return least;
-  }
-
   bool ready(const Warpgroup& w, const Event& event) const {
     const auto c = static_cast<size_t>(event.channel);
     switch (event.kind) {
-      case Event::Kind::put: return channels_[c].put - freed(channels_[c]) < channels_[c].depth;
+      case Event::Kind::put: return channels_[c].put - channels_[c].freed < channels_[c].depth;
       case Event::Kind::get: return channels_[c].put > w.got[c];
-      case Event::Kind::drain: return freed(channels_[c]) == channels_[c].put;
+      case Event::Kind::drain: return channels_[c].freed == channels_[c].put;
       case Event::Kind::turn_wait: return w.turns_open > 0;
       case Event::Kind::release:
+      case Event::Kind::skip:
       case Event::Kind::mma:
       case Event::Kind::wait_mma:
       case Event::Kind::turn_pass: return true;
@@ -131,8 +132,15 @@ class Protocol {
   LogicalResult step(Warpgroup& w, const Event& event) {
     const auto c = static_cast<size_t>(event.channel);
     switch (event.kind) {
-      case Event::Kind::put: ++channels_[c].put; break;
-      case Event::Kind::get: ++w.got[c]; break;
+      case Event::Kind::put:
+        ++channels_[c].put;
+        channels_[c].releases.push_back(0);
+        break;
+      case Event::Kind::get:
+        if (w.got[c] - channels_[c].depth >= w.full[c])
+          return event.op->emitError("(R7) may take an earlier buffer for this one in ") << place(w);
+        w.full[c] = ++w.got[c];
+        break;
       case Event::Kind::drain: break;
       case Event::Kind::release:
         if (w.released[c] == w.got[c])
@@ -141,7 +149,12 @@ class Protocol {
           for (const SlotRead& read : product)
             if (read.channel == event.channel && read.number == w.released[c])
               return event.op->emitError("(R3) frees a buffer that a product may still read in ") << place(w);
-        ++w.released[c];
+        release(channels_[c], w.released[c]++);
+        break;
+      case Event::Kind::skip:
+        if (w.released[c] != w.got[c])
+          return event.op->emitError("(R3) goes past buffers while it holds one in ") << place(w);
+        w.got[c] += event.pending, w.released[c] += event.pending;
         break;
       case Event::Kind::mma:
         for (const SlotRead& read : event.reads) {
@@ -154,9 +167,13 @@ class Protocol {
       case Event::Kind::wait_mma:
         while (static_cast<int64_t>(w.products.size()) > event.pending) w.products.pop_front();
         break;
-      case Event::Kind::turn_wait: --w.turns_open; break;
+      case Event::Kind::turn_wait:
+        --w.turns_open;
+        for (size_t k = 0; k < channels_.size(); ++k) w.full[k] = std::max(w.full[k], w.full_by_turn[k]);
+        break;
       case Event::Kind::turn_pass: {
         Warpgroup& next = warpgroups_[takers_[(w.turn + 1) % takers_.size()]];
+        next.full_by_turn = w.full;
         if (++next.turns_open > 1) return event.op->emitError("(R6) passes on a turn twice in ") << place(w);
         break;
       }
@@ -164,11 +181,20 @@ class Protocol {
     return success();
   }
 
+  static void release(ChannelState& channel, int64_t number) {
+    ++channel.releases[static_cast<size_t>(number)];
+    const auto readers = static_cast<int64_t>(channel.op.getReaders());
+    while (channel.freed < channel.put && channel.releases[static_cast<size_t>(channel.freed)] == readers)
+      ++channel.freed;
+  }
+
   LogicalResult all_handed_back() {
     for (auto [c, channel] : llvm::enumerate(channels_))
       for (size_t reader : channel.readers) {
         const Warpgroup& w = warpgroups_[reader];
-        if (w.got[c] != channel.put || w.released[c] != channel.put)
+        const bool is_through = channel.is_shared_out ? w.got[c] == w.released[c] && channel.freed == channel.put
+                                                      : w.got[c] == channel.put && w.released[c] == channel.put;
+        if (!is_through)
           return channel.op.emitError("(R5) handed over ")
                  << channel.put << " buffers, " << w.got[c] << " were read and " << w.released[c] << " released in "
                  << place(w);

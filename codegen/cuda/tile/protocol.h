@@ -17,7 +17,9 @@ namespace tessera::tile {
 //   (R3) a buffer is released that is not held, or that a product still reads;
 //   (R4) a product reads a buffer that is not held, or was not handed over;
 //   (R5) a role ends and a buffer was not read, or not released;
-//   (R6) a turn is passed on twice.
+//   (R6) a turn is passed on twice;
+//   (R7) a role that went past buffers waits for one before it is told that its place was filled the time before: a wait
+//        tells even rounds from odd ones, and no more.
 mlir::LogicalResult verify_protocol(KernelOp kernel, llvm::ArrayRef<int64_t> arguments);
 
 }  // namespace tessera::tile

@@ -95,18 +95,26 @@ bool Numbers::evaluate(Operation& op) {
       .Default([](Operation*) { return false; });
 }
 
+void TilePlace::hand_to(ForTilesOp loop, Numbers& numbers) const {
+  const int64_t all[] = {row, column, plane};
+  for (mlir::BlockArgument argument : loop.getBody().getArguments())
+    numbers.set_integer(argument, all[argument.getArgNumber()]);
+}
+
 std::optional<std::vector<TilePlace>> tiles_in_order(ForTilesOp loop, const Numbers& numbers) {
   std::vector<TilePlace> places;
   if (auto raster = loop.getOrder().getDefiningOp<RasterOp>()) {
     auto rows = numbers.get(raster.getRows()), columns = numbers.get(raster.getColumns());
-    if (!rows || !columns) return std::nullopt;
+    auto planes = raster.getPlanes() ? numbers.get(raster.getPlanes()) : Number{.integer = 1};
+    if (!rows || !columns || !planes) return std::nullopt;
     const auto group = static_cast<int64_t>(raster.getGroup());
-    for (int64_t tile = 0; tile < rows->integer * columns->integer; ++tile) {
-      const int64_t per_group = group * columns->integer;
-      const int64_t first = tile / per_group * group, inside = tile % per_group;
-      const int64_t height = std::min(group, rows->integer - first);
-      places.push_back({first + inside % height, inside / height});
-    }
+    for (int64_t plane = 0; plane < planes->integer; ++plane)
+      for (int64_t tile = 0; tile < rows->integer * columns->integer; ++tile) {
+        const int64_t per_group = group * columns->integer;
+        const int64_t first = tile / per_group * group, inside = tile % per_group;
+        const int64_t height = std::min(group, rows->integer - first);
+        places.push_back({first + inside % height, inside / height, plane});
+      }
     return places;
   }
   auto longest = loop.getOrder().getDefiningOp<LongestFirstOp>();

@@ -32,7 +32,9 @@ class Numbers {
 };
 
 struct TilePlace {
-  int64_t row = 0, column = 0;
+  int64_t row = 0, column = 0, plane = 0;
+
+  void hand_to(ForTilesOp loop, Numbers& numbers) const;  // as the arguments of its body
 };
 
 // Every tile of the loop, in the order of device/tiles.cuh; nullopt where its extents are not known.

@@ -56,6 +56,7 @@ class Tracer {
   // Of a tile in a channel's buffer: which one. Tiles of no channel are the role's own.
   std::optional<SlotRead> slot_of(Operation& op, Value tile) {
     if (auto part = tile.getDefiningOp<RowsOp>()) return slot_of(op, part.getTile());
+    if (auto part = tile.getDefiningOp<ColumnsOp>()) return slot_of(op, part.getTile());
     if (auto at = tile.getDefiningOp<AtOp>()) {
       auto owner = channel_of_.find(at.getArray());
       if (owner == channel_of_.end()) return std::nullopt;
@@ -95,6 +96,11 @@ class Tracer {
         .Case([&](PutOp o) { channel_event(Kind::put, o.getChannel()); })
         .Case([&](GetOp o) { channel_event(Kind::get, o.getChannel()); })
         .Case([&](ReleaseOp o) { channel_event(Kind::release, o.getChannel()); })
+        .Case([&](SkipOp o) {
+          const int64_t count = value(op, o.getCount());
+          handed_[static_cast<size_t>(channels_[o.getChannel()])] += count;
+          add({.kind = Kind::skip, .op = &op, .channel = channels_[o.getChannel()], .pending = count});
+        })
         .Case([&](DrainOp o) { channel_event(Kind::drain, o.getChannel()); })
         .Case([&](TurnWaitOp) { add({.kind = Kind::turn_wait, .op = &op}); })
         .Case([&](TurnPassOp) { add({.kind = Kind::turn_pass, .op = &op}); })
@@ -127,9 +133,10 @@ class Tracer {
   void for_tiles(ForTilesOp loop) {
     std::optional<std::vector<TilePlace>> places = tiles_in_order(loop, numbers_);
     if (!places) return fail(*loop, "takes tiles in an order that cannot be followed");
-    for (const TilePlace& place : *places) {
-      numbers_.set_integer(loop.getBody().getArgument(0), place.row);
-      numbers_.set_integer(loop.getBody().getArgument(1), place.column);
+    const int64_t turn = loop.getTurn() ? value(*loop, loop.getTurn()) : 0;
+    for (auto [t, place] : llvm::enumerate(*places)) {
+      if (static_cast<int64_t>(t % loop.getOf()) != turn) continue;
+      place.hand_to(loop, numbers_);
       for (Operation& inner : loop.getBody().front()) run(inner);
     }
   }

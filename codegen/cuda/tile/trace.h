@@ -16,11 +16,11 @@ struct SlotRead {
 };
 
 struct Event {
-  enum class Kind { put, get, release, drain, mma, wait_mma, turn_wait, turn_pass };
+  enum class Kind { put, get, release, skip, drain, mma, wait_mma, turn_wait, turn_pass };
   Kind kind;
   mlir::Operation* op;
-  int channel = -1;                  // of put, get, release, drain: the kernel's how manieth channel
-  int64_t pending = 0;               // of wait_mma
+  int channel = -1;                  // of put, get, release, skip, drain: the kernel's how manieth channel
+  int64_t pending = 0;               // of wait_mma; how many, of skip
   std::vector<SlotRead> reads = {};  // of mma: the slots that its tiles lie in
 };
 

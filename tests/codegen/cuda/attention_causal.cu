@@ -24,8 +24,8 @@ struct Shared {
 extern "C" __constant__ Launch attention_causal_launch = {384, 1, sizeof(Shared), {128, 128, 128, 64}};
 
 extern "C" __global__ void __launch_bounds__(384, 1)
-attention_causal(const __grid_constant__ TensorMap q_map, const __grid_constant__ TensorMap k_map,
-                 const __grid_constant__ TensorMap v_map, const __grid_constant__ TensorMap o_map,
+attention_causal(const TensorMap __grid_constant__ q_map, const TensorMap __grid_constant__ k_map,
+                 const TensorMap __grid_constant__ v_map, const TensorMap __grid_constant__ o_map,
                  float* __restrict__ lse, int* __restrict__ counter, int S, int planes, int section, float scale) {
   Shared& shared = shared_memory<Shared>();
   shared.q_ready.init(2);

@@ -18,8 +18,8 @@ struct Shared {
 extern "C" __constant__ Launch gemm_bf16_launch = {384, 2, sizeof(Shared), {128, 128, 64}};
 
 extern "C" __global__ void __cluster_dims__(2, 1, 1) __launch_bounds__(384, 1)
-gemm_bf16(const __grid_constant__ TensorMap a_map, const __grid_constant__ TensorMap b_map,
-          const __grid_constant__ TensorMap d_map, int M, int N, int K) {
+gemm_bf16(const TensorMap __grid_constant__ a_map, const TensorMap __grid_constant__ b_map,
+          const TensorMap __grid_constant__ d_map, int M, int N, int K) {
   Shared& shared = shared_memory<Shared>();
   shared.ab.init(2);
   publish_barriers<2>();

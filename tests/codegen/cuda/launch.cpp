@@ -24,9 +24,9 @@ std::string kernel_name(const std::string& path) {
 
 std::function<void()> prepare_gemm(const Kernel& kernel, Pointer a, Pointer b, Pointer d, Product size) {
   const LaunchFacts& facts = kernel.facts();
-  const TensorMap maps[3] = {map_tensor(a, {size.m, size.k}, facts.box_rows[0]),
-                             map_tensor(b, {size.n, size.k}, facts.box_rows[1]),
-                             map_tensor(d, {size.m, size.n}, facts.box_rows[2])};
+  const TensorMap maps[3] = {map_dense(a, {size.m, size.k}, facts.box_rows[0]),
+                             map_dense(b, {size.n, size.k}, facts.box_rows[1]),
+                             map_dense(d, {size.m, size.n}, facts.box_rows[2])};
   const int blocks = use_device().multiprocessors / facts.cluster * facts.cluster;
   return [=, &kernel] { kernel.launch(blocks, {&maps[0], &maps[1], &maps[2], &size.m, &size.n, &size.k}); };
 }
@@ -36,7 +36,7 @@ std::function<void()> prepare_attention(const Kernel& kernel, Pointer q, Pointer
   const LaunchFacts& facts = kernel.facts();
   TensorMap maps[4];
   const Pointer tensors[4] = {q, k, v, o};
-  for (int i = 0; i < 4; ++i) maps[i] = map_tensor(tensors[i], {size.planes, size.length, 128}, facts.box_rows[i]);
+  for (int i = 0; i < 4; ++i) maps[i] = map_dense(tensors[i], {size.planes, size.length, 128}, facts.box_rows[i]);
   // Keys and values of a section stay in L2, of which the H100 has 50 MB.
   const int section = std::clamp((32 << 20) / (size.length * 512), 1, size.planes);
   const int tiles = (size.length + facts.box_rows[0] - 1) / facts.box_rows[0] * size.planes;

@@ -196,31 +196,32 @@ contract_bf7f0ea3(const float* __restrict__ dy, const float* __restrict__ value,
 
 // kernel contract_parts
 //
-//   reads      part 1769472xf32
+//   reads      part 73728xf32
 //   writes     contract_value 128x64x3x3xf32
-//   moves      7.4 MB, 1.8 MFLOP
-//   schedule   a row in each lane, 8 warps share its 24 elements, 3 times; 2304 blocks
+//   moves      7.4 MB, 0.0 MFLOP
+//   schedule   24 parts in their order, 1 elements a thread, 256 threads a block, 288 blocks
 //   from       programs.cpp:25  contract
 #include "rows.cuh"
 
 namespace tessera {
 
-extern "C" __constant__ Launch contract_parts_58579d91_launch = {256, 1, 0, {}};
+extern "C" __constant__ Launch contract_0c77e138_launch = {256, 1, 0, {}};
 
 extern "C" __global__ void __launch_bounds__(256)
-contract_parts_58579d91(const float* __restrict__ part, float* __restrict__ contract_value) {
-  __shared__ float sum_part_1_slots[8][32];
-  const int t = static_cast<int>(threadIdx.x) / 32;
-  const int row = static_cast<int>(blockIdx.x) * 32 + static_cast<int>(threadIdx.x) % 32;
-  float sum_part_1 = 0.f;
+contract_0c77e138(const float* __restrict__ part, float* __restrict__ contract_value) {
+  const int t = static_cast<int>(blockIdx.x) * 256 + static_cast<int>(threadIdx.x);
+  const int d3 = t % 3;
+  const int d2 = t / 3 % 3;
+  const int d1 = t / 3 / 3 % 64;
+  const int d0 = t / 3 / 3 / 64;
+  Vector<float, 1> sum = load_once<1>(part + d0 * 576 + d1 * 9 + d2 * 3 + d3);
+#pragma unroll 8
+  for (int p = 1; p < 24; ++p) {
+    const Vector<float, 1> more = load_once<1>(part + p * 73728 + d0 * 576 + d1 * 9 + d2 * 3 + d3);
 #pragma unroll
-  for (int c = 0; c < 3; ++c) {
-    const int column = c * 8 + t;
-    const float part_at = part[row + column * 73728];
-    sum_part_1 = sum_part_1 + part_at;
+    for (int i = 0; i < 1; ++i) sum[i] += more[i];
   }
-  const float sum_1 = across_warps<Sum, 8>(sum_part_1, sum_part_1_slots);  // programs.cpp:25
-  if (t == 0) contract_value[row] = sum_1;
+  contract_value[d0 * 576 + d1 * 9 + d2 * 3 + d3] = sum[0];
 }
 
 }  // namespace tessera

@@ -103,4 +103,13 @@ RowProgram contract_program(const std::string& name, Size size, DType dtype, con
   return recorded_program(name, make, [&](const MakeInput& keep) { return records().at(name)({size, dtype, keep}); });
 }
 
+RowProgram product_program(const ProductShape& p, const MakeInput& make) {
+  return recorded_program("product", make, [&](const MakeInput& in) {
+    Tensor a = in("a", p.dtype, p.a_along_k ? Shape{p.batch, p.m, p.k} : Shape{p.batch, p.k, p.m});
+    Tensor b = in("b", p.dtype, p.b_along_k ? Shape{p.batch, p.n, p.k} : Shape{p.batch, p.k, p.n});
+    return std::vector{
+        einsum(std::string(p.a_along_k ? "zmk" : "zkm") + (p.b_along_k ? ",znk" : ",zkn") + "->zmn", a, b)};
+  });
+}
+
 }  // namespace tessera::testing

@@ -142,15 +142,27 @@ char* at(Pointer address) { return reinterpret_cast<char*>(address); }
 
 std::function<void()> launch_of(FunctionHandle* function, unsigned blocks, void** parameters) {
   const auto tensors = static_cast<size_t>(function->tensors);
+  const LaunchFacts& facts = *function->kernel.facts;
   std::vector<void*> addresses(static_cast<size_t>(function->parameters) * tensors);  // taken now, as the driver does
-  for (int k = 0; k < function->parameters; ++k)
-    std::memcpy(&addresses[static_cast<size_t>(k) * tensors], parameters[k], tensors * sizeof(void*));
+  auto maps = std::make_shared<std::vector<TensorMap>>(static_cast<size_t>(facts.mapped));
+  for (int k = 0; k < function->parameters; ++k) {
+    const auto* end = facts.tensors + facts.mapped;
+    const auto* mapped = std::find_if(facts.tensors, end, [&](const MappedTensor& one) { return one.parameter == k; });
+    if (mapped == end) {
+      std::memcpy(&addresses[static_cast<size_t>(k) * tensors], parameters[k], tensors * sizeof(void*));
+      continue;
+    }
+    TensorMap& map = maps->at(static_cast<size_t>(mapped - facts.tensors));
+    std::memcpy(&map, parameters[k], sizeof map);
+    addresses[static_cast<size_t>(k)] = &map;
+  }
   return [=] {
     if (!host_driver().runs_kernels) return;
     HostArguments values = {};
     for (size_t k = 0; k * tensors < addresses.size(); ++k)
       values.at(k) = tensors > 1 ? const_cast<void**>(&addresses[k * tensors]) : addresses[k];
     run_host_kernel(function->kernel, values, blocks);
+    static_cast<void>(maps);
   };
 }
 
@@ -221,7 +233,7 @@ const Driver table = {
     .device_count = [](int* count) { return *count = 1, success; },
     .device_name = [](char* name, int, int) { return std::strcpy(name, "processor"), success; },
     .device_attribute = [](int* value, int attribute,
-                           int) { return *value = attribute == device_major ? 8 : 0, success; },
+                           int) { return *value = attribute == device_major ? 9 : 0, success; },
     .device_memory = [](size_t* bytes, int) { return *bytes = host_driver().memory, success; },
     .context_retain = [](Context** context, int) { return *context = nullptr, success; },
     .context_use = [](Context*) { return success; },
@@ -436,8 +448,10 @@ const Driver table = {
                       [nodes = run->graph->nodes] { run_in_worst_order(nodes); });  // later changes are for later
         },
     .graph_run_destroy = [](GraphRunHandle* run) { return delete run, success; },
-    .tensor_map = [](TensorMap*, int, uint32_t, void*, const uint64_t*, const uint64_t*, const uint32_t*,
-                     const uint32_t*, int, int, int, int) { return invalid; },
+    .tensor_map =
+        [](TensorMap* map, int, uint32_t rank, void* address, const uint64_t* extents, const uint64_t* byte_strides,
+           const uint32_t* box, const uint32_t*, int, int, int,
+           int) { return map_on_host(map, address, rank, extents, byte_strides, box[1]) ? success : invalid; },
 };
 
 }  // namespace

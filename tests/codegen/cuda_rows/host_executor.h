@@ -20,7 +20,7 @@ class HostExecutor : public Executor {
  private:
   class Texts : public Executable {
    public:
-    explicit Texts(const Program& program) : lowered_(cuda::lower_program(program)) {}
+    explicit Texts(const Program& program) : lowered_(cuda::lower_program(program, {})) {}
     std::vector<BufferPtr> run(const Program& recorded, std::vector<BufferPtr>& arguments) override {
       return run_on_host(lowered_, recorded, arguments);
     }

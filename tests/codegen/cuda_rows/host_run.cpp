@@ -29,9 +29,19 @@ struct HostBlock {  // as in host/core.cuh
   unsigned thread, block;
   void (*wait)();
   void (*exchange)(const void* mine, void* of_lanes, int bytes);
+  void (*yield)();
+  unsigned grid;
+  int rank;
 };
 
-// One block at a time, its threads in turns: each runs until it waits for others.
+struct HostMap {  // as in host/tma.cuh
+  unsigned char* base;
+  long long rank, extents[5], strides[5], box_rows;
+};
+
+constexpr size_t shared_of_block = 256 << 10;  // as in host/shared_memory.cuh
+
+// One block at a time, or one cluster, its threads in turns: each runs until it waits for others.
 class Block {
  public:
   static Block& now() {
@@ -39,22 +49,37 @@ class Block {
     return one;
   }
 
-  HostBlock facts = {0, 0, [] { now().wait_for(Wait::block); },
-                     [](const void* mine, void* of_lanes, int bytes) { now().exchange(mine, of_lanes, bytes); }};
+  HostBlock facts = {0,
+                     0,
+                     [] { now().wait_for(Wait::block); },
+                     [](const void* mine, void* of_lanes, int bytes) { now().exchange(mine, of_lanes, bytes); },
+                     [] { now().wait_for(Wait::nothing); },
+                     1,
+                     0};
 
-  void run(const HostKernel& kernel, const HostArguments& arguments, unsigned block) {
+  // The cluster that begins with `block`, of a grid of so many.
+  void run(const HostKernel& kernel, const HostArguments& arguments, unsigned block, unsigned grid) {
     entry_ = kernel.entry, arguments_ = &arguments;
-    std::memset(kernel.shared, 0xff, static_cast<size_t>(kernel.shared_bytes));  // NaN until it is written
-    facts.block = block;
-    fibers_.resize(static_cast<size_t>(kernel.threads));
+    const auto cluster = static_cast<size_t>(kernel.facts->cluster);
+    for (size_t rank = 0; rank < cluster; ++rank)  // NaN until it is written
+      std::memset(kernel.shared + rank * shared_of_block, 0xff, static_cast<size_t>(kernel.facts->shared_bytes));
+    if (kernel.open_barriers) kernel.open_barriers();
+    threads_ = static_cast<size_t>(kernel.facts->threads);
+    facts.grid = grid;
+    fibers_.resize(threads_ * cluster);
     for (Fiber& fiber : fibers_) start(fiber);
+    constexpr int longest = 1000000;  // nothing waits so long but for what never comes
+    int rounds = 0;
     for (size_t left = fibers_.size(); left > 0;) {
+      if (++rounds > longest) throw std::logic_error("a kernel waits for ever");
       left = 0;
       for (size_t k = 0; k < fibers_.size(); ++k) {
         Fiber& fiber = fibers_[k];
         if (!fiber.is_done && fiber.wait == Wait::nothing) {
           at_ = k;
-          facts.thread = static_cast<unsigned>(k);
+          facts.thread = static_cast<unsigned>(k % threads_);
+          facts.rank = static_cast<int>(k / threads_);
+          facts.block = block + static_cast<unsigned>(k / threads_);
           swapcontext(&scheduler_, &fiber.context);
         }
         left += fiber.is_done ? 0 : 1;
@@ -117,7 +142,7 @@ class Block {
   // Whoever waits goes on once all others that are there wait for the same. A warp exchanges as a whole or not at all.
   void release() {
     for (size_t warp = 0; warp < fibers_.size(); warp += 32) together(warp, warp + 32, Wait::warp);
-    together(0, fibers_.size(), Wait::block);
+    for (size_t block = 0; block < fibers_.size(); block += threads_) together(block, block + threads_, Wait::block);
   }
   void together(size_t begin, size_t end, Wait what) {
     bool any = false, has_left = false;
@@ -134,7 +159,7 @@ class Block {
   const HostArguments* arguments_ = nullptr;
   std::vector<Fiber> fibers_;
   ucontext_t scheduler_;
-  size_t at_ = 0;
+  size_t at_ = 0, threads_ = 1;
 };
 
 fs::path fresh_folder() {
@@ -157,7 +182,8 @@ std::string build_host_library(const std::string& text, const HeaderEdit& edit) 
     }
     std::ofstream(folder / file.name) << header;
   }
-  for (const char* name : {"async.cuh", "core.cuh", "convert.cuh", "mma.cuh", "shared_memory.cuh"})
+  for (const char* name :
+       {"async.cuh", "barrier.cuh", "core.cuh", "convert.cuh", "mma.cuh", "shared_memory.cuh", "tma.cuh", "wgmma.cuh"})
     fs::copy_file(fs::path(TESSERA_CUDA_ROWS) / "host" / name, folder / name, fs::copy_options::overwrite_existing);
   std::ofstream(folder / "all.cpp") << "#include \"shared_memory.cuh\"\n" << text;
   const std::string command =
@@ -184,14 +210,32 @@ void* open_host_library(const std::string& library) {
 void* find_host_symbol(void* library, const std::string& name) { return dlsym(library, name.c_str()); }
 
 HostKernel find_host_kernel(void* library, const std::string& name) {
-  const auto* launch = static_cast<const int*>(find_host_symbol(library, name + "_launch"));  // as in device/launch.cuh
-  if (!launch) return {};
-  return {reinterpret_cast<HostEntry>(find_host_symbol(library, name)), launch[0], launch[2],
-          find_host_symbol(library, "tessera_shared")};
+  HostKernel kernel;
+  kernel.facts = static_cast<const cuda::LaunchFacts*>(find_host_symbol(library, name + "_launch"));
+  if (!kernel.facts) return {};
+  kernel.entry = reinterpret_cast<HostEntry>(find_host_symbol(library, name));
+  kernel.shared = static_cast<unsigned char*>(find_host_symbol(library, "tessera_shared"));
+  kernel.open_barriers = reinterpret_cast<void (*)()>(find_host_symbol(library, "tessera_open_barriers"));
+  return kernel;
 }
 
 void run_host_kernel(const HostKernel& kernel, const HostArguments& arguments, int64_t blocks) {
-  for (int64_t block = 0; block < blocks; ++block) Block::now().run(kernel, arguments, static_cast<unsigned>(block));
+  for (int64_t block = 0; block < blocks; block += kernel.facts->cluster)
+    Block::now().run(kernel, arguments, static_cast<unsigned>(block), static_cast<unsigned>(blocks));
+}
+
+bool map_on_host(cuda::TensorMap* map, void* address, uint32_t rank, const uint64_t* extents,
+                 const uint64_t* byte_strides, uint32_t box_rows) {
+  HostMap made = {static_cast<unsigned char*>(address), rank, {}, {}, box_rows};
+  bool fits = reinterpret_cast<uintptr_t>(address) % 16 == 0 && rank <= 5 && box_rows <= 256;
+  for (uint32_t d = 0; d < rank; ++d) {
+    made.extents[d] = static_cast<long long>(extents[d]);
+    if (d > 0) made.strides[d] = static_cast<long long>(byte_strides[d - 1]);
+    fits &= extents[d] > 0 && made.strides[d] % 16 == 0;
+  }
+  static_assert(sizeof made <= sizeof *map);
+  std::memcpy(map, &made, sizeof made);
+  return fits;
 }
 
 std::vector<BufferPtr> run_on_host(const cuda::LoweredProgram& lowered, const Program& recorded,
@@ -240,7 +284,21 @@ std::vector<BufferPtr> run_on_host(const cuda::LoweredProgram& lowered, const Pr
     for (int k = 0; k < launch.error_words; ++k)
       words.push_back(k % 2 ? std::numeric_limits<int64_t>::max() : std::numeric_limits<int64_t>::min());
     if (!words.empty()) list.at(n++) = words.data();
-    run_host_kernel(kernels[static_cast<size_t>(launch.kernel)], list, launch.tasks);
+    const HostKernel& kernel = kernels[static_cast<size_t>(launch.kernel)];
+    std::array<cuda::TensorMap, 8> maps;
+    for (int k = 0; k < kernel.facts->mapped; ++k) {
+      const cuda::MappedTensor& tensor = kernel.facts->tensors[k];
+      void*& argument = list.at(static_cast<size_t>(tensor.parameter));
+      uint64_t extents[5] = {}, strides[4] = {};
+      for (int d = 0; d < tensor.rank; ++d) extents[d] = static_cast<uint64_t>(tensor.extents[d]);
+      for (int d = 1; d < tensor.rank; ++d) strides[d - 1] = static_cast<uint64_t>(tensor.strides[d]) * 2;
+      if (!map_on_host(&maps.at(static_cast<size_t>(k)), static_cast<char*>(argument) + tensor.first * 2,
+                       static_cast<uint32_t>(tensor.rank), extents, strides,
+                       static_cast<uint32_t>(kernel.facts->box_rows[k])))
+        throw std::logic_error("the driver would refuse a tensor map");
+      argument = &maps.at(static_cast<size_t>(k));
+    }
+    run_host_kernel(kernel, list, launch.tasks);
     codegen::check_indices(launch, words.data(), recorded);
   }
   std::vector<BufferPtr> results;

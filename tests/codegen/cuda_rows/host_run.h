@@ -7,6 +7,7 @@
 #include <vector>
 
 #include <tessera/codegen/cuda/executor/lower_program.h>
+#include <tessera/codegen/cuda/runtime/kernel.h>
 #include <tessera/core/buffer.h>
 
 namespace tessera::testing {
@@ -25,10 +26,13 @@ using HostEntry = void (*)(void*, void*, void*, void*, void*, void*, void*, void
 using HostArguments = std::array<void*, 20>;
 struct HostKernel {
   HostEntry entry = nullptr;  // null: the library has no such kernel
-  int threads = 0;
-  int shared_bytes = 0;    // dynamic shared memory that it asks for,
-  void* shared = nullptr;  // and where it lies
+  const cuda::LaunchFacts* facts = nullptr;
+  unsigned char* shared = nullptr;  // where its dynamic shared memory lies, block after block of a cluster
+  void (*open_barriers)() = nullptr;
 };
+// What stands in for a tensor map, of 16-bit elements in boxes of lines of 64; false where the driver would refuse it.
+bool map_on_host(cuda::TensorMap* map, void* address, uint32_t rank, const uint64_t* extents,
+                 const uint64_t* byte_strides, uint32_t box_rows);
 std::string build_host_library(const std::string& text, const HeaderEdit& edit = {});
 void* open_host_library(const std::string& library);
 void* find_host_symbol(void* library, const std::string& name);  // null: there is none

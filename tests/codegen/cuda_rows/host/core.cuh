@@ -11,6 +11,7 @@
 #define __shared__ static
 #define __grid_constant__ &
 #define __launch_bounds__(...)
+#define __cluster_dims__(...)
 
 struct Index3 {
   unsigned x;
@@ -26,6 +27,9 @@ struct HostBlock {
   Index3 thread, block;
   void (*wait)();                                                 // for all threads of the block
   void (*exchange)(const void* mine, void* of_lanes, int bytes);  // what each of the 32 lanes of the warp has
+  void (*yield)();                                                // lets others run
+  Index3 grid;
+  int rank;  // of the block in its cluster
 };
 extern "C" {
 inline HostBlock* tessera_host_block = nullptr;
@@ -33,12 +37,18 @@ __attribute__((visibility("default"), used)) inline void tessera_set_block(HostB
 }
 #define threadIdx (tessera_host_block->thread)
 #define blockIdx (tessera_host_block->block)
+#define gridDim (tessera_host_block->grid)
 
 inline void __syncthreads() { tessera_host_block->wait(); }
 template <class T> T __shfl_xor_sync(unsigned, T x, int distance) {
   T of_lanes[32];
   tessera_host_block->exchange(&x, of_lanes, sizeof x);
   return of_lanes[threadIdx.x % 32 ^ static_cast<unsigned>(distance)];
+}
+template <class T> T __shfl_sync(unsigned, T x, int from) {
+  T of_lanes[32];
+  tessera_host_block->exchange(&x, of_lanes, sizeof x);
+  return of_lanes[from];
 }
 template <class T> T __shfl_up_sync(unsigned, T x, int distance) {
   T of_lanes[32];
@@ -54,6 +64,7 @@ inline unsigned __ballot_sync(unsigned, bool is_set) {
   return set;
 }
 template <class T> T __ldcs(const T* from) { return *from; }
+inline float __fdividef(float x, float y) { return x / y; }
 inline void __syncwarp() { __ballot_sync(0xffffffff, false); }
 inline int __popc(unsigned x) { return __builtin_popcount(x); }
 inline int atomicAdd(int* at, int x) { return (*at += x) - x; }
@@ -82,8 +93,24 @@ struct bf16 {
 constexpr float infinity = __builtin_bit_cast(float, 0x7f800000);
 
 constexpr float log2_e = 1.4426950408889634f;
-inline float exp2(float x) { return ::exp2f(x); }
+constexpr float ln_2 = 0.6931471805599453f;
 
 inline int lane() { return static_cast<int>(threadIdx.x % 32); }
+inline int thread_of_warpgroup() { return static_cast<int>(threadIdx.x % 128); }
+inline int warp_of_warpgroup() { return static_cast<int>(threadIdx.x / 32 % 4); }
+inline int warpgroup() { return static_cast<int>(threadIdx.x / 128); }
+template <int count> void give_registers() {}
+template <int count> void take_registers() {}
+
+inline float exp2(float x) { return std::exp2(x); }
+inline float log2(float x) { return std::log2(x); }
+inline float reciprocal_or_zero(float x) { return x == 0.f ? 0.f : 1.f / x; }
+inline u32 pack_bf16(float low, float high) {
+  auto rounded = [](float x) {
+    const u32 bits = __float_as_uint(x);
+    return x != x ? u32{0x7fff} : (bits + 0x7fff + (bits >> 16 & 1)) >> 16;
+  };
+  return rounded(low) | rounded(high) << 16;
+}
 
 }  // namespace tessera

@@ -1,0 +1,87 @@
+#include <tessera/codegen/cuda/contract/finish_text.h>
+
+#include "mlir/Dialect/Arith/IR/Arith.h"
+
+#include <fmt/format.h>
+
+#include <tessera/codegen/cuda/rows/scalar_text.h>
+
+namespace tessera::cuda {
+namespace {
+
+// Into `after` goes what packs result k: two of them in a register, rounded together where they were rounded last.
+void pack_lanes(ValuesText& values, unsigned k, size_t place, Lines& after) {
+  mlir::Value result = values.yield->getOperand(k);
+  auto rounded = result.getDefiningOp<mlir::arith::TruncFOp>();
+  const bool is_wide = rounded && rounded.getIn().getType().isF32();
+  const mlir::Value held = is_wide ? rounded.getIn() : result;
+  const std::string value = values.name_of(held), name = values.names.identifier(values.words.results[k] + "_at");
+  values.chunk.push_back(fmt::format("Vector<{}, {}> {};", type_text(held.getType()), values.schedule.width, name));
+  values.lane.push_back(name + "[i] = " + value + ";");
+  after.push_back(is_wide ? fmt::format("packed[{}] = pack<{}>({});", place, type_text(result.getType()), name)
+                          : fmt::format("packed[{}] = packed_bits({});", place, name));
+}
+
+bool has_16_bits(mlir::Type tensor) {
+  mlir::Type type = mlir::cast<mlir::RankedTensorType>(tensor).getElementType();
+  return type.isBF16() || type.isF16();
+}
+
+// What is rounded to 16 bits needs no more of tanh, and exact ones take longer than the products.
+void use_quick_tanh(std::string& line) {
+  constexpr std::string_view exact = "::tanhf(", quick = "quick_tanh(";
+  for (size_t at = line.find(exact); at != std::string::npos; at = line.find(exact, at + quick.size()))
+    line.replace(at, exact.size(), quick);
+}
+
+}  // namespace
+
+RowSchedule neighbours_along_n(const codegen::Form& form, int width) {
+  RowSchedule made;
+  for (int d = 0; d < form.dims(); ++d) made.row_dims.push_back(d);
+  made.vector_dim = form.dims() - 1;
+  made.width = width;
+  for (int64_t extent : form.extent) made.rows *= extent;
+  return made;
+}
+
+Lines finish_lines(const Contraction& c, const TileSchedule& s, ValuesText& values) {
+  const Addresses& addresses = values.addresses;
+  const int64_t m = c.size(c.m), n = c.size(c.n);
+  const std::vector<unsigned>& sent = s.sent;
+  Lines lines{fmt::format("const {} m = m_first + row;", addresses.offset_type()),
+              fmt::format("const {} n = n_first + column;", addresses.offset_type())};
+  // What the copy engine stores it clips.
+  const bool touches_memory = values.form.in.size() > 1 || sent.size() < values.form.out.size();
+  std::string beyond;
+  if (touches_memory && s.tiles_m * s.tile_m() * (s.pair == TileSchedule::Pair::along_m ? 2 : 1) > m)
+    beyond = fmt::format("m >= {}", m);
+  if (touches_memory && s.tiles_n * s.tile_n * (s.pair == TileSchedule::Pair::along_n ? 2 : 1) > n)
+    beyond += (beyond.empty() ? "" : " || ") + fmt::format("n >= {}", n);
+  if (!beyond.empty()) lines.push_back("if (" + beyond + ") return;");
+  int dim = 0;
+  auto of_tile = [&](const std::string& name) {
+    lines.push_back(fmt::format("const {} {} = {};", addresses.offset_type(), addresses.dim_name(dim++), name));
+  };
+  if (values.form.dims() > c.n.end) of_tile("at_part");
+  for (int d = 0; d < c.batch.count(); ++d) of_tile(fmt::format("at_batch_{}", d + 1));
+  if (values.ends_early()) lines.push_back(fmt::format("const int left = {} - static_cast<int>(n);", n));
+  const auto sum = values.form.body->getArgument(values.form.body->getNumArguments() - 1);
+  values.call_in_lane(sum, "sum[i]");
+  Lines after, last;
+  for (unsigned k = 0; k < values.yield->getNumOperands(); ++k) {
+    const auto place = llvm::find(sent, k);
+    if (place != sent.end()) pack_lanes(values, k, static_cast<size_t>(place - sent.begin()), after);
+    else if (values.is_lane_result(k)) values.write_lanes(k, after);
+    else last.push_back(values.write_once(k, addresses.writer_condition(values.form.out[k], false)));
+  }
+  append(lines, values.row, 0);
+  append(lines, values.neighbours(after), 0);
+  append(lines, last, 0);
+  drop_unused(lines);
+  if (llvm::all_of(c.kernel()->getResultTypes(), has_16_bits))
+    for (std::string& line : lines) use_quick_tanh(line);
+  return lines;
+}
+
+}  // namespace tessera::cuda

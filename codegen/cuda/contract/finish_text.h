@@ -1,0 +1,18 @@
+#pragma once
+// The statements that finish a few neighbours of a contraction's sums, for tile.finish.
+
+#include <vector>
+
+#include <tessera/codegen/cuda/contract/tile_schedule.h>
+#include <tessera/codegen/cuda/rows/values_text.h>
+
+namespace tessera::cuda {
+
+// How the epilogue's kernel lies on threads: each has so many neighbours along N.
+RowSchedule neighbours_along_n(const codegen::Form& form, int width);
+
+// Statements in terms of m_first and n_first, and of at_batch_1, … and at_part, the tile's own. Results that are sent end
+// in `packed`.
+Lines finish_lines(const Contraction& c, const TileSchedule& s, ValuesText& values);
+
+}  // namespace tessera::cuda

@@ -1,0 +1,384 @@
+#include <tessera/codegen/cuda/contract/tile_kernel.h>
+
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/SCF/IR/SCF.h"
+#include "mlir/IR/Verifier.h"
+
+#include <fmt/format.h>
+
+#include <tessera/codegen/cuda/contract/finish_text.h>
+#include <tessera/codegen/cuda/print/print_cuda.h>
+#include <tessera/codegen/cuda/tile/Tile.h>
+#include <tessera/core/error.h>
+
+namespace tessera::cuda {
+namespace {
+
+using namespace mlir;
+using Pair = TileSchedule::Pair;
+
+constexpr int step = TileSchedule::step;
+
+KernelWords of_epilogue(KernelWords words, const Contraction& c, const TileSchedule& s) {
+  words.inputs.erase(words.inputs.begin(), words.inputs.begin() + 2);
+  words.inputs.push_back("sum");
+  words.made_here = 1;
+  if (s.parts > 1) words.dims.push_back("part");
+  for (int d = 0; d < c.batch.count(); ++d)
+    words.dims.push_back(c.batch.count() == 1 ? "batch" : fmt::format("batch_{}", d + 1));
+  words.dims.push_back("m"), words.dims.push_back("n");
+  words.taken = words.dims;
+  for (const char* name :
+       {"a",     "ab",      "at",         "b",          "batch",   "column",  "consumer", "i",       "k",
+        "k_end", "at_part", "at_batch_1", "at_batch_2", "k_first", "left",    "m_first",  "n_first", "packed",
+        "part",  "rank",    "result",     "row",        "s",       "scratch", "shared",   "staged",  "sum",
+        "sums",  "sums_2",  "t",          "tile",       "tiles",   "turns"})
+    if (!llvm::is_contained(words.taken, name)) words.taken.push_back(name);
+  return words;
+}
+
+class Builder {
+ public:
+  Builder(const Contraction& c, const TileSchedule& s, const Epilogue& epilogue, KernelWords words)
+      : c_(c),
+        s_(s),
+        form_(codegen::read_form(epilogue.kernel)),
+        stages_(codegen::make_stages(form_)),
+        neighbours_(neighbours_along_n(form_, s.width())),
+        operand_names_(words.inputs.begin(), words.inputs.begin() + 2),
+        values_(form_, stages_, neighbours_, of_epilogue(std::move(words), c, s)),
+        b_(form_.body->getParentOp()->getContext()) {
+    for (std::string& name : operand_names_) name = values_.names.identifier(name);
+    module_ = ModuleOp::create(b_.getUnknownLoc());
+    lines_ = finish_lines(c, s, values_);
+  }
+
+  OwningOpRef<ModuleOp> build() {
+    b_.setInsertionPointToEnd(module_->getBody());
+    SmallVector<StringRef> about;
+    for (const std::string& line : values_.words.head) about.push_back(line);
+    kernel_ = tile::KernelOp::create(b_, here(), b_.getStringAttr(values_.words.kernel),
+                                     b_.getI64IntegerAttr(s_.cluster()), b_.getStrArrayAttr(about), ArrayAttr());
+    Block& block = kernel_.getBody().emplaceBlock();
+    b_.setInsertionPointToEnd(&block);
+    add_parameters(block);
+    add_shared();
+    rank_ = s_.cluster() > 1 ? tile::ClusterRankOp::create(b_, named("rank"), b_.getI32Type()).getResult() : Value();
+    tiles_ = tile::RasterOp::create(b_, named("tiles"), tile::OrderType::get(b_.getContext()), number(s_.tiles_m),
+                                    number(s_.tiles_n), b_.getI64IntegerAttr(8),
+                                    s_.planes > 1 ? number(s_.planes) : Value());
+    add_producer();
+    add_consumer();
+    check_internal(succeeded(verify(*module_)), "a contraction as a tile kernel does not verify");
+    return std::move(module_);
+  }
+
+ private:
+  // ---- small things ----
+
+  Location here() { return b_.getUnknownLoc(); }
+  Location named(const llvm::Twine& name) { return NameLoc::get(b_.getStringAttr(name)); }
+  Value number(int64_t x) { return arith::ConstantIntOp::create(b_, here(), x, 32); }
+  Value add(Value x, Value y) { return arith::AddIOp::create(b_, here(), x, y); }
+  Value times(Value x, int64_t y) { return y == 1 ? x : arith::MulIOp::create(b_, here(), x, number(y)).getResult(); }
+  // Printed as a variable of that name.
+  Value call(Value x, const llvm::Twine& name) {
+    x.getDefiningOp()->setLoc(named(name));
+    return x;
+  }
+  tile::SmemType smem(std::vector<int64_t> shape, int64_t pitch = 0) {
+    return tile::SmemType::get(b_.getContext(), shape, s_.operands.element, pitch);
+  }
+  // Do the statements speak of it?
+  bool is_mentioned(const std::string& name) const {
+    auto is_part = [](char x) { return llvm::isAlnum(x) || x == '_'; };
+    for (const std::string& line : lines_)
+      for (size_t at = line.find(name); at != std::string::npos; at = line.find(name, at + 1))
+        if ((at == 0 || !is_part(line[at - 1])) &&
+            (at + name.size() == line.size() || !is_part(line[at + name.size()])))
+          return true;
+    return false;
+  }
+
+  // ---- what all roles see ----
+
+  void add_parameters(Block& block) {
+    SmallVector<Attribute> tensors;
+    auto map = [&](const Mapped& tensor, int64_t box_rows, const std::string& name) {
+      SmallVector<int64_t> numbers{static_cast<int64_t>(block.getNumArguments()), tensor.first};
+      numbers.append(tensor.extents.begin(), tensor.extents.end());
+      numbers.append(tensor.strides.begin(), tensor.strides.end());
+      tensors.push_back(b_.getDenseI64ArrayAttr(numbers));
+      return block.addArgument(tile::MapType::get(b_.getContext(), {box_rows, 64}, s_.operands.element, tensor.rank()),
+                               named(name));
+    };
+    auto pointer = [&](Type element, const std::string& name, bool read) {
+      block.addArgument(tile::PointerType::get(b_.getContext(), element, read, !values_.words.writes_elsewhere),
+                        named(name));
+    };
+    a_map_ =
+        map(s_.operands.a.tensor, box_rows(s_.operands.a, s_.tile_m(), s_.pair == Pair::along_n), operand_names_[0]);
+    b_map_ = map(s_.operands.b.tensor, box_rows(s_.operands.b, s_.tile_n, s_.pair == Pair::along_m), operand_names_[1]);
+    const KernelWords& words = values_.words;
+    for (size_t k = 0; k < form_.in.size(); ++k) {
+      Type type = form_.body->getArgument(static_cast<unsigned>(k)).getType();
+      if (auto whole = dyn_cast<RankedTensorType>(type)) type = fuse::body_type(whole.getElementType());
+      if (!values_.is_made_here(k)) pointer(type, words.inputs[k], true);
+    }
+    for (unsigned k = 0; k < form_.out.size(); ++k) {
+      const auto place = llvm::find(s_.sent, k);
+      if (place == s_.sent.end()) pointer(fuse::body_type(values_.result_type(k)), words.results[k], false);
+      else maps_.push_back(map(s_.results[static_cast<size_t>(place - s_.sent.begin())], 64, words.results[k]));
+    }
+    if (values_.checks_indices()) pointer(b_.getI64Type(), "errors", false);
+    kernel_.setTensorsAttr(b_.getArrayAttr(tensors));
+  }
+  // An operand along its rows lies in columns of 64 of them, whose lines are steps of K. A block that brings half brings
+  // half of the lines either way.
+  static int64_t box_rows(const MappedOperand& operand, int64_t rows, bool is_half) {
+    return (operand.along_k ? rows : step) / (is_half ? 2 : 1);
+  }
+
+  std::vector<int64_t> tile_shape(const MappedOperand& operand, int64_t rows) const {
+    return operand.along_k ? std::vector<int64_t>{rows, step} : std::vector<int64_t>{step, rows};
+  }
+  Value shared(const char* name, int64_t count, std::vector<int64_t> shape) {
+    shape.insert(shape.begin(), count);
+    return tile::SharedOp::create(b_, named(name), smem(std::move(shape)), b_.getStringAttr(name));
+  }
+  void add_shared() {
+    a_ = shared("a", s_.stages, tile_shape(s_.operands.a, s_.tile_m()));
+    b_tiles_ = shared("b", s_.stages, tile_shape(s_.operands.b, s_.tile_n));
+    of_each_ = static_cast<int64_t>(s_.sent.size()) * s_.at_once * s_.buffers;
+    if (s_.through_shared) {
+      of_each_ = 1;
+      auto type = tile::SmemType::get(b_.getContext(), {TileSchedule::consumers, 72, 64}, b_.getF32Type(), 0);
+      staged_ = tile::SharedOp::create(b_, named("scratch"), type, b_.getStringAttr("scratch"));
+    } else if (of_each_ > 0) {
+      staged_ = shared("staged", TileSchedule::consumers * of_each_, {64, 64});
+    }
+    ab_ = tile::ChannelOp::create(b_, named("ab"), tile::ChannelType::get(b_.getContext()), b_.getStringAttr("ab"),
+                                  b_.getI64IntegerAttr(s_.stages),
+                                  b_.getI64IntegerAttr(s_.in_turns ? 1 : TileSchedule::consumers));
+  }
+
+  // ---- both roles ----
+
+  tile::RoleOp role(const char* name, int64_t warpgroups, int64_t registers, bool one_thread, const char* index) {
+    auto made = tile::RoleOp::create(b_, here(), b_.getStringAttr(name), b_.getI64IntegerAttr(warpgroups),
+                                     b_.getI64IntegerAttr(registers), one_thread ? b_.getUnitAttr() : UnitAttr());
+    made.getBody().emplaceBlock().addArgument(b_.getI32Type(), index ? named(index) : here());
+    b_.setInsertionPointToEnd(&made.getBody().front());
+    return made;
+  }
+
+  struct Place {
+    Value m, n, part, k_first, k_end;  // not named yet
+    std::vector<Value> batch;
+  };
+  // Starts the loop over this block's tiles; the builder stands in it.
+  Place start_tiles(Value turn) {
+    auto loop = tile::ForTilesOp::create(b_, here(), tiles_, Value(), turn,
+                                         b_.getI64IntegerAttr(turn ? TileSchedule::consumers : 1));
+    Block& body = loop.getBody().emplaceBlock();
+    for (int i = 0; i < (s_.planes > 1 ? 3 : 2); ++i) body.addArgument(b_.getI32Type(), here());
+    b_.setInsertionPointToEnd(&body);
+    auto first = [&](Value at, int64_t extent, bool is_pair) {
+      return times(is_pair ? add(times(at, 2), rank_) : at, extent);
+    };
+    Place place;
+    place.m = first(body.getArgument(0), s_.tile_m(), s_.pair == Pair::along_m);
+    place.n = first(body.getArgument(1), s_.tile_n, s_.pair == Pair::along_n);
+    place.k_first = number(0), place.k_end = number(c_.size(c_.k));
+    Value batch = s_.planes > 1 ? body.getArgument(2) : Value();
+    if (s_.parts > 1) {
+      const bool is_only = s_.planes == s_.parts;
+      place.part = is_only ? batch : arith::RemSIOp::create(b_, here(), batch, number(s_.parts)).getResult();
+      if (!is_only) batch = arith::DivSIOp::create(b_, here(), batch, number(s_.parts));
+      place.k_first = call(times(place.part, s_.part), "k_first");
+      place.k_end = arith::MinSIOp::create(b_, here(), add(place.k_first, number(s_.part)), number(c_.size(c_.k)));
+    }
+    if (c_.batch.count() == 1) place.batch = {batch};
+    if (c_.batch.count() == 2) {
+      const int64_t inner = c_.extent[static_cast<size_t>(c_.batch.end) - 1];
+      place.batch = {arith::DivSIOp::create(b_, here(), batch, number(inner)),
+                     arith::RemSIOp::create(b_, here(), batch, number(inner))};
+    }
+    return place;
+  }
+  void end_tiles(Operation* loop) { b_.setInsertionPointAfter(loop); }
+
+  SmallVector<Value> coordinates(const Mapped& tensor, Value inner, Value outer, const Place& place) {
+    SmallVector<Value> at{inner, outer};
+    for (int d : tensor.batch) at.push_back(place.batch[static_cast<size_t>(d - c_.batch.begin)]);
+    return at;
+  }
+
+  // ---- the role that copies ----
+
+  void add_producer() {
+    OpBuilder::InsertionGuard guard(b_);
+    role("producer", 1, s_.in_turns ? 24 : 40, true, nullptr);
+    Place place = start_tiles(Value());
+    Operation* tiles = b_.getInsertionBlock()->getParentOp();
+    place.m = name_if_computed(place.m, "m_first"), place.n = name_if_computed(place.n, "n_first");
+    auto loop = scf::ForOp::create(b_, named("k"), place.k_first, place.k_end, number(step));
+    b_.setInsertionPointToStart(loop.getBody());
+    Value k = loop.getInductionVar();
+    auto slot =
+        tile::PutOp::create(b_, named("s"), tile::SlotType::get(b_.getContext()), ab_, ValueRange{a_, b_tiles_});
+    load(a_, a_map_, s_.operands.a, s_.tile_m(), s_.pair == Pair::along_n, slot, k, place.m, place);
+    load(b_tiles_, b_map_, s_.operands.b, s_.tile_n, s_.pair == Pair::along_m, slot, k, place.n, place);
+    end_tiles(tiles);
+    tile::DrainOp::create(b_, here(), ab_);
+  }
+  Value name_if_computed(Value x, const char* name) { return x.getDefiningOp() ? call(x, name) : x; }
+
+  void load(Value array, Value map, const MappedOperand& operand, int64_t rows, bool is_half, Value slot, Value k,
+            Value row, const Place& place) {
+    const std::vector<int64_t> shape = tile_shape(operand, rows);
+    Value part = tile::AtOp::create(b_, here(), smem(shape), array, slot);
+    Value inner = operand.along_k ? k : row, outer = operand.along_k ? row : k;
+    if (is_half) {
+      Value first = times(rank_, shape[0] / 2);
+      part = tile::RowsOp::create(b_, here(), smem({shape[0] / 2, shape[1]}, shape[0]), part, first);
+      outer = add(outer, first);
+    }
+    tile::LoadOp::create(b_, here(), part, map, slot, coordinates(operand.tensor, inner, outer, place),
+                         is_half ? b_.getUnitAttr() : UnitAttr());
+  }
+
+  // ---- the role that multiplies ----
+
+  void add_consumer() {
+    OpBuilder::InsertionGuard guard(b_);
+    tile::RoleOp made = role("consumer", TileSchedule::consumers, s_.in_turns ? 240 : 232, false, "consumer");
+    Value consumer = made.getBody().getArgument(0);
+    Value turns;
+    // Where they take turns all tiles have as many steps.
+    const int64_t steps = (std::min(s_.part, c_.size(c_.k)) + step - 1) / step;
+    if (s_.in_turns) {
+      turns = tile::TurnsOp::create(b_, named("turns"), tile::TurnsType::get(b_.getContext()), consumer,
+                                    b_.getI64IntegerAttr(TileSchedule::consumers));
+      auto is_second = arith::CmpIOp::create(b_, here(), arith::CmpIPredicate::eq, consumer, number(1));
+      auto branch = scf::IfOp::create(b_, here(), is_second, false);
+      b_.setInsertionPointToStart(branch.thenBlock());
+      tile::SkipOp::create(b_, here(), ab_, number(steps));
+      b_.setInsertionPointAfter(branch);
+    }
+    Place place = start_tiles(s_.in_turns ? consumer : Value());
+    Operation* tiles = b_.getInsertionBlock()->getParentOp();
+    Value row = s_.in_turns ? Value() : times(consumer, 64 * s_.fragments);  // the first of this one's, in a
+    if (row) place.m = add(place.m, row);
+    const bool sends = !s_.sent.empty();
+    if (sends || is_mentioned("m_first")) place.m = name_if_computed(place.m, "m_first");
+    if (sends || is_mentioned("n_first")) place.n = name_if_computed(place.n, "n_first");
+    name_batch(place);
+    SmallVector<Value> sums = multiply(place, row, turns);
+    if (s_.in_turns) tile::SkipOp::create(b_, here(), ab_, number(steps));
+    finish(sums, place, consumer);
+    end_tiles(tiles);
+    if (sends) tile::WaitStoresOp::create(b_, here());
+  }
+
+  // Variables for what the statements speak of.
+  void name_batch(const Place& place) {
+    for (size_t d = 0; d < place.batch.size(); ++d)
+      name_if_mentioned(place.batch[d], fmt::format("at_batch_{}", d + 1));
+    if (place.part) name_if_mentioned(place.part, "at_part");
+  }
+  void name_if_mentioned(Value x, const std::string& name) {
+    if (!is_mentioned(name)) return;
+    if (auto argument = dyn_cast<BlockArgument>(x)) argument.setLoc(named(name));
+    else call(x, name);
+  }
+
+  SmallVector<Value> multiply(const Place& place, Value row, Value turns) {
+    auto type = [&](int64_t pending) {
+      return tile::FragmentType::get(b_.getContext(), {64, s_.tile_n}, b_.getF32Type(), pending);
+    };
+    SmallVector<Value> sums;
+    for (int f = 0; f < s_.fragments; ++f)
+      sums.push_back(tile::EmptyOp::create(b_, named(f == 0 ? "sums" : fmt::format("sums_{}", f + 1)), type(1)));
+    if (turns) tile::TurnWaitOp::create(b_, here(), turns);
+    auto loop = scf::ForOp::create(b_, named("k"), place.k_first, place.k_end, number(step), sums);
+    {
+      OpBuilder::InsertionGuard guard(b_);
+      b_.setInsertionPointToStart(loop.getBody());
+      auto slot = tile::GetOp::create(b_, named("s"), tile::SlotType::get(b_.getContext()), ab_);
+      auto later = arith::CmpIOp::create(b_, here(), arith::CmpIPredicate::sgt, loop.getInductionVar(), place.k_first);
+      Value b = tile::AtOp::create(b_, here(), smem(tile_shape(s_.operands.b, s_.tile_n)), b_tiles_, slot);
+      SmallVector<Value> next;
+      for (int f = 0; f < s_.fragments; ++f) {
+        Value a = part_of_a(slot, !row ? number(64 * f) : f == 0 ? row : add(row, number(64 * f)));
+        next.push_back(tile::MmaOp::create(b_, sums[static_cast<size_t>(f)].getLoc(), type(1),
+                                           loop.getRegionIterArg(static_cast<unsigned>(f)), a, b, later,
+                                           s_.operands.a.along_k ? UnitAttr() : b_.getUnitAttr(),
+                                           s_.operands.b.along_k ? b_.getUnitAttr() : UnitAttr()));
+      }
+      tile::WaitMmaOp::create(b_, here(), TypeRange{}, b_.getI64IntegerAttr(s_.fragments), Value());
+      auto branch = scf::IfOp::create(b_, here(), later, false);
+      b_.setInsertionPointToStart(branch.thenBlock());
+      tile::ReleaseOp::create(b_, here(), ab_);
+      b_.setInsertionPointAfter(branch);
+      scf::YieldOp::create(b_, here(), next);
+    }
+    if (turns) tile::TurnPassOp::create(b_, here(), turns);
+    SmallVector<Value> whole;
+    for (Value sum : loop.getResults())
+      whole.push_back(
+          tile::WaitMmaOp::create(b_, here(), TypeRange{type(0)}, b_.getI64IntegerAttr(0), sum).getResult());
+    tile::ReleaseOp::create(b_, here(), ab_);
+    return whole;
+  }
+
+  Value part_of_a(Value slot, Value row) {
+    const std::vector<int64_t> shape = tile_shape(s_.operands.a, s_.tile_m());
+    Value whole = tile::AtOp::create(b_, here(), smem(shape), a_, slot);
+    if (s_.operands.a.along_k) return tile::RowsOp::create(b_, here(), smem({64, step}, shape[0]), whole, row);
+    return tile::ColumnsOp::create(b_, here(), smem({step, 64}, step), whole, row);
+  }
+
+  void finish(ValueRange sums, const Place& place, Value consumer) {
+    SmallVector<Value> at{place.n, place.m};
+    for (Value batch : llvm::reverse(place.batch)) at.push_back(batch);
+    if (place.part) at.push_back(place.part);
+    SmallVector<StringRef> text(lines_.begin(), lines_.end());
+    tile::FinishOp::create(b_, here(), sums, staged_, staged_ ? times(consumer, of_each_) : Value(), maps_, at,
+                           b_.getI64IntegerAttr(s_.at_once), b_.getI64IntegerAttr(s_.buffers),
+                           b_.getStrArrayAttr(text));
+  }
+
+  const Contraction& c_;
+  const TileSchedule& s_;
+  const codegen::Form form_;
+  const codegen::Stages stages_;
+  const RowSchedule neighbours_;
+  std::vector<std::string> operand_names_;
+  ValuesText values_;
+  OpBuilder b_;
+  OwningOpRef<ModuleOp> module_;
+  Lines lines_;
+
+  tile::KernelOp kernel_;
+  Value a_map_, b_map_, a_, b_tiles_, staged_, ab_, rank_, tiles_;
+  SmallVector<Value> maps_;
+  int64_t of_each_ = 0;  // tiles for what becomes of the sums, of one warpgroup
+};
+
+}  // namespace
+
+OwningOpRef<ModuleOp> build_tile_kernel(const Contraction& c, const TileSchedule& schedule, const Epilogue& epilogue,
+                                        KernelWords words) {
+  return Builder(c, schedule, epilogue, std::move(words)).build();
+}
+
+std::string tile_kernel_text(const Contraction& c, const TileSchedule& schedule, const Epilogue& epilogue,
+                             KernelWords words) {
+  OwningOpRef<ModuleOp> module = build_tile_kernel(c, schedule, epilogue, std::move(words));
+  FailureOr<std::string> text = print_cuda(*module->getOps<tile::KernelOp>().begin());
+  check_internal(succeeded(text), "a contraction as a tile kernel has no text");
+  return std::move(*text);
+}
+
+}  // namespace tessera::cuda

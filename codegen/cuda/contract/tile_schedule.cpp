@@ -1,0 +1,154 @@
+#include <tessera/codegen/cuda/contract/tile_schedule.h>
+
+#include <algorithm>
+
+#include "mlir/Dialect/Arith/IR/Arith.h"
+
+#include <fmt/format.h>
+
+namespace tessera::cuda {
+namespace {
+
+using Pair = TileSchedule::Pair;
+
+int64_t ceil_div(int64_t x, int64_t y) { return (x + y - 1) / y; }
+
+constexpr int64_t shared_bytes = 232448 - 1024;  // of a block, without barriers
+constexpr int64_t sent_tile = 64 * 64 * 2, scratch_tile = 72 * 64 * 4;
+
+// Little enough to be done in registers, once for each two of a thread's sums: a few sums and products with what belongs
+// to a column or to all.
+bool is_little(const Contraction& c) {
+  for (size_t k = 0; k < c.in.size(); ++k) {
+    if (k == c.a.argument || k == c.b.argument) continue;
+    if (!c.in[k].linear() || c.in[k].stride.empty()) return false;
+    for (Side side : {c.batch, c.m})
+      for (int d = side.begin; d < side.end; ++d)
+        if (c.in[k].stride[static_cast<size_t>(d)] != 0) return false;
+  }
+  int count = 0;
+  for (mlir::Operation& op : c.body()) {
+    if (op.isBeforeInBlock(c.contract_op) || &op == c.contract_op || &op == c.body().getTerminator()) continue;
+    if (mlir::isa<mlir::arith::ConstantOp>(op)) continue;
+    if (!mlir::isa<mlir::arith::AddFOp, mlir::arith::SubFOp, mlir::arith::MulFOp, mlir::arith::NegFOp,
+                   mlir::arith::ExtFOp, mlir::arith::TruncFOp>(op) ||
+        ++count > 4)
+      return false;
+  }
+  return true;
+}
+
+struct Shape {
+  bool in_turns;
+  int fragments, tile_n;
+};
+constexpr Shape shapes[] = {
+    {false, 1, 256}, {true, 2, 192}, {true, 2, 128}, {true, 1, 256}, {true, 1, 128}, {true, 1, 64},
+};
+
+class Chooser {
+ public:
+  Chooser(const Contraction& c, MappedOperands operands)
+      : operands_(std::move(operands)), m_(c.size(c.m)), n_(c.size(c.n)), k_(c.size(c.k)), batch_(c.size(c.batch)) {
+    is_little_ = is_little(c);
+    for (unsigned k = 0; is_little_ && k < c.out.size() && sent_.size() < 3; ++k)
+      if (auto result = map_result(c, k)) sent_.push_back(k), results_.push_back(std::move(*result));
+  }
+
+  std::vector<TileSchedule> all() {
+    for (const Shape& shape : shapes)
+      for (Pair pair : {Pair::none, Pair::along_m, Pair::along_n}) add_parts(shape, pair);
+    std::ranges::stable_sort(found_, {}, &TileSchedule::clocks);
+    return std::move(found_);
+  }
+
+ private:
+  void add_parts(const Shape& shape, Pair pair) {
+    for (int64_t wanted = 1; wanted <= 64; wanted += (wanted + 3) / 4) {
+      TileSchedule s;
+      s.operands = operands_;
+      s.in_turns = shape.in_turns, s.fragments = shape.fragments, s.tile_n = shape.tile_n, s.pair = pair;
+      s.part = ceil_div(ceil_div(k_, wanted), TileSchedule::step) * TileSchedule::step;
+      s.parts = ceil_div(k_, s.part);
+      constexpr int64_t shortest = 256;
+      if (wanted > 1 && (s.part < shortest || s.parts == 1)) continue;
+      // In turns, all tiles take as many steps.
+      if (s.in_turns && s.parts > 1 && ceil_div(k_, TileSchedule::step) % (s.part / TileSchedule::step) != 0) continue;
+      if (s.parts == 1) s.sent = sent_, s.results = results_, s.through_shared = !is_little_;
+      s.tiles_m = ceil_div(m_, s.tile_m() * (pair == Pair::along_m ? 2 : 1));
+      s.tiles_n = ceil_div(n_, s.tile_n * (pair == Pair::along_n ? 2 : 1));
+      s.planes = batch_ * s.parts;
+      if (!lay_out_shared(s)) continue;
+      s.clocks = estimate(s);
+      found_.push_back(std::move(s));
+    }
+  }
+
+  // Buffers for what leaves, then as many stages as there is room for.
+  static bool lay_out_shared(TileSchedule& s) {
+    const auto results = static_cast<int64_t>(s.sent.size());
+    const int64_t stage = static_cast<int64_t>(s.tile_m() + s.tile_n) * TileSchedule::step * 2;
+    const int slices = s.tile_n / 64;
+    // What stands exposed leaves all at once; beside the other's products it may leave piece by piece.
+    s.at_once = !s.in_turns && results == 1 ? slices : 1;
+    s.buffers = s.in_turns ? std::min(slices, 3) : s.at_once == 1 ? 2 : 1;
+    auto left = [&] {
+      return shared_bytes -
+             TileSchedule::consumers * (s.through_shared ? scratch_tile : results * s.at_once * s.buffers * sent_tile);
+    };
+    while (s.buffers > 1 && left() < 4 * stage) --s.buffers;
+    s.stages = static_cast<int>(std::min<int64_t>(left() / stage, 8));
+    return s.stages >= 3;
+  }
+
+  double estimate(const TileSchedule& s) const {
+    const int64_t tiles = s.tiles_m * s.tiles_n * s.planes, pairs = TileSchedule::multiprocessors / s.cluster();
+    const int64_t rounds = ceil_div(tiles, pairs), steps = s.part / TileSchedule::step;
+    const double area = static_cast<double>(s.tile_m()) * s.tile_n;
+    // Of one step, in clocks: products; what shared memory moves for them; what comes from L2.
+    const double products = area * TileSchedule::step / 2048;
+    const double moved = (s.tile_m() + s.tile_n) * 128.0 + s.tile_m() / 64 * 4 * (2048.0 + 32 * s.tile_n);
+    const double brought =
+        ((s.pair == Pair::along_n ? 0.5 : 1) * s.tile_m() + (s.pair == Pair::along_m ? 0.5 : 1) * s.tile_n) * 128;
+    const double clocks = std::max({products, moved / 138, brought / 48});
+    // Of a tile: its products, and what follows them, which one warpgroup does while the other multiplies, or both at once.
+    const double along_k = static_cast<double>(steps) * clocks, end = 500 + area * (s.through_shared ? 0.12 : 0.03);
+    const double tile = s.in_turns ? std::max(along_k, (along_k + end) / 2) : along_k + end;
+    const double run = 1500 + static_cast<double>(rounds) * tile + (s.in_turns ? end : 0);
+    const double adding =
+        s.parts == 1 ? 0 : 4000 + static_cast<double>(m_ * n_ * s.planes) * 8 / 16 / TileSchedule::multiprocessors;
+    return run + adding;
+  }
+
+  const MappedOperands operands_;
+  const int64_t m_, n_, k_, batch_;
+  bool is_little_ = true;  // what follows the product
+  std::vector<unsigned> sent_;
+  std::vector<Mapped> results_;
+  std::vector<TileSchedule> found_;
+};
+
+}  // namespace
+
+int64_t TileSchedule::blocks() const {
+  return std::min(tiles_m * tiles_n * planes, int64_t{multiprocessors} / cluster()) * cluster();
+}
+
+std::vector<TileSchedule> tile_schedules(const Contraction& c) {
+  std::optional<MappedOperands> operands = map_operands(c);
+  if (!operands) return {};
+  return Chooser(c, std::move(*operands)).all();
+}
+
+std::string schedule_text(const TileSchedule& s) {
+  std::string text = fmt::format(
+      "tile {} x {}, two warpgroups {}, steps of {} of K, {} stages; copy engine and wgmma; a along {}; b along {}",
+      s.tile_m(), s.tile_n, s.in_turns ? "in turns" : "together", TileSchedule::step, s.stages,
+      s.operands.a.along_k ? "K" : "rows", s.operands.b.along_k ? "K" : "rows");
+  if (s.pair == Pair::along_m) text += "; pairs along M share b";
+  if (s.pair == Pair::along_n) text += "; pairs along N share a";
+  if (s.parts > 1) text += fmt::format("; K in {} parts of {}", s.parts, s.part);
+  return text + fmt::format("; {} blocks", s.blocks());
+}
+
+}  // namespace tessera::cuda

@@ -1,0 +1,46 @@
+#pragma once
+// How a contraction is laid on blocks where the copy engine brings operands and wgmma multiplies them (sm_90a): one
+// warpgroup of a block copies, two multiply. Decided by shapes and dtypes alone, as other schedules are.
+//
+//   together  both have one tile, 64 rows or more each; its end is exposed, so it is for long K
+//   in turns  each has every other tile of the block: one finishes its sums while the other multiplies
+//
+// Blocks come in pairs that share an operand: each brings half of it to both.
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include <tessera/codegen/cuda/contract/mapped.h>
+
+namespace tessera::cuda {
+
+struct TileSchedule {
+  bool in_turns = false;
+  int fragments = 1;  // of 64 rows, of one warpgroup, below each other
+  int tile_n = 256;
+  enum class Pair { none, along_m, along_n };
+  Pair pair = Pair::none;  // neighbours along M share b, along N share a
+  int stages = 3;
+  bool through_shared = false;  // the sums, to be finished in a loop, four neighbours at a time; else two, in registers
+  int at_once = 1, buffers = 1;  // tiles of 64 columns that leave together, and how often there is room for them
+  int64_t parts = 1, part = 0;   // how many, and K of one: a multiple of `step`
+  std::vector<unsigned> sent;    // results that leave by the copy engine
+  MappedOperands operands;
+  std::vector<Mapped> results;                   // of `sent`
+  int64_t tiles_m = 1, tiles_n = 1, planes = 1;  // pairs count once; a plane is a part of a batch
+  double clocks = 0;                             // estimated
+
+  static constexpr int step = 64, consumers = 2, multiprocessors = 132;
+  int tile_m() const { return 64 * fragments * (in_turns ? 1 : consumers); }
+  int width() const { return through_shared ? 4 : 2; }
+  int cluster() const { return pair == Pair::none ? 1 : 2; }
+  int64_t blocks() const;
+};
+
+// From the one that is thought the fastest on; none where an operand has no map.
+std::vector<TileSchedule> tile_schedules(const Contraction& c);
+
+std::string schedule_text(const TileSchedule& s);  // in a line for people
+
+}  // namespace tessera::cuda

@@ -1,0 +1,128 @@
+#pragma once
+// What becomes of finished sums: whatever a kernel's text does with them, some neighbours of a row at a time. A little is
+// done with them where they are, in registers, two at a time; that is unrolled, and more would not fit beside the sums.
+// What is more goes through shared memory, in a loop.
+
+#include "convert.cuh"
+#include "fragment.cuh"
+#include "vector.cuh"
+
+namespace tessera {
+
+// Two values of 16 bits in a register, the first at the lower address.
+template <class T>
+TESSERA_DEVICE u32 packed_bits(const Vector<T, 2>& x) {
+  static_assert(sizeof(T) == 2, "two of 16 bits");
+  return static_cast<u32>(x[0].bits) | static_cast<u32>(x[1].bits) << 16;
+}
+// The same of values that are rounded to them.
+template <class T>
+TESSERA_DEVICE u32 pack(const Vector<float, 2>& x) {
+  if constexpr (is_same<T, bf16>) return pack_bf16(x[0], x[1]);
+  else return packed_bits(Vector<T, 2>{narrow<T>(x[0]), narrow<T>(x[1])});
+}
+
+// tanh within 4e-6 of its size, without a branch: for results that are rounded to 16 bits.
+TESSERA_DEVICE float quick_tanh(float x) {
+  const float far = 1.f - __fdividef(2.f, 1.f + exp2(2.f * log2_e * x));
+  const float near = x * (1.f - x * x * (1.f / 3));
+  return x < 0.04f && x > -0.04f ? near : far;
+}
+
+template <int results, int at_once, int buffers, int N, class T, class Each, class Send>
+TESSERA_DEVICE void finish_fragment(int before, int below, const Tile<T, 64, 64>* staging, Each& each, Send& send,
+                                    const Fragment<N>& sums) {
+  static_assert(N % (64 * at_once) == 0, "whole tiles");
+#pragma unroll
+  for (int first = 0; first < N; first += 64 * at_once) {
+    const int round = before + first / (64 * at_once);
+    const Tile<T, 64, 64>* tiles = staging + round % buffers * results * at_once;
+    // Of the thread that stores: the others have no groups. The sums before these ended with any of the buffers.
+    if (round == 0) store_wait_read<0>();
+    else store_wait_read<buffers - 1>();
+    warpgroup_sync();
+#pragma unroll
+    for (int c = 0; c < 64 * at_once; c += 16) {
+      u32 packed[results][4];
+#pragma unroll
+      for (int i = 0; i < 4; ++i) {
+        const int r = (first + c) / 2 + 2 * i;
+        u32 of_two[results] = {};
+        each(below + first_row() + i % 2 * 8, first + c + i / 2 * 8 + first_column(),
+             Vector<float, 2>{sums.v[r], sums.v[r + 1]}, of_two);
+#pragma unroll
+        for (int k = 0; k < results; ++k) packed[k][i] = of_two[k];
+      }
+      const int row = warp_of_warpgroup() * 16 + lane() % 16;
+#pragma unroll
+      for (int k = 0; k < results; ++k)
+        put_matrices(chunk_address(tiles[k * at_once + c / 64].address(), row, c % 64 / 8 + lane() / 16), packed[k]);
+    }
+    publish_shared();
+    warpgroup_sync();
+    if (thread_of_warpgroup() == 0) {
+#pragma unroll
+      for (int k = 0; k < results * at_once; ++k) send(k / at_once, tiles[k], below, first + k % at_once * 64);
+      store_commit();
+    }
+  }
+}
+
+// `each(row, column, sums, packed)` is called for every two neighbours of fragments that lie below each other. `results` of
+// what it computes leave by the copy engine: it packs them, they are put into tiles of 64 columns, `at_once` of each, and
+// `send(result, tile, row, column)` stores one. At `staging` lie as many tiles for `buffers` rounds, taken in turn.
+template <int results, int at_once, int buffers, class T, class Each, class Send, int... N>
+TESSERA_DEVICE void finish(const Tile<T, 64, 64>* staging, Each each, Send send, const Fragment<N>&... sums) {
+  int before = 0, below = 0;
+  ((finish_fragment<results, at_once, buffers>(before, below, staging, each, send, sums), before += N / (64 * at_once),
+    below += 64),
+   ...);
+}
+
+template <int N, class Each>
+TESSERA_DEVICE void finish_directly(int below, Each& each, const Fragment<N>& sums) {
+#pragma unroll
+  for (int r = 0; r < N / 2; r += 2)
+    each(below + first_row() + r / 2 % 2 * 8, first_column() + r / 4 * 8, Vector<float, 2>{sums.v[r], sums.v[r + 1]});
+}
+
+// The same where nothing leaves so: `each` writes all of it.
+template <class Each, int... N>
+TESSERA_DEVICE void finish(Each each, const Fragment<N>&... sums) {
+  int below = 0;
+  ((finish_directly(below, each, sums), below += 64), ...);
+}
+
+// ---- through shared memory ----
+
+// 64 x 64 sums, whose lines of 72 begin in other banks.
+using Scratch = Tile<float, 72, 64>;
+
+template <int N, class Each>
+TESSERA_DEVICE void finish_fragment(int below, Scratch& scratch, Each& each, const Fragment<N>& sums) {
+  constexpr int pitch = 72, width = 4, across = 64 / width;
+  float* values = reinterpret_cast<float*>(&scratch);
+#pragma unroll
+  for (int first = 0; first < N; first += 64) {
+    warpgroup_sync();  // what was there is read
+#pragma unroll
+    for (int r = 0; r < 32; r += 2) {
+      float* to = values + (first_row() + r / 2 % 2 * 8) * pitch + first_column() + r / 4 * 8;
+      store(to, Vector<float, 2>{sums.v[first / 2 + r], sums.v[first / 2 + r + 1]});
+    }
+    warpgroup_sync();
+    const int column = thread_of_warpgroup() % across * width;
+#pragma unroll 4
+    for (int row = thread_of_warpgroup() / across; row < 64; row += 128 / across)
+      each(below + row, first + column, load<width>(values + row * pitch + column));
+  }
+}
+
+// `each(row, column, sums)` is called for every four neighbours, and writes what it makes of them.
+template <class Each, int... N>
+TESSERA_DEVICE void finish_through(Scratch& scratch, Each each, const Fragment<N>&... sums) {
+  int below = 0;
+  ((finish_fragment(below, scratch, each, sums), below += 64), ...);
+}
+
+}  // namespace tessera

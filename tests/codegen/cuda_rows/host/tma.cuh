@@ -1,0 +1,105 @@
+#pragma once
+// Stands in for device/tma.cuh. A box lands when its barrier is waited for; a store reads shared memory when its group is
+// waited for: as late as they may.
+
+#include <deque>
+#include <functional>
+#include <vector>
+
+#include "channel.cuh"
+#include "shared.cuh"
+
+namespace tessera {
+
+struct alignas(64) TensorMap {  // as the driver of tests writes it
+  unsigned char* base;
+  long long rank, extents[5], strides[5], box_rows;  // strides in bytes
+};
+
+struct HostBox {
+  const Barrier* barrier;
+  std::function<void()> land;
+};
+inline std::vector<HostBox> host_boxes;
+inline void land_boxes(const Barrier& at) {
+  std::vector<HostBox> others, mine;
+  for (HostBox& box : host_boxes) (box.barrier == &at ? mine : others).push_back(std::move(box));
+  host_boxes = std::move(others);
+  for (HostBox& box : mine) box.land();
+}
+
+// Where 16 bytes lie that would be at `address` but for the swizzle.
+inline u32 swizzled(u32 address) { return address ^ (address >> 7 & 7) << 4; }
+
+// Calls f(element in memory or null, address in shared memory) for a box of lines of 64.
+template <class F> void walk_box(const TensorMap& map, u32 address, std::vector<int> at, F f) {
+  if (static_cast<long long>(at.size()) != map.rank) __builtin_trap();
+  for (int r = 0; r < map.box_rows; ++r)
+    for (int c = 0; c < 64; ++c) {
+      unsigned char* element = map.base;
+      bool inside = true;
+      for (unsigned d = 0; d < at.size(); ++d) {
+        const long long x = at[d] + (d == 0 ? c : d == 1 ? r : 0);
+        inside &= x >= 0 && x < map.extents[d];
+        element += x * (d == 0 ? 2 : map.strides[d]);
+      }
+      f(inside ? element : nullptr, swizzled(address + static_cast<u32>(r * 128 + c * 2)));
+    }
+}
+
+inline void load_box(const TensorMap& map, u32 to, u32 barrier, int rank, std::vector<int> at) {
+  auto* full = reinterpret_cast<Barrier*>(shared_at(barrier, rank));
+  host_boxes.push_back({full, [=, &map] {
+                          walk_box(map, to, at, [&](const unsigned char* element, u32 place) {
+                            if (element) std::memcpy(shared_at(place, rank), element, 2);
+                            else std::memset(shared_at(place, rank), 0, 2);
+                          });
+                          full->landed(static_cast<u32>(map.box_rows * 128));
+                        }});
+}
+
+template <class Part, class... More>
+void load(const Part& to, const TensorMap& map, const Slot& slot, int x, More... more) {
+  for (int block = 0; block < Part::columns / Part::line; ++block)
+    load_box(map, to.address() + static_cast<u32>(block * Part::pitch * 128), shared_address(&slot.full),
+             tessera_host_block->rank, {x + block * Part::line, more...});
+}
+template <int cluster, class Part, class... More>
+void load_to_all(const Part& to, const TensorMap& map, const Slot& slot, int x, More... more) {
+  for (int block = 0; block < Part::columns / Part::line; ++block)
+    for (int rank = 0; rank < cluster; ++rank)
+      load_box(map, to.address() + static_cast<u32>(block * Part::pitch * 128), shared_address(&slot.full), rank,
+               {x + block * Part::line, more...});
+}
+
+struct HostStores {
+  std::deque<std::vector<std::function<void()>>> groups;
+  std::vector<std::function<void()>> open;
+};
+inline HostStores host_stores[2][1024];  // of each thread
+inline HostStores& stores_of_thread() { return host_stores[tessera_host_block->rank][threadIdx.x]; }
+
+template <class T, int rows, int columns, class... More>
+void store(const TensorMap& map, const Tile<T, rows, columns>& from, int x, More... more) {
+  for (int block = 0; block < columns / Tile<T, rows, columns>::line; ++block) {
+    const u32 address = from.address() + static_cast<u32>(block * rows * 128);
+    const int rank = tessera_host_block->rank;
+    const std::vector<int> at{x + block * Tile<T, rows, columns>::line, more...};
+    stores_of_thread().open.push_back([=, &map] {
+      walk_box(map, address, at, [&](unsigned char* element, u32 place) {
+        if (element) std::memcpy(element, shared_at(place, rank), 2);
+      });
+    });
+  }
+}
+inline void store_commit() {
+  stores_of_thread().groups.push_back(std::move(stores_of_thread().open));
+  stores_of_thread().open.clear();
+}
+template <int pending> void store_wait_read() {
+  auto& groups = stores_of_thread().groups;
+  for (; groups.size() > pending; groups.pop_front())
+    for (auto& store : groups.front()) store();
+}
+
+}  // namespace tessera

@@ -1,0 +1,107 @@
+// kernel contract_add_mul_tanh
+//
+//   reads      x 130x72xbf16, weight 200x72xbf16, bias 200xbf16
+//   writes     add_value 130x200xbf16, mul_value 130x200xbf16
+//   moves      151.9 kB, 4.1 MFLOP
+//   schedule   tile 64 x 64, two warpgroups in turns, steps of 64 of K, 8 stages; copy engine and wgmma; a along K; b along K; pairs along M share b; 16 blocks
+//   from       cuda_tile_contract_test.cpp:45  contract add
+//              cuda_tile_contract_test.cpp:46  mul mul mul mul add mul tanh add mul
+#include "rows.cuh"
+#include "tile.cuh"
+
+namespace tessera {
+
+struct contract_add_mul_tanh_55a526fb_shared {
+  Tile<bf16, 64, 64> a[8];
+  Tile<bf16, 64, 64> b[8];
+  Tile<float, 72, 64> scratch[2];
+  Channel<8, 2> ab;
+};
+
+extern "C" __constant__ Launch contract_add_mul_tanh_55a526fb_launch = {384, 2, sizeof(contract_add_mul_tanh_55a526fb_shared), {64, 32}, 2, {
+    {0, 2, 0, {72, 130}, {1, 72}},
+    {1, 2, 0, {72, 200}, {1, 72}}}};
+
+extern "C" __global__ void __cluster_dims__(2, 1, 1) __launch_bounds__(384, 1)
+contract_add_mul_tanh_55a526fb(const TensorMap __grid_constant__ x, const TensorMap __grid_constant__ weight, const bf16* __restrict__ bias,
+     bf16* __restrict__ add_value, bf16* __restrict__ mul_value) {
+  contract_add_mul_tanh_55a526fb_shared& shared = shared_memory<contract_add_mul_tanh_55a526fb_shared>();
+  shared.ab.init(1);
+  publish_barriers<2>();
+  const int rank = cluster_rank();
+  const Raster tiles{2, 4, 8};
+
+  if (warpgroup() == 0) {  // producer
+    give_registers<24>();
+    if (threadIdx.x == 0) {
+      Writer ab(shared.ab);
+      for (int t = blockIdx.x / 2; t < tiles.count(); t += gridDim.x / 2) {
+        const Place at = tiles.at(t);
+        const int m_first = (at.row * 2 + rank) * 64;
+        const int n_first = at.column * 64;
+        for (int k = 0; k < 72; k += 64) {
+          const Slot s = ab.put(bytes_of<Tile<bf16, 64, 64>> + bytes_of<Tile<bf16, 64, 64>>);
+          load(shared.a[s], x, s, k, m_first);
+          load_to_all<2>(rows<32>(shared.b[s], rank * 32), weight, s, k, n_first + rank * 32);
+        }
+      }
+      ab.drain();
+    }
+  } else {  // consumer
+    take_registers<240>();
+    const int consumer = warpgroup() - 1;
+    Reader ab(shared.ab);
+    Turns<2> turns(consumer);
+    if (consumer == 1) ab.skip(2);
+    for (int t = blockIdx.x / 2 + consumer * (gridDim.x / 2); t < tiles.count(); t += gridDim.x / 2 * 2) {
+      const Place at = tiles.at(t);
+      const int m_first = (at.row * 2 + rank) * 64;
+      const int n_first = at.column * 64;
+      Fragment<64> sums;
+      turns.wait();
+      for (int k = 0; k < 72; k += 64) {
+        const int s = ab.get();
+        mma_abt(sums, rows<64>(shared.a[s], 0), shared.b[s], k > 0);
+        mma_wait<1>();
+        if (k > 0) ab.release();
+      }
+      turns.pass();
+      mma_wait<0>(sums);
+      ab.release();
+      ab.skip(2);
+      finish_through(
+          shared.scratch[consumer],
+          [&](int row, int column, const Vector<float, 4>& sum) {
+            const int m = m_first + row;
+            const int n = n_first + column;
+            if (m >= 130 || n >= 200) return;
+            const Vector<bf16, 4> bias_at = load<4>(bias + n);
+            Vector<bf16, 4> add_value_at;
+            Vector<bf16, 4> mul_value_at;
+#pragma unroll
+            for (int i = 0; i < 4; ++i) {
+              const float wide_1 = widen(bias_at[i]);
+              const float add_1 = sum[i] + wide_1;  // cuda_tile_contract_test.cpp:45
+              const bf16 rounded_1 = narrow<bf16>(add_1);
+              add_value_at[i] = rounded_1;
+              const float mul_1 = 0.5f * add_1;  // cuda_tile_contract_test.cpp:46
+              const float mul_2 = add_1 * add_1;
+              const float mul_3 = mul_2 * add_1;
+              const float mul_4 = 0.044715f * mul_3;
+              const float add_2 = add_1 + mul_4;
+              const float mul_5 = 0.7978846f * add_2;
+              const float tanh_1 = quick_tanh(mul_5);
+              const float add_3 = 1.f + tanh_1;
+              const float mul_6 = mul_1 * add_3;
+              const bf16 rounded_2 = narrow<bf16>(mul_6);
+              mul_value_at[i] = rounded_2;
+            }
+            store(add_value + m * 200 + n, add_value_at);
+            store(mul_value + m * 200 + n, mul_value_at);
+          },
+          sums);
+    }
+  }
+}
+
+}  // namespace tessera

@@ -1,0 +1,272 @@
+// Texts of contractions for wgmma and the copy engine, run on the processor with stand-ins for both (cuda_rows/host): maps
+// and descriptors are followed, boxes land and products run as late as they may. Beside the reference; and NVRTC takes them.
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <fstream>
+#include <sstream>
+
+#include <fmt/format.h>
+
+#include <tessera/codegen/cuda/executor/run_program.h>
+#include <tessera/codegen/cuda/runtime/compiler.h>
+#include <tessera/core/error.h>
+#include <tessera/core/ops.h>
+#include <tessera/nn/functional.h>
+#include <tessera/nn/training.h>
+
+#include "tests/codegen/cuda_rows/host_run.h"
+#include "tests/codegen/cuda_rows/programs.h"
+#include "tests/support/compare_executors.h"
+#include "tests/support/host_data.h"
+
+namespace tessera::testing {
+namespace {
+
+namespace fs = std::filesystem;
+
+using Record = std::vector<Tensor> (*)(const MakeInput&);
+
+struct TileProgram {
+  const char* name;
+  Record record;
+};
+
+const TileProgram programs[] = {
+    {"linear",
+     [](const MakeInput& in) {
+       return std::vector{einsum("mk,nk->mn", in("x", bf16, {200, 136}), in("weight", bf16, {264, 136}))};
+     }},
+    {"linear_gelu",  // several results, through shared memory
+     [](const MakeInput& in) {
+       Tensor h =
+           einsum("mk,nk->mn", in("x", bf16, {130, 72}), in("weight", bf16, {200, 72})) + in("bias", bf16, {200});
+       return std::vector{h, nn::gelu(h)};
+     }},
+    {"bias_and_two_results",  // in registers
+     [](const MakeInput& in) {
+       Tensor h = einsum("mk,nk->mn", in("x", f16, {70, 136}), in("weight", f16, {136, 136})) + in("bias", f16, {136});
+       return std::vector{h, h * 0.5};
+     }},
+    {"residual_dropout",
+     [](const MakeInput& in) {
+       Tensor y = einsum("mk,kn->mn", in("x", bf16, {136, 64}), in("weight", bf16, {64, 72}));
+       nn::Training on;
+       return std::vector{in("r", bf16, {136, 72}) + nn::dropout(y, 0.25)};
+     }},
+    {"weight_gradient",  // both along rows, f32 results
+     [](const MakeInput& in) {
+       Tensor g = einsum("kn,km->nm", in("dy", bf16, {600, 136}), in("x", bf16, {600, 72}));
+       return std::vector{in("w", f32, {136, 72}) - 0.1 * cast(g, f32)};
+     }},
+    {"scores",  // two batch dims, views with strides
+     [](const MakeInput& in) {
+       Tensor q = in("q", bf16, {2, 72, 3, 64}), k = in("k", bf16, {2, 72, 3, 64});
+       return std::vector{einsum("bthd,bshd->bhts", q, k) * 0.125};
+     }},
+    {"weighted_values",
+     [](const MakeInput& in) {
+       Tensor p = in("p", bf16, {2, 3, 72, 72}), v = in("v", bf16, {2, 72, 3, 64});
+       return std::vector{einsum("bhts,bshd->bthd", p, v)};
+     }},
+};
+
+RowProgram recorded(const TileProgram& program) {
+  Draw draw(23);
+  return recorded_program(
+      program.name,
+      [&](const std::string&, DType dtype, const Shape& shape) {
+        return random_tensor(draw, dtype, shape, Domain{-1, 1});
+      },
+      [&](const MakeInput& in) { return program.record(in); });
+}
+
+bool is_tiles(const cuda::LoweredProgram& lowered) {
+  return std::ranges::any_of(lowered.kernels,
+                             [](const auto& k) { return k.text.find("tile.cuh") != std::string::npos; });
+}
+
+std::string differences(const RowProgram& made, const std::vector<BufferPtr>& got,
+                        const std::vector<BufferPtr>& expected) {
+  std::string found;
+  for (size_t k = 0; k < got.size(); ++k) {
+    const Tensor& result = made.results[k];
+    found += difference(*got[k], *expected[k], result.dtype(), result.shape().numel(), {64});
+  }
+  return found;
+}
+
+// A product of 16 bits that is widened is not rounded in between, as the reference does: then the kernels of any card are
+// what is compared with.
+bool widens(const RowProgram& made) {
+  return std::ranges::any_of(made.results, [](const Tensor& result) { return result.dtype() == f32; });
+}
+
+std::vector<BufferPtr> by_reference(const RowProgram& made) {
+  std::vector<BufferPtr> arguments = made.arguments;
+  return reference_executor().compile(made.program)->run(made.program, arguments);
+}
+
+std::string differences(const RowProgram& made, const cuda::LoweredProgram& lowered, const HeaderEdit& edit = {}) {
+  return differences(made, run_on_host(lowered, made.program, made.arguments, edit),
+                     widens(made) ? run_on_host(cuda::lower_program(made.program, {}), made.program, made.arguments)
+                                  : by_reference(made));
+}
+
+// A program with one of its schedules.
+struct Scheduled {
+  int program, schedule;
+};
+
+class CudaTileContract : public ::testing::TestWithParam<Scheduled> {};
+
+TEST_P(CudaTileContract, agrees_with_the_reference) {
+  const RowProgram made = recorded(programs[GetParam().program]);
+  const cuda::LoweredProgram lowered = cuda::lower_program(made.program, {"sm_90a", GetParam().schedule});
+  ASSERT_TRUE(is_tiles(lowered));
+  EXPECT_EQ(differences(made, lowered), "") << lowered.kernels[0].text;
+}
+
+std::vector<Scheduled> scheduled() {
+  std::vector<Scheduled> all;
+  for (int k = 0; k < static_cast<int>(std::size(programs)); ++k)
+    for (int schedule : {0, 2 + k}) all.push_back({k, schedule});
+  return all;
+}
+INSTANTIATE_TEST_SUITE_P(programs, CudaTileContract, ::testing::ValuesIn(scheduled()), [](const auto& one) {
+  return std::string(programs[one.param.program].name) + "_" + std::to_string(one.param.schedule);
+});
+
+// The same on a card: launch by launch, then by a graph, with the same bits each time.
+TEST(CudaTileContracts, agree_with_the_reference_on_a_card) {
+  std::string architecture;
+  try {
+    architecture = cuda::use_device().architecture;
+  } catch (const DeviceError&) {
+    GTEST_SKIP() << "no GPU on this host";
+  }
+  for (const TileProgram& program : programs) {
+    const RowProgram made = recorded(program);
+    constexpr int beyond = 1000;  // no such schedule: the kernels of any card
+    std::vector<BufferPtr> arguments = made.arguments;
+    const std::vector<BufferPtr> expected =
+        widens(made) ? cuda::ProgramRunner(cuda::compile_program(made.program, {architecture, beyond}))
+                           .run(made.program, arguments)
+                     : by_reference(made);
+    for (int schedule = 0; schedule < 16; ++schedule) {
+      SCOPED_TRACE(fmt::format("{}, schedule {}", program.name, schedule));
+      cuda::CompiledProgram compiled = cuda::compile_program(made.program, {architecture, schedule});
+      if (!is_tiles(compiled.lowered)) continue;
+      cuda::ProgramRunner runner(std::move(compiled));
+      std::vector<std::string> bits;
+      for (int run = 0; run < 3; ++run) {
+        arguments = made.arguments;
+        const std::vector<BufferPtr> got = runner.run(made.program, arguments);
+        EXPECT_EQ(differences(made, got, expected), "");
+        std::string& all = bits.emplace_back();
+        for (const BufferPtr& result : got) all.append(static_cast<const char*>(result->read()), result->bytes());
+      }
+      EXPECT_TRUE(bits[0] == bits[1] && bits[1] == bits[2]);
+    }
+  }
+}
+
+// Every program in each of its first schedules.
+TEST(CudaTileContracts, nvrtc_takes_them_as_scheduled) {
+  try {
+    cuda::compiler_version();
+  } catch (const DeviceError&) {
+    GTEST_SKIP() << "no NVRTC on this host";
+  }
+  for (const TileProgram& program : programs) {
+    const RowProgram made = recorded(program);
+    for (int schedule = 0; schedule < 8; ++schedule) {
+      const cuda::LoweredProgram lowered = cuda::lower_program(made.program, {"sm_90a", schedule});
+      if (!is_tiles(lowered)) continue;
+      for (const cuda::KernelSource& kernel : lowered.kernels) {
+        const cuda::Cubin cubin = cuda::compile_kernel(kernel.name + ".cu", kernel.text, "sm_90a",
+                                                       cuda::OnRefusal::report, cuda::TextOf::rows);
+        EXPECT_THAT(cubin.facts.refused, ::testing::IsEmpty()) << kernel.text;
+      }
+    }
+  }
+}
+
+// Other cards, and what the copy engine cannot bring, have the kernels of any card.
+TEST(CudaTileContracts, are_for_their_target) {
+  const RowProgram made = recorded(programs[0]);
+  EXPECT_FALSE(is_tiles(cuda::lower_program(made.program, {})));
+  EXPECT_FALSE(is_tiles(cuda::lower_program(made.program, {"sm_89", 0})));
+  const RowProgram odd =
+      recorded({"odd", [](const MakeInput& in) {
+                  return std::vector{einsum("mk,nk->mn", in("x", bf16, {64, 63}), in("y", bf16, {64, 63}))};
+                }});
+  EXPECT_FALSE(is_tiles(cuda::lower_program(odd.program, {"sm_90a", 0})));
+}
+
+TEST(CudaTileContracts, have_a_golden_text) {
+  for (const char* name : {"linear", "linear_gelu"}) {
+    const auto* program =
+        std::ranges::find_if(programs, [&](const TileProgram& p) { return std::string(p.name) == name; });
+    std::string text;
+    for (const cuda::KernelSource& kernel : cuda::lower_program(recorded(*program).program, {"sm_90a", 0}).kernels)
+      text += kernel.text;
+    const fs::path actual = fs::path(TESSERA_CUDA_ACTUAL) / (std::string(name) + ".cu");
+    fs::create_directories(actual.parent_path());
+    std::ofstream(actual) << text;
+    std::ostringstream golden;
+    golden << std::ifstream(fs::path(TESSERA_CUDA_TILE_CONTRACT) / (std::string(name) + ".cu")).rdbuf();
+    EXPECT_EQ(text, golden.str()) << "what it is now: " << actual;
+  }
+}
+
+// A fault in the text or in the device header must be seen, or running texts here proves nothing.
+struct Planted {
+  int program;
+  const char* of_schedule;       // the first whose text says this
+  const char *file, *from, *to;  // file "": the text
+};
+
+class CudaTilePlanted : public ::testing::TestWithParam<Planted> {};
+
+TEST_P(CudaTilePlanted, is_found) {
+  const Planted& planted = GetParam();
+  const RowProgram made = recorded(programs[planted.program]);
+  cuda::LoweredProgram lowered;
+  for (int k = 0; lowered.kernels.empty() || lowered.kernels[0].text.find(planted.of_schedule) == std::string::npos;
+       ++k) {
+    lowered = cuda::lower_program(made.program, {"sm_90a", k});
+    ASSERT_TRUE(is_tiles(lowered)) << "no schedule says " << planted.of_schedule;
+  }
+  const bool in_text = std::string_view(planted.file).empty();
+  if (in_text) {
+    std::string& text = lowered.kernels[0].text;
+    const size_t at = text.find(planted.from);
+    ASSERT_NE(at, std::string::npos) << "the text no longer says " << planted.from << "\n" << text;
+    text.replace(at, std::strlen(planted.from), planted.to);
+  }
+  std::string found;
+  try {
+    found = differences(made, lowered, in_text ? HeaderEdit{} : HeaderEdit{planted.file, planted.from, planted.to});
+  } catch (const std::logic_error& stuck) {
+    found = stuck.what();
+  }
+  EXPECT_NE(found, "");
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    texts, CudaTilePlanted,
+    ::testing::Values(
+        Planted{0, "192, 64> b", "", "k < 136", "k < 128"}, Planted{0, "192, 64> b", "", "{136, 200}", "{136, 192}"},
+        Planted{0, "192, 64> b", "", "n_first + column", "n_first"}, Planted{0, "192, 64> b", "", "rank * 96)", "0)"},
+        Planted{0, "Turns", "shared.cuh", "part.address() + offset, 16, 1024", "part.address() + offset, 16, 512"},
+        Planted{0, "Turns", "shared.cuh", "(chunk ^ (row % 8))", "chunk"},
+        Planted{0, "Turns", "channel.cuh", "channel.empty[i].wait(phase ^ 1)", "channel.empty[i].wait(phase)"},
+        Planted{0, "Turns", "finish.cuh", "store_wait_read<0>()", "store_wait_read<9>()"},
+        Planted{4, "Turns", "shared.cuh", "Part::pitch * 128, 1024)", "1024, 1024)"},
+        Planted{1, "128, 64> b", "finish.cuh", "first + column, load", "column, load"}));
+
+}  // namespace
+}  // namespace tessera::testing

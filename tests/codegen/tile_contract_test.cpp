@@ -1,0 +1,229 @@
+// Contractions as tile kernels, run by the interpreter: every schedule of every layout keeps the protocol and gives the sums
+// that loops in f64 give, whatever the interleaving; and a kernel with one planted fault is caught.
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+
+#include <fmt/format.h>
+
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/IR/MLIRContext.h"
+#include "mlir/IR/Verifier.h"
+
+#include <tessera/codegen/cuda/contract/tile_kernel.h>
+#include <tessera/codegen/cuda/tile/interpreter.h>
+#include <tessera/codegen/cuda/tile/protocol.h>
+#include <tessera/codegen/executor/compile_fuse.h>
+#include <tessera/ir/compile_ir.h>
+
+#include "tests/codegen/cuda/values.h"
+#include "tests/codegen/cuda_contract/programs.h"
+
+namespace tessera::cuda {
+namespace {
+
+using tile::GlobalTensor;
+
+using Product = tessera::testing::ProductShape;
+
+int64_t a_at(const Product& p, int64_t z, int64_t i, int64_t l) {
+  return z * p.m * p.k + (p.a_along_k ? i * p.k + l : l * p.m + i);
+}
+int64_t b_at(const Product& p, int64_t z, int64_t j, int64_t l) {
+  return z * p.n * p.k + (p.b_along_k ? j * p.k + l : l * p.n + j);
+}
+
+Tensor unread(const std::string&, DType dtype, const Shape& shape) {
+  return tensor_from(std::make_shared<tessera::Buffer>(static_cast<size_t>(shape.numel()) * size_of(dtype)), dtype,
+                     shape);
+}
+
+class TileContract : public ::testing::Test {
+ protected:
+  TileContract() {
+    codegen::load_fuse_dialects(context);
+    ir::load_dialects(context);
+    context.loadDialect<tile::TileDialect>();
+    context.getDiagEngine().registerHandler([this](mlir::Diagnostic& d) { said += d.str() + "\n"; });
+  }
+
+  Contraction contraction(const Product& p) {
+    const auto made = tessera::testing::product_program(p, unread);
+    module = ir::import_program(context, made.program);
+    ir::lower_to_fuse(*module, {}, ir::Planes::in_memory);
+    fuse::KernelOp found;
+    module->walk([&](fuse::KernelOp kernel) { found = kernel; });
+    return read_contraction(found);
+  }
+
+  mlir::OwningOpRef<mlir::ModuleOp> build(const Contraction& c, const TileSchedule& s) {
+    place = mlir::ModuleOp::create(mlir::UnknownLoc::get(&context));
+    const Epilogue epilogue =
+        s.parts > 1 ? make_parts(c, s.parts, *place->getBody()) : make_epilogue(c, *place->getBody());
+    KernelWords words;
+    words.kernel = "product", words.inputs = {"x", "y"}, words.results = {"d"};
+    return build_tile_kernel(c, s, epilogue, words);
+  }
+
+  // The largest error as a share of what roundings allow; infinity for NaN, for what is missing, or where it fails.
+  double run(tile::KernelOp kernel, const Product& p, int64_t parts, const tile::Execution& how) {
+    const int64_t planes = p.batch;
+    auto tensor = [&](std::vector<int64_t> extents, uint64_t seed) {
+      if (planes > 1) extents.insert(extents.begin(), planes);
+      int64_t count = 1;
+      for (int64_t extent : extents) count *= extent;
+      GlobalTensor made{std::move(extents), {}};
+      for (uint16_t x : normals(static_cast<size_t>(count), seed)) made.values.push_back(widen(x));
+      return made;
+    };
+    GlobalTensor a = tensor(p.a_along_k ? std::vector{p.m, p.k} : std::vector{p.k, p.m}, 1);
+    GlobalTensor b = tensor(p.b_along_k ? std::vector{p.n, p.k} : std::vector{p.k, p.n}, 2);
+    GlobalTensor d{{1}, {0}};
+    std::vector<double> sums(static_cast<size_t>(planes * p.m * p.n), 0);
+    std::vector<int> times(sums.size(), 0);
+    tile::Execution execution = how;
+    execution.finish = [&](const tile::Finished& f) {
+      const int64_t z = planes > 1 ? f.at[2] : 0;
+      for (int64_t r = 0; r < 64; ++r)
+        for (int64_t c = 0; c < f.columns; ++c) {
+          const int64_t n = f.at[0] + c, m = f.at[1] + r;
+          if (m >= p.m || n >= p.n) continue;
+          const auto at = static_cast<size_t>((z * p.m + m) * p.n + n);
+          sums[at] += f.sums[static_cast<size_t>(r * f.columns + c)];
+          ++times[at];
+        }
+    };
+    const tile::Argument arguments[] = {&a, &b, &d};
+    if (mlir::failed(tile::interpret(kernel, arguments, execution))) return INFINITY;
+    double worst = 0;
+    for (int64_t z = 0; z < planes; ++z)
+      for (int64_t i = 0; i < p.m; ++i)
+        for (int64_t j = 0; j < p.n; ++j) {
+          double sum = 0, size = 0;
+          for (int64_t l = 0; l < p.k; ++l) {
+            const double term = static_cast<double>(a.values[static_cast<size_t>(a_at(p, z, i, l))]) *
+                                b.values[static_cast<size_t>(b_at(p, z, j, l))];
+            sum += term, size += std::abs(term);
+          }
+          const auto at = static_cast<size_t>((z * p.m + i) * p.n + j);
+          const double error = std::abs(sums[at] - sum) / (0x1p-20 * size);
+          worst = std::isnan(error) || times[at] != parts ? INFINITY : std::max(worst, error);
+        }
+    return worst;
+  }
+
+  mlir::MLIRContext context;
+  mlir::OwningOpRef<mlir::ModuleOp> module, place;
+  std::string said;
+};
+
+tile::KernelOp kernel_of(mlir::ModuleOp module) { return *module.getOps<tile::KernelOp>().begin(); }
+
+TEST_F(TileContract, every_schedule_of_every_layout) {
+  int checked = 0;
+  for (bool a_along_k : {true, false})
+    for (bool b_along_k : {true, false}) {
+      const Product p{1, 200, 328, 712, a_along_k, b_along_k, a_along_k ? bf16 : f16};
+      const Contraction c = contraction(p);
+      for (const TileSchedule& s : tile_schedules(c)) {
+        // In parts only once for each shape: the rest of it is the same.
+        if (s.parts > 1 && (s.parts != 2 || s.pair == TileSchedule::Pair::along_n)) continue;
+        SCOPED_TRACE(schedule_text(s));
+        auto built = build(c, s);
+        ASSERT_TRUE(mlir::succeeded(tile::verify_protocol(kernel_of(*built), {}))) << said;
+        EXPECT_LE(run(kernel_of(*built), p, s.parts, {.seed = 3, .blocks = s.cluster() * 2}), 1) << said;
+        ++checked;
+      }
+    }
+  EXPECT_GE(checked, 60);
+}
+
+TEST_F(TileContract, ragged_sizes_and_batches) {
+  const Product products[] = {{1, 8, 8, 8},
+                              {1, 65, 72, 64},
+                              {3, 130, 136, 200},
+                              {2, 264, 72, 264, false, false},
+                              {5, 24, 520, 136, true, false}};
+  for (const Product& p : products) {
+    const Contraction c = contraction(p);
+    int seen = 0;
+    for (const TileSchedule& s : tile_schedules(c)) {
+      if (s.parts > 1 || ++seen > 4) continue;
+      SCOPED_TRACE(fmt::format("{} times {} x {} x {}: {}", p.batch, p.m, p.n, p.k, schedule_text(s)));
+      auto built = build(c, s);
+      ASSERT_TRUE(mlir::succeeded(tile::verify_protocol(kernel_of(*built), {}))) << said;
+      for (uint64_t seed : {1, 2})
+        EXPECT_LE(run(kernel_of(*built), p, 1, {.seed = seed, .blocks = s.cluster() * 3}), 1) << said;
+    }
+    EXPECT_GT(seen, 0);
+  }
+}
+
+// What the copy engine cannot bring has no such schedule.
+TEST_F(TileContract, other_layouts_have_none) {
+  EXPECT_TRUE(tile_schedules(contraction({1, 64, 64, 60})).empty()) << "rows that are not multiples of 16 bytes";
+  EXPECT_FALSE(tile_schedules(contraction({1, 64, 64, 64})).empty());
+  EXPECT_TRUE(tile_schedules(contraction({1, 64, 64, 64, true, true, f32})).empty());
+}
+
+// One op changed or gone: a verifier says so, or the sums do.
+TEST_F(TileContract, faults_are_caught) {
+  struct Fault {
+    const char* what;
+    bool in_turns;
+    void (*plant)(tile::KernelOp);
+  };
+  auto first = [](auto op, tile::KernelOp kernel) {
+    decltype(op) found;
+    kernel.walk([&](decltype(op) one) {
+      if (!found) found = one;
+    });
+    return found;
+  };
+  static const auto find = first;
+  const Fault faults[] = {
+      {"buffers of the other are not passed by", true, [](tile::KernelOp k) { find(tile::SkipOp(), k).erase(); }},
+      {"nobody waits for the turn", true,
+       [](tile::KernelOp k) {
+         find(tile::TurnWaitOp(), k).erase();
+         find(tile::TurnPassOp(), k).erase();
+       }},
+      {"a buffer is freed while a product reads it", true,
+       [](tile::KernelOp k) { find(tile::WaitMmaOp(), k).setPending(4); }},
+      {"a product of the first fragment is not waited for", false,
+       [](tile::KernelOp k) { find(tile::WaitMmaOp(), k).erase(); }},
+      {"each block brings the first half", false,
+       [](tile::KernelOp k) {
+         tile::RowsOp half = find(tile::RowsOp(), k);
+         mlir::OpBuilder b(half);
+         half.getFirstMutable().assign(mlir::arith::ConstantIntOp::create(b, half.getLoc(), 0, 32));
+       }},
+      {"the first product adds to what was there", false,
+       [](tile::KernelOp k) {
+         tile::MmaOp mma = find(tile::MmaOp(), k);
+         mlir::OpBuilder b(mma);
+         mma.getAddMutable().assign(mlir::arith::ConstantIntOp::create(b, mma.getLoc(), 1, 1));
+       }},
+  };
+  const Product p{1, 520, 400, 712};
+  const Contraction c = contraction(p);
+  for (const Fault& fault : faults) {
+    SCOPED_TRACE(fault.what);
+    bool is_caught = false, is_planted = false;
+    for (const TileSchedule& s : tile_schedules(c)) {
+      if (s.in_turns != fault.in_turns || s.parts > 1 || s.pair != TileSchedule::Pair::along_m || is_planted) continue;
+      is_planted = true;
+      auto built = build(c, s);
+      fault.plant(kernel_of(*built));
+      is_caught = mlir::failed(mlir::verify(*built)) || mlir::failed(tile::verify_protocol(kernel_of(*built), {}));
+      for (uint64_t seed = 0; seed < 4 && !is_caught; ++seed)
+        is_caught = !(run(kernel_of(*built), p, 1, {.seed = seed, .blocks = 2}) <= 1);
+    }
+    EXPECT_TRUE(is_planted);
+    EXPECT_TRUE(is_caught);
+  }
+}
+
+}  // namespace
+}  // namespace tessera::cuda
