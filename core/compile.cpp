@@ -3,12 +3,14 @@
 #include <algorithm>
 #include <cstring>
 #include <filesystem>
+#include <optional>
 
 #include <tessera/core/error.h>
 #include <tessera/core/executor.h>
 #include <tessera/core/expect_fused.h>
 #include <tessera/core/fault.h>
 #include <tessera/core/log.h>
+#include <tessera/core/operand_copies.h>
 #include <tessera/core/trace.h>
 
 namespace tessera {
@@ -54,7 +56,7 @@ class DonatedStates {
  public:
   DonatedStates(const Trace::Recorded& recorded, size_t first_state) {
     for (int argument : recorded.program.donor) {
-      if (argument < 0) continue;
+      if (argument < 0 || static_cast<size_t>(argument) - first_state >= recorded.read.size()) continue;
       NodePtr node = Trace::stored(*recorded.read[static_cast<size_t>(argument) - first_state]).node();
       constexpr long slot_and_here = 2;  // anyone else may still read the old value
       if (node.use_count() == slot_and_here) held_.emplace_back(node, std::exchange(node->value, nullptr));
@@ -86,6 +88,7 @@ constexpr size_t many_signatures = 8;
 struct CompiledFunction::Entry {
   Signature signature;
   Trace::Recorded recorded;
+  std::optional<OperandCopies> copies;  // of a mixed precision
   std::shared_ptr<Executable> executable;
   bool checked = false;  // the second call has recorded again and agreed
 };
@@ -106,6 +109,8 @@ std::shared_ptr<CompiledFunction::Entry> CompiledFunction::record(const std::vec
     traced.push_back(trace.argument(arguments[i].dtype(), arguments[i].shape(), "argument " + std::to_string(i)));
   entry->recorded = trace.finish(body_(traced), options_.name, options_.strict);
   entry->recorded.program.strict = options_.strict;
+  entry->recorded.program.precision = options_.precision;
+  if (options_.precision.is_mixed()) entry->copies.emplace(entry->recorded, arguments.size());
   return entry;
 }
 
@@ -140,20 +145,32 @@ std::vector<Tensor> CompiledFunction::call(const std::vector<Tensor>& arguments)
   }
 
   const Trace::Recorded& recorded = entry->recorded;
-  size_t first_state = buffers.size(), result_count = recorded.program.outputs.size() - recorded.written.size();
+  const size_t first_state = buffers.size(),
+               returned = recorded.program.outputs.size() - (entry->copies ? entry->copies->results() : 0),
+               result_count = returned - recorded.written.size();
   for (State* state : recorded.read) buffers.push_back(Trace::stored(*state).buffer(at_));
   for (const NodePtr& node : recorded.captured) buffers.push_back(node->value);
+  if (entry->copies) entry->copies->lend(recorded, buffers);
   DonatedStates donated(recorded, first_state);
   std::vector<BufferPtr> outputs = entry->executable->run(recorded.program, buffers);
   donated.spent();
 
   std::vector<Tensor> results;
-  for (size_t k = 0; k < outputs.size(); ++k) {
+  for (size_t k = 0; k < returned; ++k) {
     const Instruction& from = recorded.program.instructions[static_cast<size_t>(recorded.program.outputs[k])];
     if (k < result_count) results.push_back(tensor_from(outputs[k], from.dtype, from.shape, at_));
     else Trace::store(*recorded.written[k - result_count], outputs[k], at_);
   }
+  if (entry->copies) entry->copies->keep(outputs);
   return results;
+}
+
+void detail::check(const CompileOptions& options, Loc at) {
+  if (options.strict && options.precision.is_mixed())
+    throw ValueError({.code = "T-V147",
+                      .fault = "a strict program rounds where its ops say, so it cannot be " + options.precision.str(),
+                      .at = at,
+                      .hint = "drop .strict, or compile it as f32"});
 }
 
 int64_t CompiledFunction::programs() const { return static_cast<int64_t>(entries_.size()); }

@@ -23,6 +23,7 @@
 #include <vector>
 
 #include <tessera/core/ops.h>
+#include <tessera/core/precision.h>
 
 namespace tessera {
 
@@ -32,6 +33,7 @@ struct CompileOptions {
   std::string name = {};  // what reports call the program; empty: the place of compile(), as "train.cpp:41"
   // Every op rounds to its dtype, as if it ran alone. Otherwise what is narrower than f32 stays f32 inside a kernel.
   bool strict = false;
+  Precision precision = {};  // "f32", "bf16_mixed"; see precision.h
 };
 
 // The untyped half: lives behind every Compiled<F>.
@@ -55,6 +57,8 @@ class CompiledFunction {
 };
 
 namespace detail {
+void check(const CompileOptions&, Loc);  // ValueError for options that exclude each other
+
 template <class T>
 concept Fields = requires(T t) { t.fields([](const char*, auto&) {}); };
 template <class T> inline constexpr bool is_tensor_vector = std::is_same_v<T, std::vector<Tensor>>;
@@ -150,6 +154,7 @@ class Compiled {
 };
 
 template <class F> Compiled<F> compile(F fn, CompileOptions options = {}, Loc at = Loc::here()) {
+  detail::check(options, at);
   return Compiled<F>(std::move(fn), std::move(options), at);
 }
 

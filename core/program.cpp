@@ -136,6 +136,7 @@ std::string mlir_type(const Instruction& i) {
 
 uint64_t Program::hash() const {
   uint64_t h = strict;
+  h = combine(h, static_cast<uint64_t>(precision.policy) << 8 | static_cast<uint64_t>(precision.residual));
   for (const Instruction& i : instructions) {
     h = combine(h, static_cast<uint64_t>(i.op) << 8 | static_cast<uint64_t>(i.dtype));
     for (int64_t d : i.shape) h = combine(h, static_cast<uint64_t>(d));
@@ -155,6 +156,7 @@ bool Program::same_computation(const Program& other) const {
            (planted(Fault::stale_cache_hit) || equal(a.attrs, b.attrs));
   };
   return inputs == other.inputs && outputs == other.outputs && donor == other.donor && strict == other.strict &&
+         precision == other.precision &&
          std::equal(instructions.begin(), instructions.end(), other.instructions.begin(), other.instructions.end(),
                     same);
 }

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include <tessera/core/node.h>
+#include <tessera/core/precision.h>
 
 namespace tessera {
 
@@ -30,7 +31,8 @@ struct Program {
   // donor[k] = i: output k is the new value of the State whose old value is argument i; −1: none. The executor may
   // write output k into argument i's buffer if it holds the only reference.
   std::vector<int> donor;
-  bool strict = false;  // every op rounds to its dtype, also inside a kernel (D18)
+  bool strict = false;       // every op rounds to its dtype, also inside a kernel (D18)
+  Precision precision = {};  // what is rounded beside
 
   // Identity of the computation: ops, attributes, shapes, dtypes, wiring, policy. No names, no locations, and not what
   // is expected of how it is computed.

@@ -1,5 +1,6 @@
 #include <tessera/core/reference.h>
 
+#include <tessera/core/convert.h>
 #include <tessera/core/error.h>
 #include <tessera/core/reference_ops.h>
 
@@ -55,6 +56,16 @@ void run_op(const reference::Call& call) {
 }
 // clang-format on
 
+// What a contraction reads under bf16_mixed.
+BufferPtr rounded_to_bf16(const Buffer& wide) {
+  const auto count = static_cast<int64_t>(wide.bytes() / size_of(DType::f32));
+  std::vector<uint16_t> narrow(static_cast<size_t>(count));
+  convert(wide.data(), DType::f32, narrow.data(), DType::bf16, count);
+  auto rounded = std::make_shared<Buffer>(wide.bytes());
+  convert(narrow.data(), DType::bf16, rounded->data(), DType::f32, count);
+  return rounded;
+}
+
 class ReferenceExecutable : public Executable {
  public:
   explicit ReferenceExecutable(const Program& program) : last_use_(program.instructions.size()) {
@@ -83,6 +94,8 @@ class ReferenceExecutable : public Executable {
         types.push_back(&program.instructions[static_cast<size_t>(input)]);
         operands.push_back(values[static_cast<size_t>(input)]);
       }
+      if (program.precision.is_mixed() && instruction.op == Op::Contract && instruction.dtype == DType::f32)
+        for (BufferPtr& operand : operands) operand = rounded_to_bf16(*operand);
       values[i] = run_reference(instruction, types, operands);
       for (const int input : instruction.inputs)
         if (last_use_[static_cast<size_t>(input)] == static_cast<int>(i)) values[static_cast<size_t>(input)].reset();

@@ -30,8 +30,12 @@ void State::assign(Operand value) {
                       .at = value.at(),
                       .operands = {{"value", describe(*next.node())}},
                       .hint = "cast() the value, so that the rounding is written down"});
-  if (Trace* trace = Trace::current()) trace->write(*this, std::move(next));
-  else value_ = std::move(next);
+  if (Trace* trace = Trace::current()) {
+    trace->write(*this, std::move(next));
+    return;
+  }
+  value_ = std::move(next);
+  ++version_;
 }
 
 }  // namespace tessera

@@ -33,6 +33,7 @@ void evaluate_captured(const std::vector<NodePtr>& outputs, const Trace* trace) 
 
 Trace::Trace() : outer_(trace_of_thread), outer_calls_(RandomPoint::capture()) {
   check_none({});
+  generator();  // its States begin outside of any recording
   trace_of_thread = this;
   restart_random_calls();
 }
@@ -106,9 +107,11 @@ Trace::Recorded Trace::finish(const std::vector<Tensor>& results, std::string na
 }
 
 const Tensor& Trace::stored(const State& state) { return state.value_; }
+uint64_t Trace::version(const State& state) { return state.version_; }
 
 // The node that held the old value serves for the new one if nobody else has it: a step replaces hundreds of them.
 void Trace::store(State& state, BufferPtr value, Loc at) {
+  ++state.version_;
   const NodePtr& node = state.value_.node();
   if (node.use_count() == 1 && node->op == Op::Input && node->label.empty()) {
     node->value = std::move(value);

@@ -67,6 +67,9 @@ bool stop_wanted() { return interrupted != 0; }
 void add_flags(CLI::App& app, RunFlags& flags) {
   app.option_defaults()->always_capture_default();
   app.add_option("--device", flags.device, "where to compute")->check(CLI::IsMember({"cpu", "cuda"}));
+  app.add_option("--precision", flags.precision,
+                 "of the training step: bf16_mixed multiplies in bf16, weights stay f32")
+      ->check(CLI::IsMember({"f32", "bf16_mixed"}));
   app.add_option("--steps", flags.steps, "training steps")->check(positive);
   app.add_option("--seed", flags.seed, "of the first weights, the order of the data and every draw");
   app.add_flag("--resume", flags.resume, "go on from the latest checkpoint in --out");

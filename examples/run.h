@@ -23,6 +23,7 @@ namespace tessera::examples {
 
 struct RunFlags {
   std::string device = "cpu";
+  std::string precision = "f32";  // of the training step; what is trained is f32, and is judged in f32
   int64_t steps = 0;
   uint64_t seed = 0;
   bool resume = false;

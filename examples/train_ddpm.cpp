@@ -133,7 +133,7 @@ void train(const Flags& flags) {
         average.update();
         return loss;
       },
-      {.name = "train_ddpm"});
+      {.name = "train_ddpm", .precision = Precision(flags.run.precision)});
   auto schedule = optim::cosine(
       {.peak = flags.lr, .warmup = std::min<int64_t>(100, flags.run.steps / 10), .total = flags.run.steps + 1});
   fmt::print("{} parameters, {} pictures, batch {}\n", model.parameter_count(), training.size(), flags.batch);

@@ -100,7 +100,7 @@ void train(const Flags& flags) {
         opt.step(optim::clip_grad_norm(grad(loss, model.parameters()), 1.0).grads, lr);
         return loss;
       },
-      {.name = "train_gpt"});
+      {.name = "train_gpt", .precision = Precision(flags.run.precision)});
   auto schedule = optim::cosine(
       {.peak = flags.lr, .warmup = std::min<int64_t>(200, flags.run.steps / 6), .total = flags.run.steps + 1});
   fmt::print("{} parameters, {} bytes of text, batch {}×{}\n", model.parameter_count(), training.size(), flags.batch,

@@ -46,7 +46,7 @@ void train(const Flags& flags) {
         opt.step(optim::clip_grad_norm(grad(loss, model.parameters()), 1.0).grads, lr);
         return loss;
       },
-      {.name = "train_vit"});
+      {.name = "train_vit", .precision = Precision(flags.run.precision)});
   auto schedule = optim::cosine(
       {.peak = flags.lr, .warmup = std::min<int64_t>(200, flags.run.steps / 10), .total = flags.run.steps + 1});
   fmt::print("{} parameters, {} pictures, batch {}\n", model.parameter_count(), training.size(), flags.batch);

@@ -21,7 +21,7 @@ void load_dialects(mlir::MLIRContext& context);
 
 // One function `@program`, arguments and results in the order of the Program. Argument i carries
 // `tsr.name = "label"`; results carry `tsr.donor = i : i64` where Program::donor says so, the
-// function `tsr.strict` where every op shall round.
+// function `tsr.strict` where every op shall round, `tsr.mixed = bf16` and `tsr.residual` under a mixed precision.
 mlir::OwningOpRef<mlir::ModuleOp> import_program(mlir::MLIRContext& context, const Program& program);
 
 // Runs the pipeline in place and says what was decided about planes and what was not fused. `on_pass(name, module)` is called after each pass that

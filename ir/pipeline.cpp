@@ -20,12 +20,14 @@ void build_pipeline(mlir::OpPassManager& passes, Planes planes) {
   function.addPass(createDecompose());         // after all that looks for normal forms
   function.addPass(createSplitReduce());       // what decomposition reduces too
   function.addPass(createLegalizeContract());  // makes pads and views, which the next two clean up
+  function.addPass(createMmaPrecision());      // sees all that contractions read; CSE then leaves one rounding of each
   function.addPass(createSimplify());          // what decomposition left behind
   function.addPass(mlir::createCSEPass());     // equal ops become one value before ops choose kernels
   if (planes == Planes::derived)
     function.addPass(createDerivePlanes());  // takes ops away that would choose kernels of their own
   function.addPass(createRecompute());       // after CSE, which would join its copies again
   function.addPass(createFormKernels());
+  function.addPass(createStoragePrecision());  // what lies between kernels is known now
 }
 
 void register_passes() {

@@ -14,7 +14,8 @@ namespace tessera::ir {
 mlir::remark::detail::Remark::Arg about(llvm::ArrayRef<mlir::Operation*> ops);
 mlir::remark::detail::Remark::Arg because_of(mlir::Operation* op);
 
-// While it lives, remarks of the context go into `out`: all of category `plane`, what was missed of `fusion`.
+// While it lives, remarks of the context go into `out`: all of category `plane`, what was missed of `fusion`
+// and `precision`.
 class CollectRemarks {
  public:
   CollectRemarks(mlir::MLIRContext& context, std::vector<Remark>& out);

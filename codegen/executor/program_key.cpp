@@ -61,6 +61,8 @@ std::string program_key(const Program& program, std::string_view device) {
   bytes.add(program.outputs);
   bytes.add(program.donor);
   bytes.add(program.strict);
+  bytes.add(program.precision.policy);
+  bytes.add(program.precision.residual);
   return blake3_hex(bytes.all());
 }
 

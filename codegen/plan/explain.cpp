@@ -55,9 +55,9 @@ void add_once(std::vector<std::string>& list, const std::string& item) {
   if (!item.empty() && std::find(list.begin(), list.end(), item) == list.end()) list.push_back(item);
 }
 
-std::string join(const std::vector<std::string>& list, size_t most) {
+std::string join(const std::vector<std::string>& list, size_t most, const char* between = ", ") {
   std::string out;
-  for (size_t k = 0; k < std::min(list.size(), most); ++k) out += (k ? ", " : "") + list[k];
+  for (size_t k = 0; k < std::min(list.size(), most); ++k) out += (k ? between : "") + list[k];
   return list.size() > most ? out + fmt::format(" and {} more", list.size() - most) : out;
 }
 
@@ -167,6 +167,28 @@ std::string planes_text(const Plan& plan, const Program& recorded) {
   return fmt::format("\nplanes: {} kernels derived, {} things missed\n", derived, missed) + by_module.str();
 }
 
+// Which formats each kernel reads, multiplies, sums in and writes, and what stayed wide.
+std::string precision_text(const Plan& plan, const Program& recorded) {
+  if (!recorded.precision.is_mixed()) return "";
+  auto row = [](const std::string& name, const PlanTypes& types) {
+    return fmt::format("  {:<46} {:<10} {:<10} {:<6} {}\n", name, types.reads, types.multiplies, types.sums,
+                       types.writes);
+  };
+  std::vector<std::string> rows;
+  for (const PlanLaunch& launch : plan.launches)
+    if (launch.what == PlanLaunch::What::kernel) add_once(rows, row(kernel_name(plan, launch), launch.types));
+  std::string text = fmt::format("\nprecision {}:\n", recorded.precision.str()) +
+                     row("kernel", {"reads", "multiplies", "sums", "writes"}) + join(rows, rows.size(), "");
+  RemarksByModule by_module;
+  int wide = 0;
+  for (const ir::Remark& remark : plan.remarks) {
+    if (remark.category != "precision") continue;
+    ++wide;
+    by_module.add(recorded, remark.ops.empty() ? -1 : remark.ops.front(), remark.text + ": " + remark.reason);
+  }
+  return wide == 0 ? text : text + fmt::format("\nnot narrow: {} values\n", wide) + by_module.str();
+}
+
 std::string edited_text(const Plan& plan) {
   std::string text;
   for (const ir::Remark& remark : plan.remarks)
@@ -239,7 +261,8 @@ std::string explain(const Plan& plan, const Program& recorded) {
       if (!row.guests.empty()) text += fmt::format("         with {}\n", join(row.guests, 3));
     }
   }
-  return text + edited_text(plan) + planes_text(plan, recorded) + missed_text(plan, recorded);
+  return text + precision_text(plan, recorded) + edited_text(plan) + planes_text(plan, recorded) +
+         missed_text(plan, recorded);
 }
 
 std::string kernel_table(const Plan& plan, const Program& recorded) {

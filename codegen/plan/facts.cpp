@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "llvm/ADT/StringExtras.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 
 #include <tessera/codegen/cpu/launch.h>
@@ -77,6 +78,27 @@ std::vector<PlanWrite> writes_of(Block& body) {
         {-1, origin_of(value.getLoc()), cast<RankedTensorType>(result.getType()).getNumElements(), is_part, infinite});
   }
   return writes;
+}
+
+PlanTypes types_of(Operation& op) {
+  struct Formats {
+    std::vector<std::string> names;
+    void add(Type type) {
+      if (auto tensor = dyn_cast<RankedTensorType>(type)) type = tensor.getElementType();
+      if (!isa<FloatType>(type)) return;
+      const std::string found(name(dtype_of_type(type)));
+      if (!llvm::is_contained(names, found)) names.push_back(found);
+    }
+    std::string str() const { return llvm::join(names, ", "); }
+  } reads, multiplies, sums, writes;
+  if (!isa<fuse::KernelOp, fuse::CascadeOp>(op)) return {};
+  for (Value input : op.getOperands()) reads.add(input.getType());
+  for (Value result : op.getResults()) writes.add(result.getType());
+  for (Operation& inner : op.getRegion(0).front()) {
+    if (auto contract = dyn_cast<fuse::ContractOp>(inner)) multiplies.add(contract.getLhs().getType());
+    if (isa<fuse::ContractOp, fuse::ReduceOp>(inner)) sums.add(inner.getResult(0).getType());
+  }
+  return {reads.str(), multiplies.str(), sums.str(), writes.str()};
 }
 
 std::vector<PlanCheck> index_checks(Block& body) {

@@ -22,6 +22,7 @@ std::vector<PlanCheck> index_checks(mlir::Block& body);       // of its fuse.loa
 PlanCheck library_check(fuse::LibraryOp op);                  // of a scatter's indices
 std::vector<int64_t> library_parameters(fuse::LibraryOp op);  // as runtime/library.h wants them
 std::vector<PlanWrite> writes_of(mlir::Block& body);          // one per result; without the values
+PlanTypes types_of(mlir::Operation& op);                      // of a kernel or cascade
 bool holds_contract(fuse::KernelOp kernel);
 int64_t bytes_of_type(mlir::Type tensor);
 int64_t flops_of(fuse::KernelOp kernel);

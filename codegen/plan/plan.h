@@ -44,6 +44,12 @@ struct PlanWrite {
   bool infinite_by_text = false;  // the kernel holds an infinite constant: an infinity may be meant
 };
 
+// Float formats, for reports: "bf16, f32".
+struct PlanTypes {
+  std::string reads, multiplies, sums,
+      writes;  // multiplies: what its contractions take; sums: what they and reductions give
+};
+
 struct PlanLaunch {
   enum class What : int { kernel, copy, library };
   What what = What::kernel;
@@ -61,6 +67,7 @@ struct PlanLaunch {
   // For reports.
   std::vector<int> ops;
   int64_t bytes = 0, flops = 0;
+  PlanTypes types;
 };
 
 struct Plan {

@@ -16,8 +16,9 @@ NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(PlanValue, place, number, bytes, offset, type
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(PlanKernel, key, symbol, name, kind)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(PlanCheck, word, extent, dim, op)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(PlanWrite, value, op, elements, is_part, infinite_by_text)
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(PlanTypes, reads, multiplies, sums, writes)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(PlanLaunch, what, kernel, library, values, reads, writes, parameters, joins, tasks,
-                                   scratch, checks, error_words, ops, bytes, flops)
+                                   scratch, checks, error_words, ops, bytes, flops, types)
 
 namespace {
 

@@ -4,6 +4,7 @@
 
 #include <tessera/ir/form/atoms.h>
 #include <tessera/ir/fuse/Fuse.h>
+#include <tessera/ir/precision.h>
 #include <tessera/ir/tsr/Tsr.h>
 
 namespace tessera::ir {
@@ -42,9 +43,11 @@ bool stands_alone(Operation* op) {
                    tsr::DynamicUpdateSliceOp, tsr::ArgSortOp, tsr::ArgMaxOp, tsr::ArgMinOp, tsr::ScanOp>(op);
 }
 
+bool is_widening(Operation* op) { return llvm::isa<tsr::CastOp>(op) && op->hasAttr(of_policy); }
+
 Value base_of(Value value) {
   while (Operation* op = value.getDefiningOp()) {
-    if (!is_view(op)) break;
+    if (!is_view(op) && !is_widening(op)) break;
     value = op->getOperand(0);
   }
   return value;
@@ -65,7 +68,7 @@ llvm::SmallVector<Value, 2> whole_operands(Operation* op) {
 bool is_written_in_place(Value part) {
   Operation* view = part.getDefiningOp();
   Operation* from = base_of(part).getDefiningOp();
-  if (!view || !is_view(view) || !from || !part.hasOneUse()) return false;
+  if (!view || view == from || !from || !part.hasOneUse()) return false;
   for (Value x = part; x.getDefiningOp() != from; x = x.getDefiningOp()->getOperand(0))
     if (moves_elements(x.getDefiningOp()) || !x.getDefiningOp()->getOperand(0).hasOneUse()) return false;
   return !stands_alone(from);
@@ -77,7 +80,8 @@ FreeOps::FreeOps(mlir::Block& block) {
   for (Operation& op : block) {
     const bool of_free_alone = is_elementwise(&op) && op.getNumOperands() > 0 &&
                                llvm::all_of(op.getOperands(), [&](Value x) { return is_free(base_of(x)); });
-    if (is_view(&op) || llvm::isa<tsr::ConstantOp, tsr::IotaOp>(op) || of_free_alone) free_.insert(&op);
+    if (is_view(&op) || is_widening(&op) || llvm::isa<tsr::ConstantOp, tsr::IotaOp>(op) || of_free_alone)
+      free_.insert(&op);
   }
   for (Operation& op : block) {
     for (Value whole : whole_operands(&op)) store(whole);
@@ -89,9 +93,12 @@ FreeOps::FreeOps(mlir::Block& block) {
     auto contract = llvm::dyn_cast<tsr::ContractOp>(op);
     if (llvm::isa<tsr::PadOp, tsr::ConcatOp, tsr::FoldOp>(op) || moves_elements(&op) ||
         (contract && !contract.getWindows().empty()))
-      for (Value operand : op.getOperands())
+      for (Value operand : op.getOperands()) {
+        if (Operation* from = operand.getDefiningOp(); contract && from && is_widening(from))
+          operand = from->getOperand(0);
         if (reshapes_free_value(operand) || (llvm::isa<tsr::ConcatOp>(op) && is_written_in_place(operand)))
           store(operand);
+      }
   }
 }
 

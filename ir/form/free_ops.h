@@ -1,6 +1,6 @@
 #pragma once
-// Free ops: views, constants, iotas, and elementwise functions of those alone. They have no kernel of their own; every
-// kernel that uses one computes it again from coordinates. A few must exist in memory all the same, because a reader
+// Free ops: views, the widenings of a mixed precision, constants, iotas, and elementwise functions of the last two alone.
+// They have no kernel of their own; every kernel that uses one computes it again from coordinates. A few must exist in memory all the same, because a reader
 // wants a whole tensor: those are `stored` and become kernels.
 
 #include "llvm/ADT/DenseSet.h"
@@ -14,7 +14,8 @@ bool moves_elements(mlir::Operation*);         // a view that is no bijection of
 bool moves_dim(mlir::Operation*, size_t dim);  // whether one of those touches this dim of its operand
 // A reshape whose extents do not factor, [4, 6] to [8, 3]: it reads only what lies in memory.
 bool is_opaque_reshape(mlir::Operation*);
-mlir::Value base_of(mlir::Value value);  // what a chain of views looks at
+bool is_widening(mlir::Operation*);      // what tsr-mma-precision puts before contractions: they read the narrow value
+mlir::Value base_of(mlir::Value value);  // what a chain of views and widenings looks at
 bool is_elementwise(mlir::Operation*);
 // Ops that are kernels or library calls of their own and share them with nobody.
 bool stands_alone(mlir::Operation*);

@@ -10,6 +10,7 @@
 
 #include <tessera/core/error.h>
 #include <tessera/ir/form/order.h>
+#include <tessera/ir/precision.h>
 #include <tessera/ir/tsr/Tsr.h>
 
 namespace tessera::ir {
@@ -23,7 +24,8 @@ constexpr size_t most_ops = 160;  // of one kernel: bounds the cost of one attem
 
 class Partition {
  public:
-  Partition(mlir::Block& block, FreeOps& free) : block_(block), free_(free) {}
+  Partition(mlir::Block& block, FreeOps& free)
+      : block_(block), free_(free), is_mixed_(mixed_precision(block.getParentOp()).has_value()) {}
 
   // False when an op alone has no space; what it reads is stored by then, which makes more ops.
   bool collect() {
@@ -241,8 +243,16 @@ class Partition {
   // A contraction writes each result once more for every kernel that goes on from it. So it takes ops that end in a
   // reduction elsewhere only where that adds no result.
   bool adds_results(const Part& contraction, llvm::ArrayRef<int> ops, const Space& joined) const {
-    return joined.outputs.size() > contraction.space.outputs.size() &&
+    return count_results(joined) > count_results(contraction.space) &&
            llvm::any_of(ops, [&](int op) { return feeds_reduction_[static_cast<size_t>(op)] != 0; });
+  }
+
+  // Under a mixed precision a result and its rounding are written as one.
+  int64_t count_results(const Space& space) const {
+    return llvm::count_if(space.outputs, [&](Value output) {
+      auto cast = output.getDefiningOp<tsr::CastOp>();
+      return !is_mixed_ || !cast || !llvm::is_contained(space.outputs, cast.getX());
+    });
   }
 
   // All elementwise ops that follow from a contraction and need no other kernel first, at once: taken one by one, the
@@ -362,6 +372,7 @@ class Partition {
 
   mlir::Block& block_;
   FreeOps& free_;
+  bool is_mixed_;
   std::vector<Operation*> ops_;
   llvm::DenseMap<Operation*, int> index_;
   std::vector<llvm::SmallVector<int, 4>> producers_, consumers_;

@@ -86,6 +86,10 @@ mlir::OwningOpRef<mlir::ModuleOp> import_program(mlir::MLIRContext& context, con
   b.setInsertionPointToEnd(module->getBody());
   auto function = mlir::func::FuncOp::create(b, b.getUnknownLoc(), "program", b.getFunctionType(arguments, results));
   if (program.strict) function->setAttr("tsr.strict", b.getUnitAttr());
+  if (program.precision.is_mixed()) {
+    function->setAttr("tsr.mixed", mlir::TypeAttr::get(b.getBF16Type()));
+    function->setAttr("tsr.residual", mlir::TypeAttr::get(element_type(b, program.precision.residual)));
+  }
   mlir::Block* body = function.addEntryBlock();
   b.setInsertionPointToEnd(body);
 

@@ -282,4 +282,66 @@ def FormKernels : Pass<"form-kernels", "::mlir::func::FuncOp"> {
                            "::tessera::fuse::FuseDialect"];
 }
 
+def MmaPrecision : Pass<"tsr-mma-precision", "::mlir::func::FuncOp"> {
+  let summary = "Contractions read their operands rounded";
+  let description = [{
+    Problem: under a mixed precision the units for products take narrow operands, while every op says f32.
+
+    Before:
+    ```mlir
+    func.func @program(%x: tensor<4x8xf32>, %w: tensor<2x3x8xf32>) -> tensor<4x2x3xf32> attributes {tsr.mixed = bf16} {
+      %0 = tsr.exp %x : tensor<4x8xf32>
+      %1 = tsr.reshape %w : (tensor<2x3x8xf32>) -> tensor<6x8xf32>
+      %2 = tsr.contract "mk,nk->mn" %0, %1 windows [] : (tensor<4x8xf32>, tensor<6x8xf32>) -> tensor<4x6xf32>
+      %3 = tsr.reshape %2 : (tensor<4x6xf32>) -> tensor<4x2x3xf32>
+      return %3 : tensor<4x2x3xf32>
+    }
+    ```
+    After: %0 and %w are cast to bf16, the reshape is one of bf16, and %2 reads both widened again, so that its kernel reads
+    bf16 and sums in f32 (a widening has no kernel). The rounding goes behind views to where the value is
+    made; after CSE each is rounded once, for its gradients' contractions too. Results are not rounded.
+
+    Not handled: a contraction of which a user widened an operand from another format; it stays as it is.
+    Order: when contractions have all their operands, with pads and sums; before CSE and planes.
+  }];
+  let dependentDialects = ["::tessera::tsr::TsrDialect"];
+}
+
+def StoragePrecision : Pass<"fuse-storage-precision", "::mlir::func::FuncOp"> {
+  let summary = "What kernels leave for others lies in memory with fewer bits";
+  let description = [{
+    Problem: under a mixed precision a kernel would write f32 for readers that round it, and some values twice.
+
+    Before:
+    ```mlir
+    func.func @program(%x: tensor<8xf32>) -> tensor<8xf32> attributes {tsr.mixed = bf16} {
+      %0 = fuse.kernel "exp" dims [8] outer 1 ins(%x : tensor<8xf32>) at [affine_map<(d0) -> (d0)>]
+          outs at [affine_map<(d0) -> (d0)>] {
+      ^bb0(%v: f32):
+        %e = math.exp %v : f32
+        fuse.yield %e : f32
+      } -> tensor<8xf32>
+      %1 = fuse.kernel "neg" dims [8] outer 1 ins(%0 : tensor<8xf32>) at [affine_map<(d0) -> (d0)>]
+          outs at [affine_map<(d0) -> (d0)>] {
+      ^bb0(%v: f32):
+        %n = arith.negf %v : f32
+        fuse.yield %n : f32
+      } -> tensor<8xf32>
+      return %1 : tensor<8xf32>
+    }
+    ```
+    After: %0 is a `tensor<8xbf16>`, rounded where it is stored; "neg" widens what it reads. If the body of "exp" went on
+    with %e it would go on with what it stored, so that all kernels see the same number. A value that is written beside its
+    own rounding is written once; a kernel that only rounds goes, and the kernel before it writes what it wrote.
+
+    Wide stay arguments and results of the program, statistics, sums that kernel after kernel adds to (unless
+    `tsr.residual` is narrow as well), what States are computed from, and what routines read and make
+    (`ir/fuse/edges.h`). Each leaves a `missed` remark of category `precision`.
+
+    Not handled: f64.
+    Order: when kernels exist.
+  }];
+  let dependentDialects = ["::mlir::arith::ArithDialect"];
+}
+
 #endif

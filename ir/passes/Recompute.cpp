@@ -123,12 +123,12 @@ class RecomputePass : public impl::RecomputeBase<RecomputePass> {
                              output.getDefiningOp()->getName().getStringRef().str());
   }
 
-  // Uses of `value` in other kernels, also through views.
+  // Uses of `value` in other kernels, also through views and widenings.
   static void collect_readers(Value value, const Group& group, const llvm::DenseMap<Operation*, const Group*>& group_of,
                               llvm::MapVector<const Group*, llvm::SmallVector<mlir::OpOperand*, 4>>& readers) {
     for (mlir::OpOperand& use : value.getUses()) {
       Operation* user = use.getOwner();
-      if (is_view(user)) collect_readers(user->getResult(0), group, group_of, readers);
+      if (is_view(user) || is_widening(user)) collect_readers(user->getResult(0), group, group_of, readers);
       else if (const Group* reader = group_of.lookup(user); reader && reader != &group) readers[reader].push_back(&use);
     }
   }

@@ -70,7 +70,7 @@ bool is_looked_for(Value statistic, Value as) {
   const int64_t count = tsr::type_of(statistic).getNumElements();
   return llvm::any_of(as.getUsers(), [&](Operation* user) {
     if (tests_equality(user)) return tsr::type_of(user->getResult(0)).getNumElements() > count;
-    return is_view(user) && is_looked_for(statistic, user->getResult(0));
+    return (is_view(user) || is_widening(user)) && is_looked_for(statistic, user->getResult(0));
   });
 }
 

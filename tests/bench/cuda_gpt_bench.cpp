@@ -1,7 +1,7 @@
 // A training step of GPT-2 (124 million parameters) on a GPU: compile times, then time, tokens and memory of a step.
 //
-//   cuda_gpt_bench                  compiled anew, from the disk, and run
-//   cuda_gpt_bench --compile-only   for sm_90a, without a card; NVRTC must be there
+//   cuda_gpt_bench [PRECISION]                  compiled anew, from the disk, and run; f32 or bf16_mixed
+//   cuda_gpt_bench [PRECISION] --compile-only   for sm_90a, without a card; NVRTC must be there
 //
 // Set TESSERA_CACHE_DIR to an empty folder, or "cold" is what an earlier run left.
 
@@ -19,6 +19,7 @@
 #include <tessera/core/compile.h>
 #include <tessera/core/device.h>
 #include <tessera/core/error.h>
+#include <tessera/core/operand_copies.h>
 #include <tessera/core/trace.h>
 #include <tessera/nn/losses.h>
 #include <tessera/nn/models/gpt.h>
@@ -48,12 +49,14 @@ struct Training {
   }
 };
 
-void measure_compile(Training& training, const std::string& architecture) {
+void measure_compile(Training& training, const std::string& architecture, Precision precision) {
   const auto start = std::chrono::steady_clock::now();
   Trace trace;
   Tensor ids = trace.argument(i32, {batch, context}, "ids"), next = trace.argument(i32, {batch, context}, "next"),
          lr = trace.argument(f32, {}, "lr");
-  const Trace::Recorded recorded = trace.finish({training.step(ids, next, lr)}, "gpt2", false);
+  Trace::Recorded recorded = trace.finish({training.step(ids, next, lr)}, "gpt2", false);
+  recorded.program.precision = precision;
+  if (precision.is_mixed()) OperandCopies(recorded, /*arguments=*/3);
   const double record = milliseconds_since(start);
   const char* names[] = {"first", "again"};
   for (const char* name : names) {
@@ -70,9 +73,9 @@ void measure_compile(Training& training, const std::string& architecture) {
   std::printf("recorded in %.0f ms, %zu instructions\n", record, recorded.program.instructions.size());
 }
 
-void measure_steps(Training& training) {
-  auto step =
-      compile([&](Tensor ids, Tensor next, Tensor lr) { return training.step(ids, next, lr); }, {.name = "gpt2"});
+void measure_steps(Training& training, Precision precision) {
+  auto step = compile([&](Tensor ids, Tensor next, Tensor lr) { return training.step(ids, next, lr); },
+                      {.name = "gpt2", .precision = precision});
   std::vector<int32_t> text(static_cast<size_t>(batch * context));
   for (size_t k = 0; k < text.size(); ++k) text[k] = static_cast<int32_t>(k * 7919 % 50257);
   std::vector<double> calls;
@@ -108,12 +111,17 @@ void measure_steps(Training& training) {
 int main(int argc, char** argv) {
   using namespace tessera;
   try {
-    const bool compile_only = argc > 1 && std::strcmp(argv[1], "--compile-only") == 0;
+    Precision precision;
+    bool compile_only = false;
+    for (int k = 1; k < argc; ++k)
+      if (std::strcmp(argv[k], "--compile-only") == 0) compile_only = true;
+      else precision = Precision(argv[k]);
+    std::printf("GPT-2, %s\n", precision.str().c_str());
     bench::Training training;
-    bench::measure_compile(training, compile_only ? "sm_90a" : cuda::use_device().architecture);
+    bench::measure_compile(training, compile_only ? "sm_90a" : cuda::use_device().architecture, precision);
     if (compile_only) return 0;
     set_device("cuda");
-    bench::measure_steps(training);
+    bench::measure_steps(training, precision);
   } catch (const Error& error) {
     std::fprintf(stderr, "%s\n", error.what());
     return 1;

@@ -1,6 +1,6 @@
 """The same seed gives the same bytes: one example trainer, run three times on small data of its own.
 
-usage: same_bytes.py PROGRAM [steps]
+usage: same_bytes.py PROGRAM [steps [flags]]
 
 With one thread; with two; and with one, killed with SIGKILL as soon as a checkpoint of about a third of the way is
 there, then resumed with two. Model, optimizer and state must be equal byte for byte.
@@ -61,7 +61,7 @@ def main():
             "train_vit": ["--data", folder / "pictures", "--batch", "8"],
             "train_ddpm": ["--data", folder / "pictures", "--batch", "4", "--samples", "0"],
         }[pathlib.Path(program).name]
-        command = [program, "--steps", str(steps), "--seed", "3", *map(str, data)]
+        command = [program, "--steps", str(steps), "--seed", "3", *map(str, data), *sys.argv[3:]]
 
         def run(name, threads, *more):
             subprocess.run([*command, "--out", folder / name, "--threads", str(threads), *more], check=True,

@@ -124,6 +124,18 @@ func.func @operands_of_contractions(%a: tensor<1xbf16>, %b: tensor<1x6xf32>) -> 
   return %2 : tensor<1x6xf32>
 }
 
+// What the precision of a program widens is read and multiplied as it lies there.
+// CHECK-LABEL: @operands_of_a_mixed_precision
+// CHECK: fuse.kernel "contract" {{.*}} ins(%arg0, %arg1 : tensor<4x8xbf16>, tensor<8x6xbf16>)
+// CHECK: fuse.contract %{{.*}}, %{{.*}} over [2] : bf16 -> f32
+// CHECK-NOT: fuse.kernel
+func.func @operands_of_a_mixed_precision(%a: tensor<4x8xbf16>, %b: tensor<8x6xbf16>) -> tensor<4x6xf32> {
+  %0 = tsr.cast %a {tsr.policy} : (tensor<4x8xbf16>) -> tensor<4x8xf32>
+  %1 = tsr.cast %b {tsr.policy} : (tensor<8x6xbf16>) -> tensor<8x6xf32>
+  %2 = tsr.contract "mk,kn->mn" %0, %1 windows [] : (tensor<4x8xf32>, tensor<8x6xf32>) -> tensor<4x6xf32>
+  return %2 : tensor<4x6xf32>
+}
+
 // A sum over a part of the row ends in the kernel; the sum over the whole row then starts from it, in the same loop.
 // CHECK-LABEL: @part_of_the_row
 // CHECK: fuse.kernel {{.*}} dims [4, 3, 5] outer 1

@@ -28,7 +28,7 @@ struct Step {
   std::vector<json> missed;  // remarks
 };
 
-Step compile_step(const nn::GptOptions& options, int64_t batch, bool strict = false) {
+Step compile_step(const nn::GptOptions& options, int64_t batch, CompileOptions how = {}) {
   nn::Gpt model(options);
   auto step = compile(
       [&](Tensor ids, Tensor next) {
@@ -38,7 +38,7 @@ Step compile_step(const nn::GptOptions& options, int64_t batch, bool strict = fa
         for (Tensor& g : grad(loss, model.parameters())) results.push_back(g);
         return results;
       },
-      {.strict = strict});
+      how);
   step(randint({batch, options.context}, 0, options.vocabulary),
        randint({batch, options.context}, 0, options.vocabulary));
   Step out{*step.program(), json::parse(step.text("plan.json")), {}};
@@ -95,15 +95,18 @@ std::string list(const std::vector<Kernel>& kernels) {
 
 const nn::GptOptions model = {.vocabulary = 64, .context = 128, .dim = 64, .layers = 3, .heads = 4};
 
-TEST(GptBlock, GoesForwardInSevenKernels) {
-  const Step step = compile_step(model, 2);
+class GptBlock : public ::testing::TestWithParam<const char*> {};
+INSTANTIATE_TEST_SUITE_P(Precision, GptBlock, ::testing::Values("f32", "bf16_mixed"));
+
+TEST_P(GptBlock, GoesForwardInSevenKernels) {
+  const Step step = compile_step(model, 2, {.precision = GetParam()});
   const std::vector<Kernel> found = of_layer(step, "gpt.layers.1", true);
   // norm, packed projection, attention, projection back, norm, up and gelu, down
   EXPECT_EQ(found.size(), 7u) << list(found);
 }
 
-TEST(GptBlock, GoesBackInThirteenKernelsAndTwoWithAReason) {
-  const Step step = compile_step(model, 2);
+TEST_P(GptBlock, GoesBackInThirteenKernelsAndTwoWithAReason) {
+  const Step step = compile_step(model, 2, {.precision = GetParam()});
   const std::vector<Kernel> found = of_layer(step, "gpt.layers.1", false);
   size_t extra = 0;
   for (const Kernel& kernel : found) {
@@ -140,14 +143,14 @@ std::string largest(const Step& step, int64_t& size) {
   return type;
 }
 
-TEST(GptBlock, KeepsNothingOfTheContextsSquare) {
+TEST_P(GptBlock, KeepsNothingOfTheContextsSquare) {
   // A context at which a plane is larger than anything else of the model.
   const nn::GptOptions narrow = {.vocabulary = 64, .context = 512, .dim = 64, .layers = 2, .heads = 8};
   const int64_t limit = narrow.heads * narrow.context * narrow.context / 8;
   int64_t size = 0;
-  std::string type = largest(compile_step(narrow, 1), size);
+  std::string type = largest(compile_step(narrow, 1, {.precision = GetParam()}), size);
   EXPECT_LT(size, limit) << type;
-  type = largest(compile_step(narrow, 1, /*strict=*/true), size);
+  type = largest(compile_step(narrow, 1, {.strict = true}), size);
   EXPECT_GE(size, limit) << "without planes the largest buffer is " << type;
 }
 

@@ -1,0 +1,27 @@
+#include <tessera/core/precision.h>
+
+#include <tessera/core/error.h>
+
+namespace tessera {
+
+Precision::Precision(std::string_view name) {
+  if (name == "bf16_mixed") policy = Policy::bf16_mixed;
+  else if (name != "f32")
+    throw ValueError(
+        {.code = "T-V145", .fault = "there is no precision '" + std::string(name) + "'", .hint = "f32 or bf16_mixed"});
+}
+
+std::string Precision::str() const {
+  if (!is_mixed()) return "f32";
+  return residual == DType::f32 ? "bf16_mixed" : "bf16_mixed(residual = " + std::string(name(residual)) + ")";
+}
+
+Precision precision::bf16_mixed(Bf16Mixed options) {
+  if (options.residual != DType::f32 && options.residual != DType::bf16)
+    throw ValueError({.code = "T-V146",
+                      .fault = "bf16_mixed cannot keep residuals as " + std::string(name(options.residual)),
+                      .hint = "f32 or bf16"});
+  return {Precision::Policy::bf16_mixed, options.residual};
+}
+
+}  // namespace tessera

@@ -1,0 +1,44 @@
+#pragma once
+// Precision: what a compiled program rounds beside the casts that it was written with (D8). A policy, not a dtype: every
+// tensor keeps the dtype that the user sees, and a cast that the user wrote is never moved.
+//
+//   auto step = compile(train, {.precision = "bf16_mixed"});
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include <tessera/core/dtype.h>
+
+namespace tessera {
+
+struct Precision {
+  enum class Policy : uint8_t {
+    as_written,  // "f32": every op in the dtypes that the user sees
+    // Contractions of f32 read their operands rounded to bf16 and sum in f32; what one kernel leaves for others lies in
+    // memory as bf16. States, results, statistics, sums and the gradients of parameters stay f32.
+    bf16_mixed,
+  };
+  Policy policy = Policy::as_written;
+  // Under bf16_mixed, how sums lie in memory that go on from layer to layer, as a residual stream does: f32 or bf16.
+  DType residual = DType::f32;
+
+  Precision() = default;
+  Precision(std::string_view name);  // "f32" or "bf16_mixed"; ValueError otherwise
+  Precision(const char* name) : Precision(std::string_view(name)) {}
+  Precision(Policy p, DType of_residual) : policy(p), residual(of_residual) {}
+
+  bool is_mixed() const { return policy != Policy::as_written; }
+  std::string str() const;  // "bf16_mixed", "bf16_mixed(residual = bf16)"
+  bool operator==(const Precision&) const = default;
+};
+
+namespace precision {
+
+struct Bf16Mixed {
+  DType residual = DType::f32;
+};
+Precision bf16_mixed(Bf16Mixed options);  // ValueError for a residual that is neither f32 nor bf16
+
+}  // namespace precision
+}  // namespace tessera

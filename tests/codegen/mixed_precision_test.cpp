@@ -1,0 +1,257 @@
+// bf16_mixed through the compiler: against the reference, which rounds what contractions read; in memory; in training.
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <functional>
+
+#include <nlohmann/json.hpp>
+
+#include <tessera/core/convert.h>
+#include <tessera/core/executor.h>
+#include <tessera/core/program.h>
+#include <tessera/nn/models/gpt.h>
+#include <tessera/nn/models/unet.h>
+#include <tessera/nn/models/vit.h>
+#include <tessera/tessera.h>
+
+namespace tessera {
+namespace {
+
+using nlohmann::json;
+using ::testing::HasSubstr;
+
+using Function = std::function<std::vector<Tensor>(const std::vector<Tensor>&)>;
+
+std::vector<Tensor> run(const std::string& executor, const Function& f, const std::vector<Tensor>& arguments,
+                        Precision precision) {
+  UseExecutor use(*find_executor(executor));
+  auto compiled = compile([&](std::vector<Tensor> in) { return f(in); }, {.precision = precision});
+  std::vector<Tensor> results = compiled(arguments);
+  for (Tensor& result : results) result.to_vector<double>();  // before the executor is another one
+  return results;
+}
+
+// Of the differences, as a share of the values.
+double distance(const Tensor& a, const Tensor& b) {
+  const std::vector<double> x = a.to_vector<double>(), y = b.to_vector<double>();
+  double apart = 0, size = 0;
+  for (size_t i = 0; i < x.size(); ++i) apart += (x[i] - y[i]) * (x[i] - y[i]), size += y[i] * y[i];
+  return std::sqrt(apart / size);
+}
+
+// The compiled program rounds where the reference does, so it is closer to that than to f32, which is 2⁻⁹ or so away.
+void expect_same_roundings(const Function& f, const std::vector<Tensor>& arguments, double most) {
+  const std::vector<Tensor> got = run("jit", f, arguments, "bf16_mixed"),
+                            want = run("reference", f, arguments, "bf16_mixed"),
+                            plain = run("reference", f, arguments, "f32");
+  for (size_t k = 0; k < got.size(); ++k) {
+    EXPECT_LT(distance(got[k], want[k]), most) << "result " << k;
+    EXPECT_GT(distance(got[k], plain[k]), 2e-4) << "result " << k << " is what f32 gives";
+    EXPECT_LT(distance(got[k], plain[k]), 3e-2) << "result " << k;
+  }
+}
+
+Tensor draw(Shape shape, uint64_t stream) {
+  std::vector<float> values(static_cast<size_t>(shape.numel()));
+  uint64_t state = stream * 7919 + 1;
+  for (float& value : values) {
+    state = state * 6364136223846793005u + 1442695040888963407u;
+    value = static_cast<float>(static_cast<double>(state >> 40) / (1 << 24) * 2 - 1);
+  }
+  return tensor(values, shape);
+}
+
+TEST(MixedPrecision, a_product_is_that_of_rounded_operands) {
+  // No kernel stores anything else here, so nothing but the order of f32 sums is left to differ.
+  expect_same_roundings([](const std::vector<Tensor>& in) { return std::vector<Tensor>{matmul(in[0], in[1])}; },
+                        {draw({37, 53}, 1), draw({53, 29}, 2)}, 2e-6);
+}
+
+// The data gradient is written in phases, which lie in memory, rounded, before they are put together.
+TEST(MixedPrecision, a_convolution_and_its_gradients) {
+  expect_same_roundings(
+      [](const std::vector<Tensor>& in) {
+        Tensor y = contract(in[0], in[1], "nchw,kcrs->nkpq",
+                            {{.in = 'h', .out = 'p', .tap = 'r', .stride = 2, .pad = 1},
+                             {.in = 'w', .out = 'q', .tap = 's', .stride = 2, .pad = 1}});
+        std::vector<Tensor> out = grad(sum(y * in[2]), {in[0], in[1]});
+        out.push_back(y);
+        return out;
+      },
+      {draw({2, 3, 9, 9}, 1), draw({4, 3, 3, 3}, 2), draw({2, 4, 5, 5}, 3)}, 5e-3);
+}
+
+TEST(MixedPrecision, two_layers_and_their_gradients) {
+  expect_same_roundings(
+      [](const std::vector<Tensor>& in) {
+        Tensor loss = mean(square(matmul(gelu(matmul(in[0], in[1])), in[2])));
+        std::vector<Tensor> out = grad(loss, {in[1], in[2]});
+        out.push_back(loss);
+        return out;
+      },
+      {draw({64, 32}, 1), draw({32, 48}, 2), draw({48, 16}, 3)}, 5e-3);
+}
+
+TEST(MixedPrecision, attention_and_its_gradients) {
+  auto attend = [](const std::vector<Tensor>& in) {
+    Tensor o = nn::attention(in[0], in[1], in[2], {.causal = true});
+    std::vector<Tensor> out = grad(sum(o * in[3]), {in[0], in[1], in[2]});
+    out.push_back(o);
+    return out;
+  };
+  const Shape shape{2, 96, 2, 32};
+  expect_same_roundings(attend, {draw(shape, 1), draw(shape, 2), draw(shape, 3), draw(shape, 4)}, 1e-2);
+}
+
+TEST(MixedPrecision, attention_stays_in_cascades) {
+  UseExecutor use(*find_executor("jit"));
+  auto attend = compile(
+      [](Tensor q, Tensor k, Tensor v) {
+        Tensor o = nn::attention(q, k, v, {.causal = true});
+        return grad(sum(square(o)), {q, k, v});
+      },
+      {.precision = "bf16_mixed"});
+  const Shape shape{1, 128, 2, 32};
+  attend(draw(shape, 1), draw(shape, 2), draw(shape, 3));
+  const json plan = json::parse(attend.text("plan.json"));
+  int cascades = 0;
+  for (const json& kernel : plan.at("kernels")) cascades += kernel.at("kind") == "cascade";
+  EXPECT_EQ(cascades, 3) << attend.text("plan");
+}
+
+// ---- what lies in memory ----
+
+// Launches of the training step of a model, and the State copies beside.
+struct Step {
+  json plan;
+  std::string explain;
+  int64_t arena() const { return plan.at("arena_bytes"); }
+  // Kernels that round and do nothing else.
+  std::vector<std::string> casts() const {
+    std::vector<std::string> found;
+    for (const json& launch : plan.at("launches")) {
+      if (launch.at("kernel") < 0) continue;
+      const json& kernel = plan.at("kernels")[launch.at("kernel").get<size_t>()];
+      if (kernel.at("name") == "cast") found.push_back(launch.dump());
+    }
+    return found;
+  }
+};
+
+template <class Model, class Loss, class... Args>
+Step train_once(Model& model, Precision precision, Loss loss_of, const Args&... args) {
+  UseExecutor use(*find_executor("jit"));
+  optim::AdamW opt(model.parameters());
+  auto step = compile(
+      [&](auto... in) {
+        nn::Training on;
+        Tensor loss = loss_of(in...);
+        opt.step(optim::clip_grad_norm(grad(loss, model.parameters()), 1.0).grads, 1e-3);
+        return loss;
+      },
+      {.precision = precision});
+  step(args...);
+  return {json::parse(step.text("plan.json")), step.text("explain")};
+}
+
+Step gpt(Precision precision) {
+  nn::Gpt model({.context = 128, .layers = 2});
+  return train_once(
+      model, precision, [&](Tensor x, Tensor y) { return nn::cross_entropy(model(x), y); }, zeros({4, 128}, i32),
+      zeros({4, 128}, i32));
+}
+Step vit(Precision precision) {
+  nn::Vit model({.layers = 2});
+  return train_once(
+      model, precision,
+      [&](Tensor images, Tensor labels) {
+        Tensor mirrored = uniform({images.size(0), 1, 1, 1}) < 0.5;
+        images = where(mirrored, reverse(images, {3}), images);
+        return nn::cross_entropy(model(images), labels, {.label_smoothing = 0.1});
+      },
+      zeros({16, 1, 28, 28}), zeros({16}, i32));
+}
+Step unet(Precision precision) {
+  nn::Unet model;
+  return train_once(
+      model, precision,
+      [&](Tensor x0) {
+        Tensor t = uniform({x0.size(0)}), eps = normal(x0.shape());
+        Tensor signal = reshape(cos(t * 1.5707963267948966), {x0.size(0), 1, 1, 1});
+        return nn::mse(model(signal * x0 + sqrt(1.0 - square(signal)) * eps, t), eps);
+      },
+      zeros({8, 1, 28, 28}));
+}
+
+// `more`: launches beside those of f32.
+void expect_narrow(const Step& mixed, const Step& plain, double share, size_t more = 0) {
+  EXPECT_THAT(mixed.casts(), ::testing::IsEmpty());
+  EXPECT_LT(static_cast<double>(mixed.arena()), share * static_cast<double>(plain.arena()));
+  EXPECT_LE(mixed.plan.at("launches").size(), plain.plan.at("launches").size() + more);
+  EXPECT_THAT(mixed.explain, HasSubstr("precision bf16_mixed:"));
+  EXPECT_THAT(mixed.explain, HasSubstr("a State is computed from it"));
+}
+
+TEST(MixedPrecision, no_kernel_of_the_gpt_only_rounds) { expect_narrow(gpt("bf16_mixed"), gpt("f32"), 0.8); }
+// The gradient of the patches' bias no longer shares a kernel with the copy of the pixels' gradient.
+TEST(MixedPrecision, no_kernel_of_the_vit_only_rounds) { expect_narrow(vit("bf16_mixed"), vit("f32"), 0.8, 2); }
+TEST(MixedPrecision, no_kernel_of_the_unet_only_rounds) { expect_narrow(unet("bf16_mixed"), unet("f32"), 0.8); }
+
+TEST(MixedPrecision, a_residual_stream_is_narrow_where_the_policy_says_so) {
+  EXPECT_LT(gpt(precision::bf16_mixed({.residual = bf16})).arena(), gpt("bf16_mixed").arena());
+}
+
+// ---- training ----
+
+// Losses of a GPT that learns to continue a text of few letters.
+std::vector<double> learn(Precision precision, int steps) {
+  UseExecutor use(*find_executor("jit"));
+  seed(1);
+  nn::Gpt model({.vocabulary = 32, .context = 64, .dim = 64, .layers = 2, .heads = 4});
+  optim::AdamW opt(model.parameters());
+  auto step = compile(
+      [&](Tensor ids, Tensor next, Tensor lr) {
+        nn::Training on;
+        Tensor loss = nn::cross_entropy(model(ids), next);
+        opt.step(optim::clip_grad_norm(grad(loss, model.parameters()), 1.0).grads, lr);
+        return loss;
+      },
+      {.precision = precision});
+  uint64_t state = 1;
+  std::vector<double> losses;
+  for (int k = 0; k < steps; ++k) {
+    std::vector<int32_t> text(8 * 65);
+    for (size_t i = 0; i < text.size(); ++i) {  // a letter follows from the one before it, but for one in eight
+      state = state * 6364136223846793005u + 1442695040888963407u;
+      const bool free = i == 0 || (state >> 33) % 8 == 0;
+      text[i] = static_cast<int32_t>(free ? (state >> 40) % 32 : static_cast<uint64_t>(text[i - 1] * 5 + 3) % 32);
+    }
+    std::vector<int32_t> ids(8 * 64), next(8 * 64);
+    for (size_t row = 0; row < 8; ++row)
+      for (size_t i = 0; i < 64; ++i)
+        ids[row * 64 + i] = text[row * 65 + i], next[row * 64 + i] = text[row * 65 + i + 1];
+    losses.push_back(step(tensor(ids, {8, 64}), tensor(next, {8, 64}), 3e-3f).item<double>());
+  }
+  return losses;
+}
+
+TEST(MixedPrecision, learns_as_f32_does) {
+  constexpr int steps = 120, window = 20;
+  const std::vector<double> mixed = learn("bf16_mixed", steps), plain = learn("f32", steps);
+  EXPECT_NE(mixed, plain);
+  auto mean_at = [](const std::vector<double>& losses, int at) {
+    double sum = 0;
+    for (int k = at; k < at + window; ++k) sum += losses[static_cast<size_t>(k)];
+    return sum / window;
+  };
+  for (int at = 0; at + window <= steps; at += window) {
+    EXPECT_NEAR(mean_at(mixed, at), mean_at(plain, at), 0.03 * mean_at(plain, at)) << "from step " << at;
+  }
+  EXPECT_LT(mean_at(mixed, steps - window), 0.8 * mean_at(mixed, 0));
+  EXPECT_EQ(mixed, learn("bf16_mixed", steps)) << "the same again";
+}
+
+}  // namespace
+}  // namespace tessera
