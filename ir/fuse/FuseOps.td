@@ -76,6 +76,9 @@ def Fuse_CascadeOp : Fuse_Op<"cascade", [Pure, AttrSizedOperandSegments, Isolate
       - an *accumulation*: `fuse.contract` over all stream dims, of a plane value without rest dims and an operand that
         does not depend on the row. The result depends on batch, row and columns.
 
+      - a *sum over batches*: `fuse.reduce sum` of a plane value over the last batch dims, or some of them. The result is
+        of the plane, and nothing but the yield reads it. It grows where it lies in memory, batch after batch.
+
     Statistics of a part of the row are known long before those of the whole row. What was accumulated under an old
     statistic is *repaired* when it moves: `fuse.repair` says how. Each statistic or accumulation whose operand depends on
     statistics has one repair for each of them.
@@ -118,11 +121,13 @@ def Fuse_CascadeOp : Fuse_Op<"cascade", [Pure, AttrSizedOperandSegments, Isolate
 
     Constraints: (K1) inputs, maps, block arguments, inits and results fit as in (C1) and (C2) of `fuse.kernel`. (K2) `batch` + 1
     + `stream` dims at most, at least one stream dim. (K3) a contraction or reduction runs over all stream dims and nothing
-    else, or, for a contraction, over rest dims alone, or over none. (K4) the operands of a score are block arguments, possibly widened,
+    else, or, for a contraction, over rest dims alone, or over none, or, for a sum, over batch dims, of which those that
+    any sum runs over are the last. (K4) the operands of a score are block arguments, possibly widened,
     one without the row and one without stream dims. (K5) an accumulation's left operand is of the plane and has no
     rest dims, its right one a block argument, possibly widened, without the row. (K6) where a reduction's or an
     accumulation's operand depends on a statistic there is a repair by it. (K7) a yielded value that depends on a stream
     dim depends on no statistic. (K8) What is reduced, accumulated, or yielded for a stream dim depends on no accumulation.
+    (K9) A sum over batches is of f32 or f64, and yielded once.
   }];
   let arguments = (ins StrAttr:$name, DenseI64ArrayAttr:$dims, I64Attr:$batch, I64Attr:$stream,
                        Variadic<AnyRankedTensor>:$inputs, AffineMapArrayAttr:$in_maps,

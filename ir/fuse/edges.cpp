@@ -35,6 +35,12 @@ KernelParts parts_of(Operation* op) {
   return {nullptr, nullptr, {}, {}, op->getOperands().take_front(0), op->getOperands().take_front(0), {}};
 }
 
+bool grows_in_memory(const KernelParts& kernel, unsigned result) {
+  auto sum = kernel.yielded(result).getDefiningOp<ReduceOp>();
+  auto cascade = llvm::dyn_cast<CascadeOp>(kernel.op);
+  return sum && cascade && sum.getOver().front() < cascade.row_dim();
+}
+
 namespace {
 
 bool is_f32_tensor(Value value) {
@@ -196,6 +202,10 @@ class Finder {
   // Do all readers round it before anything else?
   bool is_read_rounded(const Edge& edge) const {
     return llvm::all_of(edge.tensors, [&](Value tensor) {
+      if (auto result = llvm::dyn_cast<mlir::OpResult>(tensor))
+        if (const KernelParts maker = parts_of(result.getOwner());
+            maker && grows_in_memory(maker, result.getResultNumber()))
+          return false;
       return llvm::all_of(tensor.getUses(), [&](mlir::OpOperand& use) {
         const KernelParts kernel = parts_of(use.getOwner());
         if (!kernel) return false;

@@ -24,6 +24,9 @@ struct KernelParts {
 };
 KernelParts parts_of(mlir::Operation* op);
 
+// A sum over batches: it grows where it lies, and so its type is that of the sum.
+bool grows_in_memory(const KernelParts& kernel, unsigned result);
+
 struct Edge {
   llvm::SmallVector<mlir::Value, 2> tensors;  // one memory: kernels may write parts of it, one after the other
   std::string why_wide;                       // empty: what is stored may be rounded

@@ -258,7 +258,7 @@ class StoragePrecisionPass : public impl::StoragePrecisionBase<StoragePrecisionP
     Operation* maker = from.getDefiningOp();
     KernelParts kernel = maker ? parts_of(maker) : KernelParts(parts_of(cast->getBlock()->getTerminator()));
     const auto number = maker ? llvm::cast<mlir::OpResult>(from).getResultNumber() : 0;
-    if (!kernel || kernel.init(number) != -1 || !may_replace(to, type)) {
+    if (!kernel || kernel.init(number) != -1 || fuse::grows_in_memory(kernel, number) || !may_replace(to, type)) {
       report_cast(cast, !maker ? "the program is given the value" : "no kernel can write it rounded");
       return;
     }

@@ -242,6 +242,35 @@ func.func @a_routine(%x: tensor<8xf32>) -> tensor<8xf32> attributes {tsr.mixed =
 
 // -----
 
+// Its readers round it, but it grows in memory, batch after batch.
+// CHECK-LABEL: @a_sum_over_batches
+// CHECK: fuse.cascade
+// CHECK: %[[SUM:.*]] = fuse.reduce sum
+// CHECK: fuse.yield %[[SUM]] : f32
+// CHECK: -> tensor<64x96xf32>
+// CHECK: fuse.kernel "round" {{.*}} ins(%{{.*}} : tensor<64x96xf32>)
+func.func @a_sum_over_batches(%q: tensor<3x64x16xf32>, %k: tensor<3x96x16xf32>) -> tensor<64x96xbf16>
+    attributes {tsr.mixed = bf16} {
+  %0 = fuse.cascade "shared" dims [3, 64, 96, 16] batch 1 stream 1
+      ins(%q, %k : tensor<3x64x16xf32>, tensor<3x96x16xf32>)
+      at [affine_map<(b, m, n, d) -> (b * 1024 + m * 16 + d)>, affine_map<(b, m, n, d) -> (b * 1536 + n * 16 + d)>]
+      outs at [affine_map<(b, m, n, d) -> (m * 96 + n)>] {
+  ^bb0(%a: f32, %b: f32):
+    %s = fuse.contract %a, %b over [3] : f32 -> f32
+    %r = fuse.reduce sum %s over [0] : f32
+    fuse.yield %r : f32
+  } -> tensor<64x96xf32>
+  %1 = fuse.kernel "round" dims [6144] outer 1 ins(%0 : tensor<64x96xf32>) at [affine_map<(d0) -> (d0)>]
+      outs at [affine_map<(d0) -> (d0)>] {
+  ^bb0(%v: f32):
+    %t = arith.truncf %v : f32 to bf16
+    fuse.yield %t : bf16
+  } -> tensor<64x96xbf16>
+  return %1 : tensor<64x96xbf16>
+}
+
+// -----
+
 // CHECK-LABEL: @two_parts_of_one_tensor
 // CHECK: tensor.empty() : tensor<8xbf16>
 // CHECK: fuse.kernel "left" {{.*}} inits(%{{.*}} : tensor<8xbf16>)
