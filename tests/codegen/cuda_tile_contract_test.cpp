@@ -264,8 +264,8 @@ INSTANTIATE_TEST_SUITE_P(
         Planted{0, "Turns", "shared.cuh", "part.address() + offset, 16, 1024", "part.address() + offset, 16, 512"},
         Planted{0, "Turns", "shared.cuh", "(chunk ^ (row % 8))", "chunk"},
         Planted{0, "Turns", "channel.cuh", "channel.empty[i].wait(phase ^ 1)", "channel.empty[i].wait(phase)"},
-        Planted{0, "Turns", "finish.cuh", "store_wait_read<0>()", "store_wait_read<9>()"},
-        Planted{4, "Turns", "shared.cuh", "Part::pitch * 128, 1024)", "1024, 1024)"},
+        Planted{0, "256, 64> b", "finish.cuh", "store_wait_read<buffers - 1>()", "store_wait_read<9>()"},
+        Planted{4, "64, 128> b", "shared.cuh", "Part::pitch * 128, 1024)", "1024, 1024)"},
         Planted{1, "128, 64> b", "finish.cuh", "first + column, load", "column, load"}));
 
 }  // namespace
