@@ -182,20 +182,29 @@ TEST_P(CudaSweep, compiles_for_a_card) {
   } catch (const DeviceError&) {
     GTEST_SKIP() << "no NVRTC on this host";
   }
+  constexpr size_t most = 50;  // in one text: the constants of their launches, 1 KiB each, have 64 KiB together
   std::string text, why;
+  size_t kernels = 0;
+  auto compile = [&] {
+    if (kernels == 0) return;
+    const cuda::Cubin cubin =
+        cuda::compile_kernel("sweep.cu", text, "sm_80", cuda::OnRefusal::report, cuda::TextOf::rows);
+    for (const std::string& line : cubin.facts.refused) ADD_FAILURE() << line;
+    EXPECT_EQ(cubin.facts.entries.size(), kernels);
+    text.clear(), kernels = 0;
+  };
   std::set<std::string> seen;
   for (const Case& c : cases_of(GetParam())) {
     if (!has_kernels(c.output, why)) continue;
     std::vector<NodePtr> captured;
     for (const cuda::KernelSource& kernel :
-         cuda::lower_program(flatten({}, {c.output.node()}, false, &captured), {}).kernels)
-      if (seen.insert(kernel.name).second) text += kernel.text;
+         cuda::lower_program(flatten({}, {c.output.node()}, false, &captured), {}).kernels) {
+      if (!seen.insert(kernel.name).second) continue;
+      text += kernel.text, ++kernels;
+      if (kernels == most) compile();
+    }
   }
-  if (text.empty()) return;
-  const cuda::Cubin cubin =
-      cuda::compile_kernel("sweep.cu", text, "sm_80", cuda::OnRefusal::report, cuda::TextOf::rows);
-  for (const std::string& line : cubin.facts.refused) ADD_FAILURE() << line;
-  EXPECT_EQ(cubin.facts.entries.size(), seen.size());
+  compile();
 }
 
 // What only sizes bring about that are beyond those above: indices sorted in tiles, long rows and columns in parts.
