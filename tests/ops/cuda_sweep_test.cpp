@@ -6,6 +6,7 @@
 #include <cstdio>
 #include <cstring>
 #include <set>
+#include <string_view>
 
 #include <tessera/autograd/grad.h>
 #include <tessera/codegen/cuda/executor/lower_program.h>
@@ -246,6 +247,18 @@ INSTANTIATE_TEST_SUITE_P(programs, CudaRowsLarge,
                            return std::string(large.param.program) + "_" + std::to_string(large.param.columns);
                          });
 
+// Writes `to` where a text says `from` first. In how many texts?
+size_t plant(cuda::LoweredProgram& lowered, std::string_view from, std::string_view to) {
+  size_t planted = 0;
+  for (cuda::KernelSource& kernel : lowered.kernels) {
+    const size_t at = kernel.text.find(from);
+    if (at == std::string::npos) continue;
+    kernel.text.replace(at, from.size(), to);
+    ++planted;
+  }
+  return planted;
+}
+
 // The text that goes over a long row once.
 class CudaRunningPlanted : public ::testing::TestWithParam<std::pair<const char*, const char*>> {};
 
@@ -256,14 +269,7 @@ TEST_P(CudaRunningPlanted, is_found) {
       [&](const std::string& name, DType dtype, const Shape& shape) { return random_input(draw, name, dtype, shape); });
   cuda::LoweredProgram lowered = cuda::lower_program(made.program, {});
   const std::vector<BufferPtr> right = run_on_host(lowered, made.program, made.arguments);
-  size_t planted = 0;
-  for (cuda::KernelSource& kernel : lowered.kernels) {
-    const size_t at = kernel.text.find(GetParam().first);
-    if (at == std::string::npos) continue;
-    kernel.text.replace(at, std::strlen(GetParam().first), GetParam().second);
-    ++planted;
-  }
-  ASSERT_EQ(planted, 1u) << "the text no longer says " << GetParam().first;
+  ASSERT_EQ(plant(lowered, GetParam().first, GetParam().second), 1u) << "the text no longer says " << GetParam().first;
   const std::vector<BufferPtr> wrong = run_on_host(lowered, made.program, made.arguments);
   EXPECT_NE(difference(*wrong[0], *right[0], f32, 1, {64}), "");
 }
@@ -290,14 +296,7 @@ TEST_P(CudaRowsPlanted, is_found) {
       });
   cuda::LoweredProgram lowered = cuda::lower_program(made.program, {});
   const std::vector<BufferPtr> right = run_on_host(lowered, made.program, made.arguments);
-  size_t planted = 0;
-  for (cuda::KernelSource& kernel : lowered.kernels) {
-    const size_t at = kernel.text.find(GetParam().from);
-    if (at == std::string::npos) continue;
-    kernel.text.replace(at, std::strlen(GetParam().from), GetParam().to);
-    ++planted;
-  }
-  ASSERT_GT(planted, 0u) << "the text no longer says " << GetParam().from;
+  ASSERT_GT(plant(lowered, GetParam().from, GetParam().to), 0u) << "the text no longer says " << GetParam().from;
   const std::vector<BufferPtr> wrong = run_on_host(lowered, made.program, made.arguments);
   std::string found;
   for (size_t k = 0; k < right.size(); ++k) {

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "llvm/Support/MathExtras.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 
 #include <fmt/format.h>
@@ -10,8 +11,6 @@ namespace tessera::cuda {
 namespace {
 
 using Pair = TileSchedule::Pair;
-
-int64_t ceil_div(int64_t x, int64_t y) { return (x + y - 1) / y; }
 
 constexpr int64_t shared_bytes = 232448 - 1024;  // of a block, without barriers
 constexpr int64_t sent_tile = 64 * 64 * 2, scratch_tile = 72 * 64 * 4;
@@ -68,15 +67,17 @@ class Chooser {
       TileSchedule s;
       s.operands = operands_;
       s.in_turns = shape.in_turns, s.fragments = shape.fragments, s.tile_n = shape.tile_n, s.pair = pair;
-      s.part = ceil_div(ceil_div(k_, wanted), TileSchedule::step) * TileSchedule::step;
-      s.parts = ceil_div(k_, s.part);
+      s.part = llvm::divideCeilSigned(llvm::divideCeilSigned(k_, wanted), TileSchedule::step) * TileSchedule::step;
+      s.parts = llvm::divideCeilSigned(k_, s.part);
       constexpr int64_t shortest = 256;
       if (wanted > 1 && (s.part < shortest || s.parts == 1)) continue;
       // In turns, all tiles take as many steps.
-      if (s.in_turns && s.parts > 1 && ceil_div(k_, TileSchedule::step) % (s.part / TileSchedule::step) != 0) continue;
+      if (s.in_turns && s.parts > 1 &&
+          llvm::divideCeilSigned(k_, TileSchedule::step) % (s.part / TileSchedule::step) != 0)
+        continue;
       if (s.parts == 1) s.sent = sent_, s.results = results_, s.through_shared = !is_little_;
-      s.tiles_m = ceil_div(m_, s.tile_m() * (pair == Pair::along_m ? 2 : 1));
-      s.tiles_n = ceil_div(n_, s.tile_n * (pair == Pair::along_n ? 2 : 1));
+      s.tiles_m = llvm::divideCeilSigned(m_, s.tile_m() * (pair == Pair::along_m ? 2 : 1));
+      s.tiles_n = llvm::divideCeilSigned(n_, s.tile_n * (pair == Pair::along_n ? 2 : 1));
       s.planes = batch_ * s.parts;
       if (!lay_out_shared(s)) continue;
       s.clocks = estimate(s);
@@ -103,7 +104,7 @@ class Chooser {
 
   double estimate(const TileSchedule& s) const {
     const int64_t tiles = s.tiles_m * s.tiles_n * s.planes, pairs = TileSchedule::multiprocessors / s.cluster();
-    const int64_t rounds = ceil_div(tiles, pairs), steps = s.part / TileSchedule::step;
+    const int64_t rounds = llvm::divideCeilSigned(tiles, pairs), steps = s.part / TileSchedule::step;
     const double area = static_cast<double>(s.tile_m()) * s.tile_n;
     // Of one step, in clocks: products; what shared memory moves for them; what comes from L2.
     const double products = area * TileSchedule::step / 2048;
