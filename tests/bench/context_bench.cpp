@@ -4,36 +4,17 @@
 
 #include <benchmark/benchmark.h>
 
-#include <tessera/autograd/grad.h>
-#include <tessera/core/compile.h>
-#include <tessera/core/random.h>
-#include <tessera/nn/losses.h>
-#include <tessera/nn/models/gpt.h>
-#include <tessera/nn/optim/adam.h>
-#include <tessera/nn/training.h>
-
 #include "tests/bench/peak_memory.h"
+#include "tests/bench/train_steps.h"
 
 namespace tessera {
 namespace {
 
 void step_at(benchmark::State& state, bool strict) {
-  const int64_t context = state.range(0), batch = state.range(1);
-  nn::Gpt model({.context = context});
-  optim::AdamW opt(model.parameters());
-  Tensor ids = randint({batch, context}, 0, 256).eval(), next = randint({batch, context}, 0, 256).eval();
-  auto step = compile(
-      [&](Tensor x, Tensor y, Tensor lr) {
-        nn::Training on;
-        Tensor loss = nn::cross_entropy(model(x), y);
-        opt.step(grad(loss, model.parameters()), lr);
-        return loss;
-      },
-      {.strict = strict});
+  const bench::TrainStep step = bench::gpt_step(state.range(1), state.range(0), strict);
   bench::reset_peak_rss();
-  auto call = [&] { step(ids, next, 1e-3f).item<float>(); };
-  call();  // compiles
-  for (auto _ : state) call();
+  step.run();  // compiles
+  for (auto _ : state) step.run();
   state.counters["peak_MB"] = bench::peak_rss_megabytes();
 }
 

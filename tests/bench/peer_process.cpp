@@ -1,5 +1,6 @@
 #include "tests/bench/peer_process.h"
 
+#include <fcntl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 #include <csignal>
@@ -10,12 +11,12 @@ namespace tessera::bench {
 
 PeerProcess::PeerProcess(const std::string& script) {
   int down[2], up[2];
-  if (pipe(down) != 0 || pipe(up) != 0) throw std::runtime_error("no pipe");
+  // closed on exec, so that a peer started later holds no end of this one's
+  if (pipe2(down, O_CLOEXEC) != 0 || pipe2(up, O_CLOEXEC) != 0) throw std::runtime_error("no pipe");
   std::signal(SIGPIPE, SIG_IGN);  // a peer that has ended shows in the empty answer
   pid_ = fork();
   if (pid_ == 0) {
     dup2(down[0], STDIN_FILENO), dup2(up[1], STDOUT_FILENO);
-    close(down[1]), close(up[0]);
     execlp("python3", "python3", script.c_str(), nullptr);
     _exit(127);
   }

@@ -1,6 +1,5 @@
-// One training step of the three example models: forward, backward and AdamW in one compiled program, on random data
-// of the shapes that the examples train on. Printed besides: the first call, which compiles; memory; and what the machine
-// does at best in the same run. TESSERA_LOG=time shows the time of each kernel.
+// The steps of train_steps.h. Printed besides: the first call, which compiles; memory; and what the machine does at best in
+// the same run. TESSERA_LOG=time shows the time of each kernel.
 
 #include <benchmark/benchmark.h>
 
@@ -8,21 +7,13 @@
 #include <cstdio>
 #include <string>
 
-#include <tessera/autograd/grad.h>
-#include <tessera/core/compile.h>
 #include <tessera/core/program.h>
-#include <tessera/core/random.h>
-#include <tessera/nn/losses.h>
-#include <tessera/nn/models/gpt.h>
-#include <tessera/nn/models/unet.h>
-#include <tessera/nn/models/vit.h>
-#include <tessera/nn/optim/adam.h>
-#include <tessera/nn/training.h>
 
 #include "tests/bench/copy_rate.h"
 #include "tests/bench/fma_peak.h"
 #include "tests/bench/peak_memory.h"
 #include "tests/bench/threads.h"
+#include "tests/bench/train_steps.h"
 
 namespace tessera {
 namespace {
@@ -51,60 +42,23 @@ double state_megabytes(const Program& program) {
   return bytes * 1e-6;
 }
 
-// Times `call()` of `step` after two calls, the first of which compiles and the second records again (compile.h).
-template <class Step, class Call> void measure(benchmark::State& state, const char* name, Step& step, Call call) {
+// Times a step after two that do not count: the first compiles and the second records again (compile.h).
+void measure(benchmark::State& state, const char* name, const bench::TrainStep& step) {
   print_machine();
   bench::reset_peak_rss();
   auto start = Clock::now();
-  call();
+  step.run();
   std::printf("%s: first step %.2f s\n", name, seconds_since(start));
-  call();
-  for (auto _ : state) call();
+  step.run();
+  for (auto _ : state) step.run();
   const std::string explained = step.text("explain");
   std::printf("%s: %s; states %.1f MB, peak RSS %.0f MB\n", name, explained.substr(0, explained.find('\n')).c_str(),
               state_megabytes(*step.program()), bench::peak_rss_megabytes());
 }
 
-void gpt(benchmark::State& state) {
-  nn::Gpt model;
-  optim::AdamW opt(model.parameters());
-  Tensor ids = randint({16, 256}, 0, 256).eval(), next = randint({16, 256}, 0, 256).eval();
-  auto step = compile([&](Tensor x, Tensor y, Tensor lr) {
-    nn::Training on;
-    Tensor loss = nn::cross_entropy(model(x), y);
-    opt.step(grad(loss, model.parameters()), lr);
-    return loss;
-  });
-  measure(state, "gpt", step, [&] { step(ids, next, 1e-3f).item<float>(); });
-}
-
-void vit(benchmark::State& state) {
-  nn::Vit model;
-  optim::AdamW opt(model.parameters());
-  Tensor images = normal({128, 1, 28, 28}).eval(), labels = randint({128}, 0, 10).eval();
-  auto step = compile([&](Tensor x, Tensor y, Tensor lr) {
-    nn::Training on;
-    Tensor loss = nn::cross_entropy(model(x), y);
-    opt.step(grad(loss, model.parameters()), lr);
-    return loss;
-  });
-  measure(state, "vit", step, [&] { step(images, labels, 1e-3f).item<float>(); });
-}
-
-void unet(benchmark::State& state) {
-  nn::Unet model;
-  optim::AdamW opt(model.parameters());
-  Tensor images = normal({64, 1, 28, 28}).eval(), times = uniform({64}).eval(), noise = normal({64, 1, 28, 28}).eval();
-  auto step = compile([&](Tensor x0, Tensor t, Tensor eps, Tensor lr) {
-    nn::Training on;
-    Tensor signal = reshape(cos(t * 1.5707963267948966), {64, 1, 1, 1});
-    Tensor x = signal * x0 + sqrt(1.0 - square(signal)) * eps;
-    Tensor loss = nn::mse(model(x, t), eps);
-    opt.step(grad(loss, model.parameters()), lr);
-    return loss;
-  });
-  measure(state, "unet", step, [&] { step(images, times, noise, 1e-3f).item<float>(); });
-}
+void gpt(benchmark::State& state) { measure(state, "gpt", bench::gpt_step()); }
+void vit(benchmark::State& state) { measure(state, "vit", bench::vit_step()); }
+void unet(benchmark::State& state) { measure(state, "unet", bench::unet_step()); }
 
 BENCHMARK(gpt)->UseRealTime()->Unit(benchmark::kMillisecond)->MinTime(3);
 BENCHMARK(vit)->UseRealTime()->Unit(benchmark::kMillisecond)->MinTime(3);
