@@ -1,8 +1,7 @@
 #include <tessera/nn/models/unet.h>
 
-#include <cmath>
-
 #include <tessera/nn/functional.h>
+#include <tessera/nn/models/time_features.h>
 
 namespace tessera::nn {
 namespace {
@@ -38,13 +37,6 @@ Tensor PixelAttention::forward(Tensor x) {
   auto part = [&](int64_t i) { return reshape(transpose(select(packed, 1, i), 1, 2), {n, pixels, 1, c}); };
   Tensor y = nn::attention(part(0), part(1), part(2));
   return x + out(reshape(transpose(reshape(y, {n, pixels, c}), 1, 2), x.shape()));
-}
-
-Tensor time_features(Operand t, int64_t features) {
-  const int64_t half = features / 2;
-  Tensor frequency = exp(cast(arange(half), f32) * (-std::log(1e4) / static_cast<double>(half)));
-  Tensor angle = unsqueeze(t, 1) * frequency * 1000.0;
-  return concat({sin(angle), cos(angle)}, 1);
 }
 
 Unet::Unet(UnetOptions o)

@@ -58,7 +58,4 @@ struct Unet : Module<Unet> {
   Tensor forward(Tensor x, Tensor t);  // images [N, C, H, W] and times [N] in [0, 1] → the predicted noise
 };
 
-// sin and cos of 1000·t at frequencies from 1 down to 1/10⁴: [N] → [N, features].
-Tensor time_features(Operand t, int64_t features);
-
 }  // namespace tessera::nn
