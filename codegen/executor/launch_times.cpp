@@ -28,4 +28,10 @@ void LaunchTimes::end_run(const Plan& plan, const Program& recorded) {
   seconds_.assign(seconds_.size(), 0);
 }
 
+void LaunchTimes::add_run(const Plan& plan, const Program& recorded, const std::vector<double>& seconds) {
+  seconds_.resize(plan.launches.size());
+  for (size_t k = 0; k < seconds.size(); ++k) seconds_[k] += seconds[k];
+  end_run(plan, recorded);
+}
+
 }  // namespace tessera::codegen

@@ -18,6 +18,8 @@ class LaunchTimes {
   void begin_run(const Plan& plan);
   void done(size_t launch);  // everything since the last call, or since begin_run(), was this launch
   void end_run(const Plan& plan, const Program& recorded);
+  // A whole run, by another clock: the seconds of each launch.
+  void add_run(const Plan& plan, const Program& recorded, const std::vector<double>& seconds);
 
  private:
   using Clock = std::chrono::steady_clock;

@@ -76,15 +76,6 @@ std::string class_of(const Plan& plan, const PlanLaunch& launch) {
   return plan.kernels[static_cast<size_t>(launch.kernel)].kind;
 }
 
-// The op that a person would name the launch after: its contraction, else what it writes.
-int chief_op(const Program& recorded, const PlanLaunch& launch) {
-  for (int op : launch.ops)
-    if (const Instruction* found = find(recorded, op); found && found->op == Op::Contract) return op;
-  for (const PlanWrite& write : launch.writes)
-    if (!module_of(recorded, write.op).empty()) return write.op;
-  return !launch.writes.empty() ? launch.writes.front().op : launch.ops.empty() ? -1 : launch.ops.back();
-}
-
 // Other modules whose ops the launch took in.
 std::vector<std::string> guests(const Program& recorded, const PlanLaunch& launch, const std::string& host) {
   std::vector<std::string> out;
@@ -225,6 +216,14 @@ std::string line_of(const Program& recorded, int op) {
   if (!found) return "";
   Loc at = user_location(found->at, found->scope);
   return at.known() ? at.str() : "";
+}
+
+int chief_op(const Program& recorded, const PlanLaunch& launch) {
+  for (int op : launch.ops)
+    if (const Instruction* found = find(recorded, op); found && found->op == Op::Contract) return op;
+  for (const PlanWrite& write : launch.writes)
+    if (!module_of(recorded, write.op).empty()) return write.op;
+  return !launch.writes.empty() ? launch.writes.front().op : launch.ops.empty() ? -1 : launch.ops.back();
 }
 
 std::string explain(const Plan& plan, const Program& recorded) {

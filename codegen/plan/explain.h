@@ -13,6 +13,8 @@ namespace tessera::codegen {
 // "gpt.blocks.3.attn" and "train.cpp:84" of an instruction; empty where there is none.
 std::string module_of(const Program& recorded, int op);
 std::string line_of(const Program& recorded, int op);
+// The instruction that a person would name a launch after: its contraction, else what it writes; −1: none.
+int chief_op(const Program& recorded, const PlanLaunch& launch);
 
 // Kernels under the modules that they compute, with equal layers on one line, then what became of planes, and what was not
 // fused and why.

@@ -1,6 +1,7 @@
 #include <tessera/codegen/cuda/executor/group_tensors.h>
 
 #include <algorithm>
+#include <cctype>
 #include <map>
 
 #include <fmt/format.h>
@@ -46,6 +47,16 @@ Parameter read_parameter(const std::string& text) {
           text.substr(name)};
 }
 
+// Does the text say this word? A kernel need not read all that it is given.
+bool names(const std::string& text, const std::string& word) {
+  auto in_word = [&](size_t at) {
+    return at < text.size() && (std::isalnum(static_cast<unsigned char>(text[at])) || text[at] == '_');
+  };
+  for (size_t at = text.find(word); at != std::string::npos; at = text.find(word, at + 1))
+    if ((at == 0 || !in_word(at - 1)) && !in_word(at + word.size())) return true;
+  return false;
+}
+
 constexpr int64_t different = 0;  // numbers of blocks
 
 // The text of `kernel` for `count` tensors, each by `blocks` blocks.
@@ -73,6 +84,7 @@ KernelSource group_text(const KernelSource& kernel, size_t count, int64_t blocks
     const Parameter p = read_parameter(one);
     parameters += fmt::format("{}const Each<{}, {}> __grid_constant__ {}_of", parameters.empty() ? "" : ",\n    ",
                               p.type, count, p.name);
+    if (!names(body, p.name)) continue;
     first_lines += fmt::format("  {}{} {}{} = {}_of.of[tensor];\n", p.type == "i64" ? "const " : "", p.type,
                                p.restricted, p.name, p.name);
   }

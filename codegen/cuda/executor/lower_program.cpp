@@ -91,24 +91,21 @@ void Lowering::refuse(fuse::KernelOp kernel, const Unsupported& found) const {
 }
 
 int Lowering::kernel_number(fuse::KernelOp kernel, const char* kind, KernelWords words,
-                            const std::function<std::string(const KernelWords&)>& text_of, Sharing sharing) {
+                            const std::function<std::string(const KernelWords&)>& text_of) {
   words.kernel = "NAME";
   words.line_of = [this](mlir::Operation* op) { return line_of(last_origin(op->getLoc())); };
-  std::string text, key_text;
+  KernelWords without_names = words;
+  for (std::string& name : without_names.inputs) name = "x";
+  for (std::string& name : without_names.results) name = "y";
   try {
-    key_text = text = text_of(words);
-    if (sharing == Sharing::with_other_names) {
-      for (std::string& name : words.inputs) name = "x";
-      for (std::string& name : words.results) name = "y";
-      key_text = text_of(words);
-    }
+    return add_text(kernel.getName().str(), kind, text_of(without_names), [&] { return text_of(words); });
   } catch (const Unsupported& found) {
     refuse(kernel, found);
   }
-  return add_text(kernel.getName().str(), kind, std::move(text), key_text);
 }
 
-int Lowering::add_text(const std::string& kernel, const char* kind, std::string text, const std::string& key_text) {
+int Lowering::add_text(const std::string& kernel, const char* kind, const std::string& key_text,
+                       const std::function<std::string()>& text_of) {
   const std::string key =
       codegen::blake3_hex(kernel + "\n" + std::to_string(recorded_.strict) + without_comments(key_text));
   auto [found, fresh] = number_.try_emplace(key, static_cast<int>(plan().kernels.size()));
@@ -116,6 +113,7 @@ int Lowering::add_text(const std::string& kernel, const char* kind, std::string 
     std::string symbol;
     for (char c : kernel) symbol += llvm::isAlnum(c) ? c : '_';
     symbol = symbol.substr(0, 40) + "_" + key.substr(0, 8);
+    std::string text = text_of();
     for (size_t at = text.find("NAME"); at != std::string::npos; at = text.find("NAME", at + symbol.size()))
       text.replace(at, 4, symbol);
     plan().kernels.push_back({key, symbol, kernel, kind});

@@ -67,7 +67,7 @@ void Lowering::launch_routine(fuse::LibraryOp library, const Routine& routine, c
     }
     const std::string name = routine.facts.name + (kernel.step.empty() ? "" : "_" + kernel.step);
     const std::string text = routine_text(kernel, head(*library, name, words, routine.schedule, made));
-    made.kernel = add_text(name, "routine", text, text);
+    made.kernel = add_text(name, "routine", text, [&] { return text; });
     launch(std::move(made), *library);
   }
 }

@@ -71,13 +71,12 @@ void Lowering::launch_rows(fuse::KernelOp kernel, const std::vector<int>& values
     for (size_t k = static_cast<size_t>(made.reads); k < values.size(); ++k)
       words.writes_elsewhere &= codegen::memory_of(plan(), values[k]) != read;
   words.head = head(*kernel, kernel.getName().str(), words, schedule_text(stages, schedule), made);
-  made.kernel = kernel_number(
-      kernel,
-      !parts.empty() ? "column"
-      : reduces      ? "row"
-                     : "pointwise",
-      std::move(words), [&](const KernelWords& named) { return row_kernel_text(form, stages, schedule, named); },
-      schedule.is_counted ? Sharing::with_other_names : Sharing::of_equal_texts);
+  made.kernel = kernel_number(kernel,
+                              !parts.empty() ? "column"
+                              : reduces      ? "row"
+                                             : "pointwise",
+                              std::move(words),
+                              [&](const KernelWords& named) { return row_kernel_text(form, stages, schedule, named); });
   made.values.insert(made.values.end(), parts.begin(), parts.end());
   made.tasks = schedule.blocks;
   if (schedule.is_counted) made.parameters = {1, schedule.rows / schedule.width};

@@ -37,14 +37,13 @@ class Lowering : public codegen::PlanBuilder {
 
   // ---- texts ----
 
-  // Which kernels are one: those of equal texts, or also those that only call things otherwise.
-  enum class Sharing { of_equal_texts, with_other_names };
-  // The number of the kernel with this text in the plan. `text_of` is asked with all words but the kernel's name.
+  // The number of the kernel with this text in the plan; kernels that only call things otherwise are one. `text_of` is
+  // asked with all words but the kernel's name.
   int kernel_number(fuse::KernelOp kernel, const char* kind, KernelWords words,
-                    const std::function<std::string(const KernelWords&)>& text_of,
-                    Sharing sharing = Sharing::of_equal_texts);
-  // The same for a text whose function is called NAME; kernels of equal keys are one.
-  int add_text(const std::string& kernel, const char* kind, std::string text, const std::string& key_text);
+                    const std::function<std::string(const KernelWords&)>& text_of);
+  // The same for a text whose function is called NAME; `text_of` is asked for it if no kernel of that key is there yet.
+  int add_text(const std::string& kernel, const char* kind, const std::string& key_text,
+               const std::function<std::string()>& text_of);
   // The error for what has no kernel yet: the op and where the user wrote it.
   [[noreturn]] void refuse(int op, const std::string& what, const std::string& kernel) const;
   [[noreturn]] void refuse(fuse::KernelOp kernel, const Unsupported& found) const;

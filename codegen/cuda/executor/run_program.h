@@ -33,6 +33,7 @@ class ProgramRunner {
   // The same in steps, for those who measure: values in their places, all launches, results.
   void begin(const Program& recorded, const std::vector<BufferPtr>& arguments);
   void launch_all();
+  std::vector<double> launch_timed();  // and the seconds of each launch, by the device's clock
   std::vector<BufferPtr> end(const Program& recorded, std::vector<BufferPtr>& arguments);
 
  private:

@@ -1,0 +1,64 @@
+// Whole training steps in bf16_mixed as plans for sm_90a, without a card: no kernel that only rounds, logits in memory once
+// and narrow, and layers that are equal share their kernels.
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <tessera/codegen/cuda/executor/lower_program.h>
+#include <tessera/core/operand_copies.h>
+#include <tessera/core/trace.h>
+
+#include "tests/support/training_steps.h"
+
+namespace tessera {
+namespace {
+
+using codegen::Plan;
+using codegen::PlanLaunch;
+using ::testing::ElementsAre;
+using ::testing::IsEmpty;
+
+Plan plan_of(const std::string& name, testing::StepSize size) {
+  const testing::TrainingStep training = testing::training_step(name, size);
+  Trace trace;
+  std::vector<Tensor> batch;
+  for (const auto& a : training.arguments) batch.push_back(trace.argument(a.dtype, a.shape, a.name));
+  Trace::Recorded recorded = trace.finish({training(batch)}, name, false);
+  recorded.program.precision = "bf16_mixed";
+  OperandCopies(recorded, batch.size());
+  return cuda::lower_program(recorded.program, {"sm_90a"}).plan;
+}
+
+class CudaSteps : public ::testing::TestWithParam<const char*> {};
+
+TEST_P(CudaSteps, round_in_the_kernels_that_compute) {
+  const Plan plan = plan_of(GetParam(), {.batch = 8, .layers = 2});
+  std::vector<std::string> only_round;
+  for (const PlanLaunch& launch : plan.launches)
+    if (launch.what == PlanLaunch::What::copy || plan.kernels[static_cast<size_t>(launch.kernel)].name == "cast")
+      only_round.push_back(plan.values[static_cast<size_t>(launch.values.back())].type);
+  // A patch embedding is the first to touch its pictures, which come in f32.
+  if (std::string(GetParam()) == "vit") EXPECT_THAT(only_round, ElementsAre("tensor<8x3x224x224xbf16>"));
+  else EXPECT_THAT(only_round, IsEmpty());
+}
+
+INSTANTIATE_TEST_SUITE_P(Of, CudaSteps, ::testing::Values("gpt2", "vit", "dit", "resnet"));
+
+TEST(CudaSteps, write_logits_once_and_narrow) {
+  const Plan plan = plan_of("gpt2", {.batch = 8, .layers = 1});
+  std::vector<std::string> found;  // as large as logits
+  for (const codegen::PlanValue& value : plan.values)
+    if (value.bytes >= int64_t{8} * 1024 * 50304 * 2) found.push_back(value.type);
+  EXPECT_THAT(found, ElementsAre("tensor<8x1024x50304xbf16>", "tensor<8x1024x50304xbf16>"))
+      << "logits and their gradient";
+}
+
+TEST(CudaSteps, of_more_layers_have_no_more_kernels) {
+  for (const char* name : {"gpt2", "vit", "dit"})
+    EXPECT_EQ(plan_of(name, {.batch = 8, .layers = 6}).kernels.size(),
+              plan_of(name, {.batch = 8, .layers = 3}).kernels.size())
+        << name;
+}
+
+}  // namespace
+}  // namespace tessera
