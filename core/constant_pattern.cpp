@@ -63,16 +63,32 @@ class Matrix {
   int64_t rows_, columns_;
 };
 
+// Indices that say each number as often as the first.
+std::optional<Tensor> repeats_of(const Node& data) {
+  if (data.shape.rank() != 1 || (data.dtype != i32 && data.dtype != i64)) return std::nullopt;
+  const void* values = data.value->read();
+  auto at = [&](int64_t place) { return static_cast<int64_t>(load_double(values, data.dtype, place)); };
+  const int64_t count = data.shape.numel();
+  int64_t repeats = 0;
+  while (repeats < count && at(repeats) == 0) ++repeats;
+  if (repeats < 2 || repeats == count || count % repeats != 0) return std::nullopt;
+  for (int64_t i = 0; i < count; ++i)
+    if (at(i) != i / repeats) return std::nullopt;
+  return floor_divide(Operand(iota(data.shape, 0, data.dtype, data.at), data.at), Operand(repeats, data.at));
+}
+
 }  // namespace
 
 std::optional<Tensor> formula_of(const Node& data) {
+  if (!data.value) return std::nullopt;
+  if (std::optional<Tensor> repeats = repeats_of(data)) return repeats;
   int long_dims[2] = {-1, -1}, count = 0;
   for (int d = 0; d < data.shape.rank(); ++d)
     if (data.shape[d] != 1) {
       if (count == 2) return std::nullopt;
       long_dims[count++] = d;
     }
-  if (count != 2 || data.shape.numel() < least_elements || !data.value) return std::nullopt;
+  if (count != 2 || data.shape.numel() < least_elements) return std::nullopt;
   const std::optional<Band> band = Matrix(data, data.shape[long_dims[0]], data.shape[long_dims[1]]).band();
   if (!band) return std::nullopt;
 

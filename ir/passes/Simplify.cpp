@@ -239,6 +239,49 @@ Value simplify(tsr::ConcatOp op) {
   Type repeated = tsr::type_of(op.getY()).clone(shape);
   return reshape(op, tsr::BroadcastOp::create(b, op.getLoc(), repeated, parts[0], b.getDenseI64ArrayAttr(places)));
 }
+
+// ---- indices that repeat each row of what they address ----
+
+// How often each does: i / r for i = 0, 1, …, of which the last addresses row `rows` − 1.
+std::optional<int64_t> repeats_of(Value indices, int64_t rows) {
+  while (auto cast = indices.getDefiningOp<tsr::CastOp>()) {
+    if (!tsr::element_of(cast.getX()).isInteger()) return std::nullopt;
+    indices = cast.getX();
+  }
+  auto div = indices.getDefiningOp<tsr::FloorDivOp>();
+  if (!div || tsr::type_of(indices).getRank() != 1 || !div.getA().getDefiningOp<tsr::IotaOp>()) return std::nullopt;
+  const std::optional<double> r = splat(div.getB());
+  const int64_t count = tsr::type_of(indices).getNumElements();
+  if (!r || *r < 1 || static_cast<int64_t>(*r) * rows != count) return std::nullopt;
+  return count / rows;
+}
+
+// Rows that follow each other in the result: a head of keys for each head of queries that it serves.
+Value simplify(tsr::GatherOp op) {
+  const auto dim = static_cast<size_t>(op.getDim());
+  SmallVector<int64_t, 6> shape(tsr::shape_of(op.getX())), places;
+  const std::optional<int64_t> repeats = repeats_of(op.getIndices(), shape[dim]);
+  if (!repeats) return {};
+  for (size_t d = 0; d < shape.size(); ++d) places.push_back(static_cast<int64_t>(d <= dim ? d : d + 1));
+  shape.insert(shape.begin() + static_cast<ptrdiff_t>(dim) + 1, *repeats);
+  mlir::OpBuilder b(op);
+  Type repeated = tsr::type_of(op.getY()).clone(shape);
+  return reshape(op, tsr::BroadcastOp::create(b, op.getLoc(), repeated, op.getX(), b.getDenseI64ArrayAttr(places)));
+}
+
+// And its gradient: what was repeated is summed, in an order that may be another one.
+Value simplify(tsr::ScatterOp op) {
+  const auto dim = static_cast<size_t>(op.getDim());
+  SmallVector<int64_t, 6> shape(tsr::shape_of(op.getBase()));
+  const std::optional<int64_t> repeats = repeats_of(op.getIndices(), shape[dim]);
+  if (!repeats || op.getMode() != "add" || !is(op.getBase(), 0) || op->getParentOp()->hasAttr("tsr.strict")) return {};
+  shape.insert(shape.begin() + static_cast<ptrdiff_t>(dim) + 1, *repeats);
+  mlir::OpBuilder b(op);
+  Value parted = tsr::ReshapeOp::create(b, op.getLoc(), tsr::type_of(op.getUpdates()).clone(shape), op.getUpdates());
+  return tsr::ReduceOp::create(b, op.getLoc(), op.getY().getType(), b.getStringAttr("sum"), parted,
+                               b.getDenseI64ArrayAttr({static_cast<int64_t>(dim) + 1}));
+}
+
 Value simplify(tsr::ReduceOp op) {
   const bool combines = tsr::type_of(op.getX()).getNumElements() != tsr::type_of(op.getY()).getNumElements();
   return combines ? Value() : reshape(op, op.getX());
@@ -248,8 +291,8 @@ Value simplified(Operation* op) {
   return llvm::TypeSwitch<Operation*, Value>(op)
       .Case<tsr::AddOp, tsr::SubOp, tsr::MulOp, tsr::DivOp, tsr::PowOp, tsr::NegOp, tsr::NotOp, tsr::MinOp, tsr::MaxOp,
             tsr::AndOp, tsr::OrOp, tsr::SelectOp, tsr::StopGradientOp, tsr::CastOp, tsr::ReshapeOp, tsr::TransposeOp,
-            tsr::BroadcastOp, tsr::SliceOp, tsr::ReverseOp, tsr::PadOp, tsr::ConcatOp, tsr::ReduceOp>(
-          [](auto x) { return simplify(x); })
+            tsr::BroadcastOp, tsr::SliceOp, tsr::ReverseOp, tsr::PadOp, tsr::ConcatOp, tsr::GatherOp, tsr::ScatterOp,
+            tsr::ReduceOp>([](auto x) { return simplify(x); })
       .Default([](Operation*) { return Value(); });
 }
 

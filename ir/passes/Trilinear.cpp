@@ -1,4 +1,5 @@
 #include "llvm/ADT/STLExtras.h"
+#include "llvm/ADT/Sequence.h"
 #include "mlir/IR/Remarks.h"
 
 #include <tessera/ir/form/free_ops.h>
@@ -43,50 +44,128 @@ Value behind_reshapes(Value value) {
 
 // And of which it is the same numbers; where they are narrowed to `rounded`, if given, the numbers before.
 Value behind_casts(Value value, mlir::Type rounded = {}) {
-  for (;;) {
-    value = behind_reshapes(value);
-    auto cast = value.getDefiningOp<tsr::CastOp>();
-    if (!cast) return value;
+  while (auto cast = value.getDefiningOp<tsr::CastOp>()) {
     const mlir::Type to = tsr::element_of(value), from = tsr::element_of(cast.getX());
-    if (!widens(to, from) && !(to == rounded && has_range_of(to, from))) return value;
+    if (!widens(to, from) && !(to == rounded && has_range_of(to, from))) break;
     value = cast.getX();
   }
+  return value;
 }
 
-// A product taken apart: values that are multiplied point by point, and conditions outside of which it is 0. Reshapes and
-// casts are no part of it.
-struct Product {
-  llvm::SmallVector<Value, 4> factors, conditions;
+// A value in the dims of another, the *frame*: its dim d is dim order[d] of that. Without an order it has the elements of
+// the frame in their order, if not its shape.
+using Order = llvm::SmallVector<int64_t, 4>;
+struct Framed {
+  Value value;
+  Order order = {};
 
-  explicit Product(Value value) { add(value); }
+  bool operator==(const Framed&) const = default;
+  Order full_order() const {
+    return order.empty() ? llvm::to_vector<4>(llvm::seq<int64_t>(tsr::type_of(value).getRank())) : order;
+  }
+  // Without views and casts that change nothing but shape and type; `rounded` as above.
+  Framed plain(mlir::Type rounded = {}) const {
+    Value x = value;
+    for (Value before; before != x;) {
+      before = x;
+      x = behind_casts(order.empty() ? behind_reshapes(x) : x, rounded);
+    }
+    return {x, order};
+  }
+};
+
+// One entry a dim, in another frame, of which dim d of this one is dim order[d]; no order: the same.
+template <class List> List turned(const List& list, const Order& order) {
+  List made = list;
+  for (auto [d, place] : llvm::enumerate(order)) made[static_cast<size_t>(place)] = list[d];
+  return made;
+}
+Order shape_of(Value value) { return Order(tsr::shape_of(value)); }
+
+// A product taken apart: values that are multiplied or divided by point by point, and conditions outside of which it is 0.
+// Reshapes, transposes and casts are no part of it.
+struct Product {
+  llvm::SmallVector<Framed, 4> factors, divisors, conditions;
+  bool negative = false;
+
+  Product() = default;
+  explicit Product(Value value) { add({value}, tsr::shape_of(value)); }
+
+  // `frame`: its shape.
+  void add(Framed x, llvm::ArrayRef<int64_t> frame) {
+    if (x.order.empty()) x.value = behind_reshapes(x.value);
+    auto with = [&](Value value) { return Framed{value, x.order}; };
+    if (auto mul = x.value.getDefiningOp<tsr::MulOp>()) {
+      add(with(mul.getA()), frame);
+      add(with(mul.getB()), frame);
+    } else if (auto div = x.value.getDefiningOp<tsr::DivOp>()) {
+      add(with(div.getA()), frame);
+      divisors.push_back(with(div.getB()).plain());
+    } else if (auto neg = x.value.getDefiningOp<tsr::NegOp>()) {
+      add(with(neg.getX()), frame);
+      negative = !negative;
+    } else if (auto select = x.value.getDefiningOp<tsr::SelectOp>(); select && is_zero(select.getB())) {
+      conditions.push_back(with(select.getCondition()).plain());
+      add(with(select.getA()), frame);
+    } else if (auto turn = x.value.getDefiningOp<tsr::TransposeOp>();
+               turn && (!x.order.empty() || tsr::shape_of(x.value) == frame)) {
+      Order order(frame.size());
+      for (auto [dim, place] : llvm::zip(turn.getDims(), x.full_order())) order[static_cast<size_t>(dim)] = place;
+      if (llvm::is_sorted(order)) order.clear();
+      add({turn.getX(), order}, frame);
+    } else if (Framed plain = x.plain(); plain.value != x.value && plain.value.getDefiningOp<tsr::TransposeOp>()) {
+      add(plain, frame);
+    } else {
+      factors.push_back(plain);
+    }
+  }
+
   // Factors before they were narrowed to this type.
   Product before(mlir::Type rounded) const {
     Product product = *this;
-    for (Value& factor : product.factors) factor = behind_casts(factor, rounded);
+    for (Framed& factor : product.factors) factor = factor.plain(rounded);
     return product;
   }
-  bool operator==(const Product& b) const {
-    auto within = [](llvm::ArrayRef<Value> all, llvm::ArrayRef<Value> some) {
-      return llvm::all_of(some, [&](Value x) { return llvm::is_contained(all, x); });
-    };
-    // Being 0 outside of the same condition twice is the same as once.
-    return factors.size() == b.factors.size() &&
-           std::is_permutation(factors.begin(), factors.end(), b.factors.begin()) && within(conditions, b.conditions) &&
-           within(b.conditions, conditions);
+
+  // In another frame, of which dim d of this one is dim turn[d]; nothing where a part of it has other dims than this.
+  std::optional<Product> turned(llvm::ArrayRef<int64_t> turn) const {
+    Product product = *this;
+    for (auto* list : {&product.factors, &product.divisors, &product.conditions})
+      for (Framed& x : *list) {
+        x.order = x.full_order();
+        if (x.order.size() != turn.size()) return std::nullopt;
+        for (int64_t& place : x.order) place = turn[static_cast<size_t>(place)];
+        if (llvm::is_sorted(x.order)) x.order.clear();
+      }
+    return product;
   }
 
- private:
-  void add(Value value) {
-    value = behind_reshapes(value);
-    if (auto mul = value.getDefiningOp<tsr::MulOp>()) {
-      add(mul.getA());
-      add(mul.getB());
-    } else if (auto select = value.getDefiningOp<tsr::SelectOp>(); select && is_zero(select.getB())) {
-      conditions.push_back(behind_reshapes(select.getCondition()));
-      add(select.getA());
-    } else {
-      factors.push_back(behind_casts(value));
-    }
+  Product without(const Framed& factor) const {
+    Product product = *this;
+    product.factors.erase(llvm::find(product.factors, factor));
+    return product;
+  }
+  // What it has beside another one; nothing where it lacks some of that, or is 0 elsewhere.
+  std::optional<Product> without(const Product& part) const {
+    auto within = [](llvm::ArrayRef<Framed> all, llvm::ArrayRef<Framed> some) {
+      return llvm::all_of(some, [&](const Framed& x) { return llvm::is_contained(all, x); });
+    };
+    auto take = [](llvm::SmallVectorImpl<Framed>& from, llvm::ArrayRef<Framed> some) {
+      return llvm::all_of(some, [&](const Framed& x) {
+        auto found = llvm::find(from, x);
+        if (found == from.end()) return false;
+        from.erase(found);
+        return true;
+      });
+    };
+    Product left = *this;
+    // Being 0 outside of the same condition twice is the same as once.
+    if (!within(conditions, part.conditions) || !within(part.conditions, conditions) ||
+        !take(left.factors, part.factors) || !take(left.divisors, part.divisors))
+      return std::nullopt;
+    left.conditions.clear();
+    left.negative = negative != part.negative;
+    return left;
   }
 };
 
@@ -98,31 +177,145 @@ struct Match {
   std::string kept;                   // letters of what the sum keeps, in its order
 };
 
+// A part of the sum, said by what is there already: that match, or another sum; times numbers that all of a row share.
+struct Term {
+  std::optional<Match> match;
+  tsr::ReduceOp sum;
+  Product by_row;
+};
+
 class Rewriter {
  public:
   explicit Rewriter(tsr::ReduceOp sum) : sum_(sum) {}
 
-  std::optional<Match> find() {
-    if (sum_.getKind() != "sum") return std::nullopt;
-    Product all(sum_.getX());
-    for (Value factor : all.factors) {
-      auto inner = factor.getDefiningOp<tsr::ContractOp>();
-      if (!inner || !inner.getWindows().empty() || !find_dims(tsr::shape_of(factor))) continue;
-      Product rest = all;
-      rest.factors.erase(llvm::find(rest.factors, factor));
+  // Empty: it stays.
+  llvm::SmallVector<Term, 2> find() {
+    llvm::SmallVector<Term, 2> terms;
+    const bool found = sum_.getKind() == "sum" && resolve(Product(sum_.getX()), /*whole=*/true, terms) &&
+                       llvm::any_of(terms, [](const Term& term) { return term.match.has_value(); });
+    if (!found || (!is_plain(terms) && !is_smaller(terms))) terms.clear();
+    return terms;
+  }
+
+  Value rewrite(llvm::ArrayRef<Term> terms) {
+    mlir::OpBuilder b(sum_);
+    mlir::Location at = sum_.getLoc();
+    Value total;
+    for (const Term& term : terms) {
+      Value part = term.match ? rewrite(b, *term.match) : term.sum->getResult(0);
+      for (const Framed& factor : term.by_row.factors) part = tsr::MulOp::create(b, at, part, row(b, factor.value));
+      for (const Framed& divisor : term.by_row.divisors) part = tsr::DivOp::create(b, at, part, row(b, divisor.value));
+      if (term.by_row.negative) part = tsr::NegOp::create(b, at, part);
+      total = total ? tsr::AddOp::create(b, at, total, part).getResult() : part;
+    }
+    return total;
+  }
+
+ private:
+  // One triple product and nothing else.
+  static bool is_plain(llvm::ArrayRef<Term> terms) {
+    const Product& row = terms.front().by_row;
+    return terms.size() == 1 && row.factors.empty() && row.divisors.empty();
+  }
+  // Taken apart further, other sums fit too, as those of a norm in front of a product, which their kernel makes for nothing.
+  // Then what is summed instead must be little beside the plane.
+  bool is_smaller(llvm::ArrayRef<Term> terms) {
+    constexpr int64_t least_ratio = 2;
+    const int64_t elements = tsr::type_of(sum_.getX()).getNumElements();
+    return llvm::all_of(terms, [&](const Term& term) {
+      return !term.match || elements > least_ratio * tsr::type_of(term.match->b).getNumElements();
+    });
+  }
+
+  bool resolve(const Product& all, bool whole, llvm::SmallVectorImpl<Term>& terms) {
+    if (auto term = by_contraction(all)) return terms.push_back(*term), true;
+    if (auto term = whole ? std::nullopt : by_sum(all)) return terms.push_back(*term), true;
+    for (const Framed& factor : all.factors) {
+      auto add = factor.value.getDefiningOp<tsr::AddOp>();
+      if (!add || tsr::element_of(factor.value) != tsr::element_of(sum_.getY())) continue;
+      const size_t before = terms.size();
+      auto resolves = [&](Value addend) {
+        Product part = all.without(factor);
+        part.add({addend, factor.order}, tsr::shape_of(sum_.getX()));
+        return resolve(part, /*whole=*/false, terms);
+      };
+      if (resolves(add.getA()) && resolves(add.getB())) return true;
+      terms.truncate(before);
+    }
+    return false;
+  }
+
+  std::optional<Term> by_contraction(const Product& all) {
+    for (const Framed& factor : all.factors) {
+      auto inner = factor.value.getDefiningOp<tsr::ContractOp>();
+      if (!inner || !inner.getWindows().empty() || !find_dims(factor)) continue;
       for (Value c : {inner.getB(), inner.getA()})
         for (Operation* user : c.getUsers()) {
           auto existing = llvm::dyn_cast<tsr::ContractOp>(user);
           if (!existing || existing == inner || !existing.getWindows().empty() || !existing->isBeforeInBlock(sum_))
             continue;
-          if (auto match = fits(inner, c, existing, rest)) return match;
+          if (auto term = fits(inner, factor.order, c, existing, all.without(factor))) return term;
         }
     }
     return std::nullopt;
   }
 
-  Value rewrite(Match& match) {
-    mlir::OpBuilder b(sum_);
+  // Σ x · r is r times another sum, if that is there.
+  std::optional<Term> by_sum(const Product& all) {
+    for (const Framed& factor : all.factors) {
+      const Product rest = all.without(factor);
+      if (!factor.order.empty() || !is_by_row(rest)) continue;
+      for (Operation* user : factor.value.getUsers()) {
+        auto other = llvm::dyn_cast<tsr::ReduceOp>(user);
+        if (other && other != sum_ && other.getKind() == "sum" && other->isBeforeInBlock(sum_) &&
+            other.getY().getType() == sum_.getY().getType() && other.getX().getType() == sum_.getX().getType() &&
+            other.getDims() == sum_.getDims())
+          return Term{std::nullopt, other, rest};
+      }
+    }
+    return std::nullopt;
+  }
+
+  bool is_by_row(const Product& product) {
+    auto is_row = [&](const Framed& x) { return x.order.empty() && this->is_row(x.value); };
+    return product.conditions.empty() && llvm::all_of(product.factors, is_row) &&
+           llvm::all_of(product.divisors, is_row);
+  }
+  bool is_summed(int64_t dim) { return llvm::is_contained(sum_.getDims(), dim); }
+
+  // One number for all that is added up.
+  bool is_row(Value x) {
+    if (tsr::shape_of(x) != tsr::shape_of(sum_.getX())) return false;
+    auto broadcast = x.getDefiningOp<tsr::BroadcastOp>();
+    if (!broadcast) return x.getDefiningOp<tsr::ConstantOp>() != nullptr;
+    return llvm::all_of(llvm::zip(broadcast.getDims(), tsr::shape_of(broadcast.getX())),
+                        [&](auto dim) { return !is_summed(std::get<0>(dim)) || std::get<1>(dim) == 1; });
+  }
+
+  // The same, once for each.
+  Value row(mlir::OpBuilder& b, Value x) {
+    mlir::Location at = sum_.getLoc();
+    mlir::RankedTensorType type = tsr::type_of(sum_.getY());
+    if (auto constant = x.getDefiningOp<tsr::ConstantOp>())
+      return tsr::ConstantOp::create(b, at, type, constant.getValue());
+    auto broadcast = x.getDefiningOp<tsr::BroadcastOp>();
+    llvm::SmallVector<int64_t, 4> shape, dims;
+    for (auto [dim, n] : llvm::zip(broadcast.getDims(), tsr::shape_of(broadcast.getX()))) {
+      if (is_summed(dim)) continue;
+      shape.push_back(n);
+      dims.push_back(dim - llvm::count_if(sum_.getDims(), [&](int64_t d) { return d < dim; }));
+    }
+    Value from = broadcast.getX();
+    if (tsr::element_of(from) != type.getElementType())
+      from = tsr::CastOp::create(b, at, tsr::type_of(from).clone(type.getElementType()), from);
+    if (tsr::shape_of(from) != llvm::ArrayRef(shape))
+      from = tsr::ReshapeOp::create(b, at, mlir::RankedTensorType::get(shape, type.getElementType()), from);
+    return from.getType() == type
+               ? from
+               : tsr::BroadcastOp::create(b, at, type, from, b.getDenseI64ArrayAttr(dims)).getResult();
+  }
+
+  Value rewrite(mlir::OpBuilder& b, const Match& match) {
     mlir::Location at = sum_.getLoc();
     // o in the order of b's dims, then the letters that go last are summed.
     llvm::SmallVector<int64_t, 4> order, over, shape;
@@ -137,7 +330,7 @@ class Rewriter {
       if (tsr::element_of(x) == element) return x;
       return tsr::CastOp::create(b, at, tsr::type_of(x).clone(element), x);
     };
-    Value o = match.existing.getY();
+    Value o = match.existing->getResult(0);
     if (!llvm::is_sorted(order)) {
       mlir::Type type = tsr::type_of(o).clone(tsr::shape_of(match.b));
       o = tsr::TransposeOp::create(b, at, type, o, b.getDenseI64ArrayAttr(order));
@@ -158,10 +351,12 @@ class Rewriter {
     return total;
   }
 
- private:
   // Which dims of a reshape of the sum's operand, of shape `to`, the sum is over. False where one was split or merged.
-  bool find_dims(llvm::ArrayRef<int64_t> to) {
+  bool find_dims(const Framed& factor) {
+    over_.assign(sum_.getDims().begin(), sum_.getDims().end());
+    if (!factor.order.empty()) return true;
     over_.clear();
+    const llvm::ArrayRef<int64_t> to = tsr::shape_of(factor.value);
     auto step_of = [](llvm::ArrayRef<int64_t> shape, size_t d) {
       int64_t step = 1;
       for (int64_t n : shape.drop_front(d + 1)) step *= n;
@@ -178,23 +373,30 @@ class Rewriter {
     return true;
   }
 
-  std::optional<Match> fits(tsr::ContractOp inner, Value c, tsr::ContractOp existing, const Product& rest) {
+  std::optional<Term> fits(tsr::ContractOp inner, const Order& inner_order, Value c, tsr::ContractOp existing,
+                           const Product& rest) {
     const Einsum of_inner = *parse_einsum(std::string_view(inner.getEinsum()));
     const Einsum of_existing = *parse_einsum(std::string_view(existing.getEinsum()));
     const bool c_is_a = inner.getA() == c, c_was_a = existing.getA() == c;
     Value a = c_was_a ? existing.getB() : existing.getA();
     if (existing.getA() == existing.getB() || inner.getA() == inner.getB()) return std::nullopt;
     const mlir::Type element = tsr::element_of(sum_.getY()), stored = tsr::element_of(existing.getY());
+    if (stored != element && !widens(element, stored)) return std::nullopt;
     // A product of a narrow type takes narrowed factors, and rounds more than that does.
-    if (!(Product(a).before(stored) == rest.before(stored))) return std::nullopt;
-    if (tsr::shape_of(a) != tsr::shape_of(inner.getY()) || (stored != element && !widens(element, stored)))
-      return std::nullopt;
-    const std::string &a_word = c_was_a ? of_existing.b : of_existing.a,
-                      &c_word = c_was_a ? of_existing.a : of_existing.b;
-    const std::string& inner_c = c_is_a ? of_inner.a : of_inner.b;
+    const Product wanted = Product(a).before(stored), there = rest.before(stored);
+    const std::optional<Order> turn = turn_of(wanted, tsr::shape_of(a), there);
+    if (!turn) return std::nullopt;
+    const std::optional<Product> as_there = turn->empty() ? wanted : wanted.turned(*turn);
+    const std::optional<Product> by_row = as_there ? there.without(*as_there) : std::nullopt;
+    if (!by_row || !is_by_row(*by_row)) return std::nullopt;
+    // Both in the frame of the sum.
+    const std::string a_word = turned(c_was_a ? of_existing.b : of_existing.a, *turn),
+                      inner_word = turned(of_inner.out, inner_order);
+    if (turned(shape_of(a), *turn) != turned(shape_of(inner.getY()), inner_order)) return std::nullopt;
+    const std::string &c_word = c_was_a ? of_existing.a : of_existing.b, &inner_c = c_is_a ? of_inner.a : of_inner.b;
     // A letter of `inner` is a dim of the sum's operand, and so a letter of A; or it is summed, and then C tells.
     llvm::DenseMap<char, char> to_existing;
-    for (auto [letter, place] : llvm::zip(of_inner.out, a_word)) to_existing[letter] = place;
+    for (auto [letter, place] : llvm::zip(inner_word, a_word)) to_existing[letter] = place;
     for (auto [letter, place] : llvm::zip(inner_c, c_word)) {
       auto [known, fresh] = to_existing.try_emplace(letter, place);
       if (!fresh && known->second != place) return std::nullopt;
@@ -217,7 +419,23 @@ class Rewriter {
       if (match.b_word.find(letter) == std::string::npos) return std::nullopt;
     for (char letter : match.kept)
       if (match.b_word.find(letter) == std::string::npos) return std::nullopt;
-    return match;
+    return Term{match, {}, *by_row};
+  }
+
+  // How the dims of `wanted`, whose frame has that shape, lie among those of `all`, as the first factor that both have tells;
+  // empty: as they are.
+  static std::optional<Order> turn_of(const Product& wanted, llvm::ArrayRef<int64_t> shape, const Product& all) {
+    if (wanted.factors.empty()) return std::nullopt;
+    const Framed& first = wanted.factors.front();
+    auto same = llvm::find_if(all.factors, [&](const Framed& x) { return x.value == first.value; });
+    if (same == all.factors.end()) return std::nullopt;
+    if (same->order == first.order) return Order();
+    Order turn(shape.size());
+    const Order from = first.full_order(), to = same->full_order();
+    if (from.size() != shape.size() || llvm::ArrayRef(turned(shape_of(first.value), from)) != shape)
+      return std::nullopt;
+    for (auto [place, other] : llvm::zip(from, to)) turn[static_cast<size_t>(place)] = other;
+    return turn;
   }
 
   tsr::ReduceOp sum_;
@@ -231,11 +449,11 @@ class TrilinearPass : public impl::TrilinearBase<TrilinearPass> {
       auto sum = llvm::dyn_cast<tsr::ReduceOp>(op);
       if (!sum) continue;
       Rewriter rewriter(sum);
-      std::optional<Match> match = rewriter.find();
-      if (!match) continue;
+      const llvm::SmallVector<Term, 2> terms = rewriter.find();
+      if (terms.empty()) continue;
       mlir::remark::passed(sum.getLoc(), mlir::remark::RemarkOpts::name("trilinear").category("plane"))
           << mlir::remark::add("Σ A·(B C) becomes Σ B·(A C), which is there already");
-      sum.getY().replaceAllUsesWith(rewriter.rewrite(*match));
+      sum.getY().replaceAllUsesWith(rewriter.rewrite(terms));
       sum.erase();
     }
   }

@@ -65,6 +65,31 @@ TEST(ConstantPattern, one_other_element_makes_it_data) {
   EXPECT_FALSE(formula_of(*from_doubles(band(8, 8, -3, 3, 1, 0), f32, {8, 8}).node()));  // too small to gain
 }
 
+TEST(ConstantPattern, repeated_indices_are_said_exactly) {
+  for (const int64_t rows : {2, 3, 8})
+    for (const int64_t repeats : {2, 4, 5})
+      for (const DType dtype : {i32, i64}) {
+        std::vector<double> values;
+        for (int64_t i = 0; i < rows * repeats; ++i) values.push_back(static_cast<double>(i / repeats));
+        const Shape shape{rows * repeats};
+        const auto formula = formula_of(*from_doubles(values, dtype, shape).node());
+        ASSERT_TRUE(formula) << rows << " x " << repeats;
+        EXPECT_EQ(formula->dtype(), dtype);
+        EXPECT_EQ(cast(*formula, f64).to_vector<double>(), values);
+        for (size_t place = 0; place < values.size(); ++place)
+          for (const double step : {-1.0, 1.0}) {
+            std::vector<double> other = values;
+            other[place] += step;
+            const auto wrong = formula_of(*from_doubles(other, dtype, shape).node());
+            EXPECT_FALSE(wrong && cast(*wrong, f64).to_vector<double>() != other) << place;
+            EXPECT_FALSE(wrong && place > 0 && place + 1 < values.size()) << place;
+          }
+      }
+  EXPECT_FALSE(formula_of(*from_doubles({0, 0, 0, 0}, i32, {4}).node()));
+  EXPECT_FALSE(formula_of(*from_doubles({0, 0, 0, 1, 1}, i32, {5}).node()));
+  EXPECT_FALSE(formula_of(*from_doubles({0, 0, 1, 1}, f32, {4}).node()));
+}
+
 TEST(ConstantPattern, programs_do_not_read_what_they_can_compute) {
   const Tensor tril = from_doubles(band(32, 32, -32, 0, 1, 0), boolean, {32, 32});
   auto masked = compile([&](Tensor x) { return where(tril, x, 0); });

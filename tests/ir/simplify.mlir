@@ -138,3 +138,41 @@ func.func @concat_of_one_value(%x: tensor<4x3xf32>, %y: tensor<4x3xf32>) -> (ten
   %1 = tsr.concat %x, %y dim 1 : (tensor<4x3xf32>, tensor<4x3xf32>) -> tensor<4x6xf32>
   return %0, %1 : tensor<4x6xf32>, tensor<4x6xf32>
 }
+
+// Heads that serve two others each: a view, and a sum for the gradient.
+// CHECK-LABEL: @repeating_indices
+// CHECK-SAME: (%[[X:.*]]: tensor<5x2x3xf32>, %[[G:.*]]: tensor<5x4x3xf32>)
+// CHECK-NOT: tsr.gather
+// CHECK-NOT: tsr.scatter
+// CHECK: %[[B:.*]] = tsr.broadcast %[[X]] dims [0, 1, 3] : (tensor<5x2x3xf32>) -> tensor<5x2x2x3xf32>
+// CHECK: %[[R:.*]] = tsr.reshape %[[B]] : (tensor<5x2x2x3xf32>) -> tensor<5x4x3xf32>
+// CHECK: %[[P:.*]] = tsr.reshape %[[G]] : (tensor<5x4x3xf32>) -> tensor<5x2x2x3xf32>
+// CHECK: %[[S:.*]] = tsr.reduce "sum" %[[P]] dims [2]
+// CHECK: return %[[R]], %[[S]]
+func.func @repeating_indices(%x: tensor<5x2x3xf32>, %g: tensor<5x4x3xf32>) -> (tensor<5x4x3xf32>, tensor<5x2x3xf32>) {
+  %i = tsr.iota dim 0 : tensor<4xi32>
+  %two = tsr.constant 2 -> tensor<4xi32>
+  %of = tsr.floor_div %i, %two : tensor<4xi32>
+  %zero = tsr.constant 0.0 -> tensor<5x2x3xf32>
+  %0 = tsr.gather %x, %of dim 1 : (tensor<5x2x3xf32>, tensor<4xi32>) -> tensor<5x4x3xf32>
+  %1 = tsr.scatter "add" %zero, %of, %g dim 1 : (tensor<5x2x3xf32>, tensor<4xi32>, tensor<5x4x3xf32>) -> tensor<5x2x3xf32>
+  return %0, %1 : tensor<5x4x3xf32>, tensor<5x2x3xf32>
+}
+
+// Not all rows, more than there are, what lies below, a number that is not 0.
+// CHECK-LABEL: @other_indices
+// CHECK-COUNT-2: tsr.gather
+// CHECK-COUNT-2: tsr.scatter
+// CHECK: return
+func.func @other_indices(%x: tensor<5x3xf32>, %g: tensor<4x3xf32>, %base: tensor<2x3xf32>)
+    -> (tensor<4x3xf32>, tensor<4x3xf32>, tensor<2x3xf32>, tensor<2x3xf32>) {
+  %i = tsr.iota dim 0 : tensor<4xi32>
+  %two = tsr.constant 2 -> tensor<4xi32>
+  %of = tsr.floor_div %i, %two : tensor<4xi32>
+  %zero = tsr.constant 0.0 -> tensor<2x3xf32>
+  %0 = tsr.gather %x, %of dim 0 : (tensor<5x3xf32>, tensor<4xi32>) -> tensor<4x3xf32>
+  %1 = tsr.gather %x, %i dim 0 : (tensor<5x3xf32>, tensor<4xi32>) -> tensor<4x3xf32>
+  %2 = tsr.scatter "add" %base, %of, %g dim 0 : (tensor<2x3xf32>, tensor<4xi32>, tensor<4x3xf32>) -> tensor<2x3xf32>
+  %3 = tsr.scatter "max" %zero, %of, %g dim 0 : (tensor<2x3xf32>, tensor<4xi32>, tensor<4x3xf32>) -> tensor<2x3xf32>
+  return %0, %1, %2, %3 : tensor<4x3xf32>, tensor<4x3xf32>, tensor<2x3xf32>, tensor<2x3xf32>
+}

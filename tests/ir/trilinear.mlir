@@ -153,3 +153,114 @@ func.func @rounded_by_hand(%p: tensor<64x96xf32>, %v: tensor<96x8xf32>, %g: tens
   %3 = tsr.reduce "sum" %2 dims [1] : (tensor<64x96xf32>) -> tensor<64xf32>
   return %0, %3 : tensor<64x8xf32>, tensor<64xf32>
 }
+
+// -----
+
+// Weights are divided by a sum that goes beyond them, as with an attention sink: the gradients of that sum and of what all
+// scores are reduced by are the same sum, times numbers of a row.
+// CHECK-LABEL: @sink
+// CHECK: %[[L:.*]] = tsr.reduce "sum" %{{.*}} dims [1] : (tensor<64x96xf32>) -> tensor<64xf32>
+// CHECK: %[[O:.*]] = tsr.contract "mn,ne->me"
+// CHECK: %[[M:.*]] = tsr.mul %{{.*}}, %[[O]] : tensor<64x8xf32>
+// CHECK: %[[S:.*]] = tsr.reduce "sum" %[[M]] dims [1] : (tensor<64x8xf32>) -> tensor<64xf32>
+// CHECK: tsr.div %[[S]], %{{.*}} : tensor<64xf32>
+// CHECK: tsr.neg
+// CHECK-NOT: tsr.reduce {{.*}}tensor<64x96xf32>
+// CHECK: tsr.mul %[[L]], %{{.*}} : tensor<64xf32>
+// CHECK: tsr.add
+// CHECK-NOT: tsr.reduce {{.*}}tensor<64x96xf32>
+// CHECK: return
+func.func @sink(%e: tensor<64x96xf32>, %sink: tensor<64xf32>, %v: tensor<96x8xf32>, %g: tensor<64x8xf32>)
+    -> (tensor<64x8xf32>, tensor<64xf32>, tensor<64xf32>) {
+  %s = tsr.reduce "sum" %e dims [1] : (tensor<64x96xf32>) -> tensor<64xf32>
+  %l = tsr.add %s, %sink : tensor<64xf32>
+  %ls = tsr.broadcast %l dims [0] : (tensor<64xf32>) -> tensor<64x96xf32>
+  %p = tsr.div %e, %ls : tensor<64x96xf32>
+  %0 = tsr.contract "mn,ne->me" %p, %v windows [] : (tensor<64x96xf32>, tensor<96x8xf32>) -> tensor<64x8xf32>
+  %1 = tsr.contract "me,ne->mn" %g, %v windows [] : (tensor<64x8xf32>, tensor<96x8xf32>) -> tensor<64x96xf32>
+  %share = tsr.div %1, %ls : tensor<64x96xf32>
+  %2 = tsr.mul %share, %p : tensor<64x96xf32>
+  %3 = tsr.neg %2 : tensor<64x96xf32>
+  %dl = tsr.reduce "sum" %3 dims [1] : (tensor<64x96xf32>) -> tensor<64xf32>
+  %dls = tsr.broadcast %dl dims [0] : (tensor<64xf32>) -> tensor<64x96xf32>
+  %de = tsr.add %share, %dls : tensor<64x96xf32>
+  %4 = tsr.mul %de, %e : tensor<64x96xf32>
+  %most = tsr.reduce "sum" %4 dims [1] : (tensor<64x96xf32>) -> tensor<64xf32>
+  return %0, %dl, %most : tensor<64x8xf32>, tensor<64xf32>, tensor<64xf32>
+}
+
+// -----
+
+// A factor that differs along the sum does not come out of it.
+// CHECK-LABEL: @factor_of_columns
+// CHECK: tsr.reduce "sum" %{{.*}} dims [1] : (tensor<64x96xf32>) -> tensor<64xf32>
+func.func @factor_of_columns(%p: tensor<64x96xf32>, %c: tensor<96xf32>, %v: tensor<96x8xf32>, %g: tensor<64x8xf32>)
+    -> (tensor<64x8xf32>, tensor<64xf32>) {
+  %0 = tsr.contract "mn,ne->me" %p, %v windows [] : (tensor<64x96xf32>, tensor<96x8xf32>) -> tensor<64x8xf32>
+  %1 = tsr.contract "me,ne->mn" %g, %v windows [] : (tensor<64x8xf32>, tensor<96x8xf32>) -> tensor<64x96xf32>
+  %w = tsr.broadcast %c dims [1] : (tensor<96xf32>) -> tensor<64x96xf32>
+  %2 = tsr.mul %p, %1 : tensor<64x96xf32>
+  %3 = tsr.div %2, %w : tensor<64x96xf32>
+  %4 = tsr.reduce "sum" %3 dims [1] : (tensor<64x96xf32>) -> tensor<64xf32>
+  return %0, %4 : tensor<64x8xf32>, tensor<64xf32>
+}
+
+// -----
+
+// Softmax over the other dim of turned scores, whose weights are turned back: with dropout in between.
+// CHECK-LABEL: @turned
+// CHECK: %[[O:.*]] = tsr.contract "bmn,bne->bme"
+// CHECK: %[[M:.*]] = tsr.mul %{{.*}}, %[[O]] : tensor<2x64x8xf32>
+// CHECK: %[[S:.*]] = tsr.reduce "sum" %[[M]] dims [2] : (tensor<2x64x8xf32>) -> tensor<2x64xf32>
+// CHECK-NOT: tsr.reduce
+// CHECK: return
+func.func @turned(%p: tensor<2x96x64xf32>, %keep: tensor<2x64x96xi1>, %v: tensor<2x96x8xf32>, %g: tensor<2x64x8xf32>)
+    -> (tensor<2x64x8xf32>, tensor<2x64xf32>) {
+  %zero = tsr.constant 0.0 -> tensor<2x64x96xf32>
+  %c = tsr.constant 2.0 -> tensor<2x64x96xf32>
+  %w = tsr.transpose %p dims [0, 2, 1] : (tensor<2x96x64xf32>) -> tensor<2x64x96xf32>
+  %scaled = tsr.mul %w, %c : tensor<2x64x96xf32>
+  %dropped = tsr.select %keep, %scaled, %zero
+      : (tensor<2x64x96xi1>, tensor<2x64x96xf32>, tensor<2x64x96xf32>) -> tensor<2x64x96xf32>
+  %0 = tsr.contract "bmn,bne->bme" %dropped, %v windows [] : (tensor<2x64x96xf32>, tensor<2x96x8xf32>) -> tensor<2x64x8xf32>
+  %1 = tsr.contract "bme,bne->bmn" %g, %v windows [] : (tensor<2x64x8xf32>, tensor<2x96x8xf32>) -> tensor<2x64x96xf32>
+  %2 = tsr.select %keep, %1, %zero
+      : (tensor<2x64x96xi1>, tensor<2x64x96xf32>, tensor<2x64x96xf32>) -> tensor<2x64x96xf32>
+  %3 = tsr.mul %2, %c : tensor<2x64x96xf32>
+  %4 = tsr.transpose %3 dims [0, 2, 1] : (tensor<2x64x96xf32>) -> tensor<2x96x64xf32>
+  %5 = tsr.mul %4, %p : tensor<2x96x64xf32>
+  %6 = tsr.reduce "sum" %5 dims [1] : (tensor<2x96x64xf32>) -> tensor<2x64xf32>
+  return %0, %6 : tensor<2x64x8xf32>, tensor<2x64xf32>
+}
+
+// -----
+
+// Square weights that are not turned back: another sum.
+// CHECK-LABEL: @turned_once
+// CHECK: tsr.reduce "sum" %{{.*}} dims [1] : (tensor<64x64xf32>) -> tensor<64xf32>
+func.func @turned_once(%p: tensor<64x64xf32>, %v: tensor<64x8xf32>, %g: tensor<64x8xf32>)
+    -> (tensor<64x8xf32>, tensor<64xf32>) {
+  %w = tsr.transpose %p dims [1, 0] : (tensor<64x64xf32>) -> tensor<64x64xf32>
+  %0 = tsr.contract "mn,ne->me" %w, %v windows [] : (tensor<64x64xf32>, tensor<64x8xf32>) -> tensor<64x8xf32>
+  %1 = tsr.contract "me,ne->mn" %g, %v windows [] : (tensor<64x8xf32>, tensor<64x8xf32>) -> tensor<64x64xf32>
+  %2 = tsr.mul %1, %p : tensor<64x64xf32>
+  %3 = tsr.reduce "sum" %2 dims [1] : (tensor<64x64xf32>) -> tensor<64xf32>
+  return %0, %3 : tensor<64x8xf32>, tensor<64xf32>
+}
+
+// -----
+
+// A norm in front of a product: its own kernel sums what is narrower than the other way.
+// CHECK-LABEL: @norm
+// CHECK: tsr.reduce "sum" %{{.*}} dims [1] : (tensor<64x16xf32>) -> tensor<64xf32>
+func.func @norm(%x: tensor<64x16xf32>, %l: tensor<64xf32>, %w: tensor<48x16xf32>, %g: tensor<64x48xf32>)
+    -> (tensor<64x48xf32>, tensor<64xf32>) {
+  %ls = tsr.broadcast %l dims [0] : (tensor<64xf32>) -> tensor<64x16xf32>
+  %n = tsr.div %x, %ls : tensor<64x16xf32>
+  %0 = tsr.contract "td,fd->tf" %n, %w windows [] : (tensor<64x16xf32>, tensor<48x16xf32>) -> tensor<64x48xf32>
+  %1 = tsr.contract "tf,fd->td" %g, %w windows [] : (tensor<64x48xf32>, tensor<48x16xf32>) -> tensor<64x16xf32>
+  %2 = tsr.div %1, %ls : tensor<64x16xf32>
+  %3 = tsr.mul %2, %n : tensor<64x16xf32>
+  %4 = tsr.reduce "sum" %3 dims [1] : (tensor<64x16xf32>) -> tensor<64xf32>
+  return %0, %4 : tensor<64x48xf32>, tensor<64xf32>
+}

@@ -126,6 +126,29 @@ TEST(Corners, GradientsOfPackedProjectionsAreWrittenInPlace) {
   }
 }
 
+// Each head of keys and values serves three of queries: read where it is, by whatever index says so, and its gradient is
+// made by the kernel that makes the others. An index that says something else is followed.
+TEST(Corners, GatheredHeadsAreReadInPlace) {
+  const Tensor repeats = from_doubles({0, 0, 0, 1, 1, 1}, i32, {6}), other = from_doubles({0, 0, 1, 1, 1, 1}, i32, {6});
+  for (const auto& [index, in_place] : {std::pair{floor_divide(arange(6), 3), true}, {repeats, true}, {other, false}}) {
+    Scene scene;
+    for (int64_t heads : {6, 2, 2}) scene.add({2, 40, heads, 16});
+    const Found found = checked(
+        [&](std::vector<Tensor> in) {
+          const Tensor k = gather(in[1], index, 2), v = gather(in[2], index, 2);
+          Tensor p = softmax(einsum("bthd,bshd->bhts", in[0], k) * 0.25, -1);
+          Tensor o = einsum("bhts,bshd->bthd", p, v);
+          std::vector<Tensor> all = grad(sum(o * o), in);
+          all.push_back(o);
+          return all;
+        },
+        scene.in, 256);
+    EXPECT_EQ(found.named("cascade").size(), 3u);
+    EXPECT_EQ(found.fuse.find("gather") == std::string::npos, in_place) << found.fuse;
+    EXPECT_EQ(found.fuse.find("scatter") == std::string::npos, in_place) << found.fuse;
+  }
+}
+
 // −∞ as data, in the type with the smallest range, with rows that see nothing: they give 0 and take no gradient.
 TEST(Corners, AMaskOfInfinitiesInF16) {
   Scene scene;

@@ -101,10 +101,12 @@ double tolerance(Family family, bool trains) {
 }
 
 // Output; dQ; dK and dV. Two more where the sum of P ∘ dP is none that the forward has made: over weights that are rounded
-// in the forward alone, or behind a transpose.
+// in the forward alone, or behind a transpose whose dims a reshape merges.
 size_t cascades_in_training(Family family, const Spelling& how) {
-  const bool transposes = describe(how).find("transposed scores") != std::string::npos;
-  return family == Family::narrow_weights || transposes ? 5 : 3;
+  const std::string words = describe(how);
+  auto says = [&](const char* what) { return words.find(what) != std::string::npos; };
+  const bool merges = says("transposed scores") && (says("merged heads") || says("heads grouped"));
+  return family == Family::narrow_weights || merges ? 5 : 3;
 }
 
 // Each way of each choice by itself, and what people write.
