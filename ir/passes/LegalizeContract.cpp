@@ -95,6 +95,9 @@ class Legalizer {
                         !has(words_.a + words_.b, w.out) || !has(taps_word, w.tap) ||
                         (has(words_.a, w.tap) && has(words_.b, w.tap));
     if (splits) return {};
+    if (w.stride > 1 && w.stride == extent_[w.tap] && w.dilation == 1 && w.pad == 0 &&
+        extent_[w.in] == w.stride * extent_[w.out])
+      return side_by_side(first);
     Value& taps = &taps_word == &words_.a ? a_ : b_operand_;
     const Value all_taps = taps;
     const int64_t whole = extent_[w.in], tap_count = extent_[w.tap];
@@ -121,6 +124,21 @@ class Legalizer {
     relations_[first] = w;
     taps = all_taps;
     return interleaved(parts, w.in, per_phase);
+  }
+
+  // Windows that cover the result side by side: h = s·p + r with r < s is the pair (p, r).
+  Value side_by_side(size_t first) {
+    const WindowRelation w = relations_[first];
+    const size_t dim = words_.out.find(w.in);
+    words_.out.replace(dim, 1, {w.out, w.tap});
+    relations_.erase(relations_.begin() + static_cast<ptrdiff_t>(first));
+    const Value pairs = phases(first);
+    words_.out.replace(dim, 2, 1, w.in);
+    relations_.insert(relations_.begin() + static_cast<ptrdiff_t>(first), w);
+    if (!pairs) return {};
+    Extents shape;
+    for (char c : words_.out) shape.push_back(extent_[c]);
+    return tsr::ReshapeOp::create(b_, at_, type(shape), pairs);
   }
 
   Value chosen_taps(Value taps, int64_t dim, int64_t start, int64_t step, int64_t count) {

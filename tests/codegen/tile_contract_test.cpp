@@ -54,7 +54,7 @@ class TileContract : public ::testing::Test {
     ir::lower_to_fuse(*module, {}, ir::Planes::in_memory);
     fuse::KernelOp found;
     module->walk([&](fuse::KernelOp kernel) { found = kernel; });
-    return read_contraction(found);
+    return read_mapped(found);
   }
 
   mlir::OwningOpRef<mlir::ModuleOp> build(const Contraction& c, const TileSchedule& s) {

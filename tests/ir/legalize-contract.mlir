@@ -53,6 +53,19 @@ func.func @data_gradient_of_stride_2(%g: tensor<1x4x4xf32>, %w: tensor<4x3x3xf32
 
 // -----
 
+// Windows side by side: each element of the result is one tap of one window.
+// CHECK-LABEL: @data_gradient_of_patches
+// CHECK-NOT: tsr.slice
+// CHECK: %[[PAIRS:.*]] = tsr.contract "nkp,kcr->ncpr" %{{[a-z0-9]*}}, %{{[a-z0-9]*}} windows [] : (tensor<1x4x4xf32>, tensor<4x3x2xf32>) -> tensor<1x3x4x2xf32>
+// CHECK: tsr.reshape %[[PAIRS]] : (tensor<1x3x4x2xf32>) -> tensor<1x3x8xf32>
+func.func @data_gradient_of_patches(%g: tensor<1x4x4xf32>, %w: tensor<4x3x2xf32>) -> tensor<1x3x8xf32> {
+  %0 = tsr.contract "nkp,kcr->nch" %g, %w windows ["h = 2p + 1r - 0"]
+      : (tensor<1x4x4xf32>, tensor<4x3x2xf32>) -> tensor<1x3x8xf32>
+  return %0 : tensor<1x3x8xf32>
+}
+
+// -----
+
 // CHECK-LABEL: @lone_letters
 // CHECK: %[[S:.*]] = tsr.reduce "sum" %{{.*}} dims [1]
 // CHECK: %[[C:.*]] = tsr.contract "m,n->mn" %[[S]]

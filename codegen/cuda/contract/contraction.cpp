@@ -41,7 +41,7 @@ bool is_unit(const Dims& dims, const Access& access) {
 
 class Reader {
  public:
-  explicit Reader(fuse::KernelOp kernel) : form_(codegen::read_form(kernel)) {
+  Reader(fuse::KernelOp kernel, Joined joined) : form_(codegen::read_form(kernel)), joined_(joined) {
     c_.kernel_op = kernel;
     for (auto contract : form_.body->getOps<fuse::ContractOp>()) {
       c_.contract_op = contract;
@@ -54,7 +54,8 @@ class Reader {
     sort_dims();
     int at = 0;
     for (auto [side, dims] : {std::pair{&c_.batch, &batch_}, {&c_.m, &m_}, {&c_.n, &n_}, {&c_.k, &k_}}) {
-      join_neighbours(*dims);
+      if (dims == &batch_) join_neighbours(*dims, true);
+      else if (joined_ != Joined::never) join_neighbours(*dims, joined_ == Joined::where_all_alike);
       *side = {at, at + static_cast<int>(dims->size())};
       at = side->end;
       order_.insert(order_.end(), dims->begin(), dims->end());
@@ -90,8 +91,8 @@ class Reader {
     sort_by(k_, {is_unit(k_, c_.a.access) ? &c_.a.access : &c_.b.access, &c_.b.access, &c_.a.access});
   }
 
-  // Adds the outer of two dims to the inner one where every access walks them as one.
-  void join_neighbours(Dims& dims) {
+  // Adds the outer of two dims to the inner one where every access walks them as one, that of operands too or not.
+  void join_neighbours(Dims& dims, bool of_operands) {
     for (size_t i = dims.size(); i-- > 1;) {
       const size_t outer = dims[i - 1], inner = dims[i];
       bool alike = true;
@@ -99,7 +100,8 @@ class Reader {
         if (access.linear()) alike &= access.stride[outer] == access.stride[inner] * form_.extent[inner];
         else alike = false;
       };
-      for (const Access& access : form_.in) look(access);
+      for (size_t k = 0; k < form_.in.size(); ++k)
+        if (of_operands || (k != c_.a.argument && k != c_.b.argument)) look(form_.in[k]);
       for (const Access& access : form_.out) look(access);
       for (const Access& access : form_.index) look(access);
       if (!alike) continue;
@@ -117,6 +119,7 @@ class Reader {
   }
 
   codegen::Form form_;
+  Joined joined_;
   Contraction c_;
   Dims batch_, m_, n_, k_, order_;
 };
@@ -129,7 +132,18 @@ int64_t Contraction::size(Side side) const {
   return points;
 }
 
-Contraction read_contraction(fuse::KernelOp kernel) { return Reader(kernel).read(); }
+Contraction read_contraction(fuse::KernelOp kernel, Joined joined) { return Reader(kernel, joined).read(); }
+
+std::optional<int64_t> stride_along(const Contraction& c, const Access& access, Side side) {
+  if (side.count() == 0) return std::nullopt;
+  const auto last = static_cast<size_t>(side.end) - 1;
+  int64_t reach = access.stride[last] * c.extent[last];
+  for (int d = side.end - 1; d-- > side.begin;) {
+    if (access.stride[static_cast<size_t>(d)] != reach) return std::nullopt;
+    reach *= c.extent[static_cast<size_t>(d)];
+  }
+  return access.stride[last];
+}
 
 int64_t run_along(const Contraction& c, const Access& access, Side side) {
   int64_t run = 1;

@@ -3,9 +3,10 @@
 // as strides over them.
 //
 // Whatever the layout, the element (batch, row, k) of an operand lies at the sum of three numbers, one for each: so one
-// engine serves every einsum, strided view and convolution. Dims that all accesses walk alike are one.
+// engine serves every einsum, strided view and convolution.
 
 #include <cstdint>
+#include <optional>
 #include <vector>
 
 #include <tessera/codegen/cpu/form.h>
@@ -42,7 +43,17 @@ struct Contraction {
   }
 };
 
-Contraction read_contraction(fuse::KernelOp kernel);
+// Which neighbouring dims of M, N or K become one. The points of a side have the same order each time.
+enum class Joined {
+  where_all_alike,      // those that every access walks as one, as it is with batch dims
+  where_results_alike,  // those that all but the operands walk so: whoever brings the operands looks at them apart
+  never,
+};
+
+Contraction read_contraction(fuse::KernelOp kernel, Joined joined = Joined::where_all_alike);
+
+// The step from one point of `side` to the next, if it is always the same.
+std::optional<int64_t> stride_along(const Contraction& c, const codegen::Access& access, Side side);
 
 // How many points of `side` from a multiple of it on lie next to each other: 1, or a divisor of the side's size.
 int64_t run_along(const Contraction& c, const codegen::Access& access, Side side);

@@ -47,7 +47,8 @@ RowSchedule neighbours_along_n(const codegen::Form& form, int width) {
 
 Lines finish_lines(const Contraction& c, const TileSchedule& s, ValuesText& values) {
   const Addresses& addresses = values.addresses;
-  const int64_t m = c.size(c.m), n = c.size(c.n);
+  const int64_t m = c.size(c.m), columns = s.operands.columns, filled = s.operands.filled_columns();
+  const int64_t n = columns == 0 ? c.size(c.n) : c.size(c.n) / columns * filled;  // as tiles have them
   const std::vector<unsigned>& sent = s.sent;
   Lines lines{fmt::format("const {} m = m_first + row;", addresses.offset_type()),
               fmt::format("const {} n = n_first + column;", addresses.offset_type())};
@@ -65,6 +66,18 @@ Lines finish_lines(const Contraction& c, const TileSchedule& s, ValuesText& valu
   };
   if (values.form.dims() > c.n.end) of_tile("at_part");
   for (int d = 0; d < c.batch.count(); ++d) of_tile(fmt::format("at_batch_{}", d + 1));
+  for (auto [side, number] : {std::pair{c.m, "m"}, {c.n, "n"}}) {
+    std::vector<int> dims;
+    for (int d = 0; d < side.count(); ++d) dims.push_back(dim++);
+    if (side.begin == c.n.begin && columns != 0) {
+      const char* type = addresses.offset_type();
+      lines.push_back(fmt::format("const {} {} = n / {};", type, addresses.dim_name(dims[0]), filled));
+      lines.push_back(fmt::format("const {} {} = n % {};", type, addresses.dim_name(dims[1]), filled));
+      lines.push_back(fmt::format("if ({} >= {}) return;", addresses.dim_name(dims[1]), columns));
+    } else if (side.count() > 1) {
+      addresses.decode(lines, number, dims, 1);
+    }
+  }
   if (values.ends_early()) lines.push_back(fmt::format("const int left = {} - static_cast<int>(n);", n));
   const auto sum = values.form.body->getArgument(values.form.body->getNumArguments() - 1);
   values.call_in_lane(sum, "sum[i]");

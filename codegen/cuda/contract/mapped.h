@@ -1,5 +1,9 @@
 #pragma once
 // What of a contraction the copy engine can move: operands and results of 16-bit elements whose layout a tensor map holds.
+//
+// Rows of an operand may be pixels of a picture, and K taps of a window and its channels: then the map knows how a window
+// moves over the picture (cuTensorMapEncodeIm2col), a box begins at any pixel and goes on in the next line, and what a tap
+// finds outside is zero.
 
 #include <optional>
 
@@ -12,19 +16,46 @@ struct Mapped {
   int64_t first = 0;
   std::vector<int64_t> extents, strides;
   std::vector<int> batch;  // which batch dims stand behind the first two, in their order
+  // Of the dims between the first and the last, where a window moves: the coordinate of the first pixel, how far behind the
+  // last element the last pixel is, the step between pixels.
+  std::vector<int64_t> lower, upper, steps;
 
   int rank() const { return static_cast<int>(extents.size()); }
+  bool is_window() const { return !lower.empty(); }
+};
+
+// Elements in the 16 bytes that every start and stride of a map is a multiple of.
+constexpr int64_t mapped_unit = 8;
+bool has_map(const Mapped& tensor);  // starts, strides and extents are such
+
+// A coordinate in terms of the number that counts some points: first + point / inner % extent * step.
+struct Walk {
+  int64_t inner = 1, extent = 1, step = 1, first = 0;
+  bool is_last = false;  // nothing is left to take the remainder of
 };
 
 struct MappedOperand {
   Mapped tensor;
   bool along_k = true;  // else along its rows
+  // The dim along which neighbours lie, or K of boxes, may be one of several: `line` points of it, then the next tap.
+  int64_t line = 0;          // 0: it is one
+  std::vector<Walk> taps;    // of a window the offsets; of boxes the coordinates behind the first two
+  std::vector<Walk> pixels;  // of a window the coordinates from the second on: of its rows, or of K
 };
 
 struct MappedOperands {
   mlir::Type element;  // bf16 or f16
   MappedOperand a, b;
+  int64_t k = 0;         // points of K that are brought: with each tap's channels filled up to whole steps
+  int64_t channels = 0;  // of each tap, where K has any
+  // Of each tap, where columns of the result are taps and channels and tiles have them filled up to whole lines; 0: they
+  // do not.
+  int64_t columns = 0;
+  int64_t filled_columns() const { return (columns + 63) / 64 * 64; }
 };
+
+// A contraction with dims of M, N and K joined as far as results allow, for operands that the copy engine brings.
+Contraction read_mapped(fuse::KernelOp kernel);
 
 // Both operands, or nothing where one has no map.
 std::optional<MappedOperands> map_operands(const Contraction& c);

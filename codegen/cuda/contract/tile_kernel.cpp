@@ -26,13 +26,15 @@ KernelWords of_epilogue(KernelWords words, const Contraction& c, const TileSched
   if (s.parts > 1) words.dims.push_back("part");
   for (int d = 0; d < c.batch.count(); ++d)
     words.dims.push_back(c.batch.count() == 1 ? "batch" : fmt::format("batch_{}", d + 1));
-  words.dims.push_back("m"), words.dims.push_back("n");
+  for (auto [side, name] : {std::pair{c.m, "m"}, {c.n, "n"}})
+    for (int d = 0; d < side.count(); ++d)
+      words.dims.push_back(side.count() == 1 ? name : fmt::format("{}_{}", name, d + 1));
   words.taken = words.dims;
   for (const char* name :
-       {"a",     "ab",      "at",         "b",          "batch",   "column",  "consumer", "i",       "k",
-        "k_end", "at_part", "at_batch_1", "at_batch_2", "k_first", "left",    "m_first",  "n_first", "packed",
-        "part",  "rank",    "result",     "row",        "s",       "scratch", "shared",   "staged",  "sum",
-        "sums",  "sums_2",  "t",          "tile",       "tiles",   "turns"})
+       {"a",       "ab",     "at",    "b",       "batch",      "column",     "consumer", "i",       "k",
+        "m",       "n",      "k_end", "at_part", "at_batch_1", "at_batch_2", "k_first",  "left",    "m_first",
+        "n_first", "packed", "part",  "rank",    "result",     "row",        "s",        "scratch", "shared",
+        "staged",  "sum",    "sums",  "sums_2",  "t",          "tile",       "tiles",    "turns"})
     if (!llvm::is_contained(words.taken, name)) words.taken.push_back(name);
   return words;
 }
@@ -108,6 +110,8 @@ class Builder {
       SmallVector<int64_t> numbers{static_cast<int64_t>(block.getNumArguments()), tensor.first};
       numbers.append(tensor.extents.begin(), tensor.extents.end());
       numbers.append(tensor.strides.begin(), tensor.strides.end());
+      for (const std::vector<int64_t>* window : {&tensor.lower, &tensor.upper, &tensor.steps})
+        numbers.append(window->begin(), window->end());
       tensors.push_back(b_.getDenseI64ArrayAttr(numbers));
       return block.addArgument(tile::MapType::get(b_.getContext(), {box_rows, 64}, s_.operands.element, tensor.rank()),
                                named(name));
@@ -189,14 +193,14 @@ class Builder {
     Place place;
     place.m = first(body.getArgument(0), s_.tile_m(), s_.pair == Pair::along_m);
     place.n = first(body.getArgument(1), s_.tile_n, s_.pair == Pair::along_n);
-    place.k_first = number(0), place.k_end = number(c_.size(c_.k));
+    place.k_first = number(0), place.k_end = number(s_.operands.k);
     Value batch = s_.planes > 1 ? body.getArgument(2) : Value();
     if (s_.parts > 1) {
       const bool is_only = s_.planes == s_.parts;
       place.part = is_only ? batch : arith::RemSIOp::create(b_, here(), batch, number(s_.parts)).getResult();
       if (!is_only) batch = arith::DivSIOp::create(b_, here(), batch, number(s_.parts));
       place.k_first = call(times(place.part, s_.part), "k_first");
-      place.k_end = arith::MinSIOp::create(b_, here(), add(place.k_first, number(s_.part)), number(c_.size(c_.k)));
+      place.k_end = arith::MinSIOp::create(b_, here(), add(place.k_first, number(s_.part)), number(s_.operands.k));
     }
     if (c_.batch.count() == 1) place.batch = {batch};
     if (c_.batch.count() == 2) {
@@ -238,15 +242,75 @@ class Builder {
             Value row, const Place& place) {
     const std::vector<int64_t> shape = tile_shape(operand, rows);
     Value part = tile::AtOp::create(b_, here(), smem(shape), array, slot);
-    Value inner = operand.along_k ? k : row, outer = operand.along_k ? row : k;
+    Value first;  // of this block's half
     if (is_half) {
-      Value first = times(rank_, shape[0] / 2);
+      first = times(rank_, shape[0] / 2);
       part = tile::RowsOp::create(b_, here(), smem({shape[0] / 2, shape[1]}, shape[0]), part, first);
-      outer = add(outer, first);
     }
-    tile::LoadOp::create(b_, here(), part, map, slot, coordinates(operand.tensor, inner, outer, place),
-                         is_half ? b_.getUnitAttr() : UnitAttr());
+    const UnitAttr to_all = is_half ? b_.getUnitAttr() : UnitAttr();
+    SmallVector<Value> of_taps;
+    if (!operand.tensor.is_window()) {
+      const Taps taps(*this, k, operand);
+      k = taps.in_line;
+      for (const Walk& walk : operand.taps) of_taps.push_back(taps.coordinate(walk));
+    }
+    Value inner = operand.along_k ? k : row, outer = operand.along_k ? row : k;
+    if (is_half) outer = add(outer, first);
+    if (operand.tensor.is_window()) return load_window(part, map, operand, slot, inner, outer, to_all);
+    SmallVector<Value> at = coordinates(operand.tensor, inner, outer, place);
+    llvm::append_range(at, of_taps);
+    tile::LoadOp::create(b_, here(), part, map, slot, at, ValueRange(), to_all);
   }
+
+  // A box of pixels for each line of 64: pixels are counted along the rows of the tile, taps and channels across.
+  void load_window(Value part, Value map, const MappedOperand& operand, Value slot, Value across, Value along,
+                   UnitAttr to_all) {
+    auto type = cast<tile::SmemType>(part.getType());
+    const int64_t rows = type.getShape()[0], columns = type.getShape()[1], line = 64;
+    for (int64_t first = 0; first < columns; first += line) {
+      Value box = part;
+      if (columns > line) {
+        const int64_t pitch = type.getExtra() ? type.getExtra() : rows;
+        box = tile::ColumnsOp::create(b_, here(), smem({rows, line}, pitch), part, number(first));
+      }
+      const Taps taps(*this, first == 0 ? across : add(across, number(first)), operand);
+      SmallVector<Value> at{taps.in_line}, offsets;
+      for (const Walk& walk : operand.pixels) at.push_back(coordinate(along, walk));
+      for (const Walk& walk : operand.taps) offsets.push_back(taps.coordinate(walk));
+      tile::LoadOp::create(b_, here(), box, map, slot, at, offsets, to_all);
+    }
+  }
+
+  Value divided(Value x, int64_t by) {
+    return by == 1 ? x : arith::DivSIOp::create(b_, here(), x, number(by)).getResult();
+  }
+  Value remainder(Value x, int64_t by) {
+    return by == 1 ? number(0) : arith::RemSIOp::create(b_, here(), x, number(by)).getResult();
+  }
+  Value coordinate(Value point, const Walk& walk) {
+    if (walk.extent == 1 && !walk.is_last) return number(walk.first);
+    Value at = divided(point, walk.inner);
+    if (!walk.is_last) at = remainder(at, walk.extent);
+    if (walk.step < 0) return arith::SubIOp::create(b_, here(), number(walk.first), times(at, -walk.step));
+    at = times(at, walk.step);
+    if (walk.first < 0) return arith::SubIOp::create(b_, here(), at, number(-walk.first));
+    return walk.first == 0 ? at : add(at, number(walk.first));
+  }
+
+  // A number that counts channels of one tap after the other.
+  struct Taps {
+    Builder& of;
+    Value tap, in_line;
+
+    Taps(Builder& builder, Value point, const MappedOperand& operand) : of(builder) {
+      const bool has_taps = llvm::any_of(operand.taps, [](const Walk& walk) { return walk.extent > 1; });
+      tap = has_taps ? of.divided(point, operand.line) : Value();
+      in_line = !has_taps              ? point
+                : operand.line == step ? of.number(0)  // points are multiples of it
+                                       : of.remainder(point, operand.line);
+    }
+    Value coordinate(const Walk& walk) const { return of.coordinate(tap, walk); }
+  };
 
   // ---- the role that multiplies ----
 
@@ -256,7 +320,7 @@ class Builder {
     Value consumer = made.getBody().getArgument(0);
     Value turns;
     // Where they take turns all tiles have as many steps.
-    const int64_t steps = (std::min(s_.part, c_.size(c_.k)) + step - 1) / step;
+    const int64_t steps = (std::min(s_.part, s_.operands.k) + step - 1) / step;
     if (s_.in_turns) {
       turns = tile::TurnsOp::create(b_, named("turns"), tile::TurnsType::get(b_.getContext()), consumer,
                                     b_.getI64IntegerAttr(TileSchedule::consumers));
@@ -307,10 +371,10 @@ class Builder {
       b_.setInsertionPointToStart(loop.getBody());
       auto slot = tile::GetOp::create(b_, named("s"), tile::SlotType::get(b_.getContext()), ab_);
       auto later = arith::CmpIOp::create(b_, here(), arith::CmpIPredicate::sgt, loop.getInductionVar(), place.k_first);
-      Value b = tile::AtOp::create(b_, here(), smem(tile_shape(s_.operands.b, s_.tile_n)), b_tiles_, slot);
+      Value b = filled(tile::AtOp::create(b_, here(), smem(tile_shape(s_.operands.b, s_.tile_n)), b_tiles_, slot));
       SmallVector<Value> next;
       for (int f = 0; f < s_.fragments; ++f) {
-        Value a = part_of_a(slot, !row ? number(64 * f) : f == 0 ? row : add(row, number(64 * f)));
+        Value a = filled(part_of_a(slot, !row ? number(64 * f) : f == 0 ? row : add(row, number(64 * f))));
         next.push_back(tile::MmaOp::create(b_, sums[static_cast<size_t>(f)].getLoc(), type(1),
                                            loop.getRegionIterArg(static_cast<unsigned>(f)), a, b, later,
                                            s_.operands.a.along_k ? UnitAttr() : b_.getUnitAttr(),
@@ -330,6 +394,14 @@ class Builder {
           tile::WaitMmaOp::create(b_, here(), TypeRange{type(0)}, b_.getI64IntegerAttr(0), sum).getResult());
     tile::ReleaseOp::create(b_, here(), ab_);
     return whole;
+  }
+
+  // What of the step of a tile holds anything.
+  Value filled(Value tile) {
+    if (s_.depth() == step) return tile;
+    auto type = cast<tile::SmemType>(tile.getType());
+    const int64_t rows = type.getShape()[0], pitch = type.getExtra() ? type.getExtra() : rows;
+    return tile::ColumnsOp::create(b_, here(), smem({rows, s_.depth()}, pitch), tile, number(0));
   }
 
   Value part_of_a(Value slot, Value row) {

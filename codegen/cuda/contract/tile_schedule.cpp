@@ -42,14 +42,25 @@ struct Shape {
   int fragments, tile_n;
 };
 constexpr Shape shapes[] = {
-    {false, 1, 256}, {true, 2, 192}, {true, 2, 128}, {true, 1, 256}, {true, 1, 128}, {true, 1, 64},
+    {false, 1, 256}, {true, 2, 192}, {true, 2, 128}, {true, 2, 64},
+    {true, 1, 256},  {true, 1, 192}, {true, 1, 128}, {true, 1, 64},
 };
+
+// As tiles have them.
+int64_t columns_of(const Contraction& c, const MappedOperands& operands) {
+  const int64_t n = c.size(c.n);
+  return operands.columns == 0 ? n : n / operands.columns * operands.filled_columns();
+}
 
 class Chooser {
  public:
   Chooser(const Contraction& c, MappedOperands operands)
-      : operands_(std::move(operands)), m_(c.size(c.m)), n_(c.size(c.n)), k_(c.size(c.k)), batch_(c.size(c.batch)) {
-    is_little_ = is_little(c);
+      : operands_(std::move(operands)),
+        m_(c.size(c.m)),
+        n_(columns_of(c, operands_)),
+        k_(operands_.k),
+        batch_(c.size(c.batch)) {
+    is_little_ = is_little(c) && c.m.count() == 1 && c.n.count() == 1;
     for (unsigned k = 0; is_little_ && k < c.out.size() && sent_.size() < 3; ++k)
       if (auto result = map_result(c, k)) sent_.push_back(k), results_.push_back(std::move(*result));
   }
@@ -107,7 +118,7 @@ class Chooser {
     const int64_t rounds = llvm::divideCeilSigned(tiles, pairs), steps = s.part / TileSchedule::step;
     const double area = static_cast<double>(s.tile_m()) * s.tile_n;
     // Of one step, in clocks: products; what shared memory moves for them; what comes from L2.
-    const double products = area * TileSchedule::step / 2048;
+    const double products = area * s.depth() / 2048;
     const double moved = (s.tile_m() + s.tile_n) * 128.0 + s.tile_m() / 64 * 4 * (2048.0 + 32 * s.tile_n);
     const double brought =
         ((s.pair == Pair::along_n ? 0.5 : 1) * s.tile_m() + (s.pair == Pair::along_m ? 0.5 : 1) * s.tile_n) * 128;
@@ -136,8 +147,11 @@ int64_t TileSchedule::blocks() const {
 }
 
 std::vector<TileSchedule> tile_schedules(const Contraction& c) {
+  // Neighbours of a result lie along its last dim.
+  if (c.n.count() > 1 && c.extent[static_cast<size_t>(c.n.end) - 1] % 4 != 0) return {};
   std::optional<MappedOperands> operands = map_operands(c);
-  if (!operands) return {};
+  if (!operands || (operands->columns != 0 && c.extent[static_cast<size_t>(c.n.end) - 1] != operands->columns))
+    return {};
   return Chooser(c, std::move(*operands)).all();
 }
 
@@ -146,6 +160,8 @@ std::string schedule_text(const TileSchedule& s) {
       "tile {} x {}, two warpgroups {}, steps of {} of K, {} stages; copy engine and wgmma; a along {}; b along {}",
       s.tile_m(), s.tile_n, s.in_turns ? "in turns" : "together", TileSchedule::step, s.stages,
       s.operands.a.along_k ? "K" : "rows", s.operands.b.along_k ? "K" : "rows");
+  if (s.operands.a.tensor.is_window()) text += "; a through a window";
+  if (s.operands.b.tensor.is_window()) text += "; b through a window";
   if (s.pair == Pair::along_m) text += "; pairs along M share b";
   if (s.pair == Pair::along_n) text += "; pairs along N share a";
   if (s.parts > 1) text += fmt::format("; K in {} parts of {}", s.parts, s.part);

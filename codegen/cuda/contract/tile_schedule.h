@@ -32,13 +32,21 @@ struct TileSchedule {
   double clocks = 0;                             // estimated
 
   static constexpr int step = 64, consumers = 2, multiprocessors = 132;
+  // Of each step, so much is multiplied: what a tap's channels leave empty is not.
+  int depth() const {
+    const int64_t channels = operands.channels;
+    return operands.a.along_k && operands.b.along_k && channels > 0 && channels < step
+               ? static_cast<int>((channels + 15) / 16 * 16)
+               : step;
+  }
   int tile_m() const { return 64 * fragments * (in_turns ? 1 : consumers); }
   int width() const { return through_shared ? 4 : 2; }
   int cluster() const { return pair == Pair::none ? 1 : 2; }
   int64_t blocks() const;
 };
 
-// From the one that is thought the fastest on; none where an operand has no map.
+// From the one that is thought the fastest on; none where an operand has no map. Dims of `c` are joined where results
+// walk them alike.
 std::vector<TileSchedule> tile_schedules(const Contraction& c);
 
 std::string schedule_text(const TileSchedule& s);  // in a line for people

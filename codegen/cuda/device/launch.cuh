@@ -5,6 +5,12 @@
 
 namespace tessera {
 
+// How a window moves over a picture, for each dim of it, all dims of the tensor but the first and the last: where the first
+// pixel is, how far behind the last element the last pixel is, and the step from one to the next. Without one steps are 0.
+struct Window {
+  int lower[3], upper[3], steps[3];
+};
+
 // What the copy engine is told of a parameter that is a map, beside the address that the launch has for it: where the
 // tensor begins, in elements of 16 bits, its extents, and from the second on its strides. Innermost first.
 struct MappedTensor {
@@ -12,6 +18,7 @@ struct MappedTensor {
   long long first;
   int extents[5];
   long long strides[5];
+  Window window;
 };
 
 struct Launch {

@@ -48,6 +48,11 @@ TESSERA_DEVICE TilePart<T, R, count, R> columns(const Tile<T, R, C>& tile, int f
   return {tile.address() + static_cast<u32>(first / Tile<T, R, C>::line * R * 128)};
 }
 
+template <int count, class T, int R, int C, int P>
+TESSERA_DEVICE TilePart<T, R, count, P> columns(const TilePart<T, R, C, P>& part, int first) {
+  return {part.start + static_cast<u32>(first / TilePart<T, R, C, P>::line * P * 128)};
+}
+
 template <class T>
 constexpr u32 bytes_of = T::rows * T::columns * sizeof(typename T::Element);
 

@@ -12,3 +12,4 @@
 #include "tiles.cuh"
 #include "tma.cuh"
 #include "wgmma.cuh"
+#include "window.cuh"

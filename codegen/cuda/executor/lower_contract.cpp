@@ -14,18 +14,27 @@ using codegen::PlanLaunch;
 // Where the target has wgmma and the copy engine can bring both operands, unless the kernel of any card is thought faster.
 std::optional<TileSchedule> Lowering::tile_schedule_for(const Contraction& c, const ContractSchedule& other) const {
   if (!target_.has_wgmma() || other.engine != Engine::half) return std::nullopt;
-  std::vector<TileSchedule> all = tile_schedules(c);
+  std::vector<TileSchedule> all = tile_schedules(read_mapped(c.kernel()));
   const bool is_free = target_.tile_schedule < 0;
   const size_t wanted = is_free ? 0 : static_cast<size_t>(target_.tile_schedule);
   if (wanted >= all.size() || (is_free && all[0].clocks >= other.clocks)) return std::nullopt;
   return std::move(all[wanted]);
 }
 
-void Lowering::launch_contract(fuse::KernelOp kernel, const std::vector<int>& values, const KernelWords& words) {
+ContractSchedule Lowering::contract_schedule_for(const Contraction& c) const {
+  return schedule_contraction(c, recorded_.strict ? F32Products::by_fma : F32Products::on_tensor_cores);
+}
+
+bool Lowering::has_tile_schedule(fuse::KernelOp kernel) const {
   const Contraction c = read_contraction(kernel);
-  const ContractSchedule schedule =
-      schedule_contraction(c, recorded_.strict ? F32Products::by_fma : F32Products::on_tensor_cores);
+  return tile_schedule_for(c, contract_schedule_for(c)).has_value();
+}
+
+void Lowering::launch_contract(fuse::KernelOp kernel, const std::vector<int>& values, const KernelWords& words) {
+  Contraction c = read_contraction(kernel);
+  const ContractSchedule schedule = contract_schedule_for(c);
   const std::optional<TileSchedule> tiles = tile_schedule_for(c, schedule);
+  if (tiles) c = read_mapped(kernel);
   mlir::Block& place = place_for_kernel(kernel.getLoc());
   const int64_t count = tiles ? tiles->parts : schedule.parts;
   const bool in_parts = count > 1;

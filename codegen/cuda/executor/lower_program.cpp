@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <tessera/codegen/cpu/key.h>
+#include <tessera/codegen/cuda/contract/bounds.h>
 #include <tessera/codegen/cuda/executor/group_tensors.h>
 #include <tessera/codegen/cuda/executor/lowering.h>
 #include <tessera/codegen/cuda/tile/Tile.h>
@@ -56,6 +57,7 @@ int last_origin(mlir::Location location) {
 }
 
 LoweredProgram Lowering::lower() {
+  read_beyond_ends(function(), [this](fuse::KernelOp kernel) { return has_tile_schedule(kernel); });
   visit_all(result_.plan);
   codegen::keep_arguments_until_read(result_.plan);  // results of one kernel may be several launches here
   group_tensors(result_);

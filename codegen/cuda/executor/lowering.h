@@ -66,7 +66,9 @@ class Lowering : public codegen::PlanBuilder {
   void finish_launch(fuse::KernelOp kernel, const Epilogue& epilogue, const std::vector<int>& values,
                      codegen::PlanLaunch& made, KernelWords& words);
   void find_aliases(const codegen::PlanLaunch& made, KernelWords& words);
+  ContractSchedule contract_schedule_for(const Contraction& c) const;
   std::optional<TileSchedule> tile_schedule_for(const Contraction& c, const ContractSchedule& other) const;
+  bool has_tile_schedule(fuse::KernelOp kernel) const;
 
   // ---- routines ----
 

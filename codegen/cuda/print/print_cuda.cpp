@@ -183,14 +183,19 @@ class Printer {
     line(fmt::format("{}, {}, {{", launch, all.size()));
     for (auto [i, attribute] : llvm::enumerate(all)) {
       llvm::ArrayRef<int64_t> numbers = llvm::cast<DenseI64ArrayAttr>(attribute).asArrayRef();
-      const size_t rank = (numbers.size() - 2) / 2;
-      auto list = [&](size_t begin) {
+      const auto parameter = kernel_.getBody().getArgument(static_cast<unsigned>(numbers[0]));
+      const auto rank = static_cast<size_t>(llvm::cast<tile::MapType>(parameter.getType()).getExtra());
+      auto list = [&](size_t begin, size_t count) {
         std::string text;
-        for (int64_t x : numbers.slice(begin, rank)) text += fmt::format("{}{}", text.empty() ? "" : ", ", x);
-        return text;
+        for (int64_t x : numbers.slice(begin, count)) text += fmt::format("{}{}", text.empty() ? "" : ", ", x);
+        return "{" + text + "}";
       };
-      line(fmt::format("    {{{}, {}, {}, {{{}}}, {{{}}}}}{}", numbers[0], rank, numbers[1], list(2), list(2 + rank),
-                       i + 1 < all.size() ? "," : "}};"));
+      std::string window;
+      if (const size_t from = 2 + 2 * rank, dims = rank - 2; numbers.size() > from)
+        window =
+            fmt::format(", {{{}, {}, {}}}", list(from, dims), list(from + dims, dims), list(from + 2 * dims, dims));
+      line(fmt::format("    {{{}, {}, {}, {}, {}{}}}{}", numbers[0], rank, numbers[1], list(2, rank),
+                       list(2 + rank, rank), window, i + 1 < all.size() ? "," : "}};"));
     }
   }
 
@@ -293,9 +298,11 @@ class Printer {
         .Case([&](tile::FinishOp o) { finish(o); })
         .Case([&](tile::DrainOp o) { line(say_.of(o.getChannel()) + ".drain();"); })
         .Case([&](tile::LoadOp o) {
-          const std::string function = o.getToAll() ? fmt::format("load_to_all<{}>", kernel_.getCluster()) : "load";
-          line(fmt::format("{}({}, {}, {}, {});", function, say_.of(o.getTile()), say_.of(o.getMap()),
-                           say_.of(o.getSlot()), list(o.getAt())));
+          std::string function = o.getWindow().empty() ? "load" : "load_window";
+          if (o.getToAll()) function += fmt::format("_to_all<{}>", kernel_.getCluster());
+          const std::string window = o.getWindow().empty() ? "" : fmt::format(", {{{}}}", list(o.getWindow()));
+          line(fmt::format("{}({}, {}, {}, {}{});", function, say_.of(o.getTile()), say_.of(o.getMap()),
+                           say_.of(o.getSlot()), list(o.getAt()), window));
         })
         .Case([&](tile::StoreOp o) {
           line(fmt::format("store({}, {}, {}, {});", say_.of(o.getMap()), say_.of(o.getStaging()),

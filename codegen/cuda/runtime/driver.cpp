@@ -62,6 +62,7 @@ Driver open_driver() {
   library.bind(d.graph_launch, "cuGraphLaunch");
   library.bind(d.graph_run_destroy, "cuGraphExecDestroy");
   library.bind(d.tensor_map, "cuTensorMapEncodeTiled");
+  library.bind(d.window_map, "cuTensorMapEncodeIm2col");
 
   int result = d.init(0), count = 0;
   if (result == 0) result = d.device_count(&count);

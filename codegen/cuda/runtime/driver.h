@@ -115,6 +115,10 @@ struct Driver {
   int (*tensor_map)(TensorMap*, int type, uint32_t rank, void* address, const uint64_t* extents,
                     const uint64_t* byte_strides, const uint32_t* box, const uint32_t* element_strides, int interleave,
                     int swizzle, int promotion, int fill);
+  int (*window_map)(TensorMap*, int type, uint32_t rank, void* address, const uint64_t* extents,
+                    const uint64_t* byte_strides, const int* lower, const int* upper, uint32_t channels,
+                    uint32_t pixels, const uint32_t* element_strides, int interleave, int swizzle, int promotion,
+                    int fill);
 };
 
 // Opens libcuda and initialises it, once. DeviceError where there is none, or no device.

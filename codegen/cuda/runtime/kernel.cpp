@@ -74,9 +74,17 @@ TensorMap map_tensor(Pointer address, const MappedTensor& tensor, int box_rows) 
   for (size_t d = 0; d < rank; ++d) extents[d] = static_cast<uint64_t>(tensor.extents[d]);
   for (size_t d = 1; d < rank; ++d) strides[d - 1] = static_cast<uint64_t>(tensor.strides[d]) * 2;
   TensorMap map;
-  const int result = driver().tensor_map(&map, map_bf16, static_cast<uint32_t>(rank),
-                                         reinterpret_cast<void*>(address + static_cast<uint64_t>(tensor.first) * 2),
-                                         extents, strides, box, steps, 0, map_swizzle_128, map_promote_256, 0);
+  void* first = reinterpret_cast<void*>(address + static_cast<uint64_t>(tensor.first) * 2);
+  int result = 0;
+  if (tensor.has_window()) {
+    for (size_t d = 1; d + 1 < rank; ++d) steps[d] = static_cast<uint32_t>(tensor.window.steps[d - 1]);
+    result =
+        driver().window_map(&map, map_bf16, static_cast<uint32_t>(rank), first, extents, strides, tensor.window.lower,
+                            tensor.window.upper, box[0], box[1], steps, 0, map_swizzle_128, map_promote_256, 0);
+  } else {
+    result = driver().tensor_map(&map, map_bf16, static_cast<uint32_t>(rank), first, extents, strides, box, steps, 0,
+                                 map_swizzle_128, map_promote_256, 0);
+  }
   if (result != 0)
     throw DeviceError(
         {.code = "T-X006",

@@ -11,11 +11,17 @@
 namespace tessera::cuda {
 
 // The same structs as in device/launch.cuh.
+struct Window {
+  int lower[3], upper[3], steps[3];
+};
 struct MappedTensor {
   int parameter, rank;
   int64_t first;
   int extents[5];
   int64_t strides[5];
+  Window window;
+
+  bool has_window() const { return window.steps[0] != 0; }
 };
 struct LaunchFacts {
   int threads, cluster, shared_bytes;
@@ -64,8 +70,9 @@ class Kernel {
   LaunchFacts facts_ = {};
 };
 
-// A tensor of 16-bit elements, copied in boxes of `box_rows` rows by 64 columns with the 128-byte swizzle. It must begin at
-// a multiple of 16 bytes, and its strides be such: DeviceError otherwise, as the copy engine reads 16-byte units.
+// A tensor of 16-bit elements, copied in boxes of `box_rows` rows (pixels, where it has a window) by 64 columns with the
+// 128-byte swizzle. It must begin at a multiple of 16 bytes, and its strides be such: DeviceError otherwise, as the copy
+// engine reads 16-byte units.
 TensorMap map_tensor(Pointer address, const MappedTensor& tensor, int box_rows);
 // The same of a dense one (outermost extent first).
 TensorMap map_dense(Pointer address, const std::vector<int64_t>& extents, int box_rows);

@@ -13,8 +13,10 @@ def Tile_KernelOp : Tile_Op<"kernel", [IsolatedFromAbove, NoTerminator, SingleBl
   let summary = "one kernel: arguments, shared memory, roles";
   let description = [{
     `about` are the lines of the comment at the head of the text. `tensors` says of each map, in their order, what the
-    launch makes it of: the parameter's number, the first element, then extents and strides, innermost first. First come shared buffers, channels and scalars that all
-    roles read, then the roles: one that writes the channels, then one that reads them.
+    launch makes it of: the parameter's number, the first element, then extents and strides, innermost first; where a window
+    moves over the tensor, for each dim of the picture its lower corner, then the upper corners, then the steps. First come
+    shared buffers, channels and scalars that all roles read, then the roles: one that writes the channels, then one that
+    reads them.
 
     Constraints: (T1) shared memory fits 227 KiB. (T2) the registers of all roles fit the 65536 of a multiprocessor, and
     each role's count is a multiple of 8 from 24 to 256. (T3) only roles put, get, load, multiply or store.
@@ -139,22 +141,26 @@ def Tile_RowsOp : Tile_Op<"rows", [Pure]> {
 }
 
 def Tile_ColumnsOp : Tile_Op<"columns", [Pure]> {
-  let summary = "some column blocks of a tile";
+  let summary = "some column blocks of a tile, the last not whole perhaps";
   let arguments = (ins Tile_Smem:$tile, I32:$first);
   let results = (outs Tile_Smem:$result);
   let assemblyFormat = "$tile `from` $first attr-dict `:` type($tile) `->` type($result)";
   let hasVerifier = 1;
 }
 
-def Tile_LoadOp : Tile_Op<"load"> {
+def Tile_LoadOp : Tile_Op<"load", [AttrSizedOperandSegments]> {
   let summary = "a box of a tensor into a tile; `to_all`: into the same place of every block of the cluster";
   let description = [{
-    Coordinates are innermost first. Constraint: (T5) the tile is the map's box, in column blocks of 64, and there is a
-    coordinate for each dim.
+    Coordinates are innermost first. With a `window`, rows of the tile are pixels of a picture from `at` on, which go on in
+    the next line and the next picture, and each is read so far from where it is: a tap of the window. Outside are zeros.
+    Constraint: (T5) the tile is the map's box, in column blocks of 64, of which a window brings one, and there is a
+    coordinate for each dim and an offset for each dim of the picture: all but the first and the last.
   }];
-  let arguments = (ins Tile_Smem:$tile, Tile_Map:$map, Tile_Slot:$slot, Variadic<I32>:$at, UnitAttr:$to_all);
+  let arguments = (ins Tile_Smem:$tile, Tile_Map:$map, Tile_Slot:$slot, Variadic<I32>:$at, Variadic<I32>:$window,
+                       UnitAttr:$to_all);
   let assemblyFormat = [{
-    $tile `from` $map `[` $at `]` `slot` $slot (`to_all` $to_all^)? attr-dict `:` type($tile) `,` type($map)
+    $tile `from` $map `[` $at `]` (`window` `[` $window^ `]`)? `slot` $slot (`to_all` $to_all^)? attr-dict
+    `:` type($tile) `,` type($map)
   }];
   let hasVerifier = 1;
 }

@@ -7,6 +7,9 @@ namespace {
 
 constexpr int64_t shared_limit = 232448, register_limit = 65536;
 
+// Lines between the column blocks of a tile or a part of one.
+int64_t pitch(SmemType tile) { return tile.getExtra() ? tile.getExtra() : rows(tile); }
+
 }  // namespace
 
 mlir::LogicalResult KernelOp::verify() {
@@ -54,7 +57,7 @@ mlir::LogicalResult AtOp::verify() {
 mlir::LogicalResult RowsOp::verify() {
   SmemType whole = getTile().getType(), part = getResult().getType();
   if (whole.getShape().size() != 2 || part.getShape().size() != 2 || columns(whole) != columns(part) ||
-      rows(part) > rows(whole) || rows(part) % 8 != 0 || part.getExtra() != rows(whole))
+      rows(part) > rows(whole) || rows(part) % 8 != 0 || part.getExtra() != pitch(whole))
     return emitOpError("takes ") << part << " of " << whole;
   return mlir::success();
 }
@@ -62,7 +65,7 @@ mlir::LogicalResult RowsOp::verify() {
 mlir::LogicalResult ColumnsOp::verify() {
   SmemType whole = getTile().getType(), part = getResult().getType();
   if (whole.getShape().size() != 2 || part.getShape().size() != 2 || rows(whole) != rows(part) ||
-      columns(part) > columns(whole) || columns(part) % 64 != 0 || part.getExtra() != rows(whole))
+      columns(part) > columns(whole) || columns(part) % 16 != 0 || part.getExtra() != pitch(whole))
     return emitOpError("takes ") << part << " of " << whole;
   return mlir::success();
 }
@@ -74,6 +77,8 @@ mlir::LogicalResult LoadOp::verify() {
     return emitOpError("(T5) loads boxes of ") << map << " into " << tile;
   if (static_cast<int64_t>(getAt().size()) != map.getExtra())
     return emitOpError("(T5) has ") << getAt().size() << " coordinates for " << map;
+  if (!getWindow().empty() && (getWindow().size() + 2 != getAt().size() || columns(tile) != 64))
+    return emitOpError("(T5) has ") << getWindow().size() << " offsets for " << map << " and " << tile;
   return mlir::success();
 }
 

@@ -359,9 +359,46 @@ class Agent {
     for (auto& arrive : arriving) arrive();
   }
 
+  // Where the element of a box lies in the tensor that the launch makes the map of, or -1 outside. With a window rows of the
+  // box are pixels.
+  static int64_t element(llvm::ArrayRef<int64_t> numbers, llvm::SmallVector<int64_t> at, llvm::ArrayRef<int64_t> tap,
+                         int64_t row, int64_t column) {
+    const size_t rank = at.size(), dims = tap.size();
+    llvm::ArrayRef<int64_t> extents = numbers.slice(2, rank), strides = numbers.slice(2 + rank, rank),
+                            window = numbers.drop_front(2 + 2 * rank);
+    at[0] += column;
+    if (tap.empty()) at[1] += row;
+    for (size_t d = 0; d < dims; ++d) {
+      const int64_t lower = window[d], upper = window[dims + d], step = window[2 * dims + d];
+      const int64_t count = (extents[d + 1] + upper - lower - 1) / step + 1, number = (at[d + 1] - lower) / step + row;
+      at[d + 1] = lower + number % count * step + tap[d];
+      row = number / count;
+    }
+    if (!tap.empty()) at[rank - 1] += row;
+    int64_t place = numbers[1];
+    for (size_t d = 0; d < rank; ++d) {
+      if (at[d] < 0 || at[d] >= extents[d]) return -1;
+      place += at[d] * strides[d];
+    }
+    return place;
+  }
+
+  // What the launch makes the map of; nothing where whoever launches knows.
+  llvm::ArrayRef<int64_t> numbers_of(LoadOp op) {
+    auto parameter = llvm::cast<BlockArgument>(op.getMap());
+    if (const ArrayAttr all = cluster_.kernel.getTensorsAttr())
+      for (Attribute one : all) {
+        llvm::ArrayRef<int64_t> numbers = llvm::cast<DenseI64ArrayAttr>(one).asArrayRef();
+        if (numbers[0] == parameter.getArgNumber()) return numbers;
+      }
+    if (!op.getWindow().empty()) fail(op, "moves a window over a tensor that the kernel does not describe");
+    return {};
+  }
+
   void load(LoadOp op) {
     const GlobalTensor* tensor = tensors_[op.getMap()];
-    const llvm::SmallVector<int64_t> at = coordinates(op, op.getAt());
+    const llvm::SmallVector<int64_t> at = coordinates(op, op.getAt()), tap = coordinates(op, op.getWindow());
+    const llvm::ArrayRef<int64_t> numbers = numbers_of(op);
     auto [name, number] = slots_[op.getSlot()];
     const TileRef here = tile(op, op.getTile());
     const int64_t bytes = tile_bytes(op.getTile().getType());
@@ -374,8 +411,8 @@ class Agent {
       std::function<void()> arrive = [=, &state, number = number] {
         for (int64_t r = 0; r < there.rows; ++r)
           for (int64_t c = 0; c < there.columns; ++c) {
-            const int64_t place = offset(*tensor, at, r, c);
-            there.at(r, c) = place < 0 ? 0 : tensor->values[static_cast<size_t>(place)];
+            const int64_t place = numbers.empty() ? offset(*tensor, at, r, c) : element(numbers, at, tap, r, c);
+            there.at(r, c) = place < 0 ? 0 : tensor->values.at(static_cast<size_t>(place));
           }
         state.landed[static_cast<size_t>(number)] += bytes;
       };

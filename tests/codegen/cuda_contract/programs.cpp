@@ -112,4 +112,19 @@ RowProgram product_program(const ProductShape& p, const MakeInput& make) {
   });
 }
 
+RowProgram conv_program(const ConvShape& v, const MakeInput& make) {
+  return recorded_program("conv", make, [&](const MakeInput& in) {
+    const std::vector<WindowRelation> windows{{'h', 'p', 'r', v.stride, v.dilation, v.pad},
+                                              {'w', 'q', 's', v.stride, v.dilation, v.pad}};
+    const bool is_data = v.what == ConvShape::What::data_gradient;
+    Tensor first = is_data ? in("y", bf16, {v.n, v.p(), v.q(), v.k}) : in("x", bf16, {v.n, v.h, v.w, v.c});
+    if (v.what == ConvShape::What::filter_gradient)
+      return std::vector{contract(first, in("y", bf16, {v.n, v.p(), v.q(), v.k}), "nhwc,npqk->krsc", windows,
+                                  {{'r', v.r}, {'s', v.s}})};
+    Tensor weight = in("weight", bf16, {v.k, v.r, v.s, v.c});
+    return std::vector{is_data ? contract(first, weight, "npqk,krsc->nhwc", windows, {{'h', v.h}, {'w', v.w}})
+                               : contract(first, weight, "nhwc,krsc->npqk", windows)};
+  });
+}
+
 }  // namespace tessera::testing

@@ -19,4 +19,16 @@ struct ProductShape {
 };
 RowProgram product_program(const ProductShape& shape, const MakeInput& make);
 
+// A convolution with channels last, x[n, h, w, c] with weights[k, r, s, c] to y[n, p, q, k], or one of its gradients; nothing
+// behind it.
+struct ConvShape {
+  enum class What { forward, data_gradient, filter_gradient };
+  What what = What::forward;
+  int64_t n = 1, h = 1, w = 1, c = 8, k = 8, r = 1, s = 1, stride = 1, dilation = 1, pad = 0;
+
+  int64_t p() const { return (h + 2 * pad - dilation * (r - 1) - 1) / stride + 1; }
+  int64_t q() const { return (w + 2 * pad - dilation * (s - 1) - 1) / stride + 1; }
+};
+RowProgram conv_program(const ConvShape& shape, const MakeInput& make);
+
 }  // namespace tessera::testing

@@ -36,7 +36,8 @@ struct HostBlock {  // as in host/core.cuh
 
 struct HostMap {  // as in host/tma.cuh
   unsigned char* base;
-  long long rank, extents[5], strides[5], box_rows;
+  long long strides[5];
+  int rank, extents[5], box_rows, lower[3], upper[3], steps[3];
 };
 
 constexpr size_t shared_of_block = 256 << 10;  // as in host/shared_memory.cuh
@@ -182,8 +183,8 @@ std::string build_host_library(const std::string& text, const HeaderEdit& edit) 
     }
     std::ofstream(folder / file.name) << header;
   }
-  for (const char* name :
-       {"async.cuh", "barrier.cuh", "core.cuh", "convert.cuh", "mma.cuh", "shared_memory.cuh", "tma.cuh", "wgmma.cuh"})
+  for (const char* name : {"async.cuh", "barrier.cuh", "core.cuh", "convert.cuh", "mma.cuh", "shared_memory.cuh",
+                           "tma.cuh", "wgmma.cuh", "window.cuh"})
     fs::copy_file(fs::path(TESSERA_CUDA_ROWS) / "host" / name, folder / name, fs::copy_options::overwrite_existing);
   std::ofstream(folder / "all.cpp") << "#include \"shared_memory.cuh\"\n" << text;
   const std::string command =
@@ -225,11 +226,19 @@ void run_host_kernel(const HostKernel& kernel, const HostArguments& arguments, i
 }
 
 bool map_on_host(cuda::TensorMap* map, void* address, uint32_t rank, const uint64_t* extents,
-                 const uint64_t* byte_strides, uint32_t box_rows) {
-  HostMap made = {static_cast<unsigned char*>(address), rank, {}, {}, box_rows};
+                 const uint64_t* byte_strides, uint32_t box_rows, const cuda::Window& window) {
+  HostMap made = {
+      static_cast<unsigned char*>(address), {}, static_cast<int>(rank), {}, static_cast<int>(box_rows), {}, {}, {}};
   bool fits = reinterpret_cast<uintptr_t>(address) % 16 == 0 && rank <= 5 && box_rows <= 256;
+  constexpr int corners[] = {0, 32768, 128, 16};
+  for (uint32_t d = 0; window.steps[0] != 0 && d + 2 < rank; ++d) {
+    made.lower[d] = window.lower[d], made.upper[d] = window.upper[d], made.steps[d] = window.steps[d];
+    const int corner = corners[rank - 2];
+    for (int at : {made.lower[d], made.upper[d]}) fits &= at >= -corner && at < corner;
+    fits &= made.steps[d] >= 1 && made.steps[d] <= 8;
+  }
   for (uint32_t d = 0; d < rank; ++d) {
-    made.extents[d] = static_cast<long long>(extents[d]);
+    made.extents[d] = static_cast<int>(extents[d]);
     if (d > 0) made.strides[d] = static_cast<long long>(byte_strides[d - 1]);
     fits &= extents[d] > 0 && made.strides[d] % 16 == 0;
   }
@@ -294,7 +303,7 @@ std::vector<BufferPtr> run_on_host(const cuda::LoweredProgram& lowered, const Pr
       for (int d = 1; d < tensor.rank; ++d) strides[d - 1] = static_cast<uint64_t>(tensor.strides[d]) * 2;
       if (!map_on_host(&maps.at(static_cast<size_t>(k)), static_cast<char*>(argument) + tensor.first * 2,
                        static_cast<uint32_t>(tensor.rank), extents, strides,
-                       static_cast<uint32_t>(kernel.facts->box_rows[k])))
+                       static_cast<uint32_t>(kernel.facts->box_rows[k]), tensor.window))
         throw std::logic_error("the driver would refuse a tensor map");
       argument = &maps.at(static_cast<size_t>(k));
     }

@@ -13,7 +13,9 @@ namespace tessera {
 
 struct alignas(64) TensorMap {  // as the driver of tests writes it
   unsigned char* base;
-  long long rank, extents[5], strides[5], box_rows;  // strides in bytes
+  long long strides[5];  // in bytes
+  int rank, extents[5], box_rows;
+  int lower[3], upper[3], steps[3];  // of a window; without one steps are 0
 };
 
 struct HostBox {
@@ -33,7 +35,7 @@ inline u32 swizzled(u32 address) { return address ^ (address >> 7 & 7) << 4; }
 
 // Calls f(element in memory or null, address in shared memory) for a box of lines of 64.
 template <class F> void walk_box(const TensorMap& map, u32 address, std::vector<int> at, F f) {
-  if (static_cast<long long>(at.size()) != map.rank) __builtin_trap();
+  if (static_cast<int>(at.size()) != map.rank || map.steps[0] != 0) __builtin_trap();
   for (int r = 0; r < map.box_rows; ++r)
     for (int c = 0; c < 64; ++c) {
       unsigned char* element = map.base;
@@ -47,15 +49,20 @@ template <class F> void walk_box(const TensorMap& map, u32 address, std::vector<
     }
 }
 
-inline void load_box(const TensorMap& map, u32 to, u32 barrier, int rank, std::vector<int> at) {
+// `walk` visits the elements of a box, as walk_box does.
+template <class Walk> void land_later(const TensorMap& map, u32 barrier, int rank, Walk walk) {
   auto* full = reinterpret_cast<Barrier*>(shared_at(barrier, rank));
   host_boxes.push_back({full, [=, &map] {
-                          walk_box(map, to, at, [&](const unsigned char* element, u32 place) {
+                          walk([&](const unsigned char* element, u32 place) {
                             if (element) std::memcpy(shared_at(place, rank), element, 2);
                             else std::memset(shared_at(place, rank), 0, 2);
                           });
                           full->landed(static_cast<u32>(map.box_rows * 128));
                         }});
+}
+
+inline void load_box(const TensorMap& map, u32 to, u32 barrier, int rank, std::vector<int> at) {
+  land_later(map, barrier, rank, [=, &map](auto visit) { walk_box(map, to, at, visit); });
 }
 
 template <class Part, class... More>
