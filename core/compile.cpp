@@ -50,27 +50,28 @@ Signature signature_of(const std::vector<Tensor>& arguments) {
                     .hint = "it must not change host state: counters and buffers belong into a State"});
 }
 
-// Lets go of the old values of assigned States, so that the program's arguments are their only owners and their
-// memory can be reused. If the run throws, the destructor puts them back: an error loses nothing.
+// Hands over the old values of assigned States, so that the program's arguments are their only owners and their memory can
+// be reused. If the run throws, the destructor puts them back: an error loses nothing. A step has hundreds of States, so
+// values move and no count of owners changes.
 class DonatedStates {
  public:
-  DonatedStates(const Trace::Recorded& recorded, size_t first_state) {
-    for (int argument : recorded.program.donor) {
-      if (argument < 0 || static_cast<size_t>(argument) - first_state >= recorded.read.size()) continue;
-      NodePtr node = Trace::stored(*recorded.read[static_cast<size_t>(argument) - first_state]).node();
-      constexpr long slot_and_here = 2;  // anyone else may still read the old value
-      if (node.use_count() == slot_and_here) held_.emplace_back(node, std::exchange(node->value, nullptr));
-    }
-  }
+  explicit DonatedStates(std::vector<BufferPtr>& arguments) : arguments_(arguments) {}
   ~DonatedStates() {
     if (planted(Fault::state_not_donated_back)) return;
-    for (auto& [node, buffer] : held_) node->value = buffer.lock();
+    for (auto& [node, argument] : held_) node->value = std::move(arguments_[argument]);
+  }
+  // The value of a State as the next argument; anyone else who holds it may still read it.
+  void add(const State& state, Loc at) {
+    const NodePtr& node = Trace::stored(state).eval(at).node();
+    if (node.use_count() > 1) return arguments_.push_back(node->value);
+    held_.emplace_back(node.get(), arguments_.size());
+    arguments_.push_back(std::move(node->value));
   }
   void spent() { held_.clear(); }
 
  private:
-  // Weak: the argument list owns the buffers until the run has ended.
-  std::vector<std::pair<NodePtr, std::weak_ptr<Buffer>>> held_;
+  std::vector<BufferPtr>& arguments_;
+  std::vector<std::pair<Node*, size_t>> held_;  // with the number of its argument
 };
 
 // Tensors a function closes over: the same ones, or ones that it makes anew with the same contents.
@@ -88,6 +89,7 @@ constexpr size_t many_signatures = 8;
 struct CompiledFunction::Entry {
   Signature signature;
   Trace::Recorded recorded;
+  std::vector<bool> is_assigned;        // of recorded.read: a new value of it may take the memory of the old one
   std::optional<OperandCopies> copies;  // of a mixed precision
   std::shared_ptr<Executable> executable;
   bool checked = false;  // the second call has recorded again and agreed
@@ -110,6 +112,9 @@ std::shared_ptr<CompiledFunction::Entry> CompiledFunction::record(const std::vec
   entry->recorded = trace.finish(body_(traced), options_.name, options_.strict);
   entry->recorded.program.strict = options_.strict;
   entry->recorded.program.precision = options_.precision;
+  entry->is_assigned.resize(entry->recorded.read.size());
+  for (int argument : entry->recorded.program.donor)
+    if (argument >= 0) entry->is_assigned[static_cast<size_t>(argument) - arguments.size()] = true;
   if (options_.precision.is_mixed()) entry->copies.emplace(entry->recorded, arguments.size());
   return entry;
 }
@@ -145,13 +150,14 @@ std::vector<Tensor> CompiledFunction::call(const std::vector<Tensor>& arguments)
   }
 
   const Trace::Recorded& recorded = entry->recorded;
-  const size_t first_state = buffers.size(),
-               returned = recorded.program.outputs.size() - (entry->copies ? entry->copies->results() : 0),
+  const size_t returned = recorded.program.outputs.size() - (entry->copies ? entry->copies->results() : 0),
                result_count = returned - recorded.written.size();
-  for (State* state : recorded.read) buffers.push_back(Trace::stored(*state).buffer(at_));
+  DonatedStates donated(buffers);
+  for (size_t k = 0; k < recorded.read.size(); ++k)
+    if (entry->is_assigned[k]) donated.add(*recorded.read[k], at_);
+    else buffers.push_back(Trace::stored(*recorded.read[k]).buffer(at_));
   for (const NodePtr& node : recorded.captured) buffers.push_back(node->value);
   if (entry->copies) entry->copies->lend(recorded, buffers);
-  DonatedStates donated(recorded, first_state);
   std::vector<BufferPtr> outputs = entry->executable->run(recorded.program, buffers);
   donated.spent();
 

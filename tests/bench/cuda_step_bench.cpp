@@ -3,6 +3,7 @@
 // step whose updates are as many launches as there are parameters, since each is another formula.
 //
 //   cuda_step_bench                  on the card
+//   cuda_step_bench --calls          on the card, with what each function of the driver takes; the clock costs 50 ns a call
 //   cuda_step_bench --without-card   with the driver of tests, whose kernels do nothing: what our own code takes
 
 #include <algorithm>
@@ -10,6 +11,8 @@
 #include <cstdio>
 #include <cstring>
 #include <memory>
+#include <type_traits>
+#include <utility>
 #include <vector>
 
 #include <tessera/codegen/cuda/runtime/device.h>
@@ -28,6 +31,65 @@ constexpr int parameters = 148, warm_up = 10, steps = 2000;
 
 double microseconds_since(std::chrono::steady_clock::time_point start) {
   return std::chrono::duration<double, std::micro>(std::chrono::steady_clock::now() - start).count();
+}
+
+// ---- functions of the driver ----
+
+struct Called {
+  const char* name;
+  int64_t* times;
+  double* microseconds;
+};
+std::vector<Called> called;
+
+template <auto member, class F> struct Timed;
+template <auto member, class... Arguments> struct Timed<member, int (*)(Arguments...)> {
+  static inline int (*function)(Arguments...) = nullptr;
+  static inline int64_t times = 0;
+  static inline double microseconds = 0;
+  static int call(Arguments... arguments) {
+    const auto start = std::chrono::steady_clock::now();
+    const int result = function(arguments...);
+    microseconds += microseconds_since(start);
+    ++times;
+    return result;
+  }
+};
+template <auto member> void time_calls(cuda::Driver& table, const char* name) {
+  using T = Timed<member, std::remove_reference_t<decltype(table.*member)>>;
+  T::function = std::exchange(table.*member, &T::call);
+  called.push_back({name, &T::times, &T::microseconds});
+}
+
+void time_all_calls() {
+  static cuda::Driver table = cuda::open_driver();
+  time_calls<&cuda::Driver::context_use>(table, "use the context");
+  time_calls<&cuda::Driver::allocate_in_stream>(table, "allocate");
+  time_calls<&cuda::Driver::free_in_stream>(table, "free");
+  time_calls<&cuda::Driver::copy_in_stream>(table, "copy in");
+  time_calls<&cuda::Driver::copy_out_stream>(table, "copy out");
+  time_calls<&cuda::Driver::copy_within_stream>(table, "copy within");
+  time_calls<&cuda::Driver::stream_wait>(table, "wait for a stream");
+  time_calls<&cuda::Driver::event_create>(table, "make an event");
+  time_calls<&cuda::Driver::event_record>(table, "record an event");
+  time_calls<&cuda::Driver::event_query>(table, "ask for an event");
+  time_calls<&cuda::Driver::event_wait>(table, "wait for an event");
+  time_calls<&cuda::Driver::graph_set_kernel>(table, "change a kernel");
+  time_calls<&cuda::Driver::graph_set_copy>(table, "change a copy");
+  time_calls<&cuda::Driver::graph_launch>(table, "launch a graph");
+  time_calls<&cuda::Driver::launch>(table, "launch a kernel");
+  cuda::use_driver(table);
+}
+
+void forget_calls() {
+  for (const Called& one : called) *one.times = 0, *one.microseconds = 0;
+}
+void print_calls() {
+  for (const Called& one : called)
+    if (*one.times > 0)
+      std::printf("  %-18s %6.2f a step  %6.2f us each  %6.2f us a step\n", one.name,
+                  static_cast<double>(*one.times) / steps, *one.microseconds / static_cast<double>(*one.times),
+                  *one.microseconds / steps);
 }
 
 enum class Updates { alike, each_its_own };
@@ -57,7 +119,10 @@ void measure(Updates updates) {
   auto begin = std::chrono::steady_clock::now();
   for (int k = 0; k < warm_up + steps; ++k) {
     Tensor x = tensor(data, {256}), y = tensor(data, {256});
-    if (k == warm_up) begin = std::chrono::steady_clock::now();
+    if (k == warm_up) {
+      forget_calls();
+      begin = std::chrono::steady_clock::now();
+    }
     const auto start = std::chrono::steady_clock::now();
     Tensor next = step(x, y, 1e-3f / static_cast<float>(k + 1));
     if (k == 0) std::printf("first call %.0f ms\n", microseconds_since(start) / 1e3);
@@ -73,6 +138,7 @@ void measure(Updates updates) {
       "%d parameters, %zu States, %zd launches: host %.1f us a step (median; %.1f at the 90th percentile), step %.1f "
       "us\n",
       parameters, all.size() * 3 + 1, launches, calls[calls.size() / 2], calls[calls.size() * 9 / 10], mean_step);
+  print_calls();
 }
 
 }  // namespace
@@ -80,6 +146,7 @@ void measure(Updates updates) {
 
 int main(int argc, char** argv) {
   try {
+    if (argc > 1 && std::strcmp(argv[1], "--calls") == 0) tessera::bench::time_all_calls();
     if (argc > 1 && std::strcmp(argv[1], "--without-card") == 0) {
       tessera::testing::use_host_driver();
       tessera::testing::host_driver().runs_kernels = false;

@@ -45,7 +45,7 @@ DeviceValue::~DeviceValue() {
 
 void DeviceValue::copy_out(void* to) const {
   use_device();
-  if (made_by_) made_by_->wait();
+  if (const std::shared_ptr<Ticket> run = made_by()) run->wait();
   copy_out_apart(to, memory_.address(), memory_.bytes());
 }
 

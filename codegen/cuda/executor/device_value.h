@@ -34,9 +34,13 @@ class DeviceValue : public Residence {
   Pointer address() const { return memory_.address(); }
   size_t bytes() const { return memory_.bytes(); }
   const Origin& origin() const { return origin_; }
-  // The run that makes the value; null for one that came from the host.
-  const std::shared_ptr<Ticket>& made_by() const { return made_by_; }
-  void set_made_by(std::shared_ptr<Ticket> run) { made_by_ = std::move(run); }
+  // The run that makes the value; null for one that came from the host, or whose run went well.
+  std::shared_ptr<Ticket> made_by() const { return runs_ ? runs_->find(run_) : nullptr; }
+  bool same_run_as(const DeviceValue& other) const { return runs_ == other.runs_ && run_ == other.run_; }
+  void set_made_by(const std::shared_ptr<Runs>& runs, uint64_t run) {
+    if (runs_ != runs) runs_ = runs;
+    run_ = run;
+  }
 
   struct Live {
     size_t bytes;
@@ -47,7 +51,8 @@ class DeviceValue : public Residence {
  private:
   StreamBuffer memory_;
   Origin origin_;
-  std::shared_ptr<Ticket> made_by_;
+  std::shared_ptr<Runs> runs_;
+  uint64_t run_ = 0;
 };
 
 }  // namespace tessera::cuda

@@ -23,9 +23,8 @@ using codegen::PlanValue;
 
 namespace {
 
-constexpr size_t most_staged = size_t{4} << 20;  // above, the driver's own staging costs little beside the copy
-constexpr size_t most_passing = size_t{1}
-                                << 20;  // above, telling a few kernels an address costs little beside the copy
+constexpr size_t most_staged = size_t{4} << 20;   // above, the driver's own staging costs little beside the copy
+constexpr size_t most_passing = size_t{1} << 20;  // above, telling a few kernels an address does
 constexpr size_t most_under_way = 2;
 
 // Programs share the arena and the stream, so their runs do not mix.
@@ -39,6 +38,16 @@ std::vector<const void*> parameters_of(const PlanLaunch& launch, const std::vect
   std::vector<const void*> parameters;
   for (size_t k = 0; k < pointers.size(); k += tensors_of(launch)) parameters.push_back(&pointers[k]);
   return parameters;
+}
+
+// A buffer that nobody else holds becomes one of another value in the same memory, made anew where it is: steps do this for
+// hundreds, and allocate none.
+template <class F> void replace_value(tessera::Buffer& buffer, F change) {
+  std::unique_ptr<Residence> memory = buffer.give_up();
+  change(static_cast<DeviceValue&>(*memory));
+  const size_t bytes = buffer.bytes();
+  std::destroy_at(&buffer);  // with the host's copy of the old value
+  std::construct_at(&buffer, bytes, std::move(memory));
 }
 
 int blocks_of(const PlanLaunch& launch) { return static_cast<int>(launch.tasks); }
@@ -60,7 +69,14 @@ ProgramRunner::ProgramRunner(CompiledProgram program)
       start.push_back(k % 2 ? std::numeric_limits<int64_t>::max() : std::numeric_limits<int64_t>::min());
   }
   error_words_ = start.size();
-  passing_.resize(plan.arguments.size());
+  passed_.resize(plan.arguments.size());
+  may_be_overwritten_.resize(plan.arguments.size());
+  for (int donor : plan.donor)
+    if (donor >= 0) may_be_overwritten_[static_cast<size_t>(donor)] = true;
+  address_.resize(plan.values.size());
+  for (size_t k = 0; k < plan.values.size(); ++k)
+    if (plan.values[k].place == Place::constant)
+      address_[k] = constants_->address() + static_cast<Pointer>(plan.values[k].offset);
   errors_.emplace(take_memory(error_words_ * sizeof(int64_t)));
   errors_at_start_.emplace(take_memory(error_words_ * sizeof(int64_t)));
   errors_at_start_->copy_in(start.data(), error_words_ * sizeof(int64_t));
@@ -82,9 +98,9 @@ std::vector<BufferPtr> ProgramRunner::run(const Program& recorded, std::vector<B
     begin(recorded, arguments);
     if (codegen::checks_for_nan()) launch_checked(recorded);
     else if (codegen::LaunchTimes::wanted()) times_.add_run(lowered_->plan, recorded, launch_timed());
-    else if (runs_ == 0) launch_all();  // most one-off expressions run once
+    else if (!has_run_) launch_all();  // most one-off expressions run once
     else replay();
-    ++runs_;
+    has_run_ = true;
     return end(recorded, arguments);
   } catch (...) {
     driver().context_wait();  // copies may still read what goes now
@@ -94,84 +110,112 @@ std::vector<BufferPtr> ProgramRunner::run(const Program& recorded, std::vector<B
   }
 }
 
-void ProgramRunner::wait_for_earlier_runs() {
-  while (under_way_.size() >= most_under_way) {
-    const std::shared_ptr<Ticket> earliest = std::move(under_way_.front());
-    under_way_.pop_front();
-    earliest->retire();
-  }
-}
-
 void ProgramRunner::begin(const Program& recorded, const std::vector<BufferPtr>& arguments) {
   use_device();  // on this thread, which need not be the one that compiled
   const Plan& plan = lowered_->plan;
   check_internal(arguments.size() == plan.arguments.size(), "a program runs with another number of arguments");
-  wait_for_earlier_runs();
-  std::vector<std::shared_ptr<Ticket>> before;
+  while (runs_->under_way() >= most_under_way) runs_->retire_earliest();
+  ticket_ = std::make_shared<Ticket>(lowered_, recorded, makers_of(arguments));
+  const Pointer arena = shared_arena(static_cast<size_t>(plan.arena_bytes), plan, recorded);
+  if (std::exchange(arena_, arena) != arena)
+    for (size_t k = 0; k < plan.values.size(); ++k)
+      if (plan.values[k].place == Place::arena) address_[k] = arena + static_cast<Pointer>(plan.values[k].offset);
+  place_arguments(recorded, arguments);
+  place_results(recorded, arguments);
+}
+
+// The runs that made arguments, as far as it is not known how they ended. Most are of one run.
+std::vector<std::shared_ptr<Ticket>> ProgramRunner::makers_of(const std::vector<BufferPtr>& arguments) const {
+  std::vector<std::shared_ptr<Ticket>> makers;
+  const DeviceValue* last = nullptr;
   for (const BufferPtr& argument : arguments) {
     const auto* value = static_cast<const DeviceValue*>(argument->residence());
-    if (!value || !value->made_by() || std::ranges::count(before, value->made_by())) continue;
-    if (value->made_by()->is_known_good()) continue;
-    if (value->made_by()->is_done()) value->made_by()->wait();  // an index was outside: its results are no arguments
-    else before.push_back(value->made_by());
+    if (!value || (last && value->same_run_as(*last))) continue;
+    last = value;
+    const std::shared_ptr<Ticket> run = value->made_by();
+    if (!run || std::ranges::count(makers, run) || run->is_known_good()) continue;
+    if (run->is_done()) run->wait();  // an index was outside: its results are no arguments
+    else makers.push_back(run);
   }
-  ticket_ = std::make_shared<Ticket>(lowered_, recorded, std::move(before));
-
-  const Pointer arena = shared_arena(static_cast<size_t>(plan.arena_bytes), plan, recorded);
-  address_.clear();
-  made_.clear();
-  made_.resize(plan.results.size());
-  for (const PlanValue& value : plan.values) {
-    const auto number = static_cast<size_t>(value.number);
-    const auto offset = static_cast<Pointer>(value.offset);
-    switch (value.place) {
-      case Place::argument: address_.push_back(place_argument(recorded, arguments[number], number)); break;
-      case Place::arena: address_.push_back(arena + offset); break;
-      case Place::constant: address_.push_back(constants_->address() + offset); break;
-      case Place::result: address_.push_back(place_result(recorded, arguments, value)); break;
-    }
-  }
+  return makers;
 }
 
-// Where an argument lies on the device, after a copy if it is not there. A batch or a rate is another tensor in every run,
-// so what comes from the host for the first time goes to a place that the program keeps: then no kernel of the graph has
-// to be told a new address. What comes again, and what a result may overwrite, gets a place of its own and stays there.
-Pointer ProgramRunner::place_argument(const Program& recorded, const BufferPtr& argument, size_t number) {
-  if (const auto* there = static_cast<const DeviceValue*>(argument->residence())) return there->address();
+// What is on the device stays where it is. A batch or a rate is another tensor in every run, so what comes from the host for
+// the first time passes: all of it goes by one copy to a place that the program keeps, and no kernel of the graph has to be
+// told a new address. What comes again, and what a result may overwrite, gets a place of its own and stays there.
+void ProgramRunner::place_arguments(const Program& recorded, const std::vector<BufferPtr>& arguments) {
+  const Plan& plan = lowered_->plan;
+  std::vector<std::pair<size_t, size_t>> passing;  // argument, and where among those that pass
+  size_t all = 0;
+  for (size_t k = 0; k < arguments.size(); ++k) {
+    const auto value = static_cast<size_t>(plan.arguments[k]);
+    if (const auto* there = static_cast<const DeviceValue*>(arguments[k]->residence())) {
+      address_[value] = there->address();
+      continue;
+    }
+    constexpr size_t aligned = 256;
+    const size_t at = (all + aligned - 1) / aligned * aligned, end = at + arguments[k]->bytes();
+    if (!passes(arguments[k], k) || end > most_staged) {
+      settle_argument(recorded, arguments[k], k);
+      continue;
+    }
+    passed_[k] = arguments[k];
+    passing.emplace_back(k, at);
+    all = end;
+  }
+  if (all == 0) return;
+  if (!passing_ || passing_->bytes() < all) {
+    passing_.reset();
+    passing_.emplace(take_memory(all));
+  }
+  auto* const sent = static_cast<char*>(ticket_->keep(all).data());
+  for (auto [k, at] : passing) {
+    if (arguments[k]->bytes() > 0) std::memcpy(sent + at, arguments[k]->read(), arguments[k]->bytes());
+    address_[static_cast<size_t>(plan.arguments[k])] = passing_->address() + at;
+  }
+  passing_->copy_in(sent, all);
+}
+
+bool ProgramRunner::passes(const BufferPtr& argument, size_t number) const {
+  return argument->bytes() <= most_passing && !may_be_overwritten_[number] && passed_[number].lock() != argument;
+}
+
+void ProgramRunner::settle_argument(const Program& recorded, const BufferPtr& argument, size_t number) {
   const size_t bytes = argument->bytes();
   const void* data = argument->read();
-  if (bytes <= most_staged) {
+  if (bytes > 0 && bytes <= most_staged) {
     Pinned& sent = ticket_->keep(bytes);
-    if (bytes > 0) std::memcpy(sent.data(), data, bytes);
+    std::memcpy(sent.data(), data, bytes);
     data = sent.data();
   }
-  PassingPlace& passing = passing_[number];
-  if (bytes <= most_passing && !std::ranges::count(lowered_->plan.donor, static_cast<int>(number)) &&
-      passing.last.lock() != argument) {
-    passing.last = argument;
-    if (!passing.memory) passing.memory.emplace(take_memory(bytes));
-    passing.memory->copy_in(data, bytes);
-    return passing.memory->address();
-  }
-  passing.memory.reset();
   StreamBuffer memory = take_memory(bytes);
   memory.copy_in(data, bytes);
-  const Pointer address = memory.address();
+  address_[static_cast<size_t>(lowered_->plan.arguments[number])] = memory.address();
   const Instruction& made = recorded.instructions[static_cast<size_t>(recorded.inputs[number])];
   argument->settle(std::make_unique<DeviceValue>(std::move(memory), Origin(made)));
-  return address;
 }
 
-// In the memory of an argument that nobody else holds, else in fresh memory. Arguments stand before results in a plan.
-Pointer ProgramRunner::place_result(const Program& recorded, const std::vector<BufferPtr>& arguments,
-                                    const PlanValue& value) {
-  const auto number = static_cast<size_t>(value.number);
-  const int donor = lowered_->plan.donor[number];
-  if (donor >= 0 && arguments[static_cast<size_t>(donor)].use_count() == 1 && !codegen::checks_for_nan())
-    return address_[static_cast<size_t>(lowered_->plan.arguments[static_cast<size_t>(donor)])];
-  const Instruction& made = recorded.instructions[static_cast<size_t>(recorded.outputs[number])];
-  made_[number] = std::make_unique<DeviceValue>(take_memory(static_cast<size_t>(value.bytes)), Origin(made));
-  return made_[number]->address();
+// In the memory of an argument that nobody else holds, else in fresh memory.
+void ProgramRunner::place_results(const Program& recorded, const std::vector<BufferPtr>& arguments) {
+  const Plan& plan = lowered_->plan;
+  const bool keeps_arguments = codegen::checks_for_nan();
+  made_.clear();
+  made_.resize(plan.results.size());
+  for (size_t number = 0; number < plan.results.size(); ++number) {
+    const auto id = static_cast<size_t>(plan.results[number]);
+    const PlanValue& value = plan.values[id];
+    if (value.place != Place::result || static_cast<size_t>(value.number) != number) continue;
+    if (const int donor = plan.donor[number]; donor >= 0 && !keeps_arguments) {
+      const auto argument = static_cast<size_t>(donor);
+      if (arguments[argument].use_count() == 1) {
+        address_[id] = address_[static_cast<size_t>(plan.arguments[argument])];
+        continue;
+      }
+    }
+    const Instruction& made = recorded.instructions[static_cast<size_t>(recorded.outputs[number])];
+    made_[number] = std::make_unique<DeviceValue>(take_memory(static_cast<size_t>(value.bytes)), Origin(made));
+    address_[id] = made_[number]->address();
+  }
 }
 
 // ---- launches ----
@@ -336,9 +380,10 @@ void ProgramRunner::update_graph() {
 
 std::vector<BufferPtr> ProgramRunner::end(const Program& recorded, std::vector<BufferPtr>& arguments) {
   const Plan& plan = lowered_->plan;
-  std::vector<BufferPtr> results(plan.results.size()), placed(plan.results.size());
+  const uint64_t run = runs_->next();
+  std::vector<BufferPtr> results(plan.results.size());
   auto hand_out = [&](std::unique_ptr<DeviceValue> value) {
-    value->set_made_by(ticket_);
+    value->set_made_by(runs_, run);
     const size_t bytes = value->bytes();
     return std::make_shared<tessera::Buffer>(bytes, std::move(value));
   };
@@ -348,16 +393,13 @@ std::vector<BufferPtr> ProgramRunner::end(const Program& recorded, std::vector<B
     const auto number = static_cast<size_t>(value.number);
     if (value.place == Place::argument) {
       results[k] = arguments[number];
-    } else if (value.place == Place::result) {
-      if (!placed[number]) {
-        if (!made_[number]) {  // written into an argument's memory, whose old value is gone
-          BufferPtr& donor = arguments[static_cast<size_t>(plan.donor[number])];
-          made_[number].reset(static_cast<DeviceValue*>(donor->give_up().release()));
-          donor.reset();
-        }
-        placed[number] = hand_out(std::move(made_[number]));
-      }
-      results[k] = placed[number];
+    } else if (value.place == Place::result && number != k) {
+      results[k] = results[number];
+    } else if (value.place == Place::result && made_[k]) {
+      results[k] = hand_out(std::move(made_[k]));
+    } else if (value.place == Place::result) {  // in the memory of an argument, whose old value is gone
+      results[k] = std::move(arguments[static_cast<size_t>(plan.donor[k])]);
+      replace_value(*results[k], [&](DeviceValue& now) { now.set_made_by(runs_, run); });
     } else {
       const auto bytes = static_cast<size_t>(value.bytes);
       const Instruction& made = recorded.instructions[static_cast<size_t>(recorded.outputs[k])];
@@ -367,7 +409,7 @@ std::vector<BufferPtr> ProgramRunner::end(const Program& recorded, std::vector<B
     }
   }
   ticket_->close(errors_->address(), error_words_);
-  under_way_.push_back(std::move(ticket_));
+  runs_->add(std::move(ticket_));
   return results;
 }
 

@@ -5,7 +5,6 @@
 // somebody reads them. The first run launches kernel by kernel; later ones start a graph of all launches, in which only
 // addresses that have changed since are replaced. Nothing waits for the device, but for the run before the one before.
 
-#include <deque>
 #include <memory>
 #include <optional>
 #include <vector>
@@ -37,18 +36,15 @@ class ProgramRunner {
   std::vector<BufferPtr> end(const Program& recorded, std::vector<BufferPtr>& arguments);
 
  private:
-  struct PassingPlace {  // for an argument that is another one in every run
-    std::optional<StreamBuffer> memory;
-    std::weak_ptr<tessera::Buffer> last;
-  };
   struct Step {  // of the graph
     size_t launch, step;
   };
 
-  void wait_for_earlier_runs();
-  Pointer place_argument(const Program& recorded, const BufferPtr& argument, size_t number);
-  Pointer place_result(const Program& recorded, const std::vector<BufferPtr>& arguments,
-                       const codegen::PlanValue& value);
+  std::vector<std::shared_ptr<Ticket>> makers_of(const std::vector<BufferPtr>& arguments) const;
+  void place_arguments(const Program& recorded, const std::vector<BufferPtr>& arguments);
+  bool passes(const BufferPtr& argument, size_t number) const;
+  void settle_argument(const Program& recorded, const BufferPtr& argument, size_t number);
+  void place_results(const Program& recorded, const std::vector<BufferPtr>& arguments);
   void launch_checked(const Program& recorded);
   bool has_step(size_t number) const;
   size_t bytes_copied(const codegen::PlanLaunch& copy) const;
@@ -62,15 +58,19 @@ class ProgramRunner {
   std::shared_ptr<const LoweredProgram> lowered_;
   std::vector<Kernel> kernels_;
   std::optional<StreamBuffer> constants_, errors_, errors_at_start_;
-  std::vector<PassingPlace> passing_;  // by argument
-  std::vector<size_t> error_begin_;    // of each launch, in words
+  std::vector<bool> may_be_overwritten_;  // by argument: a result may lie in its memory
+  // What came from the host for the first time, and where all of it lies that a run brings.
+  std::vector<std::weak_ptr<tessera::Buffer>> passed_;  // by argument
+  std::optional<StreamBuffer> passing_;
+  std::vector<size_t> error_begin_;  // of each launch, in words
   size_t error_words_ = 0;
-  std::deque<std::shared_ptr<Ticket>> under_way_;
+  std::shared_ptr<Runs> runs_ = std::make_shared<Runs>();
   codegen::LaunchTimes times_;
-  int64_t runs_ = 0;
+  bool has_run_ = false;
 
   // Of the run at hand.
   std::vector<Pointer> address_;  // of every value of the plan
+  Pointer arena_ = 0;             // where it lay when addresses in it were made
   std::vector<std::unique_ptr<DeviceValue>>
       made_;  // by the number of a result place; null where an argument's memory is
   std::shared_ptr<Ticket> ticket_;

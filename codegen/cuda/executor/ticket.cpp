@@ -53,4 +53,32 @@ bool Ticket::is_known_good() const {
   return is_good_;
 }
 
+void Runs::add(std::shared_ptr<Ticket> run) {
+  std::lock_guard lock(mutex_);
+  runs_.emplace_back(next_++, std::move(run));
+}
+
+std::shared_ptr<Ticket> Runs::find(uint64_t number) const {
+  std::lock_guard lock(mutex_);
+  for (const auto& [of_run, run] : runs_)
+    if (of_run == number) return run;
+  return nullptr;
+}
+
+void Runs::retire_earliest() {
+  const std::shared_ptr<Ticket> run = runs_[failed_].second;  // only this changes the list, and add()
+  auto settle = [&] {
+    std::lock_guard lock(mutex_);
+    if (run->is_known_good()) runs_.erase(runs_.begin() + static_cast<std::ptrdiff_t>(failed_));
+    else ++failed_;
+  };
+  try {
+    run->retire();
+  } catch (...) {
+    settle();
+    throw;
+  }
+  settle();
+}
+
 }  // namespace tessera::cuda

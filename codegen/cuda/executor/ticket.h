@@ -1,7 +1,9 @@
 #pragma once
-// One run that the device may not have done yet. Its results hold it: whoever reads one waits for that run and no other,
-// and hears of an index that was outside, in it or in a run whose results it read.
+// One run that the device may not have done yet: whoever reads a result waits for that run and no other, and hears of an
+// index that was outside, in it or in a run whose results it read.
 
+#include <cstdint>
+#include <deque>
 #include <exception>
 #include <memory>
 #include <mutex>
@@ -19,6 +21,8 @@ class Ticket {
   // `before`: the runs that made the arguments, as far as it is not known how they ended.
   Ticket(std::shared_ptr<const LoweredProgram> program, const Program& recorded,
          std::vector<std::shared_ptr<Ticket>> before);
+  Ticket(const Ticket&) = delete;
+  Ticket& operator=(const Ticket&) = delete;
 
   // Memory that the run's copies read on the host.
   Pinned& keep(size_t bytes) { return sent_.emplace_back(bytes); }
@@ -44,6 +48,26 @@ class Ticket {
   std::vector<std::shared_ptr<Ticket>> before_;
   std::exception_ptr error_;
   bool is_good_ = false, is_told_ = false;
+};
+
+// The runs of one program, by number. Results name theirs by it: a step makes hundreds, and a number costs nothing to pass
+// on. Of runs that are known to have gone well nothing is kept.
+class Runs {
+ public:
+  // By who runs the program, one at a time.
+  uint64_t next() const { return next_; }  // the number of the run that is added next
+  void add(std::shared_ptr<Ticket> run);
+  size_t under_way() const { return runs_.size() - failed_; }
+  // Returns once the earliest run that is under way is done, and throws what nobody has heard of yet.
+  void retire_earliest();
+
+  std::shared_ptr<Ticket> find(uint64_t number) const;  // null: it went well. From any thread
+
+ private:
+  mutable std::mutex mutex_;
+  std::deque<std::pair<uint64_t, std::shared_ptr<Ticket>>> runs_;  // first those that failed
+  size_t failed_ = 0;
+  uint64_t next_ = 0;
 };
 
 }  // namespace tessera::cuda

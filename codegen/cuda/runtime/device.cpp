@@ -1,5 +1,8 @@
 #include <tessera/codegen/cuda/runtime/device.h>
 
+#include <mutex>
+#include <vector>
+
 #include <fmt/format.h>
 
 namespace tessera::cuda {
@@ -36,6 +39,15 @@ Opened open_device() {
   return opened;
 }
 
+struct FreeEvents {
+  std::mutex mutex;
+  std::vector<EventHandle*> events;
+};
+FreeEvents& free_events() {
+  static auto* kept = new FreeEvents;  // outlives every run
+  return *kept;
+}
+
 }  // namespace
 
 const Device& use_device() {
@@ -67,9 +79,21 @@ void StreamBuffer::copy_out(void* to, size_t bytes) const {
   if (bytes > 0) check(driver().copy_out_stream(to, address_, bytes, nullptr), "copy from the device");
 }
 
-Event::Event() { check(driver().event_create(&event_, event_without_time), "event"); }
+Event::Event() {
+  FreeEvents& free = free_events();
+  {
+    std::lock_guard lock(free.mutex);
+    if (!free.events.empty()) {
+      event_ = free.events.back();
+      free.events.pop_back();
+      return;
+    }
+  }
+  check(driver().event_create(&event_, event_without_time), "event");
+}
 Event::~Event() {
-  if (event_) driver().event_destroy(event_);
+  std::lock_guard lock(free_events().mutex);
+  free_events().events.push_back(event_);
 }
 void Event::record() { check(driver().event_record(event_, nullptr), "record"); }
 bool Event::has_come() const {
@@ -77,7 +101,9 @@ bool Event::has_come() const {
   if (result != not_ready) check(result, "run");
   return result != not_ready;
 }
-void Event::wait() const { check(driver().event_wait(event_), "run"); }
+void Event::wait() const {
+  if (!has_come()) check(driver().event_wait(event_), "run");
+}
 
 void copy_out_apart(void* to, Pointer from, size_t bytes) {
   thread_local StreamHandle* const stream = [] {

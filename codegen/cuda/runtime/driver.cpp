@@ -6,7 +6,6 @@
 #include <tessera/core/error.h>
 
 namespace tessera::cuda {
-namespace {
 
 Driver open_driver() {
   static const Library library("the CUDA driver", {"libcuda.so.1"}, {"/usr/local/nvidia/lib64"},
@@ -75,8 +74,8 @@ Driver open_driver() {
   return d;
 }
 
+namespace {
 const Driver* replacement = nullptr;
-
 }  // namespace
 
 const Driver& driver() {

@@ -121,10 +121,13 @@ struct Driver {
                     int fill);
 };
 
-// Opens libcuda and initialises it, once. DeviceError where there is none, or no device.
+// Opens libcuda and initialises it. DeviceError where there is none, or no device.
+Driver open_driver();
+// The one that everything calls: opened at its first use.
 const Driver& driver();
 
-// Puts `table` in the place of libcuda, before the first use: tests run the executor without a card.
+// Puts `table` in the place of libcuda, before the first use: tests run the executor without a card, a benchmark takes the
+// time of each function.
 void use_driver(const Driver& table);
 
 // DeviceError, or OutOfMemory, unless `result` is success; `call` says in two words what was tried.
