@@ -308,32 +308,56 @@ TEST_P(CudaRowsPlanted, is_found) {
 
 INSTANTIATE_TEST_SUITE_P(
     texts, CudaRowsPlanted,
-    ::testing::Values(Planted{"layer_norm", "if (column < 1540)", "if (column < 1536)"},
-                      Planted{"layer_norm", "across_block<Sum", "across_block<Max"},
-                      Planted{"layer_norm", " * 4;", " * 4 + 4;"},
-                      Planted{"softmax", "across_block<Sum", "across_block<Max"},
-                      Planted{"layer_norm_backward", "row += ", "row += 1 + "},
-                      Planted{"layer_norm_backward", "row = group;", "row = 1 + group;"},
-                      Planted{"column_sum", "(group / 8) * 1540", "(group / 8) * 1539"},
-                      Planted{"rms_norm_backward", "across_warps<Sum", "across_warps<Product"},
-                      Planted{"adamw", "= ::sqrtf", "= ::fabsf"}, Planted{"dropout", "(i64(0), 0x", "(i64(1), 0x"},
-                      Planted{"argmax", "find_in_row<Largest", "find_in_row<Smallest"},
-                      Planted{"argmax", "begin + 1540", "begin + 700"},
-                      Planted{"argsort", "argsort_in_block<true", "argsort_in_block<false"},
-                      Planted{"cross_entropy", "const int column = place_1;", "const int column = place_1 + 1;"},
-                      Planted{"cross_entropy_backward", "+ i == place_1", "+ i == place_1 - 1"},
-                      Planted{"layer_norm_backward", "= -mul_", "= mul_"}, Planted{"argsort", ", 1540, 1", ", 1539, 1"},
-                      Planted{"cumsum", "scan_row<Sum", "scan_row<Max"}, Planted{"cumsum", ", 1540, 1}", ", 1540, 2}"},
-                      Planted{"cumsum_reversed", "x + start, 1540", "x + start, 1539"},
-                      Planted{"cumsum_columns", "scan_lanes<Sum", "scan_lanes<Max"},
-                      Planted{"cumsum_columns", ", part);", ", part - 1);"},
-                      Planted{"embedding_backward", "combine_chunk<Sum", "combine_chunk<Max"},
-                      Planted{"embedding_backward", "tails + place, 1540);", "tails + place, 1536);"},
-                      Planted{"embedding_backward", "first, heads + place", "first + 16, heads + place"},
-                      Planted{"embedding_backward", ") * 16;", ") * 15;"},
-                      Planted{"total", "group * 13 + split", "group"},
-                      Planted{"update_rows", "= clamped(", "= 7 + clamped("}),
+    ::testing::Values(
+        Planted{"layer_norm", "if (column < 1540)", "if (column < 1536)"},
+        Planted{"layer_norm", "across_block<Sum", "across_block<Max"}, Planted{"layer_norm", " * 4;", " * 4 + 4;"},
+        Planted{"softmax", "across_block<Sum", "across_block<Max"},
+        Planted{"layer_norm_backward", "row += ", "row += 1 + "},
+        Planted{"layer_norm_backward", "row = group;", "row = 1 + group;"},
+        Planted{"column_sum", "(group / 8) * 1540", "(group / 8) * 1539"},
+        Planted{"rms_norm_backward", "every_part<Sum", "every_part<Product"},
+        Planted{"adamw", "= ::sqrtf", "= ::fabsf"}, Planted{"dropout", "(i64(0), 0x", "(i64(1), 0x"},
+        Planted{"argmax", "find_in_row<Largest", "find_in_row<Smallest"},
+        Planted{"argmax", "begin + 1540", "begin + 700"},
+        Planted{"argsort", "argsort_in_block<true", "argsort_in_block<false"},
+        Planted{"cross_entropy", "const int column = place_1;", "const int column = place_1 + 1;"},
+        Planted{"cross_entropy_backward", "+ i == place_1", "+ i == place_1 - 1"},
+        Planted{"layer_norm_backward", "= -mul_", "= mul_"}, Planted{"argsort", ", 1540, 1", ", 1539, 1"},
+        Planted{"cumsum", "scan_row<Sum", "scan_row<Max"}, Planted{"cumsum", ", 1540, 1}", ", 1540, 2}"},
+        Planted{"cumsum_reversed", "x + start, 1540", "x + start, 1539"},
+        Planted{"cumsum_columns", "scan_parts_of_lanes<Sum", "scan_parts_of_lanes<Max"},
+        Planted{"cumsum_columns", ", 70, 1540, ", ", 69, 1540, "},
+        Planted{"embedding_backward", "combine_chunk<Sum", "combine_chunk<Max"},
+        Planted{"embedding_backward", "tails + place, 1540);", "tails + place, 1536);"},
+        Planted{"embedding_backward", "first, heads + place", "first + 16, heads + place"},
+        Planted{"embedding_backward", ") * 16;", ") * 15;"}, Planted{"total", "group * 13 + split", "group"},
+        Planted{"total", "is_last_block<", "is_last_block<1 + "}, Planted{"column_sum", "arrived + split", "arrived"},
+        Planted{"column_sum", "across_warps<Sum, 8>(sum_of_rows_1[0], sum_of_rows_1_slots);\n  if (",
+                "sum_of_rows_1[0];\n  if ("},
+        Planted{"update_rows", "= clamped(", "= 7 + clamped("}),
     [](const auto& planted) { return std::to_string(planted.index) + "_" + planted.param.program; });
+
+// What counts blocks is 0 again when all have ended: the next launch finds it so.
+class CudaCounters : public ::testing::TestWithParam<const char*> {};
+
+TEST_P(CudaCounters, are_as_they_were) {
+  Draw draw(29);
+  RowProgram made = row_program(
+      GetParam(), 1000, 40, f32,
+      [&](const std::string& name, DType dtype, const Shape& shape) { return random_input(draw, name, dtype, shape); });
+  const cuda::LoweredProgram lowered = cuda::lower_program(made.program, {});
+  const std::string before = lowered.plan.constants;
+  EXPECT_NE(before, "");
+  const std::vector<BufferPtr> once = run_on_host(lowered, made.program, made.arguments);
+  EXPECT_EQ(lowered.plan.constants, before);
+  const std::vector<BufferPtr> twice = run_on_host(lowered, made.program, made.arguments);
+  for (size_t k = 0; k < once.size(); ++k)
+    EXPECT_EQ(std::memcmp(once[k]->read(), twice[k]->read(), once[k]->bytes()), 0);
+}
+
+INSTANTIATE_TEST_SUITE_P(programs, CudaCounters,
+                         ::testing::Values("total", "column_sum", "layer_norm_backward", "cumsum_columns"),
+                         [](const auto& program) { return std::string(program.param); });
 
 // The same for contractions: in their texts, and in what the device header does for all of them.
 struct PlantedInContract {

@@ -85,7 +85,8 @@ Lines finish_lines(const Contraction& c, const TileSchedule& s, ValuesText& valu
   for (unsigned k = 0; k < values.yield->getNumOperands(); ++k) {
     const auto place = llvm::find(sent, k);
     if (place != sent.end()) pack_lanes(values, k, static_cast<size_t>(place - sent.begin()), after);
-    else if (values.is_lane_result(k)) values.write_lanes(k, after);
+    else if (values.is_lane_result(k))
+      values.write_lanes(k, values.addresses.writer_condition(values.form.out[k], true), after);
     else last.push_back(values.write_once(k, addresses.writer_condition(values.form.out[k], false)));
   }
   append(lines, values.row, 0);

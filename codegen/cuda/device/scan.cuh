@@ -1,8 +1,10 @@
 #pragma once
-// Running combinations along a lane, in its order or from its end. A lane may be cut into parts: one kernel combines each
-// part as a whole, and the next starts each part with what those before it came to.
+// Running combinations along a lane, in its order or from its end. A lane may be cut into parts. Of neighbours, one kernel
+// combines each part as a whole, and the next starts each with what those before it came to. Of others, one kernel does
+// both: a block keeps its part in registers until the blocks before have left what theirs come to.
 
 #include "elements.cuh"
+#include "last_block.cuh"
 
 namespace tessera {
 
@@ -85,40 +87,105 @@ TESSERA_DEVICE void scan_row(Ordered<reverse, const T> x, Ordered<reverse, T> y,
   }
 }
 
-// ---- a thread has a part of each of `width` lanes that are neighbours ----
-
-template <class How, int width, bool reverse, class T>
-TESSERA_DEVICE void total_of_lanes(Ordered<reverse, const T> x, i64 begin, i64 end, Computed<T>* total) {
-  auto sum = load_computed<T, width>(x.at(begin));
-#pragma unroll 8
-  for (i64 i = begin + 1; i < end; ++i) {
-    const auto values = load_computed<T, width>(x.at(i));
+template <class How, int width, class T>
+TESSERA_DEVICE void add_to(Vector<Computed<T>, width>& sum, const Vector<T, width>& values) {
 #pragma unroll
-    for (int k = 0; k < width; ++k) sum[k] = How::of(sum[k], values[k]);
-  }
-  store(total, sum);
+  for (int k = 0; k < width; ++k) sum[k] = How::of(sum[k], computed(values[k]));
 }
 
-// `totals` of the parts of a lane are `stride` apart.
+// ---- a thread has each of `width` lanes that are neighbours ----
+
 template <class How, int width, bool reverse, class T>
-TESSERA_DEVICE void scan_lanes(Ordered<reverse, const T> x, Ordered<reverse, T> y, i64 begin, i64 end,
-                               const Computed<T>* totals, i64 stride, int part) {
+TESSERA_DEVICE void scan_lanes(Ordered<reverse, const T> x, Ordered<reverse, T> y) {
   Vector<Computed<T>, width> sum;
 #pragma unroll
   for (int k = 0; k < width; ++k) sum[k] = start_of<Computed<T>>(How());
 #pragma unroll 8
-  for (int before = 0; before < part; ++before) {
-    const auto values = load<width>(totals + before * stride);
-#pragma unroll
-    for (int k = 0; k < width; ++k) sum[k] = How::of(sum[k], values[k]);
-  }
-#pragma unroll 8
-  for (i64 i = begin; i < end; ++i) {
-    const auto values = load_computed<T, width>(x.at(i));
-#pragma unroll
-    for (int k = 0; k < width; ++k) sum[k] = How::of(sum[k], values[k]);
+  for (i64 i = 0; i < x.extent; ++i) {
+    add_to<How>(sum, load<width>(x.at(i)));
     store_computed<T, width>(y.at(i), sum);
   }
+}
+
+// ---- a block has a part of 32 times `width` lanes that are neighbours ----
+
+constexpr int part_warps = 8, rows_of_warp = 16;  // a warp's rows fill 64 registers
+constexpr int rows_of_part = part_warps * rows_of_warp;
+
+// Blocks draw their numbers, so that the parts which one waits for have begun. `words` are 0 and will be again: the first
+// two count blocks, the others say which parts have left what they come to in `totals`.
+template <class How, int width, int blocks, bool reverse, class T>
+TESSERA_DEVICE void scan_parts_of_lanes(const T* x, T* y, int outer, i64 extent, i64 inner, Computed<T>* totals,
+                                        u32* words) {
+  using C = Computed<T>;
+  __shared__ Vector<C, width> slots[part_warps][32];
+  __shared__ int drawn;
+  const int t = static_cast<int>(threadIdx.x), warp = t / 32;
+  const int groups_of_row = static_cast<int>((inner + 32 * width - 1) / (32 * width)), groups = outer * groups_of_row;
+  constexpr int threads = 32 * part_warps;
+  if (t == 0) drawn = static_cast<int>(atomicInc(words, blocks - 1));
+  __syncthreads();
+  const int part = drawn / groups, group = drawn % groups, parts = blocks / groups;
+  const i64 lane_of_row = static_cast<i64>(group % groups_of_row) * 32 * width + lane() * width,
+            of_outer = group / groups_of_row;
+  const bool is_there = lane_of_row < inner;
+  const i64 start = of_outer * extent * inner + lane_of_row, begin = static_cast<i64>(part) * rows_of_part + warp * rows_of_warp;
+  const Ordered<reverse, const T> from{x + start, extent, inner};
+  const Ordered<reverse, T> to{y + start, extent, inner};
+
+  Pieces<T, width> row[rows_of_warp];  // as they came: values would take a register each
+#pragma unroll
+  for (int r = 0; r < rows_of_warp; ++r)
+    if (is_there && begin + r < extent) row[r] = load_pieces_once<width>(from.at(begin + r));
+  Vector<C, width> sum, before, all;
+#pragma unroll
+  for (int k = 0; k < width; ++k) sum[k] = before[k] = all[k] = start_of<C>(How());
+#pragma unroll
+  for (int r = 0; r < rows_of_warp; ++r) {
+    if (begin + r >= extent) break;
+    add_to<How>(sum, values_of(row[r]));
+  }
+  slots[warp][lane()] = sum;
+  __syncthreads();
+#pragma unroll
+  for (int w = 0; w < part_warps; ++w) {
+    if (w == warp) before = all;
+#pragma unroll
+    for (int k = 0; k < width; ++k) all[k] = How::of(all[k], slots[w][lane()][k]);
+  }
+  C* const of_lanes = totals + of_outer * inner + lane_of_row;
+  const i64 apart = outer * inner;
+  volatile u32* const is_left = words + 2 + group * parts;
+  if (warp == 0) {
+    if (is_there) store(of_lanes + part * apart, all);
+    __threadfence();
+    __syncwarp();
+    if (lane() == 0) is_left[part] = 1;
+  }
+  // What the parts before come to: each warp combines some of them.
+  for (int other = t; other < part; other += threads)
+    while (is_left[other] == 0) {}
+  __threadfence();
+  __syncthreads();
+#pragma unroll
+  for (int k = 0; k < width; ++k) sum[k] = start_of<C>(How());
+  if (is_there) {
+#pragma unroll 4
+    for (int other = warp; other < part; other += part_warps) {
+      add_to<How>(sum, load_stored<width>(of_lanes + other * apart));
+    }
+  }
+  sum = across_warps<How>(sum, slots);
+#pragma unroll
+  for (int k = 0; k < width; ++k) sum[k] = How::of(sum[k], before[k]);
+#pragma unroll
+  for (int r = 0; r < rows_of_warp; ++r) {
+    if (!is_there || begin + r >= extent) break;
+    add_to<How>(sum, values_of(row[r]));
+    store_computed<T, width>(to.at(begin + r), sum);
+  }
+  if (!is_last_block<blocks>(words + 1)) return;
+  for (int k = t; k < blocks; k += threads) words[2 + k] = 0;
 }
 
 }  // namespace tessera

@@ -1,6 +1,6 @@
 #pragma once
-// Stable sorts by digits, the last digit first: of 8 bits, or of up to 6 where a block holds a row of small keys. A key is an unsigned integer that orders like its value: NaN
-// last, −0 beside 0. Counting is integer arithmetic, so the order in which threads count does not matter.
+// Stable sorts by digits, the last digit first: of 8 bits, or of up to 6 where a block holds a row of small keys. A key is an
+// unsigned integer that orders like its value: NaN last, −0 beside 0. Counting is integer arithmetic, so the order in which threads count does not matter.
 
 #include "elements.cuh"
 
@@ -172,90 +172,142 @@ TESSERA_DEVICE u32 counts_before(u32 mine, u32& all, u32 (&slots)[row_threads / 
 }
 
 // Elements in their order, `items` of each thread, whose first ones lie an odd number of elements apart.
-template <class P, int items> union SortedRow {
+template <class P, int items> struct InOrder {
   static constexpr int gap = 1 - items % 2;
-  DigitCounters counters;  // until elements move
   P elements[(items + gap) * row_threads];
-  TESSERA_DEVICE SortedRow() {}
   TESSERA_DEVICE P& at(int k) { return elements[k + gap * (k / items)]; }
   TESSERA_DEVICE P& of_thread(int i) { return elements[static_cast<int>(threadIdx.x) * (items + gap) + i]; }
 };
 
+// Elements of 8 bytes take the place of the counters when they move, those of 4 bytes have one of their own.
+template <class P, int items> struct CountersBeside {
+  static constexpr bool is_apart = true;
+  DigitCounters counters;
+  InOrder<P, items> row;
+};
+template <class P, int items> union CountersOrRow {
+  static constexpr bool is_apart = false;
+  DigitCounters counters;
+  InOrder<P, items> row;
+  TESSERA_DEVICE CountersOrRow() {}
+};
+template <class P, int items> struct SortedRowOf { using type = CountersBeside<P, items>; };
+template <int items> struct SortedRowOf<u64, items> { using type = CountersOrRow<u64, items>; };
+
+// A copy of which the compiler knows nothing: what follows from it is computed again, and takes no register until then.
+TESSERA_DEVICE u32 anew(u32 x) {
+  asm volatile("" : "+r"(x));
+  return x;
+}
+TESSERA_DEVICE u64 anew(u64 x) {
+  asm volatile("" : "+l"(x));
+  return x;
+}
+
 // Sorts by the `left` bits from bit `shift` on, least first. Thread t has elements t * items to t * items + items - 1.
-template <int shift, int left, int items, class P>
-TESSERA_DEVICE void sort_by_digits(SortedRow<P, items>& row, u32 (&slots)[row_threads / 32], P (&element)[items]) {
+template <int shift, int left, int items, class Held, class P>
+TESSERA_DEVICE void sort_by_digits(Held& held, u32 (&slots)[row_threads / 32], P (&element)[items]) {
   constexpr int passes = (left + most_digit_bits - 1) / most_digit_bits, bits = (left + passes - 1) / passes;
   constexpr u32 pairs = 1u << (bits - 1);
+  static_assert(items < 256, "a byte counts the elements of a thread");
   const int t = static_cast<int>(threadIdx.x);
-  auto counter = [&](u32 byte) -> u16& {
-    return *reinterpret_cast<u16*>(reinterpret_cast<u8*>(row.counters.of) + byte);
+  // The lower bits of a digit choose a row of counters, the upper one a half of a word.
+  auto counter = [&](P x) -> u16& {
+    const u32 row_of_digit = static_cast<u32>(x >> (shift - log2_row_bytes)) & ((pairs - 1) << log2_row_bytes);
+    const u32 half = static_cast<u32>(x >> (shift + bits - 2)) & 2;
+    return *reinterpret_cast<u16*>(reinterpret_cast<u8*>(held.counters.of + t) + (row_of_digit | half));
   };
 #pragma unroll
-  for (int k = 0; k <= static_cast<int>(pairs); ++k) row.counters.of[k * row_threads + t] = 0;
+  for (int k = 0; k <= static_cast<int>(pairs); ++k) held.counters.of[k * row_threads + t] = 0;
   __syncthreads();
-  u32 counted[items];  // the counter's byte, and how many of the digit this thread has before
+  u32 before[(items + 3) / 4];  // how many of the digit this thread has before: a byte each
 #pragma unroll
   for (int i = 0; i < items; ++i) {
-    constexpr int up = log2_row_bytes;  // the lower bits of a digit choose a row of counters, the upper one a half
-    const u32 row_of_digit = static_cast<u32>(element[i] >> (shift - up)) & ((pairs - 1) << up);
-    const u32 half = static_cast<u32>(element[i] >> (shift + bits - 2)) & 2;
-    const u32 byte = row_of_digit | half | 4 * static_cast<u32>(t);
-    const u32 before = counter(byte);
-    counter(byte) = static_cast<u16>(before + 1);
-    counted[i] = before << 16 | byte;
+    u16& count = counter(anew(element[i]));
+    const u32 here = count;
+    count = static_cast<u16>(here + 1);
+    before[i / 4] = i % 4 == 0 ? here : before[i / 4] | here << (8 * (i % 4));
   }
   __syncthreads();
-  u32* const mine = row.counters.of + t * static_cast<int>(pairs + 1);
+  u32* const mine = held.counters.of + t * static_cast<int>(pairs + 1);
   u32 sum = 0, all;
-#pragma unroll 8
+#pragma unroll 4
   for (int k = 0; k <= static_cast<int>(pairs); ++k) sum += mine[k];
-  u32 before = counts_before(sum, all, slots);
-  before += all << 16;  // the upper digits come behind all lower ones
-#pragma unroll 8
+  u32 carry = counts_before(sum, all, slots);
+  carry += all << 16;  // the upper digits come behind all lower ones
+#pragma unroll 4
   for (int k = 0; k <= static_cast<int>(pairs); ++k) {
     const u32 here = mine[k];
-    mine[k] = before;
-    before += here;
+    mine[k] = carry;
+    carry += here;
   }
   __syncthreads();
+  auto rank = [&](int i) { return counter(anew(element[i])) + (before[i / 4] >> (8 * (i % 4)) & 255); };
+  if constexpr (Held::is_apart) {
 #pragma unroll
-  for (int i = 0; i < items; ++i) counted[i] = counter(counted[i] & 0xffff) + (counted[i] >> 16);
-  __syncthreads();
+    for (int i = 0; i < items; ++i) held.row.at(static_cast<int>(rank(i))) = element[i];
+  } else {
+    u32 ranks[(items + 1) / 2];  // two in a word
 #pragma unroll
-  for (int i = 0; i < items; ++i) row.at(static_cast<int>(counted[i])) = element[i];
+    for (int i = 0; i < items; ++i) ranks[i / 2] = i % 2 == 0 ? rank(i) : ranks[i / 2] | rank(i) << 16;
+    __syncthreads();
+#pragma unroll
+    for (int i = 0; i < items; ++i) held.row.at(static_cast<int>(ranks[i / 2] >> (16 * (i % 2)) & 0xffff)) = element[i];
+  }
   __syncthreads();
   if constexpr (left > bits) {
 #pragma unroll
-    for (int i = 0; i < items; ++i) element[i] = row.of_thread(i);
-    __syncthreads();
-    sort_by_digits<shift + bits, left - bits, items>(row, slots, element);
+    for (int i = 0; i < items; ++i) element[i] = held.row.of_thread(i);
+    if constexpr (!Held::is_apart) __syncthreads();
+    sort_by_digits<shift + bits, left - bits, items>(held, slots, element);
   }
 }
 
 template <bool descending, int items, class T>
 TESSERA_DEVICE void argsort_in_block(const T* x, int extent, i64 stride, i64* order) {
   using P = typename PlacedKey<Key<T>>::type;
-  __shared__ SortedRow<P, items> row;
+  __shared__ typename SortedRowOf<P, items>::type held;
   __shared__ u32 slots[row_threads / 32];
+  InOrder<P, items>& row = held.row;
   const int t = static_cast<int>(threadIdx.x);
-#pragma unroll
-  for (int i = 0; i < items; ++i) {
-    const int place = i * row_threads + t;
-    const bool is_there = extent == items * row_threads || place < extent;
-    const Key<T> key = is_there ? key_of<descending>(x[place * stride]) : static_cast<Key<T>>(~Key<T>(0));
-    row.at(place) = static_cast<P>(key) << 16 | static_cast<P>(place);
-  }
-  __syncthreads();
+  const bool fills_block = extent == items * row_threads;
+  auto placed = [](Key<T> key, int place) { return static_cast<P>(key) << 16 | static_cast<P>(place); };
   P element[items];
+  constexpr int run = sizeof(T) < 2 ? 8 : 16 / sizeof(T);
+  if (items % run == 0 && fills_block && stride == 1) {
+    // A thread's elements are neighbours: it takes them by itself.
 #pragma unroll
-  for (int i = 0; i < items; ++i) element[i] = row.of_thread(i);
-  __syncthreads();
-  sort_by_digits<16, 8 * sizeof(Key<T>), items>(row, slots, element);
+    for (int i = 0; i < items; ++i) {
+      if (i % run != 0) continue;
+      const Vector<T, run> values = load<run>(x + t * items + i);
 #pragma unroll
-  for (int i = 0; i < items; ++i) {
-    const int rank = i * row_threads + t;
-    if (extent == items * row_threads || rank < extent) order[rank * stride] = row.at(rank) & 0xffff;
+      for (int k = 0; k < run && i + k < items; ++k)
+        element[i + k] = placed(key_of<descending>(values[k]), t * items + i + k);
+    }
+  } else {
+#pragma unroll 8
+    for (int i = 0; i < items; ++i) {
+      const int place = i * row_threads + t;
+      const Key<T> key =
+          fills_block || place < extent ? key_of<descending>(x[place * stride]) : static_cast<Key<T>>(~Key<T>(0));
+      row.at(place) = placed(key, place);
+    }
+    __syncthreads();
+#pragma unroll
+    for (int i = 0; i < items; ++i) element[i] = row.of_thread(i);
+    __syncthreads();
   }
+  sort_by_digits<16, 8 * sizeof(Key<T>), items>(held, slots, element);
+  auto place_of_rank = [&](int rank) { return static_cast<i64>(row.at(rank) & 0xffff); };
+  if (items % 2 == 0 && fills_block && stride == 1) {
+#pragma unroll 8
+    for (int rank = 2 * t; rank < items * row_threads; rank += 2 * row_threads)
+      store(order + rank, Vector<i64, 2>{{place_of_rank(rank), place_of_rank(rank + 1)}});
+    return;
+  }
+#pragma unroll 8
+  for (int rank = t; rank < items * row_threads; rank += row_threads)
+    if (fills_block || rank < extent) order[rank * stride] = place_of_rank(rank);
 }
 
 // Keys of 8 bytes, by the digits of longer rows.

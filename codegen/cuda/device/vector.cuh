@@ -59,13 +59,16 @@ template <int count, class T> TESSERA_DEVICE Vector<T, count> load(const T* from
   return values_of(p);
 }
 // The same for what nobody reads again: it leaves the caches first.
-template <int count, class T> TESSERA_DEVICE Vector<T, count> load_once(const T* from) {
+template <int count, class T> TESSERA_DEVICE Pieces<T, count> load_pieces_once(const T* from) {
   using P = Pieces<T, count>;
   P p;
 #pragma unroll
   for (int i = 0; i < P::pieces; ++i)
     p.bits[i] = __ldcs(reinterpret_cast<const typename Piece<P::bytes>::type*>(from) + i);
-  return values_of(p);
+  return p;
+}
+template <int count, class T> TESSERA_DEVICE Vector<T, count> load_once(const T* from) {
+  return values_of(load_pieces_once<count>(from));
 }
 template <class T, int count> TESSERA_DEVICE void store(T* to, const Vector<T, count>& values) {
   using P = Pieces<T, count>;

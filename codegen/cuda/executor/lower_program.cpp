@@ -6,6 +6,7 @@
 #include <tessera/codegen/cuda/contract/bounds.h>
 #include <tessera/codegen/cuda/executor/group_tensors.h>
 #include <tessera/codegen/cuda/executor/lowering.h>
+#include <tessera/codegen/cuda/rows/followers.h>
 #include <tessera/codegen/cuda/tile/Tile.h>
 #include <tessera/codegen/executor/compile_fuse.h>
 #include <tessera/codegen/plan/explain.h>
@@ -58,6 +59,7 @@ int last_origin(mlir::Location location) {
 
 LoweredProgram Lowering::lower() {
   read_beyond_ends(function(), [this](fuse::KernelOp kernel) { return has_tile_schedule(kernel); });
+  take_in_followers(function());
   visit_all(result_.plan);
   codegen::keep_arguments_until_read(result_.plan);  // results of one kernel may be several launches here
   group_tensors(result_);

@@ -52,6 +52,7 @@ void Lowering::launch_routine(fuse::LibraryOp library, const Routine& routine, c
         case RoutineValue::What::operand: made.values.push_back(operands[k]); break;
         case RoutineValue::What::result: made.values.push_back(result); break;
         case RoutineValue::What::temporary: made.values.push_back(temporaries[k]); break;
+        case RoutineValue::What::counters: made.values.push_back(counters(routine.counters)); break;
       }
       made.bytes += plan().values[static_cast<size_t>(made.values.back())].bytes;
     }

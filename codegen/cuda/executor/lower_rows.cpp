@@ -29,10 +29,17 @@ bool reduces_anything(fuse::KernelOp kernel) { return !kernel.getBody().getOps<f
 // A sum over all rows that is written through a map that is not linear: the kernel that adds parts up has none.
 bool sums_through_other_map(const Form& form, const Stages& stages) {
   mlir::Operation* yield = form.body->getTerminator();
-  for (const codegen::Column& column : stages.columns)
-    for (unsigned k = 0; k < yield->getNumOperands(); ++k)
-      if (yield->getOperand(k).getDefiningOp() == column.reduce && !form.out[k].linear()) return true;
+  for (unsigned k = 0; k < yield->getNumOperands(); ++k)
+    if (column_behind(stages, yield->getOperand(k)) >= 0 && !form.out[k].linear()) return true;
   return false;
+}
+
+// A copy of the ops between what `mapping` knows and `value`.
+mlir::Value clone_behind(mlir::Value value, mlir::IRMapping& mapping, mlir::OpBuilder& b) {
+  if (mlir::Value known = mapping.lookupOrNull(value)) return known;
+  mlir::Operation* op = value.getDefiningOp();
+  for (mlir::Value operand : op->getOperands()) clone_behind(operand, mapping, b);
+  return b.clone(*op, mapping)->getResult(0);
 }
 
 }  // namespace
@@ -78,18 +85,18 @@ void Lowering::launch_rows(fuse::KernelOp kernel, const std::vector<int>& values
                               std::move(words),
                               [&](const KernelWords& named) { return row_kernel_text(form, stages, schedule, named); });
   made.values.insert(made.values.end(), parts.begin(), parts.end());
+  if (any_last_block_adds(stages, schedule)) made.values.push_back(counters(last_blocks(stages, schedule)));
   made.tasks = schedule.blocks;
   if (schedule.is_counted) made.parameters = {1, schedule.rows / schedule.width};
   add_checks(kernel.getBody().front(), made);
-  // Results of column reductions come from the launches below.
+  // Results of column reductions that the last block does not write come from the launches below.
   mlir::Operation* yield = form.body->getTerminator();
   std::vector<std::pair<size_t, unsigned>> finishes;
   for (unsigned k = 0; k < yield->getNumOperands(); ++k) {
-    for (size_t column = 0; column < stages.columns.size(); ++column) {
-      if (stages.columns[column].reduce != yield->getOperand(k).getDefiningOp()) continue;
-      made.values[form.in.size() + k] = -1;
-      finishes.push_back({column, k});
-    }
+    const int column = column_behind(stages, yield->getOperand(k));
+    if (column < 0 || last_block_adds(stages, schedule, stages.columns[static_cast<size_t>(column)])) continue;
+    made.values[form.in.size() + k] = -1;
+    finishes.push_back({static_cast<size_t>(column), k});
   }
   std::erase_if(made.writes,
                 [&](const codegen::PlanWrite& write) { return !llvm::is_contained(made.values, write.value); });
@@ -161,7 +168,12 @@ void Lowering::launch_in_parts(fuse::KernelOp kernel, int64_t parts, const std::
   launch_rows(made.all, {part, values.back()}, at, {.kernel = "", .inputs = {"part"}, .results = words.results});
 }
 
-// Adds up the parts of the groups, in their order.
+// Words that count blocks: a constant, as each launch leaves them at 0 for the next.
+int Lowering::counters(int64_t words) {
+  return storage().constant(std::string(static_cast<size_t>(words) * sizeof(uint32_t), '\0'), "counters");
+}
+
+// Adds up the parts of the groups, in their order, and writes what the result makes of the sum.
 void Lowering::add_parts(const Form& form, const RowSchedule& schedule, const codegen::Column& column, unsigned result,
                          int part, int value, mlir::Operation& at) {
   auto source_kernel = mlir::cast<fuse::KernelOp>(form.body->getParentOp());
@@ -169,6 +181,7 @@ void Lowering::add_parts(const Form& form, const RowSchedule& schedule, const co
   mlir::Location loc = column.reduce->getLoc();
   b.setInsertionPointToEnd(&place_for_kernel(loc));
   const mlir::Type element = column.reduce->getResult(0).getType();
+  const mlir::Value yielded = form.body->getTerminator()->getOperand(result);
   const int64_t width = column.kept ? schedule.columns : 1;
   std::vector<int64_t> dims, in_strides, out_strides;
   int64_t step = width;
@@ -200,7 +213,9 @@ void Lowering::add_parts(const Form& form, const RowSchedule& schedule, const co
   b.setInsertionPointToEnd(&body);
   mlir::Value total = fuse::ReduceOp::create(b, loc, element, mlir::cast<fuse::ReduceOp>(column.reduce).getKind(),
                                              body.getArgument(0), b.getDenseI64ArrayAttr({kept}));
-  fuse::YieldOp::create(b, loc, mlir::ValueRange{total});
+  mlir::IRMapping mapping;
+  mapping.map(column.reduce->getResult(0), total);
+  fuse::YieldOp::create(b, loc, mlir::ValueRange{clone_behind(yielded, mapping, b)});
   KernelWords words;
   words.inputs = {"part"};
   words.results = {value_name(source_kernel.getResult(result))};

@@ -16,7 +16,7 @@ RoutineFacts routine_facts(const std::string& name, const std::vector<int64_t>& 
   RoutineFacts facts;
   facts.name = name;
   Names names;
-  for (const char* word : {"start", "tile", "part", "begin", "to", "runs", "lane", "place", "keys", "totals"})
+  for (const char* word : {"start", "tile", "part", "begin", "to", "runs", "lane", "place", "keys", "totals", "words"})
     names.identifier(word);
   for (const std::string& operand : operands) facts.operands.push_back(names.identifier(operand));
   facts.result = names.identifier(result);
@@ -65,6 +65,11 @@ RoutineKernel& Routine::kernel(const std::string& step) {
 RoutineValue Routine::temporary(int64_t elements, int64_t element_bytes) {
   temporaries.push_back(elements * element_bytes);
   return {RoutineValue::What::temporary, static_cast<int>(temporaries.size()) - 1};
+}
+
+RoutineValue Routine::count_with(int64_t words) {
+  counters = words;
+  return {RoutineValue::What::counters};
 }
 
 Routine lower_routine(RoutineFacts facts) {

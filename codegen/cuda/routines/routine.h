@@ -36,7 +36,7 @@ RoutineFacts routine_facts(const std::string& name, const std::vector<int64_t>& 
 
 // What a parameter of a kernel stands for.
 struct RoutineValue {
-  enum class What { operand, result, temporary };
+  enum class What { operand, result, temporary, counters };
   What what;
   int number = 0;
 };
@@ -65,11 +65,13 @@ class Routine {
   const RoutineFacts facts;
   std::vector<RoutineKernel> kernels;  // in order
   std::vector<int64_t> temporaries;    // bytes
+  int64_t counters = 0;                // words that are 0 before each launch, and that it leaves so
   bool starts_as_copy = false;         // the result is its first operand but for what the kernels write
   std::string schedule;                // for people
 
   RoutineKernel& kernel(const std::string& step);
   RoutineValue temporary(int64_t elements, int64_t element_bytes);
+  RoutineValue count_with(int64_t words);  // of one kernel
 
   static RoutineValue operand(int k) { return {RoutineValue::What::operand, k}; }
   static RoutineValue result() { return {RoutineValue::What::result}; }

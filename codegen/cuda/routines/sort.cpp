@@ -112,7 +112,7 @@ void add_argsort(Routine& routine) {
     kernel.writes("i64", f.result, Routine::result());
     kernel.threads = threads;
     // Each step of a thread waits for the one before, so what counts is how many threads there are.
-    if (size_of(f.dtype) < 4) kernel.blocks_at_once = 3;
+    if (size_of(f.dtype) < 4) kernel.blocks_at_once = 5;
     kernel.blocks = f.rows();
     kernel.body.push_back("const int row = blockIdx.x;");
     kernel.body.push_back(row_start(f));

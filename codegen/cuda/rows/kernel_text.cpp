@@ -18,6 +18,7 @@ std::string row_kernel_text(const codegen::Form& form, const codegen::Stages& st
   for (const std::string& line : values.words.head) text += line.empty() ? "//\n" : "// " + line + "\n";
   const std::string held = values.words.kernel + "_rows";
   if (rows.copies) text += "#include \"async.cuh\"\n";
+  if (rows.adds_parts) text += "#include \"last_block.cuh\"\n";
   text += "#include \"rows.cuh\"\n";
   if (!rows.held.empty()) text += "#include \"shared_memory.cuh\"\n";
   text += "\nnamespace tessera {\n\n";
@@ -56,7 +57,8 @@ std::string schedule_text(const codegen::Stages& stages, const RowSchedule& s) {
           : s.in_shared_memory ? ", in a loop, from shared memory"
           : s.is_running       ? ", in one walk"
                                : ", in a loop";
-  if (!stages.columns.empty()) text += fmt::format("; {} groups walk {} rows each", s.groups(), s.walked);
+  if (!stages.columns.empty())
+    text += fmt::format("; {} groups walk {} rows each", s.groups, (s.rows + s.groups - 1) / s.groups);
   return text + fmt::format("; {} blocks", s.blocks);
 }
 

@@ -21,8 +21,9 @@ struct KernelWords {
   bool writes_elsewhere = true;                          // no result lies where an input does: loads may go past stores
 };
 
-// Parameters: inputs, results, one part buffer per column reduction, and the error words where an index is checked. A
-// result of a column reduction is written by the second kernel; its pointer is not used here.
+// Parameters: inputs, results, one part buffer per column reduction, counters where a last block adds up parts
+// (last_blocks() words that are 0), and the error words where an index is checked. A result that a second kernel writes
+// has a pointer that is not used here.
 std::string row_kernel_text(const codegen::Form& form, const codegen::Stages& stages, const RowSchedule& schedule,
                             KernelWords words);
 

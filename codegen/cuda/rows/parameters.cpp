@@ -29,6 +29,7 @@ Lines parameters_of(const ValuesText& values) {
   for (size_t k = 0; k < values.column_names.size(); ++k)
     all.push_back(type_text(values.stages.columns[k].reduce->getResult(0).getType()) + pointer_text(words) +
                   values.column_names[k] + "_part");
+  if (any_last_block_adds(values.stages, values.schedule)) all.push_back("u32* __restrict__ arrived");
   if (values.schedule.is_counted) all.push_back("const i64 vectors");
   if (values.checks_indices()) all.push_back("i64* errors");
   return all;

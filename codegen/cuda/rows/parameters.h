@@ -6,7 +6,7 @@
 namespace tessera::cuda {
 
 std::string input_parameter(mlir::Type element, const std::string& name, const KernelWords& words);
-// Inputs, results, one part buffer per column reduction, and the error words where an index is checked.
+// In the order of kernel_text.h.
 Lines parameters_of(const ValuesText& values);
 
 }  // namespace tessera::cuda

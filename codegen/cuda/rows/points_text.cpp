@@ -30,7 +30,8 @@ Lines points_text(ValuesText& values) {
 Lines point_lines(ValuesText& values) {
   Lines lines, after, last;
   for (unsigned k = 0; k < values.yield->getNumOperands(); ++k) {
-    if (values.is_lane_result(k)) values.write_lanes(k, after);
+    if (values.is_lane_result(k))
+      values.write_lanes(k, values.addresses.writer_condition(values.form.out[k], true), after);
     else last.push_back(values.write_once(k, values.addresses.writer_condition(values.form.out[k], false)));
   }
   append(lines, values.row, 0);

@@ -50,7 +50,6 @@ class Rows {
     int depth = 0;
     if (walks) {
       lines.push_back(fmt::format("const int group = {};", place));
-      if (s_.groups() % s_.rows_at_once != 0) lines.push_back(fmt::format("if (group >= {}) return;", s_.groups()));
       begin_columns(lines);
       depth = 1;
     } else if (clamps_rows()) {
@@ -72,26 +71,22 @@ class Rows {
     // One barrier by itself would let slots be filled for the next row while others still read them.
     if (walks && block_barriers_ == 1) inside.push_back("__syncthreads();");
     if (walks) {
-      if (last == 0) lines.push_back("#pragma unroll 4");  // so that several loads are under way
+      if (last == 0) lines.push_back(fmt::format("#pragma unroll {}", rows_under_way));
       // Groups side by side walk rows side by side: together they sweep through memory.
-      lines.push_back(fmt::format("for ({} row = group; row < {}; row += {}{}) {{", type, s_.rows, s_.groups(),
+      lines.push_back(fmt::format("for ({} row = group; row < {}; row += {}{}) {{", type, s_.rows, s_.groups,
                                   is_ahead_ ? ", slot ^= 1" : ""));
     }
     append(lines, inside, depth);
+    const bool copies = is_ahead_ || !held_.empty(), adds_parts = any_last_block_adds(stages_, s_);
     if (walks) {
       lines.push_back("}");
       end_columns(lines);
+      if (adds_parts) add_up_parts(lines);
     }
-    const bool copies = is_ahead_ || !held_.empty();
-    return {std::move(shared_), std::move(lines), std::move(held_), copies};
+    return {std::move(shared_), std::move(lines), std::move(held_), copies, adds_parts};
   }
 
  private:
-  int column_of(mlir::Value value) const {
-    for (size_t k = 0; k < stages_.columns.size(); ++k)
-      if (stages_.columns[k].reduce == value.getDefiningOp()) return static_cast<int>(k);
-    return -1;
-  }
   std::string chunk_index() const { return s_.chunks == 1 ? "0" : "c"; }
   std::string lane_index() const { return s_.width == 1 ? "0" : "i"; }
 
@@ -155,7 +150,7 @@ class Rows {
     if (pass == last) {
       for (const codegen::Column& column : stages_.columns) roots.push_back(column.reduce->getOperand(0));
       for (unsigned k = 0; k < v_.yield->getNumOperands(); ++k)
-        if (column_of(v_.yield->getOperand(k)) < 0) roots.push_back(v_.yield->getOperand(k));
+        if (column_behind(stages_, v_.yield->getOperand(k)) < 0) roots.push_back(v_.yield->getOperand(k));
     }
     for (const auto& [value, name] : kept_)
       if (value.getDefiningOp() && stages_.of(value).level == pass) roots.push_back(value);
@@ -272,7 +267,7 @@ class Rows {
     outside.push_back("bring(group, 0);");
     outside.push_back("int slot = 0;");
     Lines next = {fmt::format("if (row + {0} < {1}) bring(row + {0}, slot ^ 1);  // while this one is computed",
-                              s_.groups(), s_.rows),
+                              s_.groups, s_.rows),
                   "else end_group();", "wait_for_groups<1>();"};
     inside.insert(inside.begin(), next.begin(), next.end());
     walk(inside, takes, /*decodes=*/false);
@@ -480,9 +475,9 @@ class Rows {
       (is_row_sum(column) ? last : v_.lane).push_back(sum + " = " + taken + ";" + v_.comment(column.reduce));
     }
     for (unsigned k = 0; k < v_.yield->getNumOperands(); ++k) {
-      if (column_of(v_.yield->getOperand(k)) >= 0) continue;
+      if (column_behind(stages_, v_.yield->getOperand(k)) >= 0) continue;
       if (v_.is_lane_result(k)) {
-        v_.write_lanes(k, after);
+        v_.write_lanes(k, addresses_.writer_condition(form_.out[k], true), after);
         continue;
       }
       std::string condition = s_.splits > 1 ? "t == 0 && split == 0" : "t == 0";
@@ -525,7 +520,7 @@ class Rows {
       const codegen::Column& column = stages_.columns[k];
       const std::string part = v_.column_names[k] + "_part";
       if (column.kept != 0 && s_.meets) {
-        const std::string slots = v_.names.identifier(v_.column_names[k] + "_slots");
+        const std::string& slots = column_slots_[k] = v_.names.identifier(v_.column_names[k] + "_slots");
         shared_.push_back(fmt::format("__shared__ Vector<{}, {}> {}[{}][32];",
                                       type_text(column.reduce->getResult(0).getType()), s_.width, slots,
                                       s_.rows_at_once));
@@ -553,6 +548,62 @@ class Rows {
     walk(to, visit, /*decodes=*/false);
   }
 
+  // The last block writes what the parts come to.
+  void add_up_parts(Lines& to) {
+    const int64_t last = last_blocks(stages_, s_);
+    to.push_back(
+        fmt::format("if (!is_last_block<{}>(arrived{})) return;", s_.blocks / last, last > 1 ? " + split" : ""));
+    for (size_t k = 0; k < stages_.columns.size(); ++k) {
+      if (!last_block_adds(stages_, s_, stages_.columns[k])) continue;
+      stages_.columns[k].kept != 0 ? add_columns(k, to) : add_numbers(k, to);
+    }
+  }
+
+  void add_numbers(size_t number, Lines& to) {
+    mlir::Operation* reduce = stages_.columns[number].reduce;
+    const std::string type = type_text(reduce->getResult(0).getType()), name = v_.names.numbered(word_of(reduce)),
+                      slots = v_.names.identifier(name + "_slots");
+    shared_.push_back(fmt::format("__shared__ {} {}[{}];", type, slots, s_.block() / 32));
+    to.push_back(fmt::format("const {} {} = across_parts<{}, {}>({}_part, {}, {});", type, name, combine_name(reduce),
+                             s_.parts(false), v_.column_names[number], start_text(reduce), slots));
+    v_.call_in_row(reduce->getResult(0), name);
+    Lines writes;
+    each_result_of(number, [&](unsigned k) { writes.push_back(v_.write_once(k, "threadIdx.x == 0")); });
+    append(to, v_.row, 0);
+    v_.row.clear();
+    append(to, writes, 0);
+  }
+
+  // Where the groups of a block meet, each adds some of the parts.
+  void add_columns(size_t number, Lines& to) {
+    mlir::Operation* reduce = stages_.columns[number].reduce;
+    const std::string& name = v_.column_names[number];
+    const std::string all = fmt::format("{}[{}]", name, chunk_index());
+    Lines sum = {fmt::format("{} = every_part<{}, {}, {}, {}, {}>({}_part + column, {}, {});", all,
+                             combine_name(reduce), s_.width, s_.parts(true), s_.meets ? s_.rows_at_once : 1, s_.columns,
+                             name, s_.meets ? "static_cast<int>(threadIdx.x) / 32" : "0", start_text(reduce))};
+    walk(to, sum, /*decodes=*/false);
+    if (s_.meets)
+      to.push_back(fmt::format("{0}[0] = across_warps<{1}, {2}>({0}[0], {3});", name, combine_name(reduce),
+                               s_.rows_at_once, column_slots_[number]));
+    v_.call_in_lane(reduce->getResult(0), fmt::format("{}[{}]", all, lane_index()));
+    Lines after;
+    each_result_of(number, [&](unsigned k) { v_.write_lanes(k, "", after); });
+    Lines visit = v_.neighbours(after);
+    append(to, v_.row, 0);
+    v_.row.clear();
+    Lines writes;
+    walk(writes, visit);
+    if (s_.rows_at_once > 1) to.push_back(fmt::format("if (threadIdx.x < {}) {{", s_.threads));
+    append(to, writes, s_.rows_at_once > 1 ? 1 : 0);
+    if (s_.rows_at_once > 1) to.push_back("}");
+  }
+
+  template <class F> void each_result_of(size_t column, F visit) {
+    for (unsigned k = 0; k < v_.yield->getNumOperands(); ++k)
+      if (column_behind(stages_, v_.yield->getOperand(k)) == static_cast<int>(column)) visit(k);
+  }
+
   ValuesText& v_;
   const Form& form_;
   const Stages& stages_;
@@ -560,6 +611,7 @@ class Rows {
   const Addresses& addresses_;
   llvm::MapVector<mlir::Value, std::string> kept_;  // in registers between passes
   Lines shared_, held_;
+  std::map<size_t, std::string> column_slots_;  // where the warps of a block meet for a sum over all rows
   int block_barriers_ = 0;
   bool is_ahead_ = false;  // rows come to shared memory before their turn
 };

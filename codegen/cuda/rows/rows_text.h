@@ -6,9 +6,10 @@
 namespace tessera::cuda {
 
 struct RowsText {
-  Lines shared, body;   // declarations in shared memory, then statements
-  Lines held;           // members of what the launch asks shared memory for: rows
-  bool copies = false;  // to shared memory, beside what threads do
+  Lines shared, body;       // declarations in shared memory, then statements
+  Lines held;               // members of what the launch asks shared memory for: rows
+  bool copies = false;      // to shared memory, beside what threads do
+  bool adds_parts = false;  // of sums over all rows, in its last block
 };
 RowsText rows_text(ValuesText& values);
 

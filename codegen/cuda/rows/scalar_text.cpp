@@ -131,6 +131,17 @@ std::string joined(const std::vector<std::string>& items) {
   return all;
 }
 
+// e^−x of 1 / (1 + e^−x).
+bool is_of_sigmoid(math::ExpOp exp) {
+  if (!exp.getOperand().getDefiningOp<arith::NegFOp>()) return false;
+  return llvm::all_of(exp->getUsers(), [](Operation* user) {
+    auto sum = dyn_cast<arith::AddFOp>(user);
+    auto one = sum ? sum.getLhs().getDefiningOp<arith::ConstantOp>() : nullptr;
+    auto value = one ? dyn_cast<FloatAttr>(one.getValue()) : nullptr;
+    return value && value.getValueAsDouble() == 1;
+  });
+}
+
 }  // namespace
 
 std::string type_text(Type type) {
@@ -188,8 +199,9 @@ std::string scalar_text(Operation* op, const std::vector<std::string>& x) {
   if (const char* call = function(op)) return std::string(call) + "(" + joined(x) + ")";
   if (const char* call = unsigned_function(op))
     return fmt::format("static_cast<{}>({}(as_unsigned({}), as_unsigned({})))", type_text(to), call, x[0], x[1]);
-  // A difference in f32 is rounded by as much as this is wrong: |x| · 2^-24 of e^x.
-  if (auto exp = dyn_cast<math::ExpOp>(op); exp && to.isF32() && exp.getOperand().getDefiningOp<arith::SubFOp>())
+  // A difference in f32 is rounded by as much as this is wrong: |x| · 2^-24 of e^x. So is the x of a sigmoid.
+  if (auto exp = dyn_cast<math::ExpOp>(op);
+      exp && to.isF32() && (exp.getOperand().getDefiningOp<arith::SubFOp>() || is_of_sigmoid(exp)))
     return "exp2(log2_e * " + x[0] + ")";
   if (const char* call = math_function(name)) {
     if (!to.isF32() && !to.isF64()) throw Unsupported{name.str() + " of a storage type"};

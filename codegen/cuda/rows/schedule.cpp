@@ -24,6 +24,7 @@ constexpr int64_t busy_walking_blocks = 264;  // with rows and sums in registers
 constexpr int most_in_registers = 112;        // values of a row in one thread, as far as they fit
 constexpr int most_of_lane = 32;              // the same where each lane has a row
 constexpr int widest = 8;
+constexpr int64_t most_of_last_block = 32768;  // elements of parts that one block adds up sooner than a launch begins
 // Rows with more elements for each of 1024 threads leave no room for a second block in registers; in shared memory two
 // find it. Every card has so many bytes of it for a block, slots of reductions beside.
 constexpr int64_t most_of_thread = 32, most_in_shared_memory = 100864;
@@ -164,14 +165,19 @@ void walk_rows(const Form& form, const Stages& stages, RowSchedule& s) {
       throw Unsupported{"column sums beside row reductions of rows too long for registers"};
   }
   s.rows_at_once = s.meets ? 8 : s.threads == 32 ? 4 : 1;
+  s.groups = s.rows;
   if (sums_columns) {
     const int64_t blocks = s.is_running                 ? 132 * running_at_once
                            : sums_rows && keeps_columns ? busy_walking_blocks
                                                         : walking_blocks;
-    const int64_t groups = std::max<int64_t>(1, blocks / s.splits) * s.rows_at_once;
-    s.walked = std::max<int64_t>(std::min<int64_t>(s.meets ? 4 : 16, s.rows), ceil_div(s.rows, groups));
+    const int64_t at_least = !keeps_columns ? 1 : s.meets ? 4 : 16;  // rows of a group: fewer make many parts
+    s.groups = std::min(std::max<int64_t>(1, blocks / s.splits) * s.rows_at_once, ceil_div(s.rows, at_least));
+    const int64_t each = ceil_div(s.rows, s.groups);
+    if (!sums_rows && each > rows_under_way)
+      s.groups = ceil_div(s.rows, ceil_div(each, rows_under_way) * rows_under_way);
   }
-  s.blocks = ceil_div(s.groups(), s.rows_at_once) * s.splits;
+  s.blocks = ceil_div(s.groups, s.rows_at_once) * s.splits;
+  if (sums_columns) s.groups = s.blocks / s.splits * s.rows_at_once;  // they meet at barriers: some may walk no row
 }
 
 // Points in a row, all of whose operands lie in memory as they do or are one value: nothing but their number is of their
@@ -212,6 +218,32 @@ bool is_vector(const Form& form, const RowSchedule& schedule, const Access& acce
   for (int d = 0; d < form.dims(); ++d)
     if (d != schedule.vector_dim && access.stride[static_cast<size_t>(d)] % aligned != 0) return false;
   return true;
+}
+
+int64_t last_blocks(const Stages& stages, const RowSchedule& s) {
+  const bool all_kept = llvm::all_of(stages.columns, [](const codegen::Column& column) { return column.kept != 0; });
+  return all_kept ? s.splits : 1;
+}
+
+bool last_block_adds(const Stages& stages, const RowSchedule& s, const codegen::Column& column) {
+  if (column.kept == 0) return s.parts(false) <= most_of_last_block;
+  return last_blocks(stages, s) == s.splits && s.parts(true) * ceil_div(s.columns, s.splits) <= most_of_last_block;
+}
+
+bool any_last_block_adds(const Stages& stages, const RowSchedule& s) {
+  return llvm::any_of(stages.columns,
+                      [&](const codegen::Column& column) { return last_block_adds(stages, s, column); });
+}
+
+int column_behind(const Stages& stages, mlir::Value value) {
+  mlir::Operation* op = value.getDefiningOp();
+  if (!op) return -1;
+  for (size_t k = 0; k < stages.columns.size(); ++k)
+    if (stages.columns[k].reduce == op) return static_cast<int>(k);
+  if (mlir::isa<fuse::ReduceOp>(op)) return -1;
+  for (mlir::Value operand : op->getOperands())
+    if (const int found = column_behind(stages, operand); found >= 0) return found;
+  return -1;
 }
 
 RowSchedule schedule_rows(const Form& form, const Stages& stages) {

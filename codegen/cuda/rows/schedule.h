@@ -7,7 +7,7 @@
 //   lanes    neighbours in memory are rows: each lane has one of its own, and the warps of a block share its elements
 //
 // Column reductions (over all rows) make groups of threads walk several rows and keep sums in registers; each group
-// writes its part, and a second kernel adds the parts in order.
+// writes its part. The block that is done last adds the parts in order, or a second kernel where they are many.
 
 #include <cstdint>
 #include <string>
@@ -19,6 +19,7 @@
 namespace tessera::cuda {
 
 inline constexpr int running_at_once = 6;  // blocks of a multiprocessor that each go once over rows
+inline constexpr int rows_under_way = 4;   // that a group has asked memory for, where it only sums over all rows
 
 struct RowSchedule {
   enum class Kind { points, rows, lanes };
@@ -32,23 +33,26 @@ struct RowSchedule {
   bool in_shared_memory = false;  // of a loop: what it reads again it reads there
   bool is_running = false;        // of a loop: it goes once over the row (running_sum.h)
   int rows_at_once = 1;           // rows that a block holds at the same time
-  int64_t walked = 1;             // rows that one group of threads walks
+  int64_t groups = 1;             // of threads that hold a row: one for each, or fewer that walk the rows between them
   int64_t splits = 1;             // blocks that share the columns of a row
   int64_t blocks = 1;
   bool is_counted = false;  // of points: how many vectors there are is a parameter, so one text serves all sizes
   bool meets = false;       // the groups of a block add up what they have of the columns before it is written
 
   int block() const { return kind == Kind::points ? threads : threads * rows_at_once; }
-  // Of threads that walk rows, each `walked` at most. Where the groups of a block meet, all of them walk.
-  int64_t groups() const {
-    const int64_t needed = (rows + walked - 1) / walked;
-    return meets ? (needed + rows_at_once - 1) / rows_at_once * rows_at_once : needed;
-  }
   // Parts of a sum over all rows that keeps the columns, or nothing.
   int64_t parts(bool keeps_columns) const {
-    return keeps_columns ? groups() / (meets ? rows_at_once : 1) : groups() * splits;
+    return keeps_columns ? groups / (meets ? rows_at_once : 1) : groups * splits;
   }
 };
+
+// Does the block that is done last add up the parts of this sum? Of all blocks, or of those that have the same columns.
+bool last_block_adds(const codegen::Stages& stages, const RowSchedule& schedule, const codegen::Column& column);
+bool any_last_block_adds(const codegen::Stages& stages, const RowSchedule& schedule);
+// Where blocks that share no columns end apart: each of these has a last one.
+int64_t last_blocks(const codegen::Stages& stages, const RowSchedule& schedule);
+// The column reduction that yields this value, if only after ops on single values: its number, or −1.
+int column_behind(const codegen::Stages& stages, mlir::Value value);
 
 // Throws Unsupported for a kernel that none of these fits.
 RowSchedule schedule_rows(const codegen::Form& form, const codegen::Stages& stages);

@@ -224,11 +224,10 @@ bool ValuesText::is_lane_result(unsigned k) const {
   return is_lane(yield->getOperand(k)) || (form.out[k].dims() & lane_dims()) != 0;
 }
 
-void ValuesText::write_lanes(unsigned k, Lines& after) {
+void ValuesText::write_lanes(unsigned k, const std::string& condition, Lines& after) {
   const Access& access = form.out[k];
   const std::string value = name_of(yield->getOperand(k));
   const std::string& base = words.results[k];
-  const std::string condition = addresses.writer_condition(access, true);
   if (schedule.width > 1 && condition.empty() && is_vector(form, schedule, access, bytes_of_element(result_type(k)))) {
     const std::string type = type_text(fuse::body_type(result_type(k)));
     const std::string held = names.identifier(base + "_at");

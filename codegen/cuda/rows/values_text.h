@@ -55,8 +55,9 @@ class ValuesText {
   bool is_lane(mlir::Value value) const { return (stages.of(value).dims & lane_dims()) != 0; }
   bool is_lane_result(unsigned k) const;
 
-  // Writes result k, which differs between neighbours: into `after` what follows the loop over them.
-  void write_lanes(unsigned k, Lines& after);
+  // Writes result k, which differs between neighbours, under a condition unless that is empty: into `after` what follows
+  // the loop over them.
+  void write_lanes(unsigned k, const std::string& condition, Lines& after);
   // The statement that writes result k, one value of a point or row.
   std::string write_once(unsigned k, const std::string& condition);
 

@@ -29,25 +29,28 @@ iota_461e3f74(i64* __restrict__ iota_value) {
 // kernel cast_reduce_eq_select_etc
 //
 //   reads      logits 16384x4096xbf16, targets 16384xi64, iota_value 4096xi64
-//   writes     reduce_value f32
-//   moves      134.4 MB, 939.5 MFLOP
-//   schedule   256 threads a row of 4096, 8 at once, 2 times; 512 groups walk 32 rows each; 512 blocks
-//   from       programs.cpp:88  cast logsumexp iota gather eq select reduce sub reduce
+//   writes     mul_value f32
+//   moves      134.4 MB, 1006.6 MFLOP
+//   schedule   256 threads a row of 4096, 8 at once, 2 times; 528 groups walk 32 rows each; 528 blocks
+//   from       programs.cpp:88  cast logsumexp iota gather eq select reduce sub reduce mul
+#include "last_block.cuh"
 #include "rows.cuh"
 
 namespace tessera {
 
-extern "C" __constant__ Launch cast_reduce_eq_select_etc_67fd17ef_launch = {256, 1, 0, {}};
+extern "C" __constant__ Launch cast_reduce_eq_select_etc_c2a6c31c_launch = {256, 1, 0, {}};
 
 extern "C" __global__ void __launch_bounds__(256)
-cast_reduce_eq_select_etc_67fd17ef(const bf16* __restrict__ logits, const i64* __restrict__ targets, const i64* __restrict__ iota_value,
-    float* __restrict__ reduce_value, float* __restrict__ sum_of_rows_1_part, i64* errors) {
+cast_reduce_eq_select_etc_c2a6c31c(const bf16* __restrict__ logits, const i64* __restrict__ targets, const i64* __restrict__ iota_value,
+    float* __restrict__ mul_value, float* __restrict__ sum_of_rows_1_part, u32* __restrict__ arrived,
+    i64* errors) {
   __shared__ float highest_part_1_slots[8];
   __shared__ float sum_part_1_slots[8];
+  __shared__ float sum_3_slots[8];
   const int t = static_cast<int>(threadIdx.x);
   const int group = static_cast<int>(blockIdx.x);
   float sum_of_rows_1 = 0.f;
-  for (int row = group; row < 16384; row += 512) {
+  for (int row = group; row < 16384; row += 528) {
     Vector<bf16, 8> logits_row[2];
 #pragma unroll
     for (int c = 0; c < 2; ++c) {
@@ -94,63 +97,10 @@ cast_reduce_eq_select_etc_67fd17ef(const bf16* __restrict__ logits, const i64* _
     sum_of_rows_1 = sum_of_rows_1 + sub_2;
   }
   if (t == 0) sum_of_rows_1_part[group] = sum_of_rows_1;
-}
-
-}  // namespace tessera
-
-// kernel cast_reduce_eq_select_etc_parts
-//
-//   reads      part 512xf32
-//   writes     reduce_value f32
-//   moves      2.1 kB, 0.0 MFLOP
-//   schedule   64 threads a row of 512, 4 at once, 2 times; 1 blocks
-//   from       programs.cpp:88  reduce
-#include "rows.cuh"
-
-namespace tessera {
-
-extern "C" __constant__ Launch cast_reduce_eq_select_etc_parts_518f46be_launch = {64, 1, 0, {}};
-
-extern "C" __global__ void __launch_bounds__(64)
-cast_reduce_eq_select_etc_parts_518f46be(const float* __restrict__ part, float* __restrict__ reduce_value) {
-  __shared__ float sum_part_1_slots[2];
-  const int t = static_cast<int>(threadIdx.x);
-  float sum_part_1 = 0.f;
-#pragma unroll
-  for (int c = 0; c < 2; ++c) {
-    const int column = (c * 64 + t) * 4;
-    const Vector<float, 4> part_at = load<4>(part + column);
-#pragma unroll
-    for (int i = 0; i < 4; ++i) {
-      sum_part_1 = sum_part_1 + part_at[i];
-    }
-  }
-  const float sum_1 = across_block<Sum, 2>(sum_part_1, sum_part_1_slots);  // programs.cpp:88
-  if (t == 0) reduce_value[0] = sum_1;
-}
-
-}  // namespace tessera
-
-// kernel mul
-//
-//   reads      reduce_value f32
-//   writes     mul_value f32
-//   moves      0.0 kB, 0.0 MFLOP
-//   schedule   1 elements a thread, 256 threads a block, 1 blocks
-//   from       programs.cpp:88  mul
-#include "rows.cuh"
-
-namespace tessera {
-
-extern "C" __constant__ Launch mul_69a20105_launch = {256, 1, 0, {}};
-
-extern "C" __global__ void __launch_bounds__(256)
-mul_69a20105(const float* __restrict__ reduce_value, float* __restrict__ mul_value) {
-  const int t = static_cast<int>(blockIdx.x) * 256 + static_cast<int>(threadIdx.x);
-  if (t >= 1) return;
-  const float reduce_value_at = reduce_value[0];
-  const float mul_1 = reduce_value_at * 6.1035156e-05f;  // programs.cpp:88
-  mul_value[0] = mul_1;
+  if (!is_last_block<528>(arrived)) return;
+  const float sum_3 = across_parts<Sum, 528>(sum_of_rows_1_part, 0.f, sum_3_slots);
+  const float mul_1 = sum_3 * 6.1035156e-05f;
+  if (threadIdx.x == 0) mul_value[0] = mul_1;
 }
 
 }  // namespace tessera

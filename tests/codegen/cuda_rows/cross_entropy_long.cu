@@ -30,25 +30,28 @@ iota_ad9bbad5(i64* __restrict__ iota_value) {
 // kernel cast_reduce_eq_select_etc
 //
 //   reads      logits 8192x50304xbf16, targets 8192xi64, iota_value 50304xi64
-//   writes     reduce_value f32
-//   moves      824.6 MB, 5769.3 MFLOP
-//   schedule   256 threads a row of 50304, 8 at once, in one walk; 512 groups walk 16 rows each; 512 blocks
-//   from       programs.cpp:88  cast logsumexp iota gather eq select reduce sub reduce
+//   writes     mul_value f32
+//   moves      824.6 MB, 6181.4 MFLOP
+//   schedule   256 threads a row of 50304, 8 at once, in one walk; 792 groups walk 11 rows each; 792 blocks
+//   from       programs.cpp:88  cast logsumexp iota gather eq select reduce sub reduce mul
+#include "last_block.cuh"
 #include "rows.cuh"
 
 namespace tessera {
 
-extern "C" __constant__ Launch cast_reduce_eq_select_etc_6f256845_launch = {256, 1, 0, {}};
+extern "C" __constant__ Launch cast_reduce_eq_select_etc_b0793d0e_launch = {256, 1, 0, {}};
 
 extern "C" __global__ void __launch_bounds__(256, 6)
-cast_reduce_eq_select_etc_6f256845(const bf16* __restrict__ logits, const i64* __restrict__ targets, const i64* __restrict__ iota_value,
-    float* __restrict__ reduce_value, float* __restrict__ sum_of_rows_1_part, i64* errors) {
+cast_reduce_eq_select_etc_b0793d0e(const bf16* __restrict__ logits, const i64* __restrict__ targets, const i64* __restrict__ iota_value,
+    float* __restrict__ mul_value, float* __restrict__ sum_of_rows_1_part, u32* __restrict__ arrived,
+    i64* errors) {
   __shared__ float highest_part_1_slots[8];
   __shared__ float sum_part_1_slots[8];
+  __shared__ float sum_3_slots[8];
   const int t = static_cast<int>(threadIdx.x);
   const int group = static_cast<int>(blockIdx.x);
   float sum_of_rows_1 = 0.f;
-  for (int row = group; row < 8192; row += 512) {
+  for (int row = group; row < 8192; row += 792) {
     const i64 targets_at = targets[row];
     const i64 index_cast_1 = static_cast<i64>(targets_at);  // programs.cpp:88
     const i64 picked_1 = iota_value[checked(index_cast_1, 50304, errors + 0)];
@@ -91,63 +94,10 @@ cast_reduce_eq_select_etc_6f256845(const bf16* __restrict__ logits, const i64* _
     sum_of_rows_1 = sum_of_rows_1 + sub_1;
   }
   if (t == 0) sum_of_rows_1_part[group] = sum_of_rows_1;
-}
-
-}  // namespace tessera
-
-// kernel cast_reduce_eq_select_etc_parts
-//
-//   reads      part 512xf32
-//   writes     reduce_value f32
-//   moves      2.1 kB, 0.0 MFLOP
-//   schedule   64 threads a row of 512, 4 at once, 2 times; 1 blocks
-//   from       programs.cpp:88  reduce
-#include "rows.cuh"
-
-namespace tessera {
-
-extern "C" __constant__ Launch cast_reduce_eq_select_etc_parts_518f46be_launch = {64, 1, 0, {}};
-
-extern "C" __global__ void __launch_bounds__(64)
-cast_reduce_eq_select_etc_parts_518f46be(const float* __restrict__ part, float* __restrict__ reduce_value) {
-  __shared__ float sum_part_1_slots[2];
-  const int t = static_cast<int>(threadIdx.x);
-  float sum_part_1 = 0.f;
-#pragma unroll
-  for (int c = 0; c < 2; ++c) {
-    const int column = (c * 64 + t) * 4;
-    const Vector<float, 4> part_at = load<4>(part + column);
-#pragma unroll
-    for (int i = 0; i < 4; ++i) {
-      sum_part_1 = sum_part_1 + part_at[i];
-    }
-  }
-  const float sum_1 = across_block<Sum, 2>(sum_part_1, sum_part_1_slots);  // programs.cpp:88
-  if (t == 0) reduce_value[0] = sum_1;
-}
-
-}  // namespace tessera
-
-// kernel mul
-//
-//   reads      reduce_value f32
-//   writes     mul_value f32
-//   moves      0.0 kB, 0.0 MFLOP
-//   schedule   1 elements a thread, 256 threads a block, 1 blocks
-//   from       programs.cpp:88  mul
-#include "rows.cuh"
-
-namespace tessera {
-
-extern "C" __constant__ Launch mul_693b402c_launch = {256, 1, 0, {}};
-
-extern "C" __global__ void __launch_bounds__(256)
-mul_693b402c(const float* __restrict__ reduce_value, float* __restrict__ mul_value) {
-  const int t = static_cast<int>(blockIdx.x) * 256 + static_cast<int>(threadIdx.x);
-  if (t >= 1) return;
-  const float reduce_value_at = reduce_value[0];
-  const float mul_1 = reduce_value_at * 0.00012207031f;  // programs.cpp:88
-  mul_value[0] = mul_1;
+  if (!is_last_block<792>(arrived)) return;
+  const float sum_3 = across_parts<Sum, 792>(sum_of_rows_1_part, 0.f, sum_3_slots);
+  const float mul_1 = sum_3 * 0.00012207031f;
+  if (threadIdx.x == 0) mul_value[0] = mul_1;
 }
 
 }  // namespace tessera

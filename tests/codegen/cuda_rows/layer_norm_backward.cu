@@ -1,10 +1,10 @@
 // kernel cast_mul_reduce_sub_etc
 //
 //   reads      dy 16384x4096xbf16, weight 4096xbf16, x 16384x4096xbf16
-//   writes     cast_value 16384x4096xbf16, reduce_value 4096xf32, reduce_value 4096xf32
-//   moves      402.7 MB, 2415.9 MFLOP
-//   schedule   256 threads a row of 4096, 8 at once, 2 times; 261 groups walk 63 rows each; 261 blocks
-//   from       programs.cpp:33  cast cast mul mul reduce reduce
+//   writes     cast_value 16384x4096xbf16, cast_value 4096xbf16, cast_value 4096xbf16
+//   moves      402.7 MB, 2818.6 MFLOP
+//   schedule   256 threads a row of 4096, 8 at once, 2 times; 264 groups walk 63 rows each; 264 blocks
+//   from       programs.cpp:33  cast cast mul mul reduce cast reduce cast
 //              programs.cpp:31  cast cast
 //              programs.cpp:32  reduce mul sub mul reduce variance add rsqrt mul mul mul mul mul mul mul add reduce mul add mul
 #include "async.cuh"
@@ -12,11 +12,11 @@
 
 namespace tessera {
 
-extern "C" __constant__ Launch cast_mul_reduce_sub_etc_7c2dbeef_launch = {256, 1, 0, {}};
+extern "C" __constant__ Launch cast_mul_reduce_sub_etc_0ad81819_launch = {256, 1, 0, {}};
 
 extern "C" __global__ void __launch_bounds__(256)
-cast_mul_reduce_sub_etc_7c2dbeef(const bf16* __restrict__ dy, const bf16* __restrict__ weight, const bf16* __restrict__ x,
-    bf16* __restrict__ cast_value, float* __restrict__ reduce_value, float* __restrict__ reduce_value_2,
+cast_mul_reduce_sub_etc_0ad81819(const bf16* __restrict__ dy, const bf16* __restrict__ weight, const bf16* __restrict__ x,
+    bf16* __restrict__ cast_value, bf16* __restrict__ cast_value_2, bf16* __restrict__ cast_value_3,
     float* __restrict__ sum_of_rows_1_part, float* __restrict__ sum_of_rows_2_part) {
   alignas(16) __shared__ Vector<bf16, 8> dy_ahead[2][2][256];
   alignas(16) __shared__ Vector<bf16, 8> x_ahead[2][2][256];
@@ -49,8 +49,8 @@ cast_mul_reduce_sub_etc_7c2dbeef(const bf16* __restrict__ dy, const bf16* __rest
   };
   bring(group, 0);
   int slot = 0;
-  for (int row = group; row < 16384; row += 261, slot ^= 1) {
-    if (row + 261 < 16384) bring(row + 261, slot ^ 1);  // while this one is computed
+  for (int row = group; row < 16384; row += 264, slot ^= 1) {
+    if (row + 264 < 16384) bring(row + 264, slot ^ 1);  // while this one is computed
     else end_group();
     wait_for_groups<1>();
     Vector<bf16, 8> dy_row[2];
@@ -151,25 +151,25 @@ cast_mul_reduce_sub_etc_7c2dbeef(const bf16* __restrict__ dy, const bf16* __rest
 // kernel cast_mul_reduce_sub_etc_parts
 //
 //   tensors    2; what follows is of one
-//   reads      part 1069056xf32
-//   writes     reduce_value 4096xf32
-//   moves      4.3 MB, 1.1 MFLOP
-//   schedule   a row in each lane, 32 warps share its 261 elements, 9 times; 128 blocks
-//   from       programs.cpp:33  reduce
+//   reads      part 1081344xf32
+//   writes     cast_value 4096xbf16
+//   moves      4.3 MB, 4.3 MFLOP
+//   schedule   a row in each lane, 32 warps share its 264 elements, 9 times; 128 blocks
+//   from       programs.cpp:33  reduce cast
 #include "each.cuh"
 #include "rows.cuh"
 
 namespace tessera {
 
-extern "C" __constant__ Launch cast_mul_reduce_sub_etc_parts_a5c47930_x2_launch = {1024, 1, 0, {}};
+extern "C" __constant__ Launch cast_mul_reduce_sub_etc_parts_e1c9796c_x2_launch = {1024, 1, 0, {}};
 
 extern "C" __global__ void __launch_bounds__(1024)
-cast_mul_reduce_sub_etc_parts_a5c47930_x2(const Each<const float*, 2> __grid_constant__ part_of,
-    const Each<float*, 2> __grid_constant__ reduce_value_of) {
+cast_mul_reduce_sub_etc_parts_e1c9796c_x2(const Each<const float*, 2> __grid_constant__ part_of,
+    const Each<bf16*, 2> __grid_constant__ cast_value_of) {
   const int tensor = static_cast<int>(blockIdx.x) / 128;
   const int block = blockIdx.x % 128;
   const float* __restrict__ part = part_of.of[tensor];
-  float* __restrict__ reduce_value = reduce_value_of.of[tensor];
+  bf16* __restrict__ cast_value = cast_value_of.of[tensor];
   __shared__ float sum_part_1_slots[32][32];
   const int t = static_cast<int>(threadIdx.x) / 32;
   const int row = block * 32 + static_cast<int>(threadIdx.x) % 32;
@@ -177,53 +177,14 @@ cast_mul_reduce_sub_etc_parts_a5c47930_x2(const Each<const float*, 2> __grid_con
 #pragma unroll
   for (int c = 0; c < 9; ++c) {
     const int column = c * 32 + t;
-    if (column < 261) {
+    if (column < 264) {
       const float part_at = part[row + column * 4096];
       sum_part_1 = sum_part_1 + part_at;
     }
   }
   const float sum_1 = across_warps<Sum, 32>(sum_part_1, sum_part_1_slots);  // programs.cpp:33
-  if (t == 0) reduce_value[row] = sum_1;
-}
-
-}  // namespace tessera
-
-// kernel cast
-//
-//   tensors    2; what follows is of one
-//   reads      reduce_value 4096xf32
-//   writes     cast_value 4096xbf16
-//   moves      24.6 kB, 0.0 MFLOP
-//   schedule   8 elements a thread, 256 threads a block, 2 blocks
-//   from       programs.cpp:33  cast
-#include "each.cuh"
-#include "rows.cuh"
-
-namespace tessera {
-
-extern "C" __constant__ Launch cast_ca86625f_x2_launch = {256, 1, 0, {}};
-
-extern "C" __global__ void __launch_bounds__(256)
-cast_ca86625f_x2(const Each<const float*, 2> __grid_constant__ reduce_value_of,
-    const Each<bf16*, 2> __grid_constant__ cast_value_of,
-    const Each<i64, 2> __grid_constant__ vectors_of,
-    const Each<i64, 2> __grid_constant__ first_block_of) {
-  const int tensor = tensor_of(first_block_of, static_cast<int>(blockIdx.x));
-  const int block = static_cast<int>(blockIdx.x) - static_cast<int>(first_block_of.of[tensor]);
-  const float* __restrict__ reduce_value = reduce_value_of.of[tensor];
-  bf16* __restrict__ cast_value = cast_value_of.of[tensor];
-  const i64 vectors = vectors_of.of[tensor];
-  const int t = block * 256 + static_cast<int>(threadIdx.x);
-  if (t >= vectors) return;
-  const int first = t * 8;
-  const Vector<float, 8> reduce_value_at = load<8>(reduce_value + first);
-  Vector<bf16, 8> cast_value_at;
-#pragma unroll
-  for (int i = 0; i < 8; ++i) {
-    const bf16 rounded_1 = narrow<bf16>(reduce_value_at[i]);  // programs.cpp:33
-    cast_value_at[i] = rounded_1;
-  }
-  store(cast_value + first, cast_value_at);
+  const bf16 rounded_1 = narrow<bf16>(sum_1);
+  if (t == 0) cast_value[row] = rounded_1;
 }
 
 }  // namespace tessera

@@ -1,21 +1,21 @@
 // kernel cast_mul_reduce_add_etc
 //
 //   reads      dy 16384x4096xbf16, weight 4096xbf16, x 16384x4096xbf16
-//   writes     cast_value 16384x4096xbf16, reduce_value 4096xf32
-//   moves      402.7 MB, 1744.8 MFLOP
-//   schedule   256 threads a row of 4096, 8 at once, 2 times; 261 groups walk 63 rows each; 261 blocks
-//   from       programs.cpp:38  cast cast mul mul reduce mul add rsqrt mul mul reduce mul mul mul mul mul mul add add mul mul reduce
+//   writes     cast_value 16384x4096xbf16, cast_value 4096xbf16
+//   moves      402.7 MB, 1946.2 MFLOP
+//   schedule   256 threads a row of 4096, 8 at once, 2 times; 264 groups walk 63 rows each; 264 blocks
+//   from       programs.cpp:38  cast cast mul mul reduce mul add rsqrt mul mul reduce mul mul mul mul mul mul add add mul mul reduce cast
 //              programs.cpp:37  cast cast
 #include "async.cuh"
 #include "rows.cuh"
 
 namespace tessera {
 
-extern "C" __constant__ Launch cast_mul_reduce_add_etc_fb0f803a_launch = {256, 1, 0, {}};
+extern "C" __constant__ Launch cast_mul_reduce_add_etc_8ae085e7_launch = {256, 1, 0, {}};
 
 extern "C" __global__ void __launch_bounds__(256)
-cast_mul_reduce_add_etc_fb0f803a(const bf16* __restrict__ dy, const bf16* __restrict__ weight, const bf16* __restrict__ x,
-    bf16* __restrict__ cast_value, float* __restrict__ reduce_value, float* __restrict__ sum_of_rows_1_part) {
+cast_mul_reduce_add_etc_8ae085e7(const bf16* __restrict__ dy, const bf16* __restrict__ weight, const bf16* __restrict__ x,
+    bf16* __restrict__ cast_value, bf16* __restrict__ cast_value_2, float* __restrict__ sum_of_rows_1_part) {
   alignas(16) __shared__ Vector<bf16, 8> dy_ahead[2][2][256];
   alignas(16) __shared__ Vector<bf16, 8> x_ahead[2][2][256];
   __shared__ float sum_part_1_slots[8];
@@ -42,8 +42,8 @@ cast_mul_reduce_add_etc_fb0f803a(const bf16* __restrict__ dy, const bf16* __rest
   };
   bring(group, 0);
   int slot = 0;
-  for (int row = group; row < 16384; row += 261, slot ^= 1) {
-    if (row + 261 < 16384) bring(row + 261, slot ^ 1);  // while this one is computed
+  for (int row = group; row < 16384; row += 264, slot ^= 1) {
+    if (row + 264 < 16384) bring(row + 264, slot ^ 1);  // while this one is computed
     else end_group();
     wait_for_groups<1>();
     Vector<bf16, 8> dy_row[2];
@@ -114,19 +114,19 @@ cast_mul_reduce_add_etc_fb0f803a(const bf16* __restrict__ dy, const bf16* __rest
 
 // kernel cast_mul_reduce_add_etc_parts
 //
-//   reads      part 1069056xf32
-//   writes     reduce_value 4096xf32
-//   moves      4.3 MB, 1.1 MFLOP
-//   schedule   a row in each lane, 32 warps share its 261 elements, 9 times; 128 blocks
-//   from       programs.cpp:38  reduce
+//   reads      part 1081344xf32
+//   writes     cast_value 4096xbf16
+//   moves      4.3 MB, 4.3 MFLOP
+//   schedule   a row in each lane, 32 warps share its 264 elements, 9 times; 128 blocks
+//   from       programs.cpp:38  reduce cast
 #include "rows.cuh"
 
 namespace tessera {
 
-extern "C" __constant__ Launch cast_mul_reduce_add_etc_parts_99c20cbc_launch = {1024, 1, 0, {}};
+extern "C" __constant__ Launch cast_mul_reduce_add_etc_parts_b9dd8595_launch = {1024, 1, 0, {}};
 
 extern "C" __global__ void __launch_bounds__(1024)
-cast_mul_reduce_add_etc_parts_99c20cbc(const float* __restrict__ part, float* __restrict__ reduce_value) {
+cast_mul_reduce_add_etc_parts_b9dd8595(const float* __restrict__ part, bf16* __restrict__ cast_value) {
   __shared__ float sum_part_1_slots[32][32];
   const int t = static_cast<int>(threadIdx.x) / 32;
   const int row = static_cast<int>(blockIdx.x) * 32 + static_cast<int>(threadIdx.x) % 32;
@@ -134,43 +134,14 @@ cast_mul_reduce_add_etc_parts_99c20cbc(const float* __restrict__ part, float* __
 #pragma unroll
   for (int c = 0; c < 9; ++c) {
     const int column = c * 32 + t;
-    if (column < 261) {
+    if (column < 264) {
       const float part_at = part[row + column * 4096];
       sum_part_1 = sum_part_1 + part_at;
     }
   }
   const float sum_1 = across_warps<Sum, 32>(sum_part_1, sum_part_1_slots);  // programs.cpp:38
-  if (t == 0) reduce_value[row] = sum_1;
-}
-
-}  // namespace tessera
-
-// kernel cast
-//
-//   reads      reduce_value 4096xf32
-//   writes     cast_value 4096xbf16
-//   moves      24.6 kB, 0.0 MFLOP
-//   schedule   8 elements a thread, 256 threads a block, 2 blocks
-//   from       programs.cpp:38  cast
-#include "rows.cuh"
-
-namespace tessera {
-
-extern "C" __constant__ Launch cast_ca86625f_launch = {256, 1, 0, {}};
-
-extern "C" __global__ void __launch_bounds__(256)
-cast_ca86625f(const float* __restrict__ reduce_value, bf16* __restrict__ cast_value, const i64 vectors) {
-  const int t = static_cast<int>(blockIdx.x) * 256 + static_cast<int>(threadIdx.x);
-  if (t >= vectors) return;
-  const int first = t * 8;
-  const Vector<float, 8> reduce_value_at = load<8>(reduce_value + first);
-  Vector<bf16, 8> cast_value_at;
-#pragma unroll
-  for (int i = 0; i < 8; ++i) {
-    const bf16 rounded_1 = narrow<bf16>(reduce_value_at[i]);  // programs.cpp:38
-    cast_value_at[i] = rounded_1;
-  }
-  store(cast_value + first, cast_value_at);
+  const bf16 rounded_1 = narrow<bf16>(sum_1);
+  if (t == 0) cast_value[row] = rounded_1;
 }
 
 }  // namespace tessera

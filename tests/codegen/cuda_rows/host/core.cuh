@@ -64,10 +64,17 @@ inline unsigned __ballot_sync(unsigned, bool is_set) {
   return set;
 }
 template <class T> T __ldcs(const T* from) { return *from; }
+template <class T> T __ldcg(const T* from) { return *from; }
+inline void __threadfence() {}
 inline float __fdividef(float x, float y) { return x / y; }
 inline void __syncwarp() { __ballot_sync(0xffffffff, false); }
 inline int __popc(unsigned x) { return __builtin_popcount(x); }
 inline int atomicAdd(int* at, int x) { return (*at += x) - x; }
+inline unsigned atomicInc(unsigned* at, unsigned highest) {
+  const unsigned old = *at;
+  *at = old >= highest ? 0 : old + 1;
+  return old;
+}
 inline void atomicMax(long long* at, long long x) { *at = *at > x ? *at : x; }
 inline void atomicMin(long long* at, long long x) { *at = *at < x ? *at : x; }
 template <class T> T min(T x, T y) { return x < y ? x : y; }
