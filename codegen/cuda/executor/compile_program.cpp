@@ -1,5 +1,6 @@
 #include <tessera/codegen/cuda/executor/compile_program.h>
 
+#include <map>
 #include <optional>
 
 #include <fmt/format.h>
@@ -56,7 +57,8 @@ std::optional<CompiledProgram> from_disk(const std::string& key, const std::stri
 
 Cubin compile_to_registers(KernelSource& source, const std::string& file_name, const std::string& architecture) {
   auto compile = [&](const std::string& text) {
-    return compile_kernel(file_name, text, architecture, OnRefusal::report_spills, TextOf::rows);
+    const OnRefusal on_refusal = source.schedule.empty() ? OnRefusal::report_spills : OnRefusal::report;
+    return compile_kernel(file_name, text, architecture, on_refusal, TextOf::rows);
   };
   Cubin made = compile(source.text);
   if (made.facts.refused.empty()) return made;
@@ -80,6 +82,7 @@ Cubin compile_source(KernelSource& source, const std::string& file_name, const s
     return cubin;
   }
   Cubin made = compile_to_registers(source, file_name, architecture);
+  if (!made.facts.only_spills) return made;
   if (!made.facts.refused.empty()) codegen::write_cached(key, spills_kind, made.facts.refused.front());
   codegen::write_cached(key, "cubin", made.image);
   return made;
@@ -94,6 +97,42 @@ void add_remark(LoweredProgram& program, size_t kernel, const char* name, std::s
   program.plan.remarks.push_back(std::move(note));
 }
 
+CompiledProgram compile_afresh(const Program& program, Target target) {
+  CompiledProgram made;
+  std::vector<std::string> remarks;
+  std::map<std::string, Cubin> ready;  // by the key of the text: most are the same when one is dropped
+  for (bool is_settled = false; !is_settled;) {
+    made.lowered = lower_program(program, target);
+    std::vector<KernelSource>& sources = made.lowered.kernels;
+    made.cubins.assign(sources.size(), {});
+    codegen::on_threads(sources.size(), [&](size_t k) {
+      auto found = ready.find(sources[k].key);
+      made.cubins[k] = found != ready.end() ? found->second
+                                            : compile_source(sources[k], sources[k].name + ".cu", target.architecture);
+    });
+    is_settled = true;
+    for (size_t k = 0; k < sources.size(); ++k) {
+      const std::vector<std::string>& refused = made.cubins[k].facts.refused;
+      if (refused.empty()) ready.emplace(sources[k].key, made.cubins[k]);
+      if (refused.empty() || sources[k].schedule.empty()) continue;
+      is_settled = false;
+      target.dropped.insert(sources[k].schedule);
+      remarks.push_back(fmt::format("{}; dropped: {}", sources[k].schedule, refused.front()));
+    }
+  }
+  for (std::string& text : remarks) {
+    ir::Remark note;
+    note.category = "kernel", note.name = "dropped", note.text = std::move(text);
+    made.lowered.plan.remarks.push_back(std::move(note));
+  }
+  for (size_t k = 0; k < made.cubins.size(); ++k)
+    if (!made.cubins[k].facts.refused.empty())
+      add_remark(
+          made.lowered, k, "spill",
+          made.lowered.kernels[k].name + " has more values than registers: " + made.cubins[k].facts.refused.front());
+  return made;
+}
+
 CompiledProgram compile_program(const Program& program, const Target& target) {
   const std::string& architecture = target.architecture;
   const std::string key = codegen::program_key(program, fmt::format("cuda {} {}", architecture, target.tile_schedule));
@@ -101,17 +140,7 @@ CompiledProgram compile_program(const Program& program, const Target& target) {
   if (auto found = codegen::Dump::wanted() ? std::nullopt : from_disk(key, architecture)) {
     made = std::move(*found);
   } else {
-    made.lowered = lower_program(program, target);
-    made.cubins.resize(made.lowered.kernels.size());
-    codegen::on_threads(made.cubins.size(), [&](size_t k) {
-      KernelSource& source = made.lowered.kernels[k];
-      made.cubins[k] = compile_source(source, source.name + ".cu", architecture);
-    });
-    for (size_t k = 0; k < made.cubins.size(); ++k)
-      if (!made.cubins[k].facts.refused.empty())
-        add_remark(
-            made.lowered, k, "spill",
-            made.lowered.kernels[k].name + " has more values than registers: " + made.cubins[k].facts.refused.front());
+    made = compile_afresh(program, target);
     const json all = {{"plan", made.lowered.plan.to_json()},
                       {"kernels", made.lowered.kernels},
                       {"compiler", made.cubins.empty() ? "" : compiler_version()}};

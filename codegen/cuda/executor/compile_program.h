@@ -20,15 +20,20 @@ struct CompiledProgram {
 // that somebody edited (edited_kernels.h) take the place of those that were printed.
 CompiledProgram compile_program(const Program& program, const Target& target);
 
+// Lowered, and compiled on several threads. What ptxas did not compile to its schedule has the next schedule instead, and a
+// remark says so.
+CompiledProgram compile_afresh(const Program& program, Target target);
+
 // Says something of a kernel in the program's remarks, beside the ops that it computes.
 void add_remark(LoweredProgram& program, size_t kernel, const char* name, std::string text);
 
-// By NVRTC. Where ptxas keeps values in memory so that more blocks fit beside each other, the text comes to say that one
+// By NVRTC; `facts.refused` then holds what ptxas said, if another schedule can take this one's place or if it is spills
+// alone, and CompileError is thrown of anything else. Where ptxas keeps values in memory so that more blocks fit beside each other, the text comes to say that one
 // is enough.
 Cubin compile_to_registers(KernelSource& source, const std::string& file_name, const std::string& architecture);
 
-// One text, from the disk or by NVRTC, whose messages call it `file_name`. A kernel that needs more registers than
-// there are is slower and right: `facts.refused` then holds what ptxas said, and compile_program makes a remark of it.
+// The same, from the disk if it is there, with messages that call it `file_name`. A kernel that needs more registers than
+// there are is slower and right: where no other schedule is left, compile_afresh makes a remark of what ptxas said.
 Cubin compile_source(KernelSource& source, const std::string& file_name, const std::string& architecture);
 
 }  // namespace tessera::cuda

@@ -1,5 +1,7 @@
 // The executor "cuda": Program → tsr → fuse → Plan and CUDA C++, compiled by NVRTC, launched through the driver.
 
+#include <map>
+
 #include <tessera/codegen/cuda/executor/run_program.h>
 #include <tessera/codegen/executor/check_reference.h>
 #include <tessera/codegen/executor/dump.h>
@@ -32,12 +34,16 @@ class CudaExecutable : public Executable {
     if (stage == "plan.json") return plan.to_json();
     if (stage == "remarks.jsonl") return codegen::remark_lines(plan, recorded);
     if (stage != "cuda") return "";
-    // Printed anew, but for what was edited: a text from the disk may name the lines of an equal program.
+    // Printed anew, since a text from the disk may name the lines of an equal program, but for what was edited or has
+    // another schedule than the first.
+    std::map<std::string, std::string> printed;
+    for (KernelSource& kernel : lower_program(recorded, {use_device().architecture}).kernels)
+      printed[kernel.key] = std::move(kernel.text);
     std::string all;
-    const std::vector<KernelSource> printed = lower_program(recorded, {use_device().architecture}).kernels,
-                                    &running = runner_.lowered().kernels;
-    for (size_t k = 0; k < running.size(); ++k)
-      all += (printed[k].key == running[k].key ? printed[k] : running[k]).text + "\n";
+    for (const KernelSource& kernel : runner_.lowered().kernels) {
+      const auto found = printed.find(kernel.key);
+      all += (found == printed.end() ? kernel.text : found->second) + "\n";
+    }
     return all;
   }
 

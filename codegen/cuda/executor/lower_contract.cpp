@@ -1,5 +1,7 @@
 // Contractions as launches: a product, and where K is in parts a kernel that adds them up.
 
+#include <fmt/format.h>
+
 #include <tessera/codegen/cuda/contract/adding_text.h>
 #include <tessera/codegen/cuda/contract/contract_text.h>
 #include <tessera/codegen/cuda/contract/tile_kernel.h>
@@ -16,9 +18,15 @@ std::optional<TileSchedule> Lowering::tile_schedule_for(const Contraction& c, co
   if (!target_.has_wgmma() || other.engine != Engine::half) return std::nullopt;
   std::vector<TileSchedule> all = tile_schedules(read_mapped(c.kernel()));
   const bool is_free = target_.tile_schedule < 0;
-  const size_t wanted = is_free ? 0 : static_cast<size_t>(target_.tile_schedule);
-  if (wanted >= all.size() || (is_free && all[0].clocks >= other.clocks)) return std::nullopt;
+  size_t wanted = is_free ? 0 : static_cast<size_t>(target_.tile_schedule);
+  while (is_free && wanted < all.size() && target_.dropped.contains(schedule_name(c, all[wanted]))) ++wanted;
+  if (wanted >= all.size() || (is_free && all[wanted].clocks >= other.clocks)) return std::nullopt;
   return std::move(all[wanted]);
+}
+
+std::string Lowering::schedule_name(const Contraction& c, const TileSchedule& s) {
+  return fmt::format("{}, {} times {} x {} x {}: {}", c.kernel().getName().str(), c.size(c.batch), c.size(c.m),
+                     c.size(c.n), c.size(c.k), schedule_text(s));
 }
 
 ContractSchedule Lowering::contract_schedule_for(const Contraction& c) const {
@@ -65,6 +73,8 @@ void Lowering::launch_contract(fuse::KernelOp kernel, const std::vector<int>& va
   made.kernel = kernel_number(kernel, "contract", named, [&](const KernelWords& all) {
     return tiles ? tile_kernel_text(c, *tiles, epilogue, all) : contract_text(c, schedule, epilogue, all);
   });
+  if (tiles && target_.tile_schedule < 0)
+    result_.kernels[static_cast<size_t>(made.kernel)].schedule = schedule_name(c, *tiles);
   made.tasks = tiles ? tiles->blocks() : schedule.blocks();
   launch(std::move(made), *kernel);
   if (!in_parts) return;

@@ -1,6 +1,7 @@
 #pragma once
 // From a recorded program to a plan and the CUDA C++ texts that it launches. No GPU and no NVRTC is needed for this.
 
+#include <set>
 #include <string>
 #include <vector>
 
@@ -13,6 +14,7 @@ struct KernelSource {
   std::string key;   // of what the compiler sees: the text without its comments
   std::string name;  // of the function in it
   std::string text;
+  std::string schedule = {};  // of tiles, by which a target can name it; "": no other can take its place
 };
 
 struct LoweredProgram {
@@ -32,6 +34,7 @@ struct Target {
   // Which of the schedules of a contraction that the copy engine serves (contract/tile_schedule.h) is taken. −1: the first,
   // if it is thought faster than the kernel of any card.
   int tile_schedule = -1;
+  std::set<std::string> dropped = {};  // schedules (KernelSource) that ptxas made something else of
 
   bool has_wgmma() const { return architecture == "sm_90a"; }
 };

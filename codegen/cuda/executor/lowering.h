@@ -70,6 +70,7 @@ class Lowering : public codegen::PlanBuilder {
   ContractSchedule contract_schedule_for(const Contraction& c) const;
   std::optional<TileSchedule> tile_schedule_for(const Contraction& c, const ContractSchedule& other) const;
   bool has_tile_schedule(fuse::KernelOp kernel) const;
+  static std::string schedule_name(const Contraction& c, const TileSchedule& s);
 
   // ---- routines ----
 

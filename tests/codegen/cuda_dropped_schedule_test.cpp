@@ -1,0 +1,69 @@
+// What ptxas does not compile to its schedule has the next one, with a compiler of ours in the place of NVRTC.
+
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+
+#include <tessera/codegen/cuda/executor/compile_program.h>
+#include <tessera/core/ops.h>
+
+#include "tests/codegen/cuda_contract/programs.h"
+
+namespace tessera::cuda {
+namespace {
+
+int refusals = 0;  // still to come, of tile kernels
+
+Cubin compile_or_refuse(const std::string&, const std::string& text) {
+  Cubin made;
+  made.image = "machine code";
+  if (text.find("tile.cuh") == std::string::npos || refusals == 0) return made;
+  --refusals;
+  made.facts.refused = {"wgmma is serialized"}, made.facts.only_spills = false;
+  return made;
+}
+
+class CudaDroppedSchedule : public ::testing::Test {
+ protected:
+  CudaDroppedSchedule() {
+    setenv("TESSERA_CACHE_DIR", "0", 1);  // a compiler that changes its mind
+    use_compiler(compile_or_refuse);
+  }
+
+  static testing::RowProgram product() {
+    return testing::product_program({1, 512, 512, 512}, [](const std::string&, DType dtype, const Shape& shape) {
+      return tensor_from(std::make_shared<Buffer>(static_cast<size_t>(shape.numel()) * size_of(dtype)), dtype, shape);
+    });
+  }
+  static int remarks(const CompiledProgram& made) {
+    int count = 0;
+    for (const ir::Remark& remark : made.lowered.plan.remarks) count += remark.name == "dropped";
+    return count;
+  }
+};
+
+TEST_F(CudaDroppedSchedule, the_next_is_taken) {
+  const testing::RowProgram made = product();
+  for (int dropped : {0, 1, 3}) {
+    refusals = dropped;
+    const CompiledProgram compiled = compile_afresh(made.program, {"sm_90a"});
+    const LoweredProgram expected = lower_program(made.program, {"sm_90a", dropped});
+    ASSERT_EQ(compiled.lowered.kernels.size(), expected.kernels.size());
+    EXPECT_EQ(compiled.lowered.kernels[0].text, expected.kernels[0].text);
+    EXPECT_EQ(compiled.cubins[0].image, "machine code");
+    EXPECT_TRUE(compiled.cubins[0].facts.refused.empty());
+    EXPECT_EQ(remarks(compiled), dropped);
+  }
+}
+
+TEST_F(CudaDroppedSchedule, at_last_the_kernel_of_any_card) {
+  const testing::RowProgram made = product();
+  refusals = 1000;
+  const CompiledProgram compiled = compile_afresh(made.program, {"sm_90a"});
+  EXPECT_EQ(compiled.lowered.kernels[0].text.find("tile.cuh"), std::string::npos);
+  EXPECT_EQ(remarks(compiled), 1000 - refusals);
+  EXPECT_GT(remarks(compiled), 3);
+}
+
+}  // namespace
+}  // namespace tessera::cuda
