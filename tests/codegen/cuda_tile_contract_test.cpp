@@ -39,15 +39,17 @@ const TileProgram programs[] = {
      [](const MakeInput& in) {
        return std::vector{einsum("mk,nk->mn", in("x", bf16, {200, 136}), in("weight", bf16, {264, 136}))};
      }},
-    {"linear_gelu",  // several results, through shared memory
+    {"linear_gelu",  // several results and values of columns, in registers
      [](const MakeInput& in) {
        Tensor h =
            einsum("mk,nk->mn", in("x", bf16, {130, 72}), in("weight", bf16, {200, 72})) + in("bias", bf16, {200});
        return std::vector{h, nn::gelu(h)};
      }},
-    {"bias_and_two_results",  // in registers
+    {"bias_and_two_results",  // a bias of 32 bits
      [](const MakeInput& in) {
-       Tensor h = einsum("mk,nk->mn", in("x", f16, {70, 136}), in("weight", f16, {136, 136})) + in("bias", f16, {136});
+       Tensor h = cast(cast(einsum("mk,nk->mn", in("x", f16, {70, 136}), in("weight", f16, {136, 136})), f32) +
+                           in("bias", f32, {136}),
+                       f16);
        return std::vector{h, h * 0.5};
      }},
     {"residual_dropout",
@@ -312,7 +314,11 @@ INSTANTIATE_TEST_SUITE_P(
         Planted{0, "Turns", "channel.cuh", "channel.empty[i].wait(phase ^ 1)", "channel.empty[i].wait(phase)"},
         Planted{0, "256, 64> b", "finish.cuh", "store_wait_read<buffers - 1>()", "store_wait_read<9>()"},
         Planted{4, "64, 128> b", "shared.cuh", "Part::pitch * 128, 1024)", "1024, 1024)"},
-        Planted{1, "128, 64> b", "finish.cuh", "first + column, load", "column, load"},
+        Planted{1, "ColumnValues", "", "bias + n_first", "bias"},
+        Planted{1, "ColumnValues", "columns.cuh", "column % 32 / 8", "(column / 8 + 1) % 4"},
+        Planted{1, "ColumnValues", "finish.cuh", "c % 32 / 8 + i / 2", "c % 32 / 8"},
+        Planted{1, "ColumnValues", "finish.cuh", "reciprocal(1.f + exp2(-", "reciprocal(1.f + exp2("},
+        Planted{1, "128, 64> b[7];\n  Tile<float", "finish.cuh", "first + column, load", "column, load"},
         Planted{7, "a through a window", "", "{-1, -1}, {-1, -1}", "{-1, -1}, {0, -1}"},
         Planted{7, "a through a window", "", "{72, 11, 9, 2}", "{72, 10, 9, 2}"},
         Planted{7, "a through a window", "", "% 11", "% 9"}, Planted{8, "a through a window", "", "{3, 2}}", "{2, 2}}"},

@@ -63,6 +63,7 @@ class TileContract : public ::testing::Test {
         s.parts > 1 ? make_parts(c, s.parts, *place->getBody()) : make_epilogue(c, *place->getBody());
     KernelWords words;
     words.kernel = "product", words.inputs = {"x", "y"}, words.results = {"d"};
+    if (c.in.size() > 2 && s.parts == 1) words.inputs.push_back("bias"), words.results = {"d", "e"};
     return build_tile_kernel(c, s, epilogue, words);
   }
 
@@ -79,7 +80,7 @@ class TileContract : public ::testing::Test {
     };
     GlobalTensor a = tensor(p.a_along_k ? std::vector{p.m, p.k} : std::vector{p.k, p.m}, 1);
     GlobalTensor b = tensor(p.b_along_k ? std::vector{p.n, p.k} : std::vector{p.k, p.n}, 2);
-    GlobalTensor d{{1}, {0}};
+    GlobalTensor other{{1}, {0}};  // what only the statements would touch
     std::vector<double> sums(static_cast<size_t>(planes * p.m * p.n), 0);
     std::vector<int> times(sums.size(), 0);
     tile::Execution execution = how;
@@ -94,7 +95,8 @@ class TileContract : public ::testing::Test {
           ++times[at];
         }
     };
-    const tile::Argument arguments[] = {&a, &b, &d};
+    std::vector<tile::Argument> arguments(kernel.getBody().getNumArguments(), &other);
+    arguments[0] = &a, arguments[1] = &b;
     if (mlir::failed(tile::interpret(kernel, arguments, execution))) return INFINITY;
     double worst = 0;
     for (int64_t z = 0; z < planes; ++z)
@@ -158,6 +160,29 @@ TEST_F(TileContract, ragged_sizes_and_batches) {
     }
     EXPECT_GT(seen, 0);
   }
+}
+
+// A bias goes along with the sums of its columns, where these are finished in registers.
+TEST_F(TileContract, values_of_columns) {
+  const Product p{1, 200, 328, 264, true, true, bf16, true};
+  const Contraction c = contraction(p);
+  int checked = 0, caught = 0;
+  for (const TileSchedule& s : tile_schedules(c)) {
+    if (s.parts > 1 || s.through_shared) continue;
+    SCOPED_TRACE(schedule_text(s));
+    auto built = build(c, s);
+    ASSERT_TRUE(mlir::succeeded(tile::verify_protocol(kernel_of(*built), {}))) << said;
+    const tile::Execution how{.seed = 3, .blocks = s.cluster() * 2};
+    EXPECT_LE(run(kernel_of(*built), p, 1, how), 1) << said;
+    ++checked;
+    kernel_of(*built).walk([&](tile::BringColumnsOp bring) {
+      mlir::OpBuilder b(bring);
+      bring.getFirstMutable().assign(mlir::arith::ConstantIntOp::create(b, bring.getLoc(), 0, 32));
+    });
+    caught += !(run(kernel_of(*built), p, 1, how) <= 1);
+  }
+  EXPECT_GE(checked, 10);
+  EXPECT_EQ(caught, checked) << "the first columns' values for all";
 }
 
 // What the copy engine cannot bring has no such schedule.

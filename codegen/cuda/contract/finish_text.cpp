@@ -4,6 +4,7 @@
 
 #include <fmt/format.h>
 
+#include <tessera/codegen/cuda/contract/quick_math.h>
 #include <tessera/codegen/cuda/rows/scalar_text.h>
 
 namespace tessera::cuda {
@@ -20,11 +21,6 @@ void pack_lanes(ValuesText& values, unsigned k, size_t place, Lines& after) {
   values.lane.push_back(name + "[i] = " + value + ";");
   after.push_back(is_wide ? fmt::format("packed[{}] = pack<{}>({});", place, type_text(result.getType()), name)
                           : fmt::format("packed[{}] = packed_bits({});", place, name));
-}
-
-bool has_16_bits(mlir::Type tensor) {
-  mlir::Type type = mlir::cast<mlir::RankedTensorType>(tensor).getElementType();
-  return type.isBF16() || type.isF16();
 }
 
 // What is rounded to 16 bits needs no more of tanh, and exact ones take longer than the products.
@@ -45,6 +41,23 @@ RowSchedule neighbours_along_n(const codegen::Form& form, int width) {
   return made;
 }
 
+std::vector<size_t> inputs_of_columns(const TileSchedule& s, const ValuesText& values) {
+  std::vector<size_t> found;
+  if (s.sent.empty()) return found;
+  const auto last = static_cast<size_t>(values.form.dims()) - 1;  // n
+  for (size_t k = 0; k < values.form.in.size(); ++k) {
+    if (values.is_made_here(k)) continue;
+    const codegen::Access& access = values.form.in[k];
+    const mlir::Type type = values.form.body->getArgument(static_cast<unsigned>(k)).getType();
+    const bool is_real = type.isF32() || type.isBF16() || type.isF16();
+    if (is_real && access.linear() && access.dims() == codegen::bit(static_cast<int>(last)) && access.stride[last] == 1)
+      found.push_back(k);
+  }
+  return found;
+}
+
+std::string pairs_name(const ValuesText& values, size_t input) { return values.words.inputs[input] + "_pairs"; }
+
 Lines finish_lines(const Contraction& c, const TileSchedule& s, ValuesText& values) {
   const Addresses& addresses = values.addresses;
   const int64_t m = c.size(c.m), columns = s.operands.columns, filled = s.operands.filled_columns();
@@ -53,7 +66,8 @@ Lines finish_lines(const Contraction& c, const TileSchedule& s, ValuesText& valu
   Lines lines{fmt::format("const {} m = m_first + row;", addresses.offset_type()),
               fmt::format("const {} n = n_first + column;", addresses.offset_type())};
   // What the copy engine stores it clips.
-  const bool touches_memory = values.form.in.size() > 1 || sent.size() < values.form.out.size();
+  const std::vector<size_t> columns = inputs_of_columns(s, values);
+  const bool touches_memory = values.form.in.size() > 1 + columns.size() || sent.size() < values.form.out.size();
   std::string beyond;
   if (touches_memory && s.tiles_m * s.tile_m() * (s.pair == TileSchedule::Pair::along_m ? 2 : 1) > m)
     beyond = fmt::format("m >= {}", m);
@@ -81,6 +95,15 @@ Lines finish_lines(const Contraction& c, const TileSchedule& s, ValuesText& valu
   if (values.ends_early()) lines.push_back(fmt::format("const int left = {} - static_cast<int>(n);", n));
   const auto sum = values.form.body->getArgument(values.form.body->getNumArguments() - 1);
   values.call_in_lane(sum, "sum[i]");
+  for (size_t k : columns) {
+    const mlir::BlockArgument argument = values.form.body->getArgument(static_cast<unsigned>(k));
+    const std::string here = values.names.identifier(values.words.inputs[k] + "_at");
+    values.chunk.push_back(
+        fmt::format("const Vector<{}, 2> {} = {}[pair];", type_text(argument.getType()), here, pairs_name(values, k)));
+    values.call_in_lane(argument, here + "[i]");
+  }
+  const bool is_quick = rounds_all_results(c.kernel());
+  if (is_quick) use_quick_math(values);
   Lines after, last;
   for (unsigned k = 0; k < values.yield->getNumOperands(); ++k) {
     const auto place = llvm::find(sent, k);
@@ -93,7 +116,7 @@ Lines finish_lines(const Contraction& c, const TileSchedule& s, ValuesText& valu
   append(lines, values.neighbours(after), 0);
   append(lines, last, 0);
   drop_unused(lines);
-  if (llvm::all_of(c.kernel()->getResultTypes(), has_16_bits))
+  if (is_quick)
     for (std::string& line : lines) use_quick_tanh(line);
   return lines;
 }

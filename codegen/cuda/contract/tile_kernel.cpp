@@ -31,10 +31,10 @@ KernelWords of_epilogue(KernelWords words, const Contraction& c, const TileSched
       words.dims.push_back(side.count() == 1 ? name : fmt::format("{}_{}", name, d + 1));
   words.taken = words.dims;
   for (const char* name :
-       {"a",       "ab",     "at",    "b",       "batch",      "column",     "consumer", "i",       "k",
-        "m",       "n",      "k_end", "at_part", "at_batch_1", "at_batch_2", "k_first",  "left",    "m_first",
-        "n_first", "packed", "part",  "rank",    "result",     "row",        "s",        "scratch", "shared",
-        "staged",  "sum",    "sums",  "sums_2",  "t",          "tile",       "tiles",    "turns"})
+       {"a",      "ab",    "at",      "b",          "batch",      "column",  "consumer", "i",       "k",      "m",
+        "n",      "k_end", "at_part", "at_batch_1", "at_batch_2", "k_first", "left",     "m_first", "first",  "n_first",
+        "packed", "pair",  "part",    "rank",       "result",     "row",     "s",        "scratch", "shared", "staged",
+        "sum",    "sums",  "sums_2",  "t",          "tile",       "tiles",   "turns"})
     if (!llvm::is_contained(words.taken, name)) words.taken.push_back(name);
   return words;
 }
@@ -52,6 +52,7 @@ class Builder {
         b_(form_.body->getParentOp()->getContext()) {
     for (std::string& name : operand_names_) name = values_.names.identifier(name);
     module_ = ModuleOp::create(b_.getUnknownLoc());
+    columns_ = inputs_of_columns(s, values_);
     lines_ = finish_lines(c, s, values_);
   }
 
@@ -117,8 +118,8 @@ class Builder {
                                named(name));
     };
     auto pointer = [&](Type element, const std::string& name, bool read) {
-      block.addArgument(tile::PointerType::get(b_.getContext(), element, read, !values_.words.writes_elsewhere),
-                        named(name));
+      return block.addArgument(tile::PointerType::get(b_.getContext(), element, read, !values_.words.writes_elsewhere),
+                               named(name));
     };
     a_map_ =
         map(s_.operands.a.tensor, box_rows(s_.operands.a, s_.tile_m(), s_.pair == Pair::along_n), operand_names_[0]);
@@ -127,7 +128,7 @@ class Builder {
     for (size_t k = 0; k < form_.in.size(); ++k) {
       Type type = form_.body->getArgument(static_cast<unsigned>(k)).getType();
       if (auto whole = dyn_cast<RankedTensorType>(type)) type = fuse::body_type(whole.getElementType());
-      if (!values_.is_made_here(k)) pointer(type, words.inputs[k], true);
+      if (!values_.is_made_here(k)) pointers_[k] = pointer(type, words.inputs[k], true);
     }
     for (unsigned k = 0; k < form_.out.size(); ++k) {
       const auto place = llvm::find(s_.sent, k);
@@ -160,6 +161,12 @@ class Builder {
       staged_ = tile::SharedOp::create(b_, named("scratch"), type, b_.getStringAttr("scratch"));
     } else if (of_each_ > 0) {
       staged_ = shared("staged", TileSchedule::consumers * of_each_, {64, 64});
+    }
+    for (size_t k : columns_) {
+      const mlir::Type element = form_.body->getArgument(static_cast<unsigned>(k)).getType();
+      const std::string name = values_.words.inputs[k] + "_columns";
+      auto room = tile::ValuesType::get(b_.getContext(), {TileSchedule::consumers, s_.tile_n}, element, 0);
+      column_rooms_.push_back(tile::ColumnValuesOp::create(b_, named(name), room, b_.getStringAttr(name)));
     }
     ab_ = tile::ChannelOp::create(b_, named("ab"), tile::ChannelType::get(b_.getContext()), b_.getStringAttr("ab"),
                                   b_.getI64IntegerAttr(s_.stages),
@@ -338,11 +345,23 @@ class Builder {
     if (sends || is_mentioned("m_first")) place.m = name_if_computed(place.m, "m_first");
     if (sends || is_mentioned("n_first")) place.n = name_if_computed(place.n, "n_first");
     name_batch(place);
+    bring_columns(place, consumer);
     SmallVector<Value> sums = multiply(place, row, turns);
     if (s_.in_turns) tile::SkipOp::create(b_, here(), ab_, number(steps));
     finish(sums, place, consumer);
     end_tiles(tiles);
     if (sends) tile::WaitStoresOp::create(b_, here());
+  }
+
+  void bring_columns(const Place& place, Value consumer) {
+    column_values_.clear();
+    for (auto [k, room] : llvm::zip(columns_, column_rooms_)) {
+      auto type = cast<tile::ValuesType>(room.getType());
+      column_values_.push_back(tile::BringColumnsOp::create(
+          b_, here(), tile::ValuesType::get(b_.getContext(), type.getShape().drop_front(), type.getElement(), 0), room,
+          consumer, pointers_[k], place.n, b_.getI64IntegerAttr(form_.in[k].base),
+          b_.getI64IntegerAttr(c_.size(c_.n))));
+    }
   }
 
   // Variables for what the statements speak of.
@@ -416,9 +435,12 @@ class Builder {
     for (Value batch : llvm::reverse(place.batch)) at.push_back(batch);
     if (place.part) at.push_back(place.part);
     SmallVector<StringRef> text(lines_.begin(), lines_.end());
-    tile::FinishOp::create(b_, here(), sums, staged_, staged_ ? times(consumer, of_each_) : Value(), maps_, at,
-                           b_.getI64IntegerAttr(s_.at_once), b_.getI64IntegerAttr(s_.buffers),
-                           b_.getStrArrayAttr(text));
+    std::vector<std::string> pairs;
+    for (size_t k : columns_) pairs.push_back(pairs_name(values_, k));
+    SmallVector<StringRef> names(pairs.begin(), pairs.end());
+    tile::FinishOp::create(b_, here(), sums, staged_, staged_ ? times(consumer, of_each_) : Value(), maps_,
+                           column_values_, at, b_.getI64IntegerAttr(s_.at_once), b_.getI64IntegerAttr(s_.buffers),
+                           b_.getStrArrayAttr(names), b_.getStrArrayAttr(text));
   }
 
   const Contraction& c_;
@@ -435,7 +457,10 @@ class Builder {
   tile::KernelOp kernel_;
   Value a_map_, b_map_, a_, b_tiles_, staged_, ab_, rank_, tiles_;
   SmallVector<Value> maps_;
-  int64_t of_each_ = 0;  // tiles for what becomes of the sums, of one warpgroup
+  std::vector<size_t> columns_;  // inputs of the epilogue that belong to columns
+  SmallVector<Value> column_rooms_, column_values_;
+  llvm::DenseMap<size_t, Value> pointers_;  // of inputs of the epilogue
+  int64_t of_each_ = 0;                     // tiles for what becomes of the sums, of one warpgroup
 };
 
 }  // namespace

@@ -4,6 +4,7 @@
 
 #include "llvm/Support/MathExtras.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Math/IR/Math.h"
 
 #include <fmt/format.h>
 
@@ -15,27 +16,37 @@ using Pair = TileSchedule::Pair;
 constexpr int64_t shared_bytes = 232448 - 1024;  // of a block, without barriers
 constexpr int64_t sent_tile = 64 * 64 * 2, scratch_tile = 72 * 64 * 4;
 
-// Little enough to be done in registers, once for each two of a thread's sums: a few sums and products with what belongs
-// to a column or to all.
-bool is_little(const Contraction& c) {
-  for (size_t k = 0; k < c.in.size(); ++k) {
-    if (k == c.a.argument || k == c.b.argument) continue;
-    if (!c.in[k].linear() || c.in[k].stride.empty()) return false;
+// What follows the product. In registers, two neighbours at a time, it must be arithmetic with what belongs to a column or
+// to all: other inputs and draws want four neighbours.
+struct Ending {
+  int statements = 0;
+  bool fits_registers;
+  int64_t bytes_of_columns = 0;  // for one column
+
+  explicit Ending(const Contraction& c) : fits_registers(c.m.count() == 1 && c.n.count() == 1) {
+    for (size_t k = 0; k < c.in.size(); ++k)
+      if (k != c.a.argument && k != c.b.argument) see_input(c, k);
+    for (mlir::Operation& op : c.body()) {
+      if (op.isBeforeInBlock(c.contract_op) || &op == c.contract_op || &op == c.body().getTerminator()) continue;
+      if (mlir::isa<mlir::arith::ConstantOp, mlir::arith::ExtFOp, mlir::arith::TruncFOp>(op)) continue;
+      ++statements;
+      fits_registers &= mlir::isa<mlir::arith::AddFOp, mlir::arith::SubFOp, mlir::arith::MulFOp, mlir::arith::NegFOp,
+                                  mlir::arith::MaximumFOp, mlir::arith::MinimumFOp, mlir::math::TanhOp>(op);
+    }
+    fits_registers &= statements <= 24;
+  }
+  bool is_little() const { return fits_registers && statements <= 4; }
+
+ private:
+  void see_input(const Contraction& c, size_t k) {
+    fits_registers &= c.in[k].linear() && !c.in[k].stride.empty();
     for (Side side : {c.batch, c.m})
-      for (int d = side.begin; d < side.end; ++d)
-        if (c.in[k].stride[static_cast<size_t>(d)] != 0) return false;
+      for (int d = side.begin; d < side.end && fits_registers; ++d)
+        fits_registers = c.in[k].stride[static_cast<size_t>(d)] == 0;
+    const mlir::Type type = c.body().getArgument(static_cast<unsigned>(k)).getType();
+    if (type.isIntOrFloat()) bytes_of_columns += type.getIntOrFloatBitWidth() / 8;
   }
-  int count = 0;
-  for (mlir::Operation& op : c.body()) {
-    if (op.isBeforeInBlock(c.contract_op) || &op == c.contract_op || &op == c.body().getTerminator()) continue;
-    if (mlir::isa<mlir::arith::ConstantOp>(op)) continue;
-    if (!mlir::isa<mlir::arith::AddFOp, mlir::arith::SubFOp, mlir::arith::MulFOp, mlir::arith::NegFOp,
-                   mlir::arith::ExtFOp, mlir::arith::TruncFOp>(op) ||
-        ++count > 4)
-      return false;
-  }
-  return true;
-}
+};
 
 struct Shape {
   bool in_turns;
@@ -59,21 +70,24 @@ class Chooser {
         m_(c.size(c.m)),
         n_(columns_of(c, operands_)),
         k_(operands_.k),
-        batch_(c.size(c.batch)) {
-    is_little_ = is_little(c) && c.m.count() == 1 && c.n.count() == 1;
-    for (unsigned k = 0; is_little_ && k < c.out.size() && sent_.size() < 3; ++k)
+        batch_(c.size(c.batch)),
+        ending_(c) {
+    for (unsigned k = 0; ending_.fits_registers && k < c.out.size() && sent_.size() < 3; ++k)
       if (auto result = map_result(c, k)) sent_.push_back(k), results_.push_back(std::move(*result));
   }
 
   std::vector<TileSchedule> all() {
     for (const Shape& shape : shapes)
-      for (Pair pair : {Pair::none, Pair::along_m, Pair::along_n}) add_parts(shape, pair);
+      for (Pair pair : {Pair::none, Pair::along_m, Pair::along_n}) {
+        if (ending_.fits_registers) add_parts(shape, pair, false);
+        if (!ending_.is_little()) add_parts(shape, pair, true);
+      }
     std::ranges::stable_sort(found_, {}, &TileSchedule::clocks);
     return std::move(found_);
   }
 
  private:
-  void add_parts(const Shape& shape, Pair pair) {
+  void add_parts(const Shape& shape, Pair pair, bool through_shared) {
     for (int64_t wanted = 1; wanted <= 64; wanted += (wanted + 3) / 4) {
       TileSchedule s;
       s.operands = operands_;
@@ -86,7 +100,10 @@ class Chooser {
       if (s.in_turns && s.parts > 1 &&
           llvm::divideCeilSigned(k_, TileSchedule::step) % (s.part / TileSchedule::step) != 0)
         continue;
-      if (s.parts == 1) s.sent = sent_, s.results = results_, s.through_shared = !is_little_;
+      // The sums of parts are all that their kernel writes.
+      if (s.parts > 1 && through_shared && ending_.fits_registers) continue;
+      if (s.parts == 1) s.through_shared = through_shared;
+      if (s.parts == 1 && !through_shared) s.sent = sent_, s.results = results_;
       s.tiles_m = llvm::divideCeilSigned(m_, s.tile_m() * (pair == Pair::along_m ? 2 : 1));
       s.tiles_n = llvm::divideCeilSigned(n_, s.tile_n * (pair == Pair::along_n ? 2 : 1));
       s.planes = batch_ * s.parts;
@@ -97,7 +114,7 @@ class Chooser {
   }
 
   // Buffers for what leaves, then as many stages as there is room for.
-  static bool lay_out_shared(TileSchedule& s) {
+  bool lay_out_shared(TileSchedule& s) const {
     const auto results = static_cast<int64_t>(s.sent.size());
     const int64_t stage = static_cast<int64_t>(s.tile_m() + s.tile_n) * TileSchedule::step * 2;
     const int slices = s.tile_n / 64;
@@ -105,8 +122,11 @@ class Chooser {
     s.at_once = !s.in_turns && results == 1 ? slices : 1;
     s.buffers = s.in_turns ? std::min(slices, 3) : s.at_once == 1 ? 2 : 1;
     auto left = [&] {
-      return shared_bytes -
-             TileSchedule::consumers * (s.through_shared ? scratch_tile : results * s.at_once * s.buffers * sent_tile);
+      const int64_t ending = s.through_shared ? scratch_tile
+                             : results == 0
+                                 ? 0
+                                 : results * s.at_once * s.buffers * sent_tile + ending_.bytes_of_columns * s.tile_n;
+      return shared_bytes - TileSchedule::consumers * ending;
     };
     while (s.buffers > 1 && left() < 4 * stage) --s.buffers;
     s.stages = static_cast<int>(std::min<int64_t>(left() / stage, 8));
@@ -124,7 +144,9 @@ class Chooser {
         ((s.pair == Pair::along_n ? 0.5 : 1) * s.tile_m() + (s.pair == Pair::along_m ? 0.5 : 1) * s.tile_n) * 128;
     const double clocks = std::max({products, moved / 138, brought / 48});
     // Of a tile: its products, and what follows them, which one warpgroup does while the other multiplies, or both at once.
-    const double along_k = static_cast<double>(steps) * clocks, end = 500 + area * (s.through_shared ? 0.12 : 0.03);
+    const double along_k = static_cast<double>(steps) * clocks;
+    const double statements = s.parts > 1 ? 0 : 0.027 * ending_.statements;
+    const double end = 500 + area * (0.03 + statements + (s.through_shared ? 0.2 : 0));
     const double tile = s.in_turns ? std::max(along_k, (along_k + end) / 2) : along_k + end;
     const double run = 1500 + static_cast<double>(rounds) * tile + (s.in_turns ? end : 0);
     const double adding =
@@ -134,7 +156,7 @@ class Chooser {
 
   const MappedOperands operands_;
   const int64_t m_, n_, k_, batch_;
-  bool is_little_ = true;  // what follows the product
+  const Ending ending_;
   std::vector<unsigned> sent_;
   std::vector<Mapped> results_;
   std::vector<TileSchedule> found_;
@@ -165,6 +187,7 @@ std::string schedule_text(const TileSchedule& s) {
   if (s.pair == Pair::along_m) text += "; pairs along M share b";
   if (s.pair == Pair::along_n) text += "; pairs along N share a";
   if (s.parts > 1) text += fmt::format("; K in {} parts of {}", s.parts, s.part);
+  if (s.through_shared) text += "; sums through shared memory";
   return text + fmt::format("; {} blocks", s.blocks());
 }
 

@@ -53,6 +53,12 @@ TESSERA_DEVICE float log2(float x) {
   return y;
 }
 
+// 1 / x within 1 ulp; 0 where that is no normal number.
+TESSERA_DEVICE float reciprocal(float x) {
+  float y;
+  asm("rcp.approx.ftz.f32 %0, %1;" : "=f"(y) : "f"(x));
+  return y;
+}
 TESSERA_DEVICE float reciprocal_or_zero(float x) { return x == 0.f ? 0.f : __fdividef(1.f, x); }
 
 // Two values rounded to nearest even, `low` at the lower address.

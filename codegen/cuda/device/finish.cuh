@@ -3,6 +3,7 @@
 // done with them where they are, in registers, two at a time; that is unrolled, and more would not fit beside the sums.
 // What is more goes through shared memory, in a loop.
 
+#include "columns.cuh"
 #include "convert.cuh"
 #include "fragment.cuh"
 #include "vector.cuh"
@@ -22,33 +23,39 @@ TESSERA_DEVICE u32 pack(const Vector<float, 2>& x) {
   else return packed_bits(Vector<T, 2>{narrow<T>(x[0]), narrow<T>(x[1])});
 }
 
-// tanh within 4e-6 of its size, without a branch: for results that are rounded to 16 bits.
+// For results that are rounded to 16 bits, without a branch. tanh within 4e-6 of its size:
 TESSERA_DEVICE float quick_tanh(float x) {
-  const float far = 1.f - __fdividef(2.f, 1.f + exp2(2.f * log2_e * x));
-  const float near = x * (1.f - x * x * (1.f / 3));
-  return x < 0.04f && x > -0.04f ? near : far;
+  const float far = fmaf(-2.f, reciprocal(1.f + exp2(2.f * log2_e * x)), 1.f);
+  const float near = fmaf(x * x * x, -1.f / 3, x);
+  return fabsf(x) < 0.04f ? near : far;
+}
+// … and (1 + tanh(scale x)) / 2, which is as exact where that is small:
+TESSERA_DEVICE float half_one_plus_tanh(float scale, float x) {
+  return reciprocal(1.f + exp2(-2.f * log2_e * scale * x));
 }
 
-template <int results, int at_once, int buffers, int N, class T, class Each, class Send>
-TESSERA_DEVICE void finish_fragment(int before, int below, const Tile<T, 64, 64>* staging, Each& each, Send& send,
-                                    const Fragment<N>& sums) {
+template <int results, int at_once, int buffers, int N, class T, class Ahead, class Each, class Send>
+TESSERA_DEVICE void finish_fragment(int before, int below, const Tile<T, 64, 64>* staging, Ahead& ahead, Each& each,
+                                    Send& send, const Fragment<N>& sums) {
   static_assert(N % (64 * at_once) == 0, "whole tiles");
 #pragma unroll
   for (int first = 0; first < N; first += 64 * at_once) {
     const int round = before + first / (64 * at_once);
     const Tile<T, 64, 64>* tiles = staging + round % buffers * results * at_once;
+    ahead(first);
     // Of the thread that stores: the others have no groups. The sums before these ended with any of the buffers.
     if (round == 0) store_wait_read<0>();
     else store_wait_read<buffers - 1>();
     warpgroup_sync();
 #pragma unroll
     for (int c = 0; c < 64 * at_once; c += 16) {
+      if (c > 0 && c % 32 == 0) ahead(first + c);
       u32 packed[results][4];
 #pragma unroll
       for (int i = 0; i < 4; ++i) {
         const int r = (first + c) / 2 + 2 * i;
         u32 of_two[results] = {};
-        each(below + first_row() + i % 2 * 8, first + c + i / 2 * 8 + first_column(),
+        each(below + first_row() + i % 2 * 8, first + c + i / 2 * 8 + first_column(), c % 32 / 8 + i / 2,
              Vector<float, 2>{sums.v[r], sums.v[r + 1]}, of_two);
 #pragma unroll
         for (int k = 0; k < results; ++k) packed[k][i] = of_two[k];
@@ -68,15 +75,27 @@ TESSERA_DEVICE void finish_fragment(int before, int below, const Tile<T, 64, 64>
   }
 }
 
-// `each(row, column, sums, packed)` is called for every two neighbours of fragments that lie below each other. `results` of
-// what it computes leave by the copy engine: it packs them, they are put into tiles of 64 columns, `at_once` of each, and
-// `send(result, tile, row, column)` stores one. At `staging` lie as many tiles for `buffers` rounds, taken in turn.
+// `each(row, column, pair, sums, packed)` is called for every two neighbours of fragments that lie below each other.
+// `results` of what it computes leave by the copy engine: it packs them, they are put into tiles of 64 columns, `at_once` of
+// each, and `send(result, tile, row, column)` stores one. At `staging` lie as many tiles for `buffers` rounds, taken in
+// turn. Before the first pair of 32 columns, `ahead(column)` makes what it needs of them: of a thread's four pairs there,
+// `pair` is the one at hand.
+template <int results, int at_once, int buffers, class T, class Ahead, class Each, class Send, int... N>
+TESSERA_DEVICE void finish_with_columns(const Tile<T, 64, 64>* staging, Ahead ahead, Each each, Send send,
+                                        const Fragment<N>&... sums) {
+  int before = 0, below = 0;
+  ((finish_fragment<results, at_once, buffers>(before, below, staging, ahead, each, send, sums),
+    before += N / (64 * at_once), below += 64),
+   ...);
+}
+
+// The same where nothing belongs to columns: `each(row, column, sums, packed)`.
 template <int results, int at_once, int buffers, class T, class Each, class Send, int... N>
 TESSERA_DEVICE void finish(const Tile<T, 64, 64>* staging, Each each, Send send, const Fragment<N>&... sums) {
-  int before = 0, below = 0;
-  ((finish_fragment<results, at_once, buffers>(before, below, staging, each, send, sums), before += N / (64 * at_once),
-    below += 64),
-   ...);
+  finish_with_columns<results, at_once, buffers>(
+      staging, [](int) {},
+      [&](int row, int column, int, const Vector<float, 2>& sum, u32* packed) { each(row, column, sum, packed); }, send,
+      sums...);
 }
 
 template <int N, class Each>

@@ -124,6 +124,12 @@ class Printer {
                          many ? fmt::format("[{}]", type.getShape()[0]) : ""));
         say_.name(buffer.getResult(), "shared." + buffer.getName().str());
       }
+      if (auto values = llvm::dyn_cast<tile::ColumnValuesOp>(op)) {
+        tile::ValuesType type = values.getResult().getType();
+        line(fmt::format("ColumnValues<{}, {}> {}[{}];", element_name(type.getElement()), type.getShape()[1],
+                         values.getName().str(), type.getShape()[0]));
+        say_.name(values.getResult(), "shared." + values.getName().str());
+      }
       if (auto channel = llvm::dyn_cast<tile::ChannelOp>(op)) {
         const std::string cluster = kernel_.getCluster() > 1 ? fmt::format(", {}", kernel_.getCluster()) : "";
         line(fmt::format("Channel<{}{}> {};", channel.getDepth(), cluster, channel.getName().str()));
@@ -207,7 +213,7 @@ class Printer {
     if (draws_) line(fmt::format("shared.tickets.init({});", 4 * roles_[1].getWarpgroups()));
     line(fmt::format("publish_barriers<{}>();", kernel_.getCluster()));
     for (Operation& op : kernel_.getBody().front())
-      if (!llvm::isa<RoleOp, tile::SharedOp, tile::ChannelOp>(op)) statement(op);
+      if (!llvm::isa<RoleOp, tile::SharedOp, tile::ColumnValuesOp, tile::ChannelOp>(op)) statement(op);
     line("");
   }
 
@@ -295,6 +301,13 @@ class Printer {
         .Case([&](tile::ReleaseOp o) { line(say_.of(o.getChannel()) + ".release();"); })
         .Case(
             [&](tile::SkipOp o) { line(fmt::format("{}.skip({});", say_.of(o.getChannel()), say_.of(o.getCount()))); })
+        .Case([&](tile::BringColumnsOp o) {
+          const std::string room = fmt::format("{}[{}]", say_.of(o.getRoom()), say_.of(o.getIndex()));
+          const std::string first = say_.of(o.getFirst(), Binding::sum);
+          line(fmt::format("{}.bring({} + {}{}, {} - {});", room, say_.of(o.getFrom()),
+                           o.getBase() > 0 ? fmt::format("{} + ", o.getBase()) : "", first, o.getExtent(), first));
+          say_.name(o.getResult(), room);
+        })
         .Case([&](tile::FinishOp o) { finish(o); })
         .Case([&](tile::DrainOp o) { line(say_.of(o.getChannel()) + ".drain();"); })
         .Case([&](tile::LoadOp o) {
@@ -393,14 +406,24 @@ class Printer {
   void finish(tile::FinishOp op) {
     const size_t results = op.getMaps().size();
     const bool through = op.goes_through_shared();
-    line(results > 0 ? fmt::format("finish<{}, {}, {}>(", results, op.getAtOnce(), op.getBuffers())
+    const bool with_columns = !op.getColumns().empty();
+    std::string ahead;
+    for (auto [values, name] : llvm::zip(op.getColumns(), op.getNames())) {
+      auto type = llvm::cast<tile::ValuesType>(values.getType());
+      const std::string pairs = llvm::cast<StringAttr>(name).str();
+      line(fmt::format("Vector<{}, 2> {}[4];", element_name(type.getElement()), pairs));
+      ahead += fmt::format("{}{}.get(first, {});", ahead.empty() ? "" : " ", say_.of(values), pairs);
+    }
+    line(results > 0 ? fmt::format("finish{}<{}, {}, {}>(", with_columns ? "_with_columns" : "", results,
+                                   op.getAtOnce(), op.getBuffers())
          : through   ? "finish_through("
                      : "finish(");
     ++depth_, ++depth_;
     if (op.getStaging())
       line(fmt::format("{}{}[{}],", through ? "" : "&", say_.of(op.getStaging()), say_.of(op.getFirst())));
-    line(fmt::format("[&](int row, int column, const Vector<float, {}>& sum{}) {{", through ? 4 : 2,
-                     results > 0 ? ", u32* packed" : ""));
+    if (with_columns) line("[&](int first) { " + ahead + " },");
+    line(fmt::format("[&](int row, int column{}, const Vector<float, {}>& sum{}) {{", with_columns ? ", int pair" : "",
+                     through ? 4 : 2, results > 0 ? ", u32* packed" : ""));
     ++depth_;
     for (Attribute text : op.getText()) {
       const std::string statement = llvm::cast<StringAttr>(text).str();

@@ -23,5 +23,6 @@ inline int64_t rows(SmemType type) { return type.getShape()[type.getShape().size
 inline int64_t columns(SmemType type) { return type.getShape().back(); }
 int64_t bytes(SmemType type);  // of the whole array
 int64_t tile_bytes(SmemType type);
+int64_t bytes(ValuesType type);
 
 }  // namespace tessera::tile

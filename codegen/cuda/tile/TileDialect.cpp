@@ -46,6 +46,8 @@ mlir::Type SmemType::parse(mlir::AsmParser& parser) { return parse_shaped<SmemTy
 void SmemType::print(mlir::AsmPrinter& printer) const { print_shaped(printer, *this, "pitch"); }
 mlir::Type MapType::parse(mlir::AsmParser& parser) { return parse_shaped<MapType>(parser, "rank"); }
 void MapType::print(mlir::AsmPrinter& printer) const { print_shaped(printer, *this, "rank"); }
+mlir::Type ValuesType::parse(mlir::AsmParser& parser) { return parse_shaped<ValuesType>(parser, ""); }
+void ValuesType::print(mlir::AsmPrinter& printer) const { print_shaped(printer, *this, ""); }
 
 mlir::Type PointerType::parse(mlir::AsmParser& parser) {
   mlir::Type element;
@@ -77,6 +79,11 @@ void TileDialect::initialize() {
 int64_t tile_bytes(SmemType type) { return rows(type) * columns(type) * type.getElement().getIntOrFloatBitWidth() / 8; }
 int64_t bytes(SmemType type) {
   return type.getShape().size() == 3 ? type.getShape()[0] * tile_bytes(type) : tile_bytes(type);
+}
+int64_t bytes(ValuesType type) {
+  int64_t bytes = type.getElement().getIntOrFloatBitWidth() / 8;
+  for (int64_t extent : type.getShape()) bytes *= extent;
+  return bytes;
 }
 
 }  // namespace tessera::tile

@@ -43,6 +43,9 @@ def Tile_Smem : Tile_ShapedType<"Smem", "smem"> {
   let summary = "a tile in shared memory, swizzled by 128 bytes, or several: smem<3x128x64xbf16>; a part of a tile says "
                 "how many rows lie between its column blocks: smem<64x64xbf16, pitch 128>";
 }
+def Tile_Values : Tile_ShapedType<"Values", "values"> {
+  let summary = "in shared memory, one value for each column of a tile: values<192xbf16>, or of several: values<2x192xf32>";
+}
 def Tile_Map : Tile_ShapedType<"Map", "map"> {
   let summary = "a tensor in global memory and the box that is copied of it: map<128x64xbf16, rank 2>";
 }

@@ -34,6 +34,13 @@ def Tile_SharedOp : Tile_Op<"shared"> {
   let assemblyFormat = "$name attr-dict `:` type($result)";
 }
 
+def Tile_ColumnValuesOp : Tile_Op<"column_values"> {
+  let summary = "room for values of a tile's columns, once for each warpgroup of a role";
+  let arguments = (ins StrAttr:$name);
+  let results = (outs Tile_Values:$result);
+  let assemblyFormat = "$name attr-dict `:` type($result)";
+}
+
 def Tile_ChannelOp : Tile_Op<"channel"> {
   let summary = "`depth` buffers that one role fills in turn; each is read by `readers` warpgroups of another";
   let arguments = (ins StrAttr:$name, I64Attr:$depth, I64Attr:$readers);
@@ -296,6 +303,18 @@ def Tile_RoundOp : Tile_Op<"round", [Pure]> {
   let assemblyFormat = "$value attr-dict `:` type($value) `->` type($result)";
 }
 
+def Tile_BringColumnsOp : Tile_Op<"bring_columns"> {
+  let summary = "this warpgroup, number `index`, brings the values of its tile's columns for its next `finish`";
+  let description = "From element `base` of the tensor on; column `first` is the tile's first of `extent`.";
+  let arguments = (ins Tile_Values:$room, I32:$index, Tile_Pointer:$from, I32:$first, I64Attr:$base, I64Attr:$extent);
+  let results = (outs Tile_Values:$result);
+  let assemblyFormat = [{
+    $room `[` $index `]` `from` $from `+` $base `[` $first `]` `of` $extent attr-dict
+    `:` type($room) `,` type($from) `->` type($result)
+  }];
+  let hasVerifier = 1;
+}
+
 def Tile_FinishOp : Tile_Op<"finish", [AttrSizedOperandSegments]> {
   let summary = "what the body of a kernel of points makes of the sums in fragments that lie below each other";
   let description = [{
@@ -304,13 +323,17 @@ def Tile_FinishOp : Tile_Op<"finish", [AttrSizedOperandSegments]> {
 
     Two neighbours, in registers: results with a map are packed by the statements and leave through tiles of 64 x 64 at
     `staging`, from tile `first` on: `at_once` of each, for `buffers` rounds in turn. Their boxes start at `at`, innermost
-    first, to which column and row are added. Four neighbours, where `staging` is f32: sums go through tile `first` of it.
+    first, to which column and row are added. Beside them the statements see values of columns: of `columns` number i by
+    the name that is `names` i, four pairs of neighbours of which `pair` is theirs.
+
+    Four neighbours, where `staging` is f32: sums go through tile `first` of it.
   }];
   let arguments = (ins Variadic<Tile_Complete>:$values, Optional<Tile_Smem>:$staging, Optional<I32>:$first,
-                       Variadic<Tile_Map>:$maps, Variadic<I32>:$at, I64Attr:$at_once, I64Attr:$buffers,
-                       StrArrayAttr:$text);
+                       Variadic<Tile_Map>:$maps, Variadic<Tile_Values>:$columns, Variadic<I32>:$at, I64Attr:$at_once,
+                       I64Attr:$buffers, StrArrayAttr:$names, StrArrayAttr:$text);
   let assemblyFormat = [{
-    $values (`through` $staging^ `:` type($staging) `[` $first `]`)? (`to` $maps^ `:` type($maps))? `at` `[` $at `]`
+    $values (`through` $staging^ `:` type($staging) `[` $first `]`)? (`to` $maps^ `:` type($maps))?
+    (`with` $columns^ `:` type($columns) `named` $names)? `at` `[` $at `]`
     `at_once` $at_once `buffers` $buffers `text` $text attr-dict `:` type($values)
   }];
   let extraClassDeclaration = [{

@@ -16,6 +16,7 @@ mlir::LogicalResult KernelOp::verify() {
   int64_t shared = 0, registers = 0;
   for (mlir::Operation& op : getBody().front()) {
     if (auto buffer = llvm::dyn_cast<SharedOp>(op)) shared += bytes(buffer.getResult().getType());
+    if (auto values = llvm::dyn_cast<ColumnValuesOp>(op)) shared += bytes(values.getResult().getType());
     if (auto channel = llvm::dyn_cast<ChannelOp>(op)) shared += static_cast<int64_t>(channel.getDepth()) * 16;
     if (auto role = llvm::dyn_cast<RoleOp>(op)) {
       const auto count = static_cast<int64_t>(role.getRegisters());
@@ -123,10 +124,25 @@ mlir::LogicalResult WaitMmaOp::verify() {
   return mlir::success();
 }
 
+mlir::LogicalResult BringColumnsOp::verify() {
+  ValuesType room = getRoom().getType(), made = getResult().getType();
+  if (room.getShape().size() != 2 || made.getShape() != room.getShape().drop_front() ||
+      made.getElement() != room.getElement() || getFrom().getType().getElement() != made.getElement() ||
+      made.getShape()[0] % 32 != 0)
+    return emitOpError("brings ") << made << " to " << room << " from " << getFrom().getType();
+  return mlir::success();
+}
+
 mlir::LogicalResult FinishOp::verify() {
   for (mlir::Value value : getValues())
     if (getAtOnce() < 1 || llvm::cast<FragmentType>(value.getType()).getShape()[1] % (64 * getAtOnce()) != 0)
       return emitOpError("finishes ") << value.getType();
+  if (getNames().size() != getColumns().size() || (getMaps().empty() && !getColumns().empty()))
+    return emitOpError("names ") << getNames().size() << " of " << getColumns().size() << " values of columns";
+  for (mlir::Value values : getColumns())
+    if (llvm::cast<ValuesType>(values.getType()).getShape() !=
+        llvm::cast<FragmentType>(getValues()[0].getType()).getShape().drop_front())
+      return emitOpError("has ") << values.getType() << " for columns of " << getValues()[0].getType();
   if (goes_through_shared()) {
     SmemType scratch = getStaging().getType();
     if (!getMaps().empty() || !getFirst() || scratch.getShape().size() != 3 || rows(scratch) != 72 ||

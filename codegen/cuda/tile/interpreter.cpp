@@ -200,11 +200,14 @@ class Agent {
         .Case([&](FinishOp o) {
           if (!cluster_.execution.finish) fail(o, "has statements that only a caller can run");
           llvm::SmallVector<int64_t> at = coordinates(o, o.getAt());
+          for (Value columns : o.getColumns())
+            if (first_column_.lookup(columns) != at[0]) fail(o, "has values of the columns of another tile");
           for (Value value : o.getValues()) {
             cluster_.execution.finish({llvm::cast<FragmentType>(value.getType()).getShape()[1], *fragment(value), at});
             at[1] += 64;
           }
         })
+        .Case([&](BringColumnsOp o) { first_column_[o.getResult()] = integer(o, o.getFirst()); })
         .Case([&](EmptyOp o) { fragment(o) = new_values(o.getType().getShape()[1], nan); })
         .Case([&](FillOp o) { fragment(o) = new_values(o.getType().getShape()[1], number(o, o.getValue()).real); })
         .Case([&](MmaOp o) { mma(o); })
@@ -260,8 +263,8 @@ class Agent {
           ++mine().open_turns[(warpgroup_ + 1) % static_cast<int64_t>(turns.getCount())];
         })
         // What only names things, or is looked through where it is used.
-        .Case<SharedOp, ChannelOp, TurnsOp, RasterOp, LongestFirstOp, AtOp, RowsOp, ColumnsOp, WaitStoresOp, YieldOp>(
-            [](auto) {})
+        .Case<SharedOp, ColumnValuesOp, ChannelOp, TurnsOp, RasterOp, LongestFirstOp, AtOp, RowsOp, ColumnsOp,
+              WaitStoresOp, YieldOp>([](auto) {})
         .Default([&](Operation* o) { fail(o, "cannot be interpreted"); });
   }
 
@@ -544,6 +547,7 @@ class Agent {
   llvm::DenseMap<Value, Lanes> rows_;
   llvm::DenseMap<Value, std::pair<Value, int64_t>> slots_;
   llvm::DenseMap<Value, int64_t> got_, oldest_;
+  llvm::DenseMap<Value, int64_t> first_column_;  // whose values were brought
   std::deque<std::function<void()>> products_;
 
  public:

@@ -107,8 +107,10 @@ RowProgram product_program(const ProductShape& p, const MakeInput& make) {
   return recorded_program("product", make, [&](const MakeInput& in) {
     Tensor a = in("a", p.dtype, p.a_along_k ? Shape{p.batch, p.m, p.k} : Shape{p.batch, p.k, p.m});
     Tensor b = in("b", p.dtype, p.b_along_k ? Shape{p.batch, p.n, p.k} : Shape{p.batch, p.k, p.n});
-    return std::vector{
-        einsum(std::string(p.a_along_k ? "zmk" : "zkm") + (p.b_along_k ? ",znk" : ",zkn") + "->zmn", a, b)};
+    Tensor d = einsum(std::string(p.a_along_k ? "zmk" : "zkm") + (p.b_along_k ? ",znk" : ",zkn") + "->zmn", a, b);
+    if (!p.has_gelu) return std::vector{d};
+    Tensor h = d + in("bias", p.dtype, Shape{p.n});
+    return std::vector{h, nn::gelu(h)};
   });
 }
 

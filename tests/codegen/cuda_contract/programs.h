@@ -11,11 +11,12 @@ enum class Size { of_a_model, ragged };
 const std::vector<std::string>& contract_program_names();
 RowProgram contract_program(const std::string& name, Size size, DType dtype, const MakeInput& make);
 
-// One product and nothing behind it: d[batch, m, n], its operands along K or along their rows.
+// One product d[batch, m, n], its operands along K or along their rows, and nothing behind it unless that is asked for.
 struct ProductShape {
   int64_t batch, m, n, k;
   bool a_along_k = true, b_along_k = true;
   DType dtype = bf16;
+  bool has_gelu = false;  // and a bias; the sum that goes in is a result too
 };
 RowProgram product_program(const ProductShape& shape, const MakeInput& make);
 

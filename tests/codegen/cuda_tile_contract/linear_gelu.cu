@@ -11,21 +11,24 @@
 
 namespace tessera {
 
-struct contract_add_mul_tanh_55a526fb_shared {
+struct contract_add_mul_tanh_bc868451_shared {
   Tile<bf16, 64, 64> a[8];
   Tile<bf16, 64, 64> b[8];
-  Tile<float, 72, 64> scratch[2];
+  Tile<bf16, 64, 64> staged[4];
+  ColumnValues<bf16, 64> bias_columns[2];
   Channel<8, 2> ab;
 };
 
-extern "C" __constant__ Launch contract_add_mul_tanh_55a526fb_launch = {384, 2, sizeof(contract_add_mul_tanh_55a526fb_shared), {64, 32}, 2, {
+extern "C" __constant__ Launch contract_add_mul_tanh_bc868451_launch = {384, 2, sizeof(contract_add_mul_tanh_bc868451_shared), {64, 32, 64, 64}, 4, {
     {0, 2, 0, {72, 130}, {1, 72}},
-    {1, 2, 0, {72, 200}, {1, 72}}}};
+    {1, 2, 0, {72, 200}, {1, 72}},
+    {3, 2, 0, {200, 130}, {1, 200}},
+    {4, 2, 0, {200, 130}, {1, 200}}}};
 
 extern "C" __global__ void __cluster_dims__(2, 1, 1) __launch_bounds__(384, 1)
-contract_add_mul_tanh_55a526fb(const TensorMap __grid_constant__ x, const TensorMap __grid_constant__ weight, const bf16* __restrict__ bias,
-     bf16* __restrict__ add_value, bf16* __restrict__ mul_value) {
-  contract_add_mul_tanh_55a526fb_shared& shared = shared_memory<contract_add_mul_tanh_55a526fb_shared>();
+contract_add_mul_tanh_bc868451(const TensorMap __grid_constant__ x, const TensorMap __grid_constant__ weight, const bf16* __restrict__ bias,
+     const TensorMap __grid_constant__ add_value, const TensorMap __grid_constant__ mul_value) {
+  contract_add_mul_tanh_bc868451_shared& shared = shared_memory<contract_add_mul_tanh_bc868451_shared>();
   shared.ab.init(1);
   publish_barriers<2>();
   const int rank = cluster_rank();
@@ -57,6 +60,7 @@ contract_add_mul_tanh_55a526fb(const TensorMap __grid_constant__ x, const Tensor
       const Place at = tiles.at(t);
       const int m_first = (at.row * 2 + rank) * 64;
       const int n_first = at.column * 64;
+      shared.bias_columns[consumer].bring(bias + n_first, 200 - n_first);
       Fragment<64> sums;
       turns.wait();
       for (int k = 0; k < 72; k += 64) {
@@ -69,38 +73,35 @@ contract_add_mul_tanh_55a526fb(const TensorMap __grid_constant__ x, const Tensor
       mma_wait<0>(sums);
       ab.release();
       ab.skip(2);
-      finish_through(
-          shared.scratch[consumer],
-          [&](int row, int column, const Vector<float, 4>& sum) {
-            const int m = m_first + row;
-            const int n = n_first + column;
-            if (m >= 130 || n >= 200) return;
-            const Vector<bf16, 4> bias_at = load<4>(bias + n);
-            Vector<bf16, 4> add_value_at;
-            Vector<bf16, 4> mul_value_at;
+      Vector<bf16, 2> bias_pairs[4];
+      finish_with_columns<2, 1, 1>(
+          &shared.staged[consumer * 2],
+          [&](int first) { shared.bias_columns[consumer].get(first, bias_pairs); },
+          [&](int row, int column, int pair, const Vector<float, 2>& sum, u32* packed) {
+            const Vector<bf16, 2> bias_at = bias_pairs[pair];
+            Vector<float, 2> add_value_at;
+            Vector<float, 2> mul_value_at;
 #pragma unroll
-            for (int i = 0; i < 4; ++i) {
+            for (int i = 0; i < 2; ++i) {
               const float wide_1 = widen(bias_at[i]);
               const float add_1 = sum[i] + wide_1;  // cuda_tile_contract_test.cpp:45
-              const bf16 rounded_1 = narrow<bf16>(add_1);
-              add_value_at[i] = rounded_1;
-              const float mul_1 = 0.5f * add_1;  // cuda_tile_contract_test.cpp:46
-              const float mul_2 = add_1 * add_1;
-              const float mul_3 = mul_2 * add_1;
-              const float mul_4 = 0.044715f * mul_3;
-              const float add_2 = add_1 + mul_4;
-              const float mul_5 = 0.7978846f * add_2;
-              const float tanh_1 = quick_tanh(mul_5);
-              const float add_3 = 1.f + tanh_1;
-              const float mul_6 = mul_1 * add_3;
-              const bf16 rounded_2 = narrow<bf16>(mul_6);
-              mul_value_at[i] = rounded_2;
+              const float mul_1 = add_1 * add_1;  // cuda_tile_contract_test.cpp:46
+              const float mul_2 = mul_1 * add_1;
+              const float add_2 = ::fmaf(0.044715f, mul_2, add_1);
+              const float mul_3 = add_1 * half_one_plus_tanh(0.7978846f, add_2);
+              add_value_at[i] = add_1;
+              mul_value_at[i] = mul_3;
             }
-            store(add_value + m * 200 + n, add_value_at);
-            store(mul_value + m * 200 + n, mul_value_at);
+            packed[0] = pack<bf16>(add_value_at);
+            packed[1] = pack<bf16>(mul_value_at);
+          },
+          [&](int result, const Tile<bf16, 64, 64>& tile, int row, int column) {
+            if (result == 0) store(add_value, tile, n_first + column, m_first + row);
+            if (result == 1) store(mul_value, tile, n_first + column, m_first + row);
           },
           sums);
     }
+    store_wait_read<0>();
   }
 }
 

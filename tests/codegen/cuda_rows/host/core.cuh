@@ -111,6 +111,7 @@ template <int count> void take_registers() {}
 
 inline float exp2(float x) { return std::exp2(x); }
 inline float log2(float x) { return std::log2(x); }
+inline float reciprocal(float x) { return 1.f / x; }
 inline float reciprocal_or_zero(float x) { return x == 0.f ? 0.f : 1.f / x; }
 inline u32 pack_bf16(float low, float high) {
   auto rounded = [](float x) {

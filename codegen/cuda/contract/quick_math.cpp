@@ -1,0 +1,98 @@
+#include <tessera/codegen/cuda/contract/quick_math.h>
+
+#include <optional>
+
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Math/IR/Math.h"
+
+#include <fmt/format.h>
+
+#include <tessera/codegen/cuda/rows/scalar_text.h>
+#include <tessera/ir/fuse/Fuse.h>
+
+namespace tessera::cuda {
+namespace {
+
+using namespace mlir;
+
+std::optional<double> constant(Value value) {
+  auto op = value.getDefiningOp<arith::ConstantOp>();
+  auto number = op ? dyn_cast<FloatAttr>(op.getValue()) : FloatAttr();
+  if (!number) return std::nullopt;
+  return number.getValueAsDouble();
+}
+
+// The operand beside the constant `x`, of an op that commutes; null where there is none.
+template <class Op>
+Value beside(Value value, double x) {
+  auto op = value.getDefiningOp<Op>();
+  if (!op || !op->hasOneUse()) return {};
+  if (constant(op.getLhs()) == x) return op.getRhs();
+  return constant(op.getRhs()) == x ? op.getLhs() : Value();
+}
+
+// x (1 + tanh(scale v)) / 2, written as (x / 2) (1 + tanh(scale v)).
+struct Gelu {
+  Value x, v;
+  Attribute scale;  // null: 1
+};
+
+std::optional<Gelu> as_gelu(arith::MulFOp op) {
+  for (auto [half, rest] : {std::pair{op.getLhs(), op.getRhs()}, std::pair{op.getRhs(), op.getLhs()}}) {
+    Gelu found;
+    found.x = beside<arith::MulFOp>(half, 0.5);
+    const Value turned = beside<arith::AddFOp>(rest, 1);
+    auto tanh = turned ? turned.getDefiningOp<math::TanhOp>() : math::TanhOp();
+    if (!found.x || !tanh || !tanh->hasOneUse()) continue;
+    found.v = tanh.getOperand();
+    auto scaled = found.v.getDefiningOp<arith::MulFOp>();
+    for (unsigned k = 0; scaled && scaled->hasOneUse() && !found.scale && k < 2; ++k)
+      if (constant(scaled->getOperand(k))) {
+        found.scale = scaled->getOperand(k).getDefiningOp<arith::ConstantOp>().getValue();
+        found.v = scaled->getOperand(1 - k);
+      }
+    return found;
+  }
+  return std::nullopt;
+}
+
+// The product in x + y z that nothing else reads.
+arith::MulFOp product_in(arith::AddFOp op, unsigned operand) {
+  auto product = op->getOperand(operand).getDefiningOp<arith::MulFOp>();
+  return product && product->hasOneUse() ? product : arith::MulFOp();
+}
+
+}  // namespace
+
+bool rounds_all_results(fuse::KernelOp kernel) {
+  return llvm::all_of(kernel->getResultTypes(), [](Type tensor) {
+    Type type = cast<RankedTensorType>(tensor).getElementType();
+    return type.isBF16() || type.isF16();
+  });
+}
+
+void use_quick_math(ValuesText& values) {
+  auto name = [&](Operation& op, const std::string& text) {
+    const std::string called = values.names.numbered(word_of(&op));
+    values.lane.push_back("const float " + called + " = " + text + ";" + values.comment(&op));
+    values.call_in_lane(op.getResult(0), called);
+  };
+  for (Operation& op : *values.form.body) {
+    if (op.getNumResults() != 1 || !op.getResult(0).getType().isF32() || !values.is_lane(op.getResult(0))) continue;
+    if (auto product = dyn_cast<arith::MulFOp>(op)) {
+      std::optional<Gelu> gelu = as_gelu(product);
+      if (!gelu) continue;
+      const std::string v = values.name_of(gelu->v), x = values.name_of(gelu->x);
+      name(op, fmt::format("{} * half_one_plus_tanh({}, {})", x, gelu->scale ? literal_text(gelu->scale) : "1.f", v));
+    } else if (auto sum = dyn_cast<arith::AddFOp>(op)) {
+      for (unsigned k : {1U, 0U})
+        if (arith::MulFOp term = product_in(sum, k)) {
+          const std::string y = values.name_of(term.getLhs()), z = values.name_of(term.getRhs());
+          name(op, fmt::format("::fmaf({}, {}, {})", y, z, values.name_of(sum->getOperand(1 - k))));
+          break;
+        }
+    }
+  }
+}
+
+}  // namespace tessera::cuda
