@@ -66,8 +66,8 @@ Lines finish_lines(const Contraction& c, const TileSchedule& s, ValuesText& valu
   Lines lines{fmt::format("const {} m = m_first + row;", addresses.offset_type()),
               fmt::format("const {} n = n_first + column;", addresses.offset_type())};
   // What the copy engine stores it clips.
-  const std::vector<size_t> columns = inputs_of_columns(s, values);
-  const bool touches_memory = values.form.in.size() > 1 + columns.size() || sent.size() < values.form.out.size();
+  const std::vector<size_t> of_columns = inputs_of_columns(s, values);
+  const bool touches_memory = values.form.in.size() > 1 + of_columns.size() || sent.size() < values.form.out.size();
   std::string beyond;
   if (touches_memory && s.tiles_m * s.tile_m() * (s.pair == TileSchedule::Pair::along_m ? 2 : 1) > m)
     beyond = fmt::format("m >= {}", m);
@@ -95,7 +95,7 @@ Lines finish_lines(const Contraction& c, const TileSchedule& s, ValuesText& valu
   if (values.ends_early()) lines.push_back(fmt::format("const int left = {} - static_cast<int>(n);", n));
   const auto sum = values.form.body->getArgument(values.form.body->getNumArguments() - 1);
   values.call_in_lane(sum, "sum[i]");
-  for (size_t k : columns) {
+  for (size_t k : of_columns) {
     const mlir::BlockArgument argument = values.form.body->getArgument(static_cast<unsigned>(k));
     const std::string here = values.names.identifier(values.words.inputs[k] + "_at");
     values.chunk.push_back(
