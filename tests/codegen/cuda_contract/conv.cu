@@ -36,10 +36,10 @@ fill_a902809b(float* __restrict__ contract_value, const i64 vectors) {
 
 namespace tessera {
 
-extern "C" __constant__ Launch pad_c0c33fb3_launch = {256, 1, 0, {}};
+extern "C" __constant__ Launch pad_9d7d7801_launch = {256, 1, 0, {}};
 
 extern "C" __global__ void __launch_bounds__(256)
-pad_c0c33fb3(const float* __restrict__ x, float* __restrict__ value) {
+pad_9d7d7801(const float* __restrict__ x, float* __restrict__ value) {
   const int t = static_cast<int>(blockIdx.x) * 256 + static_cast<int>(threadIdx.x);
   const int d2 = t % 28;
   const int d1 = t / 28 % 28;
@@ -62,19 +62,19 @@ pad_c0c33fb3(const float* __restrict__ x, float* __restrict__ value) {
 
 namespace tessera {
 
-struct contract_add_max_19f345e9_shared {
+struct contract_add_max_f5d2a10b_shared {
   Panel<float, 128, 16, Lie::along_k> a[4];
   Panel<float, 128, 16, Lie::along_rows> b[4];
 };
-using contract_add_max_19f345e9_sums = SumTile<float, 128, 128>;
+using contract_add_max_f5d2a10b_sums = SumTile<float, 128, 128>;
 
-extern "C" __constant__ Launch contract_add_max_19f345e9_launch = {256, 1, shared_bytes<contract_add_max_19f345e9_shared, contract_add_max_19f345e9_sums>, {}};
+extern "C" __constant__ Launch contract_add_max_f5d2a10b_launch = {256, 1, shared_bytes<contract_add_max_f5d2a10b_shared, contract_add_max_f5d2a10b_sums>, {}};
 
 extern "C" __global__ void __launch_bounds__(256, 1)
-contract_add_max_19f345e9(const float* __restrict__ weight, const float* __restrict__ value, const float* __restrict__ bias,
+contract_add_max_f5d2a10b(const float* __restrict__ weight, const float* __restrict__ value, const float* __restrict__ bias,
     float* __restrict__ max_value) {
-  auto& shared = shared_memory<contract_add_max_19f345e9_shared>();
-  auto& sums = shared_memory<contract_add_max_19f345e9_sums>();  // where the operands were
+  auto& shared = shared_memory<contract_add_max_f5d2a10b_shared>();
+  auto& sums = shared_memory<contract_add_max_f5d2a10b_sums>();  // where the operands were
   const Place tile = Raster{1, 392, 8}.at(static_cast<int>(blockIdx.x));
   const int m_first = tile.row * 128, n_first = tile.column * 128;
   const int k_first = 0, k_end = 576;

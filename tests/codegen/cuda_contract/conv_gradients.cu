@@ -36,10 +36,10 @@ fill_a902809b(float* __restrict__ contract_value, const i64 vectors) {
 
 namespace tessera {
 
-extern "C" __constant__ Launch pad_501544f3_launch = {256, 1, 0, {}};
+extern "C" __constant__ Launch pad_9d7d7801_launch = {256, 1, 0, {}};
 
 extern "C" __global__ void __launch_bounds__(256)
-pad_501544f3(const float* __restrict__ dy, float* __restrict__ value) {
+pad_9d7d7801(const float* __restrict__ dy, float* __restrict__ value) {
   const int t = static_cast<int>(blockIdx.x) * 256 + static_cast<int>(threadIdx.x);
   const int d2 = t % 28;
   const int d1 = t / 28 % 28;
@@ -61,18 +61,18 @@ pad_501544f3(const float* __restrict__ dy, float* __restrict__ value) {
 
 namespace tessera {
 
-struct contract_141ee790_shared {
+struct contract_4e3ad2c8_shared {
   Panel<float, 64, 16, Lie::along_k> a[4];
   Panel<float, 64, 16, Lie::along_rows> b[4];
 };
-using contract_141ee790_sums = SumTile<float, 64, 64>;
+using contract_4e3ad2c8_sums = SumTile<float, 64, 64>;
 
-extern "C" __constant__ Launch contract_141ee790_launch = {128, 1, shared_bytes<contract_141ee790_shared, contract_141ee790_sums>, {}};
+extern "C" __constant__ Launch contract_4e3ad2c8_launch = {128, 1, shared_bytes<contract_4e3ad2c8_shared, contract_4e3ad2c8_sums>, {}};
 
 extern "C" __global__ void __launch_bounds__(128, 2)
-contract_141ee790(const float* __restrict__ weight, const float* __restrict__ value, float* __restrict__ contract_value) {
-  auto& shared = shared_memory<contract_141ee790_shared>();
-  auto& sums = shared_memory<contract_141ee790_sums>();  // where the operands were
+contract_4e3ad2c8(const float* __restrict__ weight, const float* __restrict__ value, float* __restrict__ contract_value) {
+  auto& shared = shared_memory<contract_4e3ad2c8_shared>();
+  auto& sums = shared_memory<contract_4e3ad2c8_sums>();  // where the operands were
   const Place tile = Raster{1, 784, 8}.at(static_cast<int>(blockIdx.x));
   const int m_first = tile.row * 64, n_first = tile.column * 64;
   const int k_first = 0, k_end = 1152;
@@ -111,31 +111,6 @@ contract_141ee790(const float* __restrict__ weight, const float* __restrict__ va
 
 }  // namespace tessera
 
-// kernel pad
-//
-//   reads      x 64x64x28x28xf32
-//   writes     value 64x64x30x30xf32
-//   moves      27.6 MB, 0.0 MFLOP
-//   schedule   1 elements a thread, 256 threads a block, 12544 blocks
-//   from       programs.cpp:25  contract
-#include "rows.cuh"
-
-namespace tessera {
-
-extern "C" __constant__ Launch pad_c0c33fb3_launch = {256, 1, 0, {}};
-
-extern "C" __global__ void __launch_bounds__(256)
-pad_c0c33fb3(const float* __restrict__ x, float* __restrict__ value) {
-  const int t = static_cast<int>(blockIdx.x) * 256 + static_cast<int>(threadIdx.x);
-  const int d2 = t % 28;
-  const int d1 = t / 28 % 28;
-  const int d0 = t / 28 / 28;
-  const float x_at = x[d0 * 784 + d1 * 28 + d2];
-  value[31 + d0 * 900 + d1 * 30 + d2] = x_at;
-}
-
-}  // namespace tessera
-
 // kernel contract
 //
 //   reads      value 64x64x30x30xf32, dy 64x128x28x28xf32
@@ -147,18 +122,18 @@ pad_c0c33fb3(const float* __restrict__ x, float* __restrict__ value) {
 
 namespace tessera {
 
-struct contract_bf7f0ea3_shared {
+struct contract_63a34946_shared {
   Panel<float, 128, 16, Lie::along_k> a[4];
   Panel<float, 128, 16, Lie::along_k> b[4];
 };
-using contract_bf7f0ea3_sums = SumTile<float, 128, 128>;
+using contract_63a34946_sums = SumTile<float, 128, 128>;
 
-extern "C" __constant__ Launch contract_bf7f0ea3_launch = {256, 1, shared_bytes<contract_bf7f0ea3_shared, contract_bf7f0ea3_sums>, {}};
+extern "C" __constant__ Launch contract_63a34946_launch = {256, 1, shared_bytes<contract_63a34946_shared, contract_63a34946_sums>, {}};
 
 extern "C" __global__ void __launch_bounds__(256, 1)
-contract_bf7f0ea3(const float* __restrict__ dy, const float* __restrict__ value, float* __restrict__ parts) {
-  auto& shared = shared_memory<contract_bf7f0ea3_shared>();
-  auto& sums = shared_memory<contract_bf7f0ea3_sums>();  // where the operands were
+contract_63a34946(const float* __restrict__ dy, const float* __restrict__ value, float* __restrict__ parts) {
+  auto& shared = shared_memory<contract_63a34946_shared>();
+  auto& sums = shared_memory<contract_63a34946_sums>();  // where the operands were
   const Place tile = Raster{1, 5, 8}.at(static_cast<int>(blockIdx.x) % 5);
   const int m_first = tile.row * 128, n_first = tile.column * 128;
   const int part = static_cast<int>(blockIdx.x) / 5;
@@ -205,10 +180,10 @@ contract_bf7f0ea3(const float* __restrict__ dy, const float* __restrict__ value,
 
 namespace tessera {
 
-extern "C" __constant__ Launch contract_0c77e138_launch = {256, 1, 0, {}};
+extern "C" __constant__ Launch contract_33b3a740_launch = {256, 1, 0, {}};
 
 extern "C" __global__ void __launch_bounds__(256)
-contract_0c77e138(const float* __restrict__ part, float* __restrict__ contract_value) {
+contract_33b3a740(const float* __restrict__ part, float* __restrict__ contract_value) {
   const int t = static_cast<int>(blockIdx.x) * 256 + static_cast<int>(threadIdx.x);
   const int d3 = t % 3;
   const int d2 = t / 3 % 3;

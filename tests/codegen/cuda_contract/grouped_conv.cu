@@ -36,10 +36,10 @@ fill_a902809b(float* __restrict__ contract_value, const i64 vectors) {
 
 namespace tessera {
 
-extern "C" __constant__ Launch pad_11758714_launch = {256, 1, 0, {}};
+extern "C" __constant__ Launch pad_f3bd44b1_launch = {256, 1, 0, {}};
 
 extern "C" __global__ void __launch_bounds__(256)
-pad_11758714(const float* __restrict__ x, float* __restrict__ value) {
+pad_f3bd44b1(const float* __restrict__ x, float* __restrict__ value) {
   const int t = static_cast<int>(blockIdx.x) * 256 + static_cast<int>(threadIdx.x);
   const int d1 = t % 256;
   const int d0 = t / 256;
@@ -60,18 +60,18 @@ pad_11758714(const float* __restrict__ x, float* __restrict__ value) {
 
 namespace tessera {
 
-struct contract_f67227bc_shared {
+struct contract_1143d2ff_shared {
   Panel<float, 16, 16, Lie::along_k> a[4];
   Panel<float, 64, 16, Lie::along_k> b[4];
 };
-using contract_f67227bc_sums = SumTile<float, 16, 64>;
+using contract_1143d2ff_sums = SumTile<float, 16, 64>;
 
-extern "C" __constant__ Launch contract_f67227bc_launch = {128, 1, shared_bytes<contract_f67227bc_shared, contract_f67227bc_sums>, {}};
+extern "C" __constant__ Launch contract_1143d2ff_launch = {128, 1, shared_bytes<contract_1143d2ff_shared, contract_1143d2ff_sums>, {}};
 
 extern "C" __global__ void __launch_bounds__(128, 3)
-contract_f67227bc(const float* __restrict__ weight, const float* __restrict__ value, float* __restrict__ contract_value) {
-  auto& shared = shared_memory<contract_f67227bc_shared>();
-  auto& sums = shared_memory<contract_f67227bc_sums>();  // where the operands were
+contract_1143d2ff(const float* __restrict__ weight, const float* __restrict__ value, float* __restrict__ contract_value) {
+  auto& shared = shared_memory<contract_1143d2ff_shared>();
+  auto& sums = shared_memory<contract_1143d2ff_sums>();  // where the operands were
   const Place tile = Raster{1, 64, 8}.at(static_cast<int>(blockIdx.x) % 64);
   const int m_first = tile.row * 16, n_first = tile.column * 64;
   const int batch = static_cast<int>(blockIdx.x) / 64;

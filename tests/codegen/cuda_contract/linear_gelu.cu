@@ -9,19 +9,19 @@
 
 namespace tessera {
 
-struct contract_add_mul_tanh_7cf567f0_shared {
+struct contract_add_mul_tanh_3a1d35c2_shared {
   Panel<float, 128, 16, Lie::along_k> a[4];
   Panel<float, 128, 16, Lie::along_k> b[4];
 };
-using contract_add_mul_tanh_7cf567f0_sums = SumTile<float, 128, 128>;
+using contract_add_mul_tanh_3a1d35c2_sums = SumTile<float, 128, 128>;
 
-extern "C" __constant__ Launch contract_add_mul_tanh_7cf567f0_launch = {256, 1, shared_bytes<contract_add_mul_tanh_7cf567f0_shared, contract_add_mul_tanh_7cf567f0_sums>, {}};
+extern "C" __constant__ Launch contract_add_mul_tanh_3a1d35c2_launch = {256, 1, shared_bytes<contract_add_mul_tanh_3a1d35c2_shared, contract_add_mul_tanh_3a1d35c2_sums>, {}};
 
 extern "C" __global__ void __launch_bounds__(256, 1)
-contract_add_mul_tanh_7cf567f0(const float* __restrict__ x, const float* __restrict__ weight, const float* __restrict__ bias,
+contract_add_mul_tanh_3a1d35c2(const float* __restrict__ x, const float* __restrict__ weight, const float* __restrict__ bias,
     float* __restrict__ mul_value) {
-  auto& shared = shared_memory<contract_add_mul_tanh_7cf567f0_shared>();
-  auto& sums = shared_memory<contract_add_mul_tanh_7cf567f0_sums>();  // where the operands were
+  auto& shared = shared_memory<contract_add_mul_tanh_3a1d35c2_shared>();
+  auto& sums = shared_memory<contract_add_mul_tanh_3a1d35c2_sums>();  // where the operands were
   const Place tile = Raster{32, 24, 8}.at(static_cast<int>(blockIdx.x));
   const int m_first = tile.row * 128, n_first = tile.column * 128;
   const int k_first = 0, k_end = 768;

@@ -9,18 +9,18 @@
 
 namespace tessera {
 
-struct contract_b6d916ec_shared {
+struct contract_6f5f5643_shared {
   Panel<float, 128, 16, Lie::along_rows> a[4];
   Panel<float, 128, 16, Lie::along_rows> b[4];
 };
-using contract_b6d916ec_sums = SumTile<float, 128, 128>;
+using contract_6f5f5643_sums = SumTile<float, 128, 128>;
 
-extern "C" __constant__ Launch contract_b6d916ec_launch = {256, 1, shared_bytes<contract_b6d916ec_shared, contract_b6d916ec_sums>, {}};
+extern "C" __constant__ Launch contract_6f5f5643_launch = {256, 1, shared_bytes<contract_6f5f5643_shared, contract_6f5f5643_sums>, {}};
 
 extern "C" __global__ void __launch_bounds__(256, 1)
-contract_b6d916ec(const float* __restrict__ x, const float* __restrict__ y, float* __restrict__ contract_value) {
-  auto& shared = shared_memory<contract_b6d916ec_shared>();
-  auto& sums = shared_memory<contract_b6d916ec_sums>();  // where the operands were
+contract_6f5f5643(const float* __restrict__ x, const float* __restrict__ y, float* __restrict__ contract_value) {
+  auto& shared = shared_memory<contract_6f5f5643_shared>();
+  auto& sums = shared_memory<contract_6f5f5643_sums>();  // where the operands were
   const Place tile = Raster{16, 32, 8}.at(static_cast<int>(blockIdx.x));
   const int m_first = tile.row * 128, n_first = tile.column * 128;
   const int k_first = 0, k_end = 1;

@@ -9,18 +9,18 @@
 
 namespace tessera {
 
-struct contract_mul_10569557_shared {
+struct contract_mul_68b5bd1c_shared {
   Panel<float, 128, 16, Lie::along_k> a[4];
   Panel<float, 128, 16, Lie::along_k> b[4];
 };
-using contract_mul_10569557_sums = SumTile<float, 128, 128>;
+using contract_mul_68b5bd1c_sums = SumTile<float, 128, 128>;
 
-extern "C" __constant__ Launch contract_mul_10569557_launch = {256, 1, shared_bytes<contract_mul_10569557_shared, contract_mul_10569557_sums>, {}};
+extern "C" __constant__ Launch contract_mul_68b5bd1c_launch = {256, 1, shared_bytes<contract_mul_68b5bd1c_shared, contract_mul_68b5bd1c_sums>, {}};
 
 extern "C" __global__ void __launch_bounds__(256, 1)
-contract_mul_10569557(const float* __restrict__ q, const float* __restrict__ k_2, float* __restrict__ mul_value) {
-  auto& shared = shared_memory<contract_mul_10569557_shared>();
-  auto& sums = shared_memory<contract_mul_10569557_sums>();  // where the operands were
+contract_mul_68b5bd1c(const float* __restrict__ q, const float* __restrict__ k_2, float* __restrict__ mul_value) {
+  auto& shared = shared_memory<contract_mul_68b5bd1c_shared>();
+  auto& sums = shared_memory<contract_mul_68b5bd1c_sums>();  // where the operands were
   const Place tile = Raster{8, 8, 8}.at(static_cast<int>(blockIdx.x) % 64);
   const int m_first = tile.row * 128, n_first = tile.column * 128;
   const int batch = static_cast<int>(blockIdx.x) / 64;

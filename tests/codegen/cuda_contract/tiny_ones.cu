@@ -9,18 +9,18 @@
 
 namespace tessera {
 
-struct contract_10328042_shared {
+struct contract_57df63d5_shared {
   Panel<float, 32, 16, Lie::along_k> a[4];
   Panel<float, 32, 16, Lie::along_rows> b[4];
 };
-using contract_10328042_sums = SumTile<float, 32, 32>;
+using contract_57df63d5_sums = SumTile<float, 32, 32>;
 
-extern "C" __constant__ Launch contract_10328042_launch = {128, 1, shared_bytes<contract_10328042_shared, contract_10328042_sums>, {}};
+extern "C" __constant__ Launch contract_57df63d5_launch = {128, 1, shared_bytes<contract_57df63d5_shared, contract_57df63d5_sums>, {}};
 
 extern "C" __global__ void __launch_bounds__(128, 3)
-contract_10328042(const float* __restrict__ x, const float* __restrict__ y, float* __restrict__ contract_value) {
-  auto& shared = shared_memory<contract_10328042_shared>();
-  auto& sums = shared_memory<contract_10328042_sums>();  // where the operands were
+contract_57df63d5(const float* __restrict__ x, const float* __restrict__ y, float* __restrict__ contract_value) {
+  auto& shared = shared_memory<contract_57df63d5_shared>();
+  auto& sums = shared_memory<contract_57df63d5_sums>();  // where the operands were
   const Place tile = Raster{1, 1, 8}.at(static_cast<int>(blockIdx.x) % 1);
   const int m_first = tile.row * 32, n_first = tile.column * 32;
   const int batch = static_cast<int>(blockIdx.x);

@@ -9,18 +9,18 @@
 
 namespace tessera {
 
-struct contract_fe2892d6_shared {
+struct contract_e0b5db94_shared {
   Panel<float, 16, 16, Lie::along_k> a[4];
   Panel<float, 64, 16, Lie::along_rows> b[4];
 };
-using contract_fe2892d6_sums = SumTile<float, 16, 64>;
+using contract_e0b5db94_sums = SumTile<float, 16, 64>;
 
-extern "C" __constant__ Launch contract_fe2892d6_launch = {128, 1, shared_bytes<contract_fe2892d6_shared, contract_fe2892d6_sums>, {}};
+extern "C" __constant__ Launch contract_e0b5db94_launch = {128, 1, shared_bytes<contract_e0b5db94_shared, contract_e0b5db94_sums>, {}};
 
 extern "C" __global__ void __launch_bounds__(128, 4)
-contract_fe2892d6(const float* __restrict__ x, const float* __restrict__ weight, float* __restrict__ contract_value) {
-  auto& shared = shared_memory<contract_fe2892d6_shared>();
-  auto& sums = shared_memory<contract_fe2892d6_sums>();  // where the operands were
+contract_e0b5db94(const float* __restrict__ x, const float* __restrict__ weight, float* __restrict__ contract_value) {
+  auto& shared = shared_memory<contract_e0b5db94_shared>();
+  auto& sums = shared_memory<contract_e0b5db94_sums>();  // where the operands were
   const Place tile = Raster{1, 786, 8}.at(static_cast<int>(blockIdx.x));
   const int m_first = tile.row * 16, n_first = tile.column * 64;
   const int k_first = 0, k_end = 768;

@@ -10,18 +10,18 @@
 
 namespace tessera {
 
-struct contract_mul_add_sub_51b3b94c_shared {
+struct contract_mul_add_sub_aa67b4cd_shared {
   Panel<float, 128, 16, Lie::along_rows> a[4];
   Panel<float, 128, 16, Lie::along_rows> b[4];
 };
-using contract_mul_add_sub_51b3b94c_sums = SumTile<float, 128, 128>;
+using contract_mul_add_sub_aa67b4cd_sums = SumTile<float, 128, 128>;
 
-extern "C" __constant__ Launch contract_mul_add_sub_51b3b94c_launch = {256, 1, shared_bytes<contract_mul_add_sub_51b3b94c_shared, contract_mul_add_sub_51b3b94c_sums>, {}};
+extern "C" __constant__ Launch contract_mul_add_sub_aa67b4cd_launch = {256, 1, shared_bytes<contract_mul_add_sub_aa67b4cd_shared, contract_mul_add_sub_aa67b4cd_sums>, {}};
 
 extern "C" __global__ void __launch_bounds__(256, 1)
-contract_mul_add_sub_51b3b94c(const float* __restrict__ dy, const float* __restrict__ x, float* __restrict__ parts) {
-  auto& shared = shared_memory<contract_mul_add_sub_51b3b94c_shared>();
-  auto& sums = shared_memory<contract_mul_add_sub_51b3b94c_sums>();  // where the operands were
+contract_mul_add_sub_aa67b4cd(const float* __restrict__ dy, const float* __restrict__ x, float* __restrict__ parts) {
+  auto& shared = shared_memory<contract_mul_add_sub_aa67b4cd_shared>();
+  auto& sums = shared_memory<contract_mul_add_sub_aa67b4cd_sums>();  // where the operands were
   const Place tile = Raster{6, 6, 8}.at(static_cast<int>(blockIdx.x) % 36);
   const int m_first = tile.row * 128, n_first = tile.column * 128;
   const int part = static_cast<int>(blockIdx.x) / 36;
@@ -70,10 +70,10 @@ contract_mul_add_sub_51b3b94c(const float* __restrict__ dy, const float* __restr
 
 namespace tessera {
 
-extern "C" __constant__ Launch contract_mul_add_sub_c50af048_launch = {256, 1, 0, {}};
+extern "C" __constant__ Launch contract_mul_add_sub_58d6c2f5_launch = {256, 1, 0, {}};
 
 extern "C" __global__ void __launch_bounds__(256)
-contract_mul_add_sub_c50af048(const float* __restrict__ moment, const float* __restrict__ weight, const float* __restrict__ part,
+contract_mul_add_sub_58d6c2f5(const float* __restrict__ moment, const float* __restrict__ weight, const float* __restrict__ part,
     float* __restrict__ add_value, float* __restrict__ sub_value) {
   const int t = static_cast<int>(blockIdx.x) * 256 + static_cast<int>(threadIdx.x);
   const int d1 = t % 192 * 4;

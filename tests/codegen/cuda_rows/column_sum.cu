@@ -10,10 +10,10 @@
 
 namespace tessera {
 
-extern "C" __constant__ Launch cast_reduce_ba054230_launch = {256, 1, 0, {}};
+extern "C" __constant__ Launch cast_reduce_7e8e7f40_launch = {256, 1, 0, {}};
 
 extern "C" __global__ void __launch_bounds__(256)
-cast_reduce_ba054230(const bf16* __restrict__ dy, float* __restrict__ reduce_value, float* __restrict__ sum_of_rows_1_part,
+cast_reduce_7e8e7f40(const bf16* __restrict__ dy, float* __restrict__ reduce_value, float* __restrict__ sum_of_rows_1_part,
     u32* __restrict__ arrived) {
   __shared__ Vector<float, 8> sum_of_rows_1_slots[8][32];
   const int split = static_cast<int>(blockIdx.x) % 16;

@@ -8,10 +8,10 @@
 
 namespace tessera {
 
-extern "C" __constant__ Launch iota_461e3f74_launch = {256, 1, 0, {}};
+extern "C" __constant__ Launch iota_cfe8fcf5_launch = {256, 1, 0, {}};
 
 extern "C" __global__ void __launch_bounds__(256)
-iota_461e3f74(i64* __restrict__ iota_value) {
+iota_cfe8fcf5(i64* __restrict__ iota_value) {
   const int t = static_cast<int>(blockIdx.x) * 256 + static_cast<int>(threadIdx.x);
   const int first = t * 2;
   Vector<i64, 2> iota_value_at;
@@ -38,10 +38,10 @@ iota_461e3f74(i64* __restrict__ iota_value) {
 
 namespace tessera {
 
-extern "C" __constant__ Launch cast_reduce_eq_select_etc_c2a6c31c_launch = {256, 1, 0, {}};
+extern "C" __constant__ Launch cast_reduce_eq_select_etc_6ce4aad2_launch = {256, 1, 0, {}};
 
 extern "C" __global__ void __launch_bounds__(256)
-cast_reduce_eq_select_etc_c2a6c31c(const bf16* __restrict__ logits, const i64* __restrict__ targets, const i64* __restrict__ iota_value,
+cast_reduce_eq_select_etc_6ce4aad2(const bf16* __restrict__ logits, const i64* __restrict__ targets, const i64* __restrict__ iota_value,
     float* __restrict__ mul_value, float* __restrict__ sum_of_rows_1_part, u32* __restrict__ arrived,
     i64* errors) {
   __shared__ float highest_part_1_slots[8];

@@ -8,10 +8,10 @@
 
 namespace tessera {
 
-extern "C" __constant__ Launch iota_461e3f74_launch = {256, 1, 0, {}};
+extern "C" __constant__ Launch iota_cfe8fcf5_launch = {256, 1, 0, {}};
 
 extern "C" __global__ void __launch_bounds__(256)
-iota_461e3f74(i64* __restrict__ iota_value) {
+iota_cfe8fcf5(i64* __restrict__ iota_value) {
   const int t = static_cast<int>(blockIdx.x) * 256 + static_cast<int>(threadIdx.x);
   const int first = t * 2;
   Vector<i64, 2> iota_value_at;
@@ -37,10 +37,10 @@ iota_461e3f74(i64* __restrict__ iota_value) {
 
 namespace tessera {
 
-extern "C" __constant__ Launch gather_eq_select_cast_etc_e9131dd6_launch = {128, 1, 0, {}};
+extern "C" __constant__ Launch gather_eq_select_cast_etc_ccdac835_launch = {128, 1, 0, {}};
 
 extern "C" __global__ void __launch_bounds__(128)
-gather_eq_select_cast_etc_e9131dd6(const i64* __restrict__ targets, const i64* __restrict__ iota_value, const bf16* __restrict__ logits,
+gather_eq_select_cast_etc_ccdac835(const i64* __restrict__ targets, const i64* __restrict__ iota_value, const bf16* __restrict__ logits,
     bf16* __restrict__ cast_value, i64* errors) {
   __shared__ float highest_part_1_slots[4];
   __shared__ float sum_part_1_slots[4];

@@ -8,10 +8,10 @@
 
 namespace tessera {
 
-extern "C" __constant__ Launch iota_ad9bbad5_launch = {256, 1, 0, {}};
+extern "C" __constant__ Launch iota_fdff6846_launch = {256, 1, 0, {}};
 
 extern "C" __global__ void __launch_bounds__(256)
-iota_ad9bbad5(i64* __restrict__ iota_value) {
+iota_fdff6846(i64* __restrict__ iota_value) {
   const int t = static_cast<int>(blockIdx.x) * 256 + static_cast<int>(threadIdx.x);
   if (t >= 25152) return;
   const int first = t * 2;
@@ -40,16 +40,16 @@ iota_ad9bbad5(i64* __restrict__ iota_value) {
 
 namespace tessera {
 
-struct gather_eq_select_cast_etc_210d422f_rows {
+struct gather_eq_select_cast_etc_87c47cde_rows {
   alignas(16) bf16 logits_row[50304];
 };
 
-extern "C" __constant__ Launch gather_eq_select_cast_etc_210d422f_launch = {512, 1, sizeof(gather_eq_select_cast_etc_210d422f_rows), {}};
+extern "C" __constant__ Launch gather_eq_select_cast_etc_87c47cde_launch = {512, 1, sizeof(gather_eq_select_cast_etc_87c47cde_rows), {}};
 
 extern "C" __global__ void __launch_bounds__(512, 2)
-gather_eq_select_cast_etc_210d422f(const i64* __restrict__ targets, const i64* __restrict__ iota_value, const bf16* __restrict__ logits,
+gather_eq_select_cast_etc_87c47cde(const i64* __restrict__ targets, const i64* __restrict__ iota_value, const bf16* __restrict__ logits,
     bf16* __restrict__ cast_value, i64* errors) {
-  auto& held = shared_memory<gather_eq_select_cast_etc_210d422f_rows>();
+  auto& held = shared_memory<gather_eq_select_cast_etc_87c47cde_rows>();
   __shared__ float highest_part_1_slots[16];
   __shared__ float sum_part_1_slots[16];
   const int t = static_cast<int>(threadIdx.x);

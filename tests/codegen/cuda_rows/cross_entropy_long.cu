@@ -8,10 +8,10 @@
 
 namespace tessera {
 
-extern "C" __constant__ Launch iota_ad9bbad5_launch = {256, 1, 0, {}};
+extern "C" __constant__ Launch iota_fdff6846_launch = {256, 1, 0, {}};
 
 extern "C" __global__ void __launch_bounds__(256)
-iota_ad9bbad5(i64* __restrict__ iota_value) {
+iota_fdff6846(i64* __restrict__ iota_value) {
   const int t = static_cast<int>(blockIdx.x) * 256 + static_cast<int>(threadIdx.x);
   if (t >= 25152) return;
   const int first = t * 2;
@@ -39,10 +39,10 @@ iota_ad9bbad5(i64* __restrict__ iota_value) {
 
 namespace tessera {
 
-extern "C" __constant__ Launch cast_reduce_eq_select_etc_b0793d0e_launch = {256, 1, 0, {}};
+extern "C" __constant__ Launch cast_reduce_eq_select_etc_f9533f3f_launch = {256, 1, 0, {}};
 
 extern "C" __global__ void __launch_bounds__(256, 6)
-cast_reduce_eq_select_etc_b0793d0e(const bf16* __restrict__ logits, const i64* __restrict__ targets, const i64* __restrict__ iota_value,
+cast_reduce_eq_select_etc_f9533f3f(const bf16* __restrict__ logits, const i64* __restrict__ targets, const i64* __restrict__ iota_value,
     float* __restrict__ mul_value, float* __restrict__ sum_of_rows_1_part, u32* __restrict__ arrived,
     i64* errors) {
   __shared__ float highest_part_1_slots[8];

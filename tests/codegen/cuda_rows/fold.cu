@@ -9,10 +9,10 @@
 
 namespace tessera {
 
-extern "C" __constant__ Launch fold_8eb908a5_launch = {256, 1, 0, {}};
+extern "C" __constant__ Launch fold_aab3e9e7_launch = {256, 1, 0, {}};
 
 extern "C" __global__ void __launch_bounds__(256)
-fold_8eb908a5(const bf16* __restrict__ taps, const bf16* __restrict__ taps_2, bf16* __restrict__ value) {
+fold_aab3e9e7(const bf16* __restrict__ taps, const bf16* __restrict__ taps_2, bf16* __restrict__ value) {
   const int t = static_cast<int>(blockIdx.x) * 256 + static_cast<int>(threadIdx.x);
   const int d2 = t % 1 * 2;
   const int d1 = t / 1 % 2046;
@@ -44,10 +44,10 @@ fold_8eb908a5(const bf16* __restrict__ taps, const bf16* __restrict__ taps_2, bf
 
 namespace tessera {
 
-extern "C" __constant__ Launch fold_b3898469_launch = {256, 1, 0, {}};
+extern "C" __constant__ Launch fold_f42e6c72_launch = {256, 1, 0, {}};
 
 extern "C" __global__ void __launch_bounds__(256)
-fold_b3898469(const bf16* __restrict__ taps, bf16* __restrict__ value) {
+fold_f42e6c72(const bf16* __restrict__ taps, bf16* __restrict__ value) {
   const int t = static_cast<int>(blockIdx.x) * 256 + static_cast<int>(threadIdx.x);
   const int d1 = t % 1 * 2;
   const int d0 = t / 1;
@@ -73,10 +73,10 @@ fold_b3898469(const bf16* __restrict__ taps, bf16* __restrict__ value) {
 
 namespace tessera {
 
-extern "C" __constant__ Launch fold_d2818663_launch = {256, 1, 0, {}};
+extern "C" __constant__ Launch fold_504abe31_launch = {256, 1, 0, {}};
 
 extern "C" __global__ void __launch_bounds__(256)
-fold_d2818663(const bf16* __restrict__ taps, bf16* __restrict__ value) {
+fold_504abe31(const bf16* __restrict__ taps, bf16* __restrict__ value) {
   const int t = static_cast<int>(blockIdx.x) * 256 + static_cast<int>(threadIdx.x);
   const int d1 = t % 1 * 2;
   const int d0 = t / 1;

@@ -11,10 +11,10 @@
 
 namespace tessera {
 
-extern "C" __constant__ Launch cast_reduce_mul_sub_etc_fe163c24_launch = {256, 1, 0, {}};
+extern "C" __constant__ Launch cast_reduce_mul_sub_etc_9d7c6acf_launch = {256, 1, 0, {}};
 
 extern "C" __global__ void __launch_bounds__(256)
-cast_reduce_mul_sub_etc_fe163c24(const bf16* __restrict__ x, const bf16* __restrict__ weight, const bf16* __restrict__ bias,
+cast_reduce_mul_sub_etc_9d7c6acf(const bf16* __restrict__ x, const bf16* __restrict__ weight, const bf16* __restrict__ bias,
     bf16* __restrict__ cast_value) {
   __shared__ float sum_part_1_slots[8];
   __shared__ float sum_part_2_slots[8];

@@ -12,10 +12,10 @@
 
 namespace tessera {
 
-extern "C" __constant__ Launch cast_mul_reduce_sub_etc_0ad81819_launch = {256, 1, 0, {}};
+extern "C" __constant__ Launch cast_mul_reduce_sub_etc_4ab752fe_launch = {256, 1, 0, {}};
 
 extern "C" __global__ void __launch_bounds__(256)
-cast_mul_reduce_sub_etc_0ad81819(const bf16* __restrict__ dy, const bf16* __restrict__ weight, const bf16* __restrict__ x,
+cast_mul_reduce_sub_etc_4ab752fe(const bf16* __restrict__ dy, const bf16* __restrict__ weight, const bf16* __restrict__ x,
     bf16* __restrict__ cast_value, bf16* __restrict__ cast_value_2, bf16* __restrict__ cast_value_3,
     float* __restrict__ sum_of_rows_1_part, float* __restrict__ sum_of_rows_2_part) {
   alignas(16) __shared__ Vector<bf16, 8> dy_ahead[2][2][256];
@@ -161,10 +161,10 @@ cast_mul_reduce_sub_etc_0ad81819(const bf16* __restrict__ dy, const bf16* __rest
 
 namespace tessera {
 
-extern "C" __constant__ Launch cast_mul_reduce_sub_etc_parts_e1c9796c_x2_launch = {1024, 1, 0, {}};
+extern "C" __constant__ Launch cast_mul_reduce_sub_etc_parts_93e25548_x2_launch = {1024, 1, 0, {}};
 
 extern "C" __global__ void __launch_bounds__(1024)
-cast_mul_reduce_sub_etc_parts_e1c9796c_x2(const Each<const float*, 2> __grid_constant__ part_of,
+cast_mul_reduce_sub_etc_parts_93e25548_x2(const Each<const float*, 2> __grid_constant__ part_of,
     const Each<bf16*, 2> __grid_constant__ cast_value_of) {
   const int tensor = static_cast<int>(blockIdx.x) / 128;
   const int block = blockIdx.x % 128;

@@ -10,10 +10,10 @@
 
 namespace tessera {
 
-extern "C" __constant__ Launch cast_mul_reduce_add_etc_7cd51e3b_launch = {256, 1, 0, {}};
+extern "C" __constant__ Launch cast_mul_reduce_add_etc_da344fd2_launch = {256, 1, 0, {}};
 
 extern "C" __global__ void __launch_bounds__(256)
-cast_mul_reduce_add_etc_7cd51e3b(const bf16* __restrict__ x, const bf16* __restrict__ weight, bf16* __restrict__ cast_value) {
+cast_mul_reduce_add_etc_da344fd2(const bf16* __restrict__ x, const bf16* __restrict__ weight, bf16* __restrict__ cast_value) {
   __shared__ float sum_part_1_slots[8];
   const int t = static_cast<int>(threadIdx.x);
   const int row = static_cast<int>(blockIdx.x);

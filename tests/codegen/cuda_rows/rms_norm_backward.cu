@@ -11,10 +11,10 @@
 
 namespace tessera {
 
-extern "C" __constant__ Launch cast_mul_reduce_add_etc_8ae085e7_launch = {256, 1, 0, {}};
+extern "C" __constant__ Launch cast_mul_reduce_add_etc_b25f74e7_launch = {256, 1, 0, {}};
 
 extern "C" __global__ void __launch_bounds__(256)
-cast_mul_reduce_add_etc_8ae085e7(const bf16* __restrict__ dy, const bf16* __restrict__ weight, const bf16* __restrict__ x,
+cast_mul_reduce_add_etc_b25f74e7(const bf16* __restrict__ dy, const bf16* __restrict__ weight, const bf16* __restrict__ x,
     bf16* __restrict__ cast_value, bf16* __restrict__ cast_value_2, float* __restrict__ sum_of_rows_1_part) {
   alignas(16) __shared__ Vector<bf16, 8> dy_ahead[2][2][256];
   alignas(16) __shared__ Vector<bf16, 8> x_ahead[2][2][256];
@@ -123,10 +123,10 @@ cast_mul_reduce_add_etc_8ae085e7(const bf16* __restrict__ dy, const bf16* __rest
 
 namespace tessera {
 
-extern "C" __constant__ Launch cast_mul_reduce_add_etc_parts_b9dd8595_launch = {1024, 1, 0, {}};
+extern "C" __constant__ Launch cast_mul_reduce_add_etc_parts_a0a69bf4_launch = {1024, 1, 0, {}};
 
 extern "C" __global__ void __launch_bounds__(1024)
-cast_mul_reduce_add_etc_parts_b9dd8595(const float* __restrict__ part, bf16* __restrict__ cast_value) {
+cast_mul_reduce_add_etc_parts_a0a69bf4(const float* __restrict__ part, bf16* __restrict__ cast_value) {
   __shared__ float sum_part_1_slots[32][32];
   const int t = static_cast<int>(threadIdx.x) / 32;
   const int row = static_cast<int>(blockIdx.x) * 32 + static_cast<int>(threadIdx.x) % 32;

@@ -9,10 +9,10 @@
 
 namespace tessera {
 
-extern "C" __constant__ Launch cast_reduce_eq_select_etc_4b56294f_launch = {128, 1, 0, {}};
+extern "C" __constant__ Launch cast_reduce_eq_select_etc_f23cefc4_launch = {128, 1, 0, {}};
 
 extern "C" __global__ void __launch_bounds__(128)
-cast_reduce_eq_select_etc_4b56294f(const bf16* __restrict__ x, bf16* __restrict__ softmax_value) {
+cast_reduce_eq_select_etc_f23cefc4(const bf16* __restrict__ x, bf16* __restrict__ softmax_value) {
   __shared__ float highest_part_1_slots[4];
   __shared__ float sum_part_1_slots[4];
   const int t = static_cast<int>(threadIdx.x);

@@ -10,10 +10,10 @@
 
 namespace tessera {
 
-extern "C" __constant__ Launch cast_mul_reduce_sub_2a7288cd_launch = {256, 1, 0, {}};
+extern "C" __constant__ Launch cast_mul_reduce_sub_4d9c29b6_launch = {256, 1, 0, {}};
 
 extern "C" __global__ void __launch_bounds__(256)
-cast_mul_reduce_sub_2a7288cd(const bf16* __restrict__ y, const bf16* __restrict__ dy, bf16* __restrict__ cast_value) {
+cast_mul_reduce_sub_4d9c29b6(const bf16* __restrict__ y, const bf16* __restrict__ dy, bf16* __restrict__ cast_value) {
   __shared__ float sum_part_1_slots[8];
   const int t = static_cast<int>(threadIdx.x);
   const int row = static_cast<int>(blockIdx.x);

@@ -11,15 +11,15 @@
 
 namespace tessera {
 
-struct cast_reduce_eq_select_etc_ab2d7b01_rows {
+struct cast_reduce_eq_select_etc_afb8394b_rows {
   alignas(16) bf16 x_row[50304];
 };
 
-extern "C" __constant__ Launch cast_reduce_eq_select_etc_ab2d7b01_launch = {512, 1, sizeof(cast_reduce_eq_select_etc_ab2d7b01_rows), {}};
+extern "C" __constant__ Launch cast_reduce_eq_select_etc_afb8394b_launch = {512, 1, sizeof(cast_reduce_eq_select_etc_afb8394b_rows), {}};
 
 extern "C" __global__ void __launch_bounds__(512, 2)
-cast_reduce_eq_select_etc_ab2d7b01(const bf16* __restrict__ x, bf16* __restrict__ softmax_value) {
-  auto& held = shared_memory<cast_reduce_eq_select_etc_ab2d7b01_rows>();
+cast_reduce_eq_select_etc_afb8394b(const bf16* __restrict__ x, bf16* __restrict__ softmax_value) {
+  auto& held = shared_memory<cast_reduce_eq_select_etc_afb8394b_rows>();
   __shared__ float highest_part_1_slots[16];
   __shared__ float sum_part_1_slots[16];
   const int t = static_cast<int>(threadIdx.x);

@@ -10,10 +10,10 @@
 
 namespace tessera {
 
-extern "C" __constant__ Launch cast_reduce_29a11956_launch = {256, 1, 0, {}};
+extern "C" __constant__ Launch cast_reduce_1c944685_launch = {256, 1, 0, {}};
 
 extern "C" __global__ void __launch_bounds__(256)
-cast_reduce_29a11956(const bf16* __restrict__ x, float* __restrict__ reduce_value, float* __restrict__ sum_of_rows_1_part,
+cast_reduce_1c944685(const bf16* __restrict__ x, float* __restrict__ reduce_value, float* __restrict__ sum_of_rows_1_part,
     u32* __restrict__ arrived) {
   __shared__ float sum_1_slots[8];
   const int split = static_cast<int>(blockIdx.x) % 16;

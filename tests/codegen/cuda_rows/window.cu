@@ -9,10 +9,10 @@
 
 namespace tessera {
 
-extern "C" __constant__ Launch window_3a1c7e1e_launch = {256, 1, 0, {}};
+extern "C" __constant__ Launch window_5648783b_launch = {256, 1, 0, {}};
 
 extern "C" __global__ void __launch_bounds__(256)
-window_3a1c7e1e(const bf16* __restrict__ x, bf16* __restrict__ window_value) {
+window_5648783b(const bf16* __restrict__ x, bf16* __restrict__ window_value) {
   const int t = static_cast<int>(blockIdx.x) * 256 + static_cast<int>(threadIdx.x);
   const int d2 = t % 1 * 4;
   const int d1 = t / 1 % 2047;
