@@ -294,6 +294,7 @@ class Rows {
       visit.push_back(fmt::format("{}{}[column{}] = {};", s_.width > 1 ? "  " : "", name, s_.width > 1 ? " + i" : "",
                                   addresses_.element(base, access, true)));
     }
+    if (visit.empty()) return;
     walk(to, visit);
     to.push_back("end_group();");
     to.push_back("wait_for_groups<0>();");
