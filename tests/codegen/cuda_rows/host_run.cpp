@@ -69,7 +69,7 @@ class Block {
     facts.grid = grid;
     fibers_.resize(threads_ * cluster);
     for (Fiber& fiber : fibers_) start(fiber);
-    constexpr int longest = 1000000;  // nothing waits so long but for what never comes
+    constexpr int longest = 100000;  // nothing waits so long but for what never comes
     int rounds = 0;
     for (size_t left = fibers_.size(); left > 0;) {
       if (++rounds > longest) throw std::logic_error("a kernel waits for ever");
