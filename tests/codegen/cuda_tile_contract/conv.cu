@@ -4,29 +4,30 @@
 //   writes     add_value 2x9x11x136xbf16
 //   moves      258.9 kB, 35.0 MFLOP
 //   schedule   tile 64 x 64, two warpgroups in turns, steps of 64 of K, 8 stages; copy engine and wgmma; a along K; b along K; a through a window; pairs along M share b; 12 blocks
-//   from       cuda_tile_contract_test.cpp:76  contract
-//              cuda_tile_contract_test.cpp:78  add
+//   from       cuda_tile_contract_test.cpp:78  contract
+//              cuda_tile_contract_test.cpp:80  add
 #include "rows.cuh"
 #include "tile.cuh"
 
 namespace tessera {
 
-struct contract_add_ab29a440_shared {
+struct contract_add_82e671bc_shared {
   Tile<bf16, 64, 64> a[8];
   Tile<bf16, 64, 64> b[8];
   Tile<bf16, 64, 64> staged[2];
+  ColumnValues<bf16, 64> bias_columns[2];
   Channel<8, 2> ab;
 };
 
-extern "C" __constant__ Launch contract_add_ab29a440_launch = {384, 2, sizeof(contract_add_ab29a440_shared), {64, 32, 64}, 3, {
+extern "C" __constant__ Launch contract_add_82e671bc_launch = {384, 2, sizeof(contract_add_82e671bc_shared), {64, 32, 64}, 3, {
     {0, 4, 0, {72, 11, 9, 2}, {1, 72, 792, 7128}, {{-1, -1}, {-1, -1}, {1, 1}}},
     {1, 3, 0, {72, 136, 9}, {1, 648, 72}},
     {3, 2, 0, {136, 198}, {1, 136}}}};
 
 extern "C" __global__ void __cluster_dims__(2, 1, 1) __launch_bounds__(384, 1)
-contract_add_ab29a440(const TensorMap __grid_constant__ x, const TensorMap __grid_constant__ weight, const bf16* __restrict__ bias,
+contract_add_82e671bc(const TensorMap __grid_constant__ x, const TensorMap __grid_constant__ weight, const bf16* __restrict__ bias,
      const TensorMap __grid_constant__ add_value) {
-  contract_add_ab29a440_shared& shared = shared_memory<contract_add_ab29a440_shared>();
+  contract_add_82e671bc_shared& shared = shared_memory<contract_add_82e671bc_shared>();
   shared.ab.init(1);
   publish_barriers<2>();
   const int rank = cluster_rank();
@@ -58,6 +59,7 @@ contract_add_ab29a440(const TensorMap __grid_constant__ x, const TensorMap __gri
       const Place at = tiles.at(t);
       const int m_first = (at.row * 2 + rank) * 64;
       const int n_first = at.column * 64;
+      shared.bias_columns[consumer].bring(bias + n_first, 136 - n_first);
       Fragment<64> sums;
       turns.wait();
       for (int k = 0; k < 1152; k += 64) {
@@ -70,18 +72,17 @@ contract_add_ab29a440(const TensorMap __grid_constant__ x, const TensorMap __gri
       mma_wait<0>(sums);
       ab.release();
       ab.skip(18);
-      finish<1, 1, 1>(
+      Vector<bf16, 2> bias_pairs[4];
+      finish_with_columns<1, 1, 1>(
           &shared.staged[consumer],
-          [&](int row, int column, const Vector<float, 2>& sum, u32* packed) {
-            const int m = m_first + row;
-            const int n = n_first + column;
-            if (m >= 198 || n >= 136) return;
-            const Vector<bf16, 2> bias_at = load<2>(bias + n);
+          [&](int first) { shared.bias_columns[consumer].get(first, bias_pairs); },
+          [&](int row, int column, int pair, const Vector<float, 2>& sum, u32* packed) {
+            const Vector<bf16, 2> bias_at = bias_pairs[pair];
             Vector<float, 2> add_value_at;
 #pragma unroll
             for (int i = 0; i < 2; ++i) {
               const float wide_1 = widen(bias_at[i]);
-              const float add_1 = sum[i] + wide_1;  // cuda_tile_contract_test.cpp:78
+              const float add_1 = sum[i] + wide_1;  // cuda_tile_contract_test.cpp:80
               add_value_at[i] = add_1;
             }
             packed[0] = pack<bf16>(add_value_at);

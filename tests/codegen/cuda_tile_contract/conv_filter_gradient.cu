@@ -3,29 +3,29 @@
 //   reads      w 72x3x3x64xbf16, x 2x9x11x64xbf16, dy 2x9x11x72xbf16
 //   writes     sub_value 72x3x3x64xbf16
 //   moves      219.7 kB, 16.7 MFLOP
-//   schedule   tile 64 x 64, two warpgroups in turns, steps of 64 of K, 8 stages; copy engine and wgmma; a along rows; b along rows; b through a window; pairs along M share b; 18 blocks
-//   from       cuda_tile_contract_test.cpp:105  contract
-//              cuda_tile_contract_test.cpp:107  mul sub
+//   schedule   tile 64 x 64, two warpgroups in turns, steps of 64 of K, 8 stages; copy engine and wgmma; a along rows; b along rows; b through a window; pairs along M share b; sums through shared memory; 18 blocks
+//   from       cuda_tile_contract_test.cpp:107  contract
+//              cuda_tile_contract_test.cpp:109  mul sub
 #include "rows.cuh"
 #include "tile.cuh"
 
 namespace tessera {
 
-struct contract_mul_sub_e9c36623_shared {
+struct contract_mul_sub_911d99d3_shared {
   Tile<bf16, 64, 64> a[8];
   Tile<bf16, 64, 64> b[8];
   Tile<float, 72, 64> scratch[2];
   Channel<8, 2> ab;
 };
 
-extern "C" __constant__ Launch contract_mul_sub_e9c36623_launch = {384, 2, sizeof(contract_mul_sub_e9c36623_shared), {64, 32}, 2, {
+extern "C" __constant__ Launch contract_mul_sub_911d99d3_launch = {384, 2, sizeof(contract_mul_sub_911d99d3_shared), {64, 32}, 2, {
     {0, 2, 0, {72, 198}, {1, 72}},
     {1, 4, 0, {64, 11, 9, 2}, {1, 64, 704, 6336}, {{-1, -1}, {-1, -1}, {1, 1}}}}};
 
 extern "C" __global__ void __cluster_dims__(2, 1, 1) __launch_bounds__(384, 1)
-contract_mul_sub_e9c36623(const TensorMap __grid_constant__ dy, const TensorMap __grid_constant__ x, const bf16* __restrict__ w,
+contract_mul_sub_911d99d3(const TensorMap __grid_constant__ dy, const TensorMap __grid_constant__ x, const bf16* __restrict__ w,
      bf16* __restrict__ sub_value) {
-  contract_mul_sub_e9c36623_shared& shared = shared_memory<contract_mul_sub_e9c36623_shared>();
+  contract_mul_sub_911d99d3_shared& shared = shared_memory<contract_mul_sub_911d99d3_shared>();
   shared.ab.init(1);
   publish_barriers<2>();
   const int rank = cluster_rank();
@@ -80,7 +80,7 @@ contract_mul_sub_e9c36623(const TensorMap __grid_constant__ dy, const TensorMap 
 #pragma unroll
             for (int i = 0; i < 4; ++i) {
               const float wide_1 = widen(w_at[i]);
-              const float mul_1 = 0.1f * sum[i];  // cuda_tile_contract_test.cpp:107
+              const float mul_1 = 0.1f * sum[i];  // cuda_tile_contract_test.cpp:109
               const float sub_1 = wide_1 - mul_1;
               const bf16 rounded_1 = narrow<bf16>(sub_1);
               sub_value_at[i] = rounded_1;

@@ -10,22 +10,22 @@
 
 namespace tessera {
 
-struct contract_5dd563a0_shared {
+struct contract_561d731f_shared {
   Tile<bf16, 64, 64> a[8];
   Tile<bf16, 64, 64> b[8];
   Tile<bf16, 64, 64> staged[2];
   Channel<8, 2> ab;
 };
 
-extern "C" __constant__ Launch contract_5dd563a0_launch = {384, 2, sizeof(contract_5dd563a0_shared), {64, 32, 64}, 3, {
+extern "C" __constant__ Launch contract_561d731f_launch = {384, 2, sizeof(contract_561d731f_shared), {64, 32, 64}, 3, {
     {0, 2, 0, {136, 200}, {1, 136}},
     {1, 2, 0, {136, 264}, {1, 136}},
     {2, 2, 0, {264, 200}, {1, 264}}}};
 
 extern "C" __global__ void __cluster_dims__(2, 1, 1) __launch_bounds__(384, 1)
-contract_5dd563a0(const TensorMap __grid_constant__ x, const TensorMap __grid_constant__ weight,
+contract_561d731f(const TensorMap __grid_constant__ x, const TensorMap __grid_constant__ weight,
      const TensorMap __grid_constant__ contract_value) {
-  contract_5dd563a0_shared& shared = shared_memory<contract_5dd563a0_shared>();
+  contract_561d731f_shared& shared = shared_memory<contract_561d731f_shared>();
   shared.ab.init(1);
   publish_barriers<2>();
   const int rank = cluster_rank();

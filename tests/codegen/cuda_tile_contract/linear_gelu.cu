@@ -11,7 +11,7 @@
 
 namespace tessera {
 
-struct contract_add_mul_tanh_bc868451_shared {
+struct contract_add_mul_tanh_3f600add_shared {
   Tile<bf16, 64, 64> a[8];
   Tile<bf16, 64, 64> b[8];
   Tile<bf16, 64, 64> staged[4];
@@ -19,16 +19,16 @@ struct contract_add_mul_tanh_bc868451_shared {
   Channel<8, 2> ab;
 };
 
-extern "C" __constant__ Launch contract_add_mul_tanh_bc868451_launch = {384, 2, sizeof(contract_add_mul_tanh_bc868451_shared), {64, 32, 64, 64}, 4, {
+extern "C" __constant__ Launch contract_add_mul_tanh_3f600add_launch = {384, 2, sizeof(contract_add_mul_tanh_3f600add_shared), {64, 32, 64, 64}, 4, {
     {0, 2, 0, {72, 130}, {1, 72}},
     {1, 2, 0, {72, 200}, {1, 72}},
     {3, 2, 0, {200, 130}, {1, 200}},
     {4, 2, 0, {200, 130}, {1, 200}}}};
 
 extern "C" __global__ void __cluster_dims__(2, 1, 1) __launch_bounds__(384, 1)
-contract_add_mul_tanh_bc868451(const TensorMap __grid_constant__ x, const TensorMap __grid_constant__ weight, const bf16* __restrict__ bias,
+contract_add_mul_tanh_3f600add(const TensorMap __grid_constant__ x, const TensorMap __grid_constant__ weight, const bf16* __restrict__ bias,
      const TensorMap __grid_constant__ add_value, const TensorMap __grid_constant__ mul_value) {
-  contract_add_mul_tanh_bc868451_shared& shared = shared_memory<contract_add_mul_tanh_bc868451_shared>();
+  contract_add_mul_tanh_3f600add_shared& shared = shared_memory<contract_add_mul_tanh_3f600add_shared>();
   shared.ab.init(1);
   publish_barriers<2>();
   const int rank = cluster_rank();
