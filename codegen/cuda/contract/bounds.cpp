@@ -4,6 +4,7 @@
 
 #include "llvm/ADT/SetVector.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Utils/IndexingUtils.h"
 #include "mlir/IR/Builders.h"
 #include "mlir/IR/Matchers.h"
 
@@ -18,12 +19,6 @@ namespace {
 
 // Numbers of one operand: which, the origin, then extent, stride and first coordinate of each dim.
 constexpr const char* attribute = "tessera.bounds";
-
-std::vector<int64_t> row_major(llvm::ArrayRef<int64_t> shape) {
-  std::vector<int64_t> strides(shape.size(), 1);
-  for (size_t d = shape.size(); d-- > 1;) strides[d - 1] = strides[d] * shape[d];
-  return strides;
-}
 
 // What a value is but for widening it and rounding it back.
 mlir::Value before_widening(mlir::Value value) {
@@ -60,7 +55,8 @@ std::optional<Padding> read_padding(mlir::Value value) {
   if (!from.linear() || !to.linear()) return std::nullopt;
   Padding made{.source = kernel.getInputs()[0], .shape = {}, .pitch = {}, .origin = from.base, .dims = {}};
   made.shape = mlir::cast<mlir::RankedTensorType>(value.getType()).getShape().vec();
-  made.pitch = row_major(made.shape);
+  const auto pitch = mlir::computeSuffixProduct(made.shape);
+  made.pitch.assign(pitch.begin(), pitch.end());
   size_t found = 0;
   for (size_t t = 0; t < made.shape.size(); ++t) {
     BoundedDim& dim = made.dims.emplace_back();
@@ -157,7 +153,7 @@ std::optional<Bounds> bounds_of(fuse::KernelOp kernel, unsigned input) {
 
 Bounds bounds_of_shape(llvm::ArrayRef<int64_t> shape, int64_t base) {
   Bounds made;
-  const std::vector<int64_t> strides = row_major(shape);
+  const llvm::SmallVector<int64_t> strides = mlir::computeSuffixProduct(shape);
   for (size_t t = 0; t < shape.size(); ++t)
     if (shape[t] > 1) made.dims.push_back({shape[t], strides[t], base / strides[t] % shape[t]});
   return made;
