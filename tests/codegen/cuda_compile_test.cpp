@@ -49,6 +49,8 @@ TEST_P(CudaKernelText, CompilesToItsSchedule) {
   EXPECT_LT(cubin.milliseconds, 10000);
   const Cubin again = compile_kernel(std::string(GetParam()) + ".cu", read_text(path), "sm_90a");
   EXPECT_EQ(again.image, cubin.image) << "a cache of cubins needs equal bytes for equal text";
+  EXPECT_EQ(again.facts.entries.size(), 1u)
+      << "what ptxas says is heard each time, whatever NVRTC keeps: " << again.log;
 }
 INSTANTIATE_TEST_SUITE_P(Kernels, CudaKernelText, testing::Values("gemm_bf16", "attention_causal", "attention_full"));
 

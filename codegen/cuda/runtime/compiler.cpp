@@ -77,15 +77,13 @@ Cubin compile_kernel(const std::string& file_name, const std::string& text, cons
   };
   std::unique_ptr<ProgramHandle, Destroy> owner(program);
 
-  // setmaxnreg is ignored under -G and in relocatable code; lines cost nothing at run time.
+  // setmaxnreg is ignored under -G and in relocatable code; lines cost nothing at run time. NVRTC's own cache keeps cubins
+  // without what ptxas said of them, and so would hide a spill from whoever compiles a text for the second time.
   const std::string arch = "--gpu-architecture=" + architecture;
-  const char* options[] = {arch.c_str(),
-                           "--std=c++17",
-                           "--ptxas-options=-v",
-                           "--ptxas-options=--warn-on-spills",
-                           "--no-source-include",
-                           "--generate-line-info",
-                           kind == TextOf::tiles ? "--fmad=true" : "--fmad=false"};
+  const char* options[] = {arch.c_str(),           "--std=c++17",
+                           "--ptxas-options=-v",   "--ptxas-options=--warn-on-spills",
+                           "--no-source-include",  "--no-cache",
+                           "--generate-line-info", kind == TextOf::tiles ? "--fmad=true" : "--fmad=false"};
   auto start = std::chrono::steady_clock::now();
   int result = nvrtc().compile(program, static_cast<int>(std::size(options)), options);
 
