@@ -6,15 +6,21 @@
 
 namespace tessera {
 
-// Is this the last of `count` blocks that come here? Then it sees what the others have stored. The counter is 0 again, as the
-// next launch needs it.
+// Is this thread the last of `count` that come here? Then it sees what those before have stored, and they what others of their
+// blocks had stored at a barrier. The counter is 0 again, as the next launch needs it.
+template <int count> TESSERA_DEVICE bool is_last_thread(u32* arrived) {
+  __threadfence();
+  const bool is_last = atomicInc(arrived, count - 1) == count - 1;
+  __threadfence();
+  return is_last;
+}
+
+// The same of blocks.
 template <int count> TESSERA_DEVICE bool is_last_block(u32* arrived) {
   __shared__ bool is_last;
-  __threadfence();
   __syncthreads();
-  if (threadIdx.x == 0) is_last = atomicInc(arrived, count - 1) == count - 1;
+  if (threadIdx.x == 0) is_last = is_last_thread<count>(arrived);
   __syncthreads();
-  __threadfence();
   return is_last;
 }
 

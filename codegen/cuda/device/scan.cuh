@@ -111,9 +111,12 @@ TESSERA_DEVICE void scan_lanes(Ordered<reverse, const T> x, Ordered<reverse, T> 
 
 constexpr int part_warps = 8, rows_of_warp = 16;  // a warp's rows fill 64 registers
 constexpr int rows_of_part = part_warps * rows_of_warp;
+constexpr int parts_of_run = part_warps;
 
 // Blocks draw their numbers, so that the parts which one waits for have begun. `words` are 0 and will be again: the first
-// two count blocks, the others say which parts have left what they come to in `totals`.
+// two count blocks, the others say which parts have left what they come to in `totals`. The last part of a run leaves what all
+// parts up to it come to, so one waits for the parts before it in its run and for the end of the run before. Fences are for
+// one thread where they can be: all threads of a block wait for each other's stores otherwise, and half of the time goes there.
 template <class How, int width, int blocks, bool reverse, class T>
 TESSERA_DEVICE void scan_parts_of_lanes(const T* x, T* y, int outer, i64 extent, i64 inner, Computed<T>* totals,
                                         u32* words) {
@@ -122,7 +125,6 @@ TESSERA_DEVICE void scan_parts_of_lanes(const T* x, T* y, int outer, i64 extent,
   __shared__ int drawn;
   const int t = static_cast<int>(threadIdx.x), warp = t / 32;
   const int groups_of_row = static_cast<int>((inner + 32 * width - 1) / (32 * width)), groups = outer * groups_of_row;
-  constexpr int threads = 32 * part_warps;
   if (t == 0) drawn = static_cast<int>(atomicInc(words, blocks - 1));
   __syncthreads();
   const int part = drawn / groups, group = drawn % groups, parts = blocks / groups;
@@ -156,26 +158,33 @@ TESSERA_DEVICE void scan_parts_of_lanes(const T* x, T* y, int outer, i64 extent,
   C* const of_lanes = totals + of_outer * inner + lane_of_row;
   const i64 apart = outer * inner;
   volatile u32* const is_left = words + 2 + group * parts;
-  if (warp == 0) {
+  const int first = part < parts_of_run ? 0 : part / parts_of_run * parts_of_run - 1;
+  const bool ends_run = part % parts_of_run == parts_of_run - 1;
+  const auto leave = [&] {
+    if (warp > 0) return;
     if (is_there) store(of_lanes + part * apart, all);
-    __threadfence();
     __syncwarp();
-    if (lane() == 0) is_left[part] = 1;
+    if (t > 0) return;
+    __threadfence();
+    is_left[part] = 1;
+  };
+  if (!ends_run) leave();
+  if (first + t < part) {
+    while (is_left[first + t] == 0) {}
+    __threadfence();
   }
-  // What the parts before come to: each warp combines some of them.
-  for (int other = t; other < part; other += threads)
-    while (is_left[other] == 0) {}
-  __threadfence();
   __syncthreads();
+  // What the parts before come to: each warp takes one.
 #pragma unroll
   for (int k = 0; k < width; ++k) sum[k] = start_of<C>(How());
-  if (is_there) {
-#pragma unroll 4
-    for (int other = warp; other < part; other += part_warps) {
-      add_to<How>(sum, load_stored<width>(of_lanes + other * apart));
-    }
-  }
+  if (is_there && first + warp < part) add_to<How>(sum, load_stored<width>(of_lanes + (first + warp) * apart));
   sum = across_warps<How>(sum, slots);
+  if (ends_run) {
+#pragma unroll
+    for (int k = 0; k < width; ++k) all[k] = How::of(sum[k], all[k]);
+    leave();
+  }
+  const bool ends_launch = t == 0 && is_last_thread<blocks>(words + 1);  // all marks that blocks wait for have been read
 #pragma unroll
   for (int k = 0; k < width; ++k) sum[k] = How::of(sum[k], before[k]);
 #pragma unroll
@@ -184,8 +193,8 @@ TESSERA_DEVICE void scan_parts_of_lanes(const T* x, T* y, int outer, i64 extent,
     add_to<How>(sum, values_of(row[r]));
     store_computed<T, width>(to.at(begin + r), sum);
   }
-  if (!is_last_block<blocks>(words + 1)) return;
-  for (int k = t; k < blocks; k += threads) words[2 + k] = 0;
+  if (warp == 0 && __shfl_sync(0xffffffff, ends_launch, 0))
+    for (int k = lane(); k < blocks; k += 32) words[2 + k] = 0;
 }
 
 }  // namespace tessera
