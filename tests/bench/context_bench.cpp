@@ -4,8 +4,8 @@
 
 #include <benchmark/benchmark.h>
 
+#include "tests/bench/example_steps.h"
 #include "tests/bench/peak_memory.h"
-#include "tests/bench/train_steps.h"
 
 namespace tessera {
 namespace {

@@ -23,12 +23,12 @@
 #include <tessera/core/error.h>
 #include <tessera/core/random.h>
 
+#include "tests/bench/example_steps.h"
 #include "tests/bench/fma_peak.h"
 #include "tests/bench/peak_memory.h"
 #include "tests/bench/peer_process.h"
 #include "tests/bench/products.h"
 #include "tests/bench/threads.h"
-#include "tests/bench/train_steps.h"
 
 namespace tessera::bench {
 namespace {
@@ -146,6 +146,9 @@ int run(const std::vector<std::string>& words) {
     if (words[k] == "--turns" && k + 1 < words.size()) turns = std::atoi(words[++k].c_str());
     else wanted.push_back(words[k]);
   }
+  for (const std::string& word : wanted)
+    if (word != "products" && std::none_of(std::begin(steps), std::end(steps), [&](auto& c) { return word == c.name; }))
+      throw std::runtime_error("wants gpt, vit, unet, context, products or --turns N, not '" + word + "'");
   auto is_wanted = [&](const std::string& name) {
     return wanted.empty() || std::find(wanted.begin(), wanted.end(), name) != wanted.end();
   };

@@ -1,4 +1,4 @@
-// The steps of train_steps.h. Printed besides: the first call, which compiles; memory; and what the machine does at best in
+// The steps of example_steps.h. Printed besides: the first call, which compiles; memory; and what the machine does at best in
 // the same run. TESSERA_LOG=time shows the time of each kernel.
 
 #include <benchmark/benchmark.h>
@@ -10,10 +10,10 @@
 #include <tessera/core/program.h>
 
 #include "tests/bench/copy_rate.h"
+#include "tests/bench/example_steps.h"
 #include "tests/bench/fma_peak.h"
 #include "tests/bench/peak_memory.h"
 #include "tests/bench/threads.h"
-#include "tests/bench/train_steps.h"
 
 namespace tessera {
 namespace {

@@ -1,4 +1,4 @@
-#include "tests/bench/train_steps.h"
+#include "tests/bench/example_steps.h"
 
 #include <memory>
 #include <utility>
