@@ -26,6 +26,7 @@ constexpr std::string_view names[] = {
     "repair_skipped",
     "live_range_short",
     "stream_part_lost",
+    "partial_table_lost",
     "column_part_lost",
     "scatter_last_lost",
     "live_slot_reused",

@@ -21,6 +21,7 @@ enum class Fault {
   repair_skipped,          // codegen: sums of a cascade stay as they were when their maximum grows
   live_range_short,        // codegen: what masks leave of a row of blocks is a block too short
   stream_part_lost,        // codegen: the last part of a cascade's split stream is not merged
+  partial_table_lost,      // codegen: what the last task has summed in a table of a cascade is not added
   column_part_lost,        // codegen: only the first task's partial sums are counted
   scatter_last_lost,       // codegen: the last update of a scatter is dropped
   live_slot_reused,        // plan: a value's memory is given away one launch too early

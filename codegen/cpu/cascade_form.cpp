@@ -6,7 +6,7 @@
 #include "llvm/ADT/DenseMap.h"
 
 #include <tessera/core/error.h>
-#include <tessera/ir/fuse/Fuse.h>
+#include <tessera/ir/fuse/Scatter.h>
 #include <tessera/ir/fuse/body_dims.h>
 
 namespace tessera::codegen {
@@ -86,6 +86,7 @@ class Reader {
     for (mlir::Operation& op : *form_.body) {
       if (auto contract = mlir::dyn_cast<fuse::ContractOp>(op)) read_contraction(contract);
       if (auto reduce = mlir::dyn_cast<fuse::ReduceOp>(op)) read_reduction(reduce);
+      if (auto scatter = mlir::dyn_cast<fuse::ScatterAddOp>(op)) read_table(scatter);
     }
     for (int64_t d = form_.row_dim - form_.summed_dims; d < form_.row_dim; ++d)
       form_.summed *= form_.dims[static_cast<size_t>(d)];
@@ -134,6 +135,14 @@ class Reader {
     const int64_t result = reduce->use_begin()->getOperandNumber();  // (K9)
     form_.batch_sums.push_back({reduce, result});
     for (int64_t d : reduce.getOver()) form_.summed_dims = std::max(form_.summed_dims, form_.row_dim - d);
+  }
+
+  void read_table(fuse::ScatterAddOp scatter) {
+    const auto dim = static_cast<int64_t>(scatter.getDim());
+    mlir::OpOperand* use = &*scatter->use_begin();  // (K10)
+    while (use->getOwner() != form_.body->getTerminator()) use = &*use->getOwner()->use_begin();
+    form_.tables.push_back({scatter, dim, form_.dims[static_cast<size_t>(dim)], use->getOperandNumber()});
+    for (int64_t d : scatter.getOver()) form_.summed_dims = std::max(form_.summed_dims, form_.row_dim - d);
   }
 
   std::vector<mlir::Operation*> repairs_of(mlir::Operation* op) {
@@ -240,6 +249,12 @@ int64_t CascadeForm::accumulation_of(mlir::Operation* found) const {
 
 int64_t CascadeForm::batch_sum_of(mlir::Operation* found) const {
   return find_op(batch_sums, &CascadeBatchSum::reduce, found);
+}
+
+int64_t CascadeForm::table_of(mlir::Operation* found) const { return find_op(tables, &CascadeTable::scatter, found); }
+
+bool CascadeForm::is_table(int64_t result) const {
+  return std::any_of(tables.begin(), tables.end(), [&](const CascadeTable& one) { return one.result == result; });
 }
 
 CascadeForm read_cascade(fuse::CascadeOp cascade) { return Reader(cascade).read(); }

@@ -47,6 +47,13 @@ struct CascadeBatchSum {
   int64_t result = 0;
 };
 
+// A plane value that is summed into the entries of a table.
+struct CascadeTable {
+  mlir::Operation* scatter = nullptr;
+  int64_t dim = 0, entries = 0;  // the rest dim that its entries are, and its extent
+  int64_t result = 0;
+};
+
 struct CascadeForm {
   mlir::Operation* op = nullptr;
   mlir::Block* body = nullptr;
@@ -59,7 +66,8 @@ struct CascadeForm {
   std::vector<CascadeStatistic> statistics;
   std::vector<CascadeAccumulation> accumulations;
   std::vector<CascadeBatchSum> batch_sums;
-  int64_t summed_dims = 0, summed = 1;  // the last batch dims, which some sum runs over, and their points
+  std::vector<CascadeTable> tables;
+  int64_t summed_dims = 0, summed = 1;  // the last batch dims, which some sum or table runs over, and their points
   std::vector<mlir::AffineMap> in_maps, out_maps;
   std::vector<bool> of_plane;  // per result: written block by block
   ir::FoundLiveness liveness;
@@ -71,6 +79,8 @@ struct CascadeForm {
   int64_t statistic_of(mlir::Operation* op) const;
   int64_t accumulation_of(mlir::Operation* op) const;
   int64_t batch_sum_of(mlir::Operation* op) const;
+  int64_t table_of(mlir::Operation* op) const;
+  bool is_table(int64_t result) const;
 };
 
 // Throws InternalError for what the op's constraints let pass and no single stream can compute.

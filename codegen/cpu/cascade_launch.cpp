@@ -8,6 +8,7 @@
 #include "mlir/Dialect/Arith/IR/Arith.h"
 
 #include <tessera/codegen/cpu/cascade_run.h>
+#include <tessera/codegen/cpu/cascade_table.h>
 #include <tessera/codegen/cpu/code.h>
 #include <tessera/codegen/cpu/contract_launch.h>
 #include <tessera/codegen/cpu/launch.h>
@@ -70,7 +71,7 @@ class Numbers {
     words_.resize(static_cast<size_t>(cascade_head_words));
     h.batch_dims = static_cast<int64_t>(form_.batch_extents().size());
     h.outer_dims = static_cast<int64_t>(form_.outer_extents().size());
-    h.summed = form_.summed, h.summed_dims = form_.summed_dims;
+    h.batches = sizes_.batches, h.grown_dims = form_.batch_sums.empty() ? 0 : form_.summed_dims;
     h.extents = add(form_.batch_extents());
     add(form_.outer_extents());
     h.direct_lanes = is_direct(form_) ? cascade_tile(form_, target_, sum_of(form_.scores.front().contract)).lanes : 0;
@@ -78,12 +79,14 @@ class Numbers {
     h.part_blocks = sizes_.parts > 1 ? sizes_.part_blocks : h.outer * count(h.columns, h.block);
     place_tiles();
     place_state(h);
+    place_tables(h);
     h.score_count = static_cast<int64_t>(form_.scores.size()), h.scores = place_scores();
     h.sums_count = static_cast<int64_t>(form_.accumulations.size()), h.sums = place_sums();
     h.statistic_count = static_cast<int64_t>(form_.statistics.size()), h.statistics = place_statistics();
     h.tile_pieces = static_cast<int64_t>(pieces_.tile.size());
     h.merge_pieces = h.tile_pieces + static_cast<int64_t>(pieces_.finish.size());
-    h.piece_count = h.merge_pieces + static_cast<int64_t>(pieces_.merge.size()), h.pieces = place_pieces();
+    h.table_pieces = h.merge_pieces + static_cast<int64_t>(pieces_.merge.size());
+    h.piece_count = h.table_pieces + static_cast<int64_t>(pieces_.table.size()), h.pieces = place_pieces();
     const ir::Liveness& blocks = form_.liveness.blocks;
     h.node_count = static_cast<int64_t>(blocks.nodes.size()), h.nodes = add_all(blocks.nodes);
     h.load_count = static_cast<int64_t>(blocks.loads.size()), h.loads = add_all(blocks.loads);
@@ -95,18 +98,21 @@ class Numbers {
         });
     h.table_argument = static_cast<int64_t>(form_.in_maps.size() + form_.out_maps.size());
     h.workspace_argument = h.table_argument + 1;
-    h.errors_argument = h.table_argument + (h.parts > 1 ? 2 : 1);
+    const bool is_split = h.parts > 1, again = is_split || !form_.tables.empty();
+    h.errors_argument = h.table_argument + (again ? 2 : 1);
     CascadeNumbers made;
-    made.tasks = form_.owners() * h.groups * h.parts;
+    made.tasks = form_.batch / h.batches * h.groups * h.parts;
     made.scratch = scratch_;
+    const int64_t states = is_split ? made.tasks * h.state_bytes : 0;
+    h.partial_tables = states, h.tasks_of_table = made.tasks / form_.owners();
     std::memcpy(words_.data(), &h, sizeof h);
     made.parameters = words_;
-    if (h.parts > 1) {
+    if (again) {
       h.merges = 1;
       std::memcpy(words_.data(), &h, sizeof h);
       made.merging = words_;
-      made.merging_tasks = form_.owners() * h.groups;
-      made.workspace = made.tasks * h.state_bytes;
+      made.merging_tasks = form_.owners() * (is_split ? h.groups : 1);
+      made.workspace = states + made.tasks * h.entries * static_cast<int64_t>(sizeof(double));
     }
     made.table = std::move(table_);
     return made;
@@ -135,7 +141,7 @@ class Numbers {
     return found->second;
   }
 
-  // Tiles of scores; a plane takes the place of a score where its piece lets it.
+  // Tiles of scores; a plane, or what goes into a table, takes the place of a score where its piece lets it.
   void place_tiles() {
     const CascadePiece& tile = pieces_.tile[0];
     const int64_t rows = sizes_.tile;
@@ -144,7 +150,7 @@ class Numbers {
     }
     std::vector<bool> taken(scores_.size(), false);
     for (size_t k = 0; k < tile.out.size(); ++k) {
-      if (tile.out[k].where != Where::plane) continue;
+      if (tile.out[k].where != Where::plane && tile.out[k].where != Where::addend) continue;
       int64_t place = -1;
       for (size_t i = 0; i < tile.in.size() && place < 0; ++i) {
         if (tile.in[i].where != Where::score || taken[static_cast<size_t>(tile.in[i].number)]) continue;
@@ -153,10 +159,13 @@ class Numbers {
         taken[static_cast<size_t>(tile.in[i].number)] = true;
         place = scores_[static_cast<size_t>(tile.in[i].number)];
       }
-      planes_.push_back(place >= 0 ? place : reserve(rows * sizes_.line * bytes_of_value(type_out(tile, k))));
+      std::vector<int64_t>& places = tile.out[k].where == Where::plane ? planes_ : addends_;
+      places.push_back(place >= 0 ? place : reserve(rows * sizes_.line * bytes_of_value(type_out(tile, k))));
     }
     for (size_t k = 0; k < tile.out.size(); ++k) {
-      if (tile.out[k].where == Where::factor) factors_.push_back(reserve(rows * bytes_of_value(type_out(tile, k))));
+      const int64_t bytes = bytes_of_value(type_out(tile, k));
+      if (tile.out[k].where == Where::factor) factors_.push_back(reserve(rows * bytes));
+      if (tile.out[k].where == Where::entry) entries_.push_back(reserve(rows * sizes_.line * bytes));
     }
   }
 
@@ -183,6 +192,22 @@ class Numbers {
       const int64_t bytes = sizes_.group * bytes_of(form_.accumulations[k].contract->getResult(0).getType());
       for (auto* factors : {&group_factors_, &other_factors_}) factors->push_back(reserve(bytes));
     }
+  }
+
+  void place_tables(CascadeHead& h) {
+    std::vector<CascadeTableWords> all;
+    for (const CascadeTable& table : form_.tables) {
+      const size_t k = all.size();
+      CascadeTableWords one{};
+      one.addends = addends_[k], one.slots = entries_[k];
+      one.bytes = bytes_of_value(table.scatter->getResult(0).getType());
+      one.entries = table.entries, one.first = h.entries;
+      one.copies = reserve(table_copies * (table.entries + 1) * static_cast<int64_t>(sizeof(double)));
+      tables_.push_back(one.copies);
+      h.entries += table.entries;
+      all.push_back(one);
+    }
+    h.table_count = static_cast<int64_t>(all.size()), h.tables = add_all(all);
   }
 
   // In each tile piece.
@@ -273,6 +298,9 @@ class Numbers {
       case Where::argument: return {0, of.number};
       case Where::score: return {1, scores_[k]};
       case Where::plane: return {1, planes_[k]};
+      case Where::addend: return {1, addends_[k]};
+      case Where::entry: return {1, entries_[k]};
+      case Where::table: return {1, tables_[k]};
       case Where::statistic: return {1, statistics_[k]};
       case Where::factor: return {1, merges ? group_factors_[k] : factors_[k]};
       case Where::sums: return {1, sums_[k]};
@@ -285,7 +313,7 @@ class Numbers {
 
   int64_t place_pieces() {
     std::vector<CascadePieceWords> all;
-    for (const auto* pieces : {&pieces_.tile, &pieces_.finish, &pieces_.merge}) {
+    for (const auto* pieces : {&pieces_.tile, &pieces_.finish, &pieces_.merge, &pieces_.table}) {
       for (const CascadePiece& piece : *pieces) {
         all.push_back(
             place_piece(piece, pieces == &pieces_.tile, pieces == &pieces_.merge, static_cast<int64_t>(all.size())));
@@ -340,6 +368,7 @@ class Numbers {
   std::map<Table, int64_t> known_;
   int64_t scratch_ = 0, errors_ = 0;
   std::vector<int64_t> scores_, planes_, factors_, sums_, statistics_;                  // offsets
+  std::vector<int64_t> addends_, entries_, tables_;                                     // of each table
   std::vector<int64_t> other_sums_, other_statistics_, group_factors_, other_factors_;  // where parts are merged
 };
 
@@ -376,6 +405,19 @@ RegisterTile cascade_tile(const CascadeForm& form, const Target& target, mlir::T
   return tile;
 }
 
+namespace {
+
+// Of the batches that are summed into one table: all, but for enough tasks.
+int64_t batches_of_task(const CascadeForm& form, const CascadeSizes& sizes) {
+  constexpr int64_t enough_tables = 64;  // tasks; the table of each lies in memory
+  for (int64_t tasks = form.owners() * count(form.rows, sizes.group), apart = 1; apart < form.summed; ++apart) {
+    if (form.summed % apart == 0 && tasks * apart >= enough_tables) return form.summed / apart;
+  }
+  return 1;
+}
+
+}  // namespace
+
 CascadeSizes cut_cascade(const CascadeForm& form, const Target& target) {
   constexpr int64_t block = 128, tile_rows = 64, group_rows = 256, cache = 512 << 10, enough_tasks = 16;
   constexpr int64_t direct_block = 512;  // where nothing is packed, and the stream is read once
@@ -397,9 +439,12 @@ CascadeSizes cut_cascade(const CascadeForm& form, const Target& target) {
   sizes.tile = balanced(form.rows, tile_rows, mr);
   // Rows of a task share packed panels of the stream; what a task keeps of them must stay near.
   int64_t most = std::max(sizes.tile, std::min(group_rows, cache / row_bytes));
-  while (most > sizes.tile && form.owners() * count(form.rows, most) < enough_tasks) most /= 2;
+  // Sums over batches grow block by block: each has one task. Tables are of each task.
+  const int64_t apart = form.batch_sums.empty() ? form.batch : form.owners();
+  while (most > sizes.tile && apart * count(form.rows, most) < enough_tasks) most /= 2;
   sizes.group = balanced(form.rows, std::max(most, sizes.tile), sizes.tile);
-  if (form.summed > 1) return sizes;  // sums over batches grow block by block: each has one task
+  sizes.batches = form.batch_sums.empty() ? batches_of_task(form, sizes) : form.summed;
+  if (form.summed > 1) return sizes;
   const int64_t tasks = form.batch * count(form.rows, sizes.group);
   const int64_t blocks = form.outer * count(form.columns, sizes.block);
   const int64_t parts = std::min(count(enough_tasks, tasks), blocks * sizes.block / least_part);

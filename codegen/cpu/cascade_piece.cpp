@@ -7,7 +7,7 @@
 #include "mlir/IR/IRMapping.h"
 
 #include <tessera/core/error.h>
-#include <tessera/ir/fuse/Fuse.h>
+#include <tessera/ir/fuse/Scatter.h>
 
 namespace tessera::codegen {
 
@@ -40,6 +40,7 @@ Value PieceBuilder::clone(Value value) {
   if (auto of = dyn_cast<fuse::IndexOp>(op)) return index(of.getMap());
   if (isa<fuse::ReduceOp>(op)) return reduction(op);
   if (isa<fuse::ContractOp>(op)) return product(op);
+  if (isa<fuse::ScatterAddOp>(op)) return table(op);
   if (auto select = dyn_cast<arith::SelectOp>(op)) {
     auto known = conditions_.find(select.getCondition());
     if (known != conditions_.end()) return get(known->second ? select.getTrueValue() : select.getFalseValue());
@@ -48,6 +49,8 @@ Value PieceBuilder::clone(Value value) {
   for (Value operand : op->getOperands()) mapping.map(operand, get(operand));
   return b_.clone(*op, mapping)->getResult(0);
 }
+
+Value PieceBuilder::table(Operation*) { throw InternalError("a piece of a cascade reads a table before it is summed"); }
 
 // ---- operands ----
 

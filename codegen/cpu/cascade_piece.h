@@ -35,6 +35,7 @@ class PieceBuilder {
  protected:
   virtual mlir::Value reduction(mlir::Operation* op) = 0;
   virtual mlir::Value product(mlir::Operation* op) = 0;
+  virtual mlir::Value table(mlir::Operation* op);
 
   mlir::Value written_before(int64_t number);  // what lies where that result of the cascade goes
   mlir::Value index(mlir::AffineMap map);

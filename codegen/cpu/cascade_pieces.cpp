@@ -10,7 +10,7 @@
 #include <tessera/codegen/cpu/cascade_piece.h>
 #include <tessera/core/error.h>
 #include <tessera/core/fault.h>
-#include <tessera/ir/fuse/Fuse.h>
+#include <tessera/ir/fuse/Scatter.h>
 
 namespace tessera::codegen {
 
@@ -138,6 +138,17 @@ class TilePiece : public RepairingPiece {
     Value value = get(of);
     if (value.getType() != sum) value = arith::ExtFOp::create(b_, loc_, sum, value);
     scratch_result({Where::plane, number}, value, {line_, 1}, 0);
+  }
+
+  // An index outside goes to an entry behind the last.
+  void addends(int64_t number) {
+    const CascadeTable& table = cascade_.tables[static_cast<size_t>(number)];
+    auto scatter = cast<fuse::ScatterAddOp>(table.scatter);
+    scratch_result({Where::addend, number}, get(scatter.getValue()), {line_, 1}, 0);
+    Value last = arith::ConstantIndexOp::create(b_, loc_, table.entries);
+    Value entry = arith::MinUIOp::create(b_, loc_, get(scatter.getEntry()), last);
+    entry = arith::IndexCastOp::create(b_, loc_, b_.getI32Type(), entry);
+    scratch_result({Where::entry, number}, entry, {line_, 1}, 0);
   }
 
  private:
@@ -315,6 +326,22 @@ class FinishPiece : public PieceBuilder {
   const std::vector<int64_t>& lines_;
 };
 
+// The entries of a table, summed in f64.
+class TablePiece : public PieceBuilder {
+ public:
+  TablePiece(const CascadeForm& cascade, const CascadeTable& table)
+      : PieceBuilder(cascade, {cascade.row_dim, table.dim}, {1, table.entries}) {}
+
+ private:
+  Value reduction(Operation*) override { throw InternalError("a table of a cascade reads a statistic"); }
+  Value product(Operation*) override { throw InternalError("a table of a cascade reads a product"); }
+  Value table(Operation* op) override {
+    Value sum = scratch_input({Where::table, cascade_.table_of(op)}, b_.getF64Type(), {0, 1}, 0);
+    const Type type = op->getResult(0).getType();
+    return type == sum.getType() ? sum : arith::TruncFOp::create(b_, loc_, type, sum).getResult();
+  }
+};
+
 // The rest dims of a result, the one that it walks with the smallest steps last.
 std::vector<int64_t> walk_of(const CascadeForm& cascade, size_t result) {
   AffineTerms terms(cascade.out_maps[result]);
@@ -345,6 +372,7 @@ CascadePiece tile_piece(const CascadeForm& form, const CascadeSizes& sizes, cons
   for (size_t k = 0; k < form.of_plane.size(); ++k) {
     if (form.of_plane[k]) tile.result(static_cast<int64_t>(k));
   }
+  for (size_t k = 0; k < form.tables.size(); ++k) tile.addends(static_cast<int64_t>(k));
   return tile.finish(*all.holder, form.name + (known.empty() ? "_tile" : "_full_tile"));
 }
 
@@ -378,7 +406,7 @@ std::shared_ptr<CascadePieces> make_pieces(const CascadeForm& form, const Cascad
   all->tile.push_back(tile_piece(form, sizes, *all, {}));
   if (form.liveness.blocks.full >= 0) all->tile.push_back(tile_piece(form, sizes, *all, form.liveness.conditions));
   for (size_t k = 0; k < form.of_plane.size(); ++k) {
-    if (form.of_plane[k]) continue;
+    if (form.of_plane[k] || form.is_table(static_cast<int64_t>(k))) continue;
     std::vector<int64_t> walked = walk_of(form, k), extents{sizes.group};
     for (size_t d = 1; d < walked.size(); ++d) extents.push_back(form.dims[static_cast<size_t>(walked[d])]);
     FinishPiece piece(form, sizes.sums_lines, walked, extents);
@@ -386,6 +414,11 @@ std::shared_ptr<CascadePieces> make_pieces(const CascadeForm& form, const Cascad
     all->finish.push_back(piece.finish(*all->holder, form.name + "_finish"));
   }
   if (sizes.parts > 1) add_merge_pieces(form, sizes, *all);
+  for (const CascadeTable& table : form.tables) {
+    TablePiece piece(form, table);
+    piece.result(table.result);
+    all->table.push_back(piece.finish(*all->holder, form.name + "_table"));
+  }
   return all;
 }
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include <tessera/codegen/cpu/cascade_table.h>
 #include <tessera/core/fault.h>
 
 namespace tessera::codegen {
@@ -84,24 +85,72 @@ class Task {
         code_(code) {}
 
   void run(int64_t task) {
-    const int64_t owner = h_.merges ? task : task / h_.parts, part = task - owner * h_.parts;
-    group_ = owner % h_.groups * h_.group;
-    group_rows_ = std::min(h_.group, h_.rows - group_);
-    const int64_t first = owner / h_.groups * h_.summed;
-    for (batch_ = first; batch_ < first + h_.summed; ++batch_) {
-      locate(batch_, h_.batch_dims, params_ + h_.extents, origin_);
+    if (h_.merges) return run_again(task);
+    const int64_t owner = task / h_.parts;
+    choose_rows(owner);
+    for (int64_t k = 0; k < h_.table_count; ++k) sums_of(table(k)).clear();
+    const int64_t first = owner / h_.groups * h_.batches;
+    for (batch_ = first; batch_ < first + h_.batches; ++batch_) {
       begin();
-      if (h_.merges) return merge(owner);
-      stream(part);
+      stream(task - owner * h_.parts);
       if (h_.parts == 1) finish();
       else std::memcpy(state_of_part(task), scratch_ + h_.state, bytes(h_.state_bytes));
     }
+    for (int64_t k = 0; k < h_.table_count; ++k) sums_of(table(k)).sum_copies(kept_entries(task, table(k)));
   }
 
  private:
   static size_t bytes(int64_t count) { return static_cast<size_t>(count); }
   char* state_of_part(int64_t number) const {
     return static_cast<char*>(arguments_[h_.workspace_argument]) + number * h_.state_bytes;
+  }
+
+  void choose_rows(int64_t owner) {
+    group_ = owner % h_.groups * h_.group;
+    group_rows_ = std::min(h_.group, h_.rows - group_);
+  }
+
+  // Of the second launch: a group of rows where the stream is split, and the tables that its first group belongs to.
+  void run_again(int64_t task) {
+    if (h_.parts == 1) return add_tables(task);
+    choose_rows(task);
+    batch_ = task / h_.groups;
+    begin();
+    merge(task);
+    if (group_ == 0) add_tables(batch_);
+  }
+
+  EntrySums sums_of(const CascadeTableWords& t) const {
+    return {reinterpret_cast<double*>(scratch_ + t.copies), t.entries + 1};
+  }
+  double* kept_entries(int64_t task, const CascadeTableWords& t) const {
+    char* all = static_cast<char*>(arguments_[h_.workspace_argument]) + h_.partial_tables;
+    return reinterpret_cast<double*>(all) + task * h_.entries + t.first;
+  }
+
+  // Those of one owner, task after task.
+  void add_tables(int64_t owner) {
+    const int64_t first = owner * h_.tasks_of_table, last = first + h_.tasks_of_table;
+    batch_ = first / (h_.groups * h_.parts) * h_.batches;
+    begin();
+    move_to(group_, 0);
+    for (int64_t k = 0; k < h_.table_count; ++k) {
+      const CascadeTableWords& t = table(k);
+      double* sums = sums_of(t).copies;
+      std::fill_n(sums, t.entries, 0.0);
+      for (int64_t task = first; task < last - planted(Fault::partial_table_lost); ++task) {
+        const double* part = kept_entries(task, t);
+        for (int64_t e = 0; e < t.entries; ++e) sums[e] += part[e];
+      }
+      run_piece(h_.table_pieces + k, 1, 0);
+    }
+  }
+
+  void add_to_table(const CascadeTableWords& t, int64_t rows, int64_t columns) const {
+    const AddendTile tile{scratch_ + t.addends, reinterpret_cast<const int32_t*>(scratch_ + t.slots), h_.line, rows,
+                          columns};
+    if (t.bytes == sizeof(double)) sums_of(t).add<double>(tile);
+    else sums_of(t).add<float>(tile);
   }
 
   // A part of the blocks of all outer stream points, in their order.
@@ -119,7 +168,7 @@ class Task {
     for (int64_t part = 0; part < h_.parts - planted(Fault::stream_part_lost); ++part) {
       const int64_t to = part == 0 ? h_.state : h_.other_state;
       std::memcpy(scratch_ + to, state_of_part(owner * h_.parts + part), bytes(h_.state_bytes));
-      for (int64_t k = h_.merge_pieces; part > 0 && k < h_.piece_count; ++k) run_piece(k, group_rows_, 0);
+      for (int64_t k = h_.merge_pieces; part > 0 && k < h_.table_pieces; ++k) run_piece(k, group_rows_, 0);
     }
     finish();
   }
@@ -134,6 +183,7 @@ class Task {
   }
   const CascadeScoreWords& score(int64_t k) const { return words<CascadeScoreWords>(h_.scores, k); }
   const CascadeSumsWords& sums(int64_t k) const { return words<CascadeSumsWords>(h_.sums, k); }
+  const CascadeTableWords& table(int64_t k) const { return words<CascadeTableWords>(h_.tables, k); }
   const CascadePieceWords& piece(int64_t k) const { return words<CascadePieceWords>(h_.pieces, k); }
   Panels panels(const CascadeSide& side, int64_t sum_bytes) const {
     return {side, arguments_, table_, code_, scratch_, sum_bytes};
@@ -155,6 +205,7 @@ class Task {
   }
 
   void begin() {
+    locate(batch_, h_.batch_dims, params_ + h_.extents, origin_);
     for (int64_t k = 0; k < h_.score_count && !h_.merges; ++k) {
       panels(score(k).a, score(k).bytes).pack(batch_, 0, group_, group_rows_, 0, score(k).depth);
     }
@@ -183,7 +234,7 @@ class Task {
   // A sum over batches begins with what its first one writes, be it all zeros.
   bool begins_sums() const {
     const int64_t* end = origin_ + h_.batch_dims;
-    return std::find(end - h_.summed_dims, end, 0) != end;
+    return std::find(end - h_.grown_dims, end, 0) != end;
   }
 
   ir::BlockState state_of(int64_t row, int64_t rows, int64_t column, int64_t columns) const {
@@ -264,6 +315,7 @@ class Task {
         if (h_.direct_lanes > 0) accumulate_rows(sums(k), outer, column, row, rows, live);
         else accumulate(sums(k), row, rows, columns, live);
       }
+      for (int64_t k = 0; k < h_.table_count; ++k) add_to_table(table(k), rows, live.last - live.first);
     }
   }
 

@@ -1,17 +1,18 @@
 #pragma once
 // One task of a cascade: a group of rows of one batch point against its stream; where results are summed over batches, of
-// each of those batch points in turn.
+// each of those batch points, or of a part of them, in turn.
 //
 //   for each outer stream point, each block of columns that masks do not leave empty
 //     for each tile of rows that masks do not leave empty   B panels: packed for the first such tile; empty ends cut off
 //       score = A panels · B panels
 //       the tile piece, or that of full blocks              statistics move; scores become planes
 //       for each accumulation                               sums = sums · factor + plane · B panels
+//       for each table                                      entries grow by what the piece says
 //   the finish pieces
 //
 // A stream that few tasks would read is split. Then a task is a group of rows against one part of the stream, and ends by
 // keeping what it knows, its *state*: statistics and sums. Tasks of a second launch merge the states of a group, part
-// after part, and finish it.
+// after part, and finish it. What tasks have summed in a table is kept too, and a task of the second launch adds it up.
 //
 // No MLIR here. All words are int64; a *place* is a word number in the parameters or in the table, an *offset* a byte
 // in the thread's scratch.
@@ -57,6 +58,12 @@ struct CascadeSumsWords {
   int64_t mr, code;
   int64_t k_step;  // elements from one stream point to the next, where these are not packed
 };
+struct CascadeTableWords {
+  int64_t addends, slots;  // offsets of tiles: what is added, and at which entry (i32); the last is for indices outside
+  int64_t bytes;           // of an addend
+  int64_t entries, first;  // how many, and where they begin among those of all tables
+  int64_t copies;          // offset
+};
 struct CascadeStatisticWords {
   int64_t offset, bytes, neutral;  // bits of the neutral element
 };
@@ -76,14 +83,18 @@ struct CascadePieceWords {
 struct CascadeHead {
   int64_t merges;  // 1: these are the tasks of the second launch
   int64_t batch, rows, outer, columns;
-  int64_t summed, summed_dims;  // of the last batch dims, over which results are summed: points, and how many
-  int64_t parts, part_blocks;   // of the stream, in blocks
+  int64_t batches;                          // batch points that a task goes through
+  int64_t grown_dims;                       // how many of the last batch dims results in memory are summed over
+  int64_t parts, part_blocks;               // of the stream, in blocks
   int64_t batch_dims, outer_dims, extents;  // place of the extents of the batch dims, then of the outer stream dims
   int64_t group, groups, tile, block, line;
   int64_t direct_lanes;  // of one vector of dot products, if nothing of the stream is packed; 0: panels are
   int64_t scores, score_count, sums, sums_count, statistics, statistic_count, pieces, piece_count;  // places, counts
   int64_t tile_pieces, merge_pieces;  // from this to that come finish pieces; 2 tile pieces: the second for full blocks
-  int64_t state, state_bytes, other_state;                    // offsets: of the state, and of that of another part
+  int64_t table_pieces;               // from this to the end
+  int64_t tables, table_count, entries;     // place, count; entries of all tables together
+  int64_t partial_tables, tasks_of_table;   // where they begin in the workspace; how many tasks have a part of one
+  int64_t state, state_bytes, other_state;  // offsets: of the state, and of that of another part
   int64_t nodes, node_count, loads, load_count, empty, full;  // ir::Liveness
   int64_t asks_together;  // blocks by the many; not where a mask of the plane's size would be read again each time
   int64_t table_argument, workspace_argument, errors_argument;  // of states, if the stream is split

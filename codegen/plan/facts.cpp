@@ -9,7 +9,7 @@
 #include <tessera/codegen/cpu/runtime/library.h>
 #include <tessera/core/dtype.h>
 #include <tessera/core/error.h>
-#include <tessera/ir/fuse/Fuse.h>
+#include <tessera/ir/fuse/Scatter.h>
 #include <tessera/ir/fuse/body_dims.h>
 #include <tessera/ir/import/origin.h>
 #include <tessera/ir/plane/find_liveness.h>
@@ -96,7 +96,7 @@ PlanTypes types_of(Operation& op) {
   for (Value result : op.getResults()) writes.add(result.getType());
   for (Operation& inner : op.getRegion(0).front()) {
     if (auto contract = dyn_cast<fuse::ContractOp>(inner)) multiplies.add(contract.getLhs().getType());
-    if (isa<fuse::ContractOp, fuse::ReduceOp>(inner)) sums.add(inner.getResult(0).getType());
+    if (isa<fuse::ContractOp, fuse::ReduceOp, fuse::ScatterAddOp>(inner)) sums.add(inner.getResult(0).getType());
   }
   return {reads.str(), multiplies.str(), sums.str(), writes.str()};
 }
@@ -192,7 +192,7 @@ int64_t flops_of(fuse::CascadeOp cascade) {
   int64_t flops = 0;
   for (Operation& op : body.without_terminator()) {
     if (op.getNumResults() == 0 || !isa<FloatType>(op.getResult(0).getType())) continue;
-    fuse::DimBits set = dims.of(op.getResult(0));
+    fuse::DimBits set = isa<fuse::ScatterAddOp>(op) ? 0 : dims.of(op.getResult(0));
     for (Value operand : op.getOperands()) set |= dims.of(operand);
     if (isa<fuse::ContractOp>(op)) flops += 2 * points(set);
     else if (!isa<arith::ConstantOp, fuse::LoadAtOp>(op)) flops += points(set);

@@ -4,6 +4,7 @@
 #include "llvm/ADT/TypeSwitch.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 
+#include <tessera/ir/fuse/Scatter.h>
 #include <tessera/ir/tsr/Einsum.h>
 #include <tessera/ir/tsr/Scalar.h>
 #include <tessera/ir/tsr/Tsr.h>
@@ -224,6 +225,7 @@ Value KernelWriter::compute(Operation* op, const Coordinates& at) {
       .Case([&](tsr::ReduceOp) { return reduce(op); })
       .Case([&](tsr::ContractOp) { return contract(op); })
       .Case([&](tsr::GatherOp) { return gather(op, at); })
+      .Case([&](tsr::ScatterOp) { return scatter(op); })
       .Case([&](tsr::DynamicSliceOp) { return dynamic_slice(op, at); })
       .Case([&](tsr::RandomOp) { return random(op, at); });
 }
@@ -296,6 +298,32 @@ Value KernelWriter::gather(Operation* op, const Coordinates& at) {
   Value source = whole(gather.getX());
   mlir::Type element = fuse::body_type(tsr::element_of(source));
   return tsr::widen(b_, loc, fuse::LoadAtOp::create(b_, loc, element, source, where, /*clamp=*/false));
+}
+
+// Of a cascade. What is summed over batches first goes into the table at once, and nothing is rounded in between.
+Value KernelWriter::scatter(Operation* op) {
+  auto scatter = llvm::cast<tsr::ScatterOp>(op);
+  Location loc = op->getLoc();
+  const Places& places = space_.operands.find(op)->second;
+  const size_t dim = static_cast<size_t>(scatter.getDim()), count = tsr::shape_of(scatter.getIndices()).size();
+  const Coordinates at = this->at(places);
+  Value x = emit(scatter.getUpdates(), at), source = x;
+  llvm::SmallVector<int64_t, 4> over;
+  while (Operation* cast = source.getDefiningOp()) {
+    if (!llvm::isa<arith::ExtFOp, arith::TruncFOp>(cast)) break;
+    source = cast->getOperand(0);
+  }
+  if (auto batches = source.getDefiningOp<fuse::ReduceOp>()) {
+    x = batches.getValue();
+    over.append(batches.getOver().begin(), batches.getOver().end());
+  }
+  for (const Place& place : ArrayRef(places).slice(dim, count)) over.append(place.begin(), place.end());
+  llvm::sort(over);
+  Value chosen = emit(scatter.getIndices(), Coordinates(ArrayRef(at).slice(dim, count)));
+  Value entry = arith::IndexCastOp::create(b_, loc, b_.getIndexType(), chosen);
+  const unsigned of = space_.places.find(scatter.getY())->second[dim].front();
+  return fuse::ScatterAddOp::create(b_, loc, x.getType(), x, entry, b_.getI64IntegerAttr(of),
+                                    b_.getDenseI64ArrayAttr(over));
 }
 
 // A start moves so that what begins there fits: no index is ever out of range.

@@ -90,6 +90,8 @@ bool DimLists::visit(Operation* op) {
     result = atoms_.fresh(tsr::shape_of(gather.getY()));
     AtomLists indices = operand(gather.getIndices());
     for (auto [i, list] : llvm::enumerate(indices)) result[static_cast<size_t>(gather.getDim()) + i] = list;
+  } else if (auto scatter = llvm::dyn_cast<tsr::ScatterOp>(op)) {
+    result = visit_scatter(scatter);
   } else if (auto slice = llvm::dyn_cast<tsr::DynamicSliceOp>(op)) {
     if (members_.contains(slice.getX().getDefiningOp())) return refuse("it slices a result");
     result = atoms_.fresh(tsr::shape_of(slice.getY()));
@@ -100,6 +102,19 @@ bool DimLists::visit(Operation* op) {
   }
   known_[op->getResult(0)] = result;
   return refusal_.empty();
+}
+
+// The dims of the indices become one, which is nobody else's.
+AtomLists DimLists::visit_scatter(tsr::ScatterOp scatter) {
+  const AtomLists updates = reduced_[scatter] = operand(scatter.getUpdates()), indices = operand(scatter.getIndices());
+  const auto dim = static_cast<size_t>(scatter.getDim());
+  AtomLists result = atoms_.fresh(tsr::shape_of(scatter.getY()));
+  for (size_t d = 0; d < updates.size(); ++d) {
+    if (d < dim) result[d] = updates[d];
+    else if (d < dim + indices.size()) unify(updates[d], indices[d - dim]);
+    else result[d + 1 - indices.size()] = updates[d];
+  }
+  return result;
 }
 
 AtomLists DimLists::visit_contract(tsr::ContractOp contract) {

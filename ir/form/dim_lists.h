@@ -38,7 +38,8 @@ class DimLists {
   AtomLists operand(mlir::Value value);
   const AtomLists& of(mlir::Value visited) const { return known_.find(visited)->second; }
   bool knows(mlir::Value value) const { return known_.contains(value); }
-  const AtomLists& reduced(mlir::Operation* reduce) const { return reduced_.find(reduce)->second; }
+  // Of what a reduce reduces, or a scatter scatters.
+  const AtomLists& reduced(mlir::Operation* op) const { return reduced_.find(op)->second; }
   const Letters& letters(mlir::Operation* contract) const { return letters_.find(contract)->second; }
 
   AtomLists fresh(llvm::ArrayRef<int64_t> shape) { return atoms_.fresh(shape); }
@@ -54,6 +55,7 @@ class DimLists {
   AtomLists moved_operand(mlir::Value value);
   AtomLists through(mlir::Operation* op);
   AtomLists visit_contract(tsr::ContractOp contract);
+  AtomLists visit_scatter(tsr::ScatterOp scatter);
   bool unify(const AtomLists& a, const AtomLists& b) {
     return atoms_.unify(a, b) || refuse("their dims do not factor alike");
   }

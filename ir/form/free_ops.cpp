@@ -76,7 +76,9 @@ bool is_written_in_place(Value part) {
 
 }  // namespace
 
-FreeOps::FreeOps(mlir::Block& block) {
+FreeOps::FreeOps(mlir::Block& block) : FreeOps(block, [](Operation*) { return false; }) {}
+
+FreeOps::FreeOps(mlir::Block& block, bool (*takes_points)(Operation*)) {
   for (Operation& op : block) {
     const bool of_free_alone = is_elementwise(&op) && op.getNumOperands() > 0 &&
                                llvm::all_of(op.getOperands(), [&](Value x) { return is_free(base_of(x)); });
@@ -84,7 +86,8 @@ FreeOps::FreeOps(mlir::Block& block) {
       free_.insert(&op);
   }
   for (Operation& op : block) {
-    for (Value whole : whole_operands(&op)) store(whole);
+    if (!takes_points(&op))
+      for (Value whole : whole_operands(&op)) store(whole);
     // A contraction reads memory; a product with a constant is rare enough to be filled in first.
     if (llvm::isa<tsr::ContractOp>(op))
       for (Value operand : op.getOperands()) store(base_of(operand));

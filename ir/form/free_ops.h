@@ -23,6 +23,8 @@ bool stands_alone(mlir::Operation*);
 class FreeOps {
  public:
   explicit FreeOps(mlir::Block& block);
+  // `takes_points`: of what a routine is handed whole tensors of, the ops that read element by element all the same.
+  FreeOps(mlir::Block& block, bool (*takes_points)(mlir::Operation*));
 
   bool is_free(mlir::Operation* op) const { return op && free_.contains(op); }
   bool is_free(mlir::Value value) const { return is_free(value.getDefiningOp()); }

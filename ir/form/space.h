@@ -21,7 +21,7 @@ struct Space {
   llvm::SmallVector<int64_t, 6> extents;
   int64_t outer = 0;
   llvm::DenseMap<mlir::Value, Places> places;                             // of every member's result
-  llvm::DenseMap<mlir::Operation*, Places> operands;                      // of every reduce: where its operand is read
+  llvm::DenseMap<mlir::Operation*, Places> operands;                      // of a reduce or scatter: where it reads
   llvm::DenseMap<mlir::Operation*, llvm::DenseMap<char, Place>> letters;  // of a contract
   llvm::SmallVector<mlir::Value, 4> outputs;                              // member results that others read, in order
   Place part_of_row;    // inner dims that some reductions run over and leave the rest to other kernels; none mostly

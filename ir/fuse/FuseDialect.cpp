@@ -1,4 +1,4 @@
-#include <tessera/ir/fuse/Fuse.h>
+#include <tessera/ir/fuse/Scatter.h>
 
 #include "llvm/ADT/SmallBitVector.h"
 #include "llvm/ADT/TypeSwitch.h"
@@ -12,6 +12,8 @@
 #include <tessera/ir/fuse/FuseAttrs.cpp.inc>
 #define GET_OP_CLASSES
 #include <tessera/ir/fuse/FuseOps.cpp.inc>
+#define GET_OP_CLASSES
+#include <tessera/ir/fuse/FuseScatter.cpp.inc>
 
 namespace tessera::fuse {
 
@@ -23,6 +25,10 @@ void FuseDialect::initialize() {
   addOperations<
 #define GET_OP_LIST
 #include <tessera/ir/fuse/FuseOps.cpp.inc>
+      >();
+  addOperations<
+#define GET_OP_LIST
+#include <tessera/ir/fuse/FuseScatter.cpp.inc>
       >();
 }
 

@@ -1,10 +1,10 @@
-// The constraints (K2) to (K9) of fuse.cascade, as FuseOps.td numbers them.
+// The constraints (K2) to (K10) of fuse.cascade, as FuseOps.td and FuseScatter.td number them.
 
 #include "llvm/ADT/MapVector.h"
 #include "llvm/ADT/SetVector.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 
-#include <tessera/ir/fuse/Fuse.h>
+#include <tessera/ir/fuse/Scatter.h>
 #include <tessera/ir/fuse/body_dims.h>
 
 namespace tessera::fuse {
@@ -40,6 +40,7 @@ class CascadeVerifier {
         result = runs_over_batches(reduce) ? sum_over_batches(reduce) : statistic(reduce);
       else if (auto contract = llvm::dyn_cast<ContractOp>(op)) result = contraction(contract);
       else if (auto repair = llvm::dyn_cast<RepairOp>(op)) result = this->repair(repair);
+      else if (auto sum = llvm::dyn_cast<ScatterAddOp>(op)) result = scattered_sum(sum);
       if (mlir::failed(result)) return result;
       for (Value result_value : op.getResults()) depend(op, result_value);
     }
@@ -94,6 +95,28 @@ class CascadeVerifier {
     return mlir::success();
   }
 
+  LogicalResult scattered_sum(ScatterAddOp sum) {
+    const DimBits over = dim_bits(sum.getOver()), batches = row_ - 1, of = DimBits{1} << sum.getDim();
+    const DimBits read = dims_.of(sum.getValue()) | dims_.of(sum.getEntry());
+    if ((over & ~batches) != (row_ | stream_) || ((over | read) & batches) != batches || !is_plane(sum.getValue()))
+      return sum.emitOpError("(K10) sums no value of the plane over the row, the stream and some batch dims");
+    if ((read & rest_) != 0 || (of & rest_) == 0 || sum.getDim() >= cascade_.getDims().size())
+      return sum.emitOpError("(K10) reads rest dims, or its entries are none");
+    for (Value operand : sum->getOperands()) {
+      if (!waits_[operand].empty()) return sum.emitOpError("(K10) depends on a statistic");
+      if (accumulated_.contains(operand)) return sum.emitOpError(after_the_stream);
+    }
+    Operation* reader = sum;
+    while (reader->hasOneUse() && llvm::isa<mlir::arith::TruncFOp>(*reader->user_begin()))
+      reader = *reader->user_begin();
+    const mlir::Type type = sum.getType();
+    if (!(type.isF32() || type.isF64()) || !reader->hasOneUse() || *reader->user_begin() != body_.getTerminator())
+      return sum.emitOpError("(K10) is no sum in f32 or f64 that is yielded once");
+    summed_ |= over & batches;
+    tables_.push_back(sum);
+    return mlir::success();
+  }
+
   LogicalResult contraction(ContractOp contract) {
     const DimBits over = dim_bits(contract.getOver()), a = dims_.of(contract.getLhs()), b = dims_.of(contract.getRhs());
     if (over == stream_) {
@@ -137,6 +160,9 @@ class CascadeVerifier {
     const DimBits first = summed_ & -summed_;
     if (summed_ != 0 && summed_ != row_ - first)
       return cascade_.emitOpError("(K3) the batch dims that sums run over are not the last");
+    for (ScatterAddOp sum : tables_)
+      if ((dim_bits(sum.getOver()) & (row_ - 1)) != summed_)
+        return sum.emitOpError("(K10) does not run over all batch dims that are summed");
     for (Value value : body_.getTerminator()->getOperands())
       if ((dims_.of(value) & stream_) != 0 && !waits_[value].empty())
         return cascade_.emitOpError("(K7) yields a value of the stream that depends on a statistic");
@@ -154,6 +180,7 @@ class CascadeVerifier {
   BodyDims dims_;
   DimBits row_ = 0, stream_ = 0, rest_ = 0;
   DimBits summed_ = 0;  // batch dims that sums run over
+  llvm::SmallVector<ScatterAddOp, 2> tables_;
   llvm::DenseMap<Value, llvm::SmallSetVector<Value, 2>> waits_;
   llvm::DenseSet<Value> accumulated_;  // accumulations, and what depends on them
   llvm::DenseMap<Operation*, llvm::SmallSetVector<Value, 2>> repairs_;

@@ -1,6 +1,6 @@
 #include <tessera/ir/fuse/body_dims.h>
 
-#include <tessera/ir/fuse/Fuse.h>
+#include <tessera/ir/fuse/Scatter.h>
 
 namespace tessera::fuse {
 
@@ -26,6 +26,8 @@ BodyDims::BodyDims(mlir::Block& body, mlir::ArrayAttr in_maps) {
     if (auto index = llvm::dyn_cast<IndexOp>(op)) bits = dims_of(index.getMap());
     if (auto reduce = llvm::dyn_cast<ReduceOp>(op)) bits &= ~dim_bits(reduce.getOver());
     if (auto contract = llvm::dyn_cast<ContractOp>(op)) bits &= ~dim_bits(contract.getOver());
+    if (auto sum = llvm::dyn_cast<ScatterAddOp>(op))
+      bits = (bits & ~dim_bits(sum.getOver())) | DimBits{1} << sum.getDim();
     for (mlir::Value result : op.getResults()) dims_[result] = bits;
   }
 }

@@ -12,6 +12,7 @@
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/Interfaces/FunctionInterfaces.h"
 
+#include <tessera/ir/fuse/Scatter.h>
 #include <tessera/ir/fuse/body_dims.h>
 
 namespace tessera::fuse {
@@ -141,7 +142,8 @@ class Finder {
         const Value value = work.pop_back_val();
         if (!seen.insert(value).second) continue;
         Operation* from = value.getDefiningOp();
-        if (from && !llvm::isa<ReduceOp, ContractOp>(from)) work.append(from->operand_begin(), from->operand_end());
+        if (from && !llvm::isa<ReduceOp, ContractOp, ScatterAddOp>(from))
+          work.append(from->operand_begin(), from->operand_end());
         if (from) continue;
         const Value tensor = kernel.inputs[llvm::cast<mlir::BlockArgument>(value).getArgNumber()];
         if (!is_edge(tensor)) continue;
@@ -175,7 +177,7 @@ class Finder {
       const bool follows = llvm::any_of(op.getOperands(), [&](Value operand) {
         return found.contains(operand) && dims.of(operand) == dims.of(result);
       });
-      if (llvm::isa<ReduceOp>(op) || follows) found.insert(result);
+      if (llvm::isa<ReduceOp, ScatterAddOp>(op) || follows) found.insert(result);
     }
     for (unsigned k = 0; k < kernel.op->getNumResults(); ++k)
       if (found.contains(kernel.yielded(k))) statistics_.insert(kernel.op->getResult(k));

@@ -5,6 +5,8 @@
 #include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/IR/OperationSupport.h"
 
+#include <tessera/ir/fuse/Scatter.h>
+
 namespace tessera::ir {
 
 namespace arith = mlir::arith;
@@ -35,6 +37,8 @@ DimBits BodyFacts::dims(Value value) {
     if (auto index = llvm::dyn_cast<fuse::IndexOp>(op)) bits = fuse::dims_of(index.getMap());
     if (auto reduce = llvm::dyn_cast<fuse::ReduceOp>(op)) bits &= ~fuse::dim_bits(reduce.getOver());
     if (auto contract = llvm::dyn_cast<fuse::ContractOp>(op)) bits &= ~fuse::dim_bits(contract.getOver());
+    if (auto sum = llvm::dyn_cast<fuse::ScatterAddOp>(op))
+      bits = (bits & ~fuse::dim_bits(sum.getOver())) | DimBits{1} << sum.getDim();
   }
   return dims_[value] = bits;
 }

@@ -6,6 +6,7 @@
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Math/IR/Math.h"
 
+#include <tessera/ir/fuse/Scatter.h>
 #include <tessera/ir/fuse/body_dims.h>
 #include <tessera/ir/plane/conditions.h>
 #include <tessera/ir/plane/facts.h>
@@ -54,6 +55,7 @@ class Finder : Conditions {
   Known combines_nothing(Operation& op) {
     if (auto contract = llvm::dyn_cast<fuse::ContractOp>(op))
       return is_streamed(contract.getResult()) ? Known{always} : is(contract.getLhs(), Special::zero);
+    if (auto sum = llvm::dyn_cast<fuse::ScatterAddOp>(op)) return is(sum.getValue(), Special::zero);
     auto reduce = llvm::dyn_cast<fuse::ReduceOp>(op);
     if (!reduce) return always;
     if (!llvm::isa<mlir::FloatType>(reduce.getValue().getType())) return never;

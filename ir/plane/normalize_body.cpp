@@ -9,6 +9,7 @@
 #include "mlir/Interfaces/SideEffectInterfaces.h"
 
 #include <tessera/core/hash.h>
+#include <tessera/ir/fuse/Scatter.h>
 #include <tessera/ir/fuse/body_dims.h>
 #include <tessera/ir/plane/facts.h>
 #include <tessera/ir/plane/index_compare.h>
@@ -205,7 +206,8 @@ class Order {
     for (Value operand : op.getOperands()) h = combine(h, hash(operand));
     for (mlir::NamedAttribute attribute : op.getAttrDictionary()) {
       const bool is_place = llvm::isa<fuse::IndexOp>(op) || attribute.getName() == "over" ||
-                            (llvm::isa<fuse::RandomOp>(op) && attribute.getName() == "stream");
+                            (llvm::isa<fuse::RandomOp>(op) && attribute.getName() == "stream") ||
+                            (llvm::isa<fuse::ScatterAddOp>(op) && attribute.getName() == "dim");
       if (!is_place) h = combine(h, text_hash(attribute.getValue()));
     }
     for (Value result : op.getResults()) h = combine(combine(h, roles(dims_.of(result))), type(result));

@@ -74,6 +74,12 @@ bool is_looked_for(Value statistic, Value as) {
   });
 }
 
+bool is_zero(Value value) {
+  auto constant = base_of(value).getDefiningOp<tsr::ConstantOp>();
+  auto number = constant ? llvm::dyn_cast<mlir::FloatAttr>(constant.getValue()) : mlir::FloatAttr();
+  return number && number.getValue().isZero();
+}
+
 class Grower {
  public:
   Grower(tsr::ContractOp seed, const FreeOps& free, const OpOrder& order) : seed_(seed), free_(free), order_(order) {}
@@ -137,9 +143,11 @@ class Grower {
       unfit_ = op;
       return;
     }
-    // What a sum over batches makes is for others to read.
-    if (op == seed_ || (!llvm::isa<tsr::ReduceOp>(op) && spans(lists().of(op->getResult(0)))))
-      push_users(op->getResult(0));
+    if (!llvm::isa<tsr::ScatterOp>(op) && (op == seed_ || spans(lists().of(op->getResult(0))))) {
+      // What a sum over batches makes is for others to read, unless it goes into a table.
+      if (llvm::isa<tsr::ReduceOp>(op)) push_table_sums(op->getResult(0));
+      else push_users(op->getResult(0));
+    }
   }
 
   void push_users(Value value) {
@@ -151,9 +159,30 @@ class Grower {
     }
   }
 
+  void push_table_sums(Value value) {
+    for (Operation* user : value.getUsers()) {
+      if (free_.is_free(user)) push_table_sums(user->getResult(0));
+      else if (sums_table(user) || (llvm::isa<tsr::CastOp>(user) && goes_into_tables(user->getResult(0))))
+        todo_[order_.find(user)->second] = user;
+    }
+  }
+  bool sums_table(Operation* op) const { return is_table_sum(op) && !left_out_.contains(op); }
+
+  // Is everybody who reads it, behind views and casts, a sum in a table?
+  bool goes_into_tables(Value value) const {
+    return llvm::all_of(value.getUsers(), [&](Operation* user) {
+      if (free_.is_free(user) || llvm::isa<tsr::CastOp>(user)) return goes_into_tables(user->getResult(0));
+      return sums_table(user) && llvm::cast<tsr::ScatterOp>(user).getUpdates() == value;
+    });
+  }
+
   // A user of a plane value.
   void take(Operation* op) {
     if (is_member(op) || tests_equality(op)) return;
+    if (auto scatter = llvm::dyn_cast<tsr::ScatterOp>(op)) {
+      if (sums_table(op) && is_member(base_of(scatter.getUpdates()).getDefiningOp())) become_member(op);
+      return;
+    }
     if (llvm::isa<tsr::ReduceOp>(op) && is_looked_for(op->getResult(0), op->getResult(0))) return;
     if (is_elementwise(op)) {
       AtomLists at;
@@ -246,6 +275,7 @@ class Grower {
     const AtomList atoms = lists().atoms_of(value);
     if (AtomList sorted = atoms; llvm::sort(sorted), std::adjacent_find(sorted.begin(), sorted.end()) != sorted.end())
       return false;  // row and column would be one
+    if (auto scatter = llvm::dyn_cast<tsr::ScatterOp>(op)) return scatters_whole(scatter, whole);
     if (llvm::isa<tsr::ContractOp>(op))
       return letters_are_apart(op) &&
              (plane_->is_score(op) || plane_->ends_on(Side::row, op) || plane_->ends_on(Side::column, op));
@@ -260,8 +290,39 @@ class Grower {
     return plane_->spans(value) || plane_->is_on(Side::row, value) || plane_->is_on(Side::column, value);
   }
 
+  // Each point of the plane once, and an index that somebody looks up with in the plane, who reports what is outside.
+  bool scatters_whole(tsr::ScatterOp scatter, const AtomList& whole) {
+    Value source = base_of(scatter.getUpdates());
+    while (auto cast = source.getDefiningOp<tsr::CastOp>()) {
+      if (!goes_into_tables(cast.getY())) break;
+      source = base_of(cast.getX());
+    }
+    auto batches = source.getDefiningOp<tsr::ReduceOp>();
+    if (!is_member(source.getDefiningOp()) || (batches && !plane_->sums_batches(batches))) return false;
+    const AtomList summed = lists().expanded(joined(batches ? lists().reduced(batches) : lists().of(source)));
+    AtomList indexed, kept;
+    const auto dim = static_cast<size_t>(scatter.getDim()), count = tsr::shape_of(scatter.getIndices()).size();
+    for (auto [d, list] : llvm::enumerate(lists().reduced(scatter)))
+      (d >= dim && d < dim + count ? indexed : kept).append(lists().expanded(list));
+    if (!same(summed, whole) || contains_any(kept, indexed) || contains_any(kept, plane_->rows) ||
+        contains_any(kept, plane_->columns) || plane_->rows.empty() || plane_->columns.empty())
+      return false;
+    // A task goes through the batches that any sum runs over, and has one table for them all.
+    for (Operation* member : plane_->ops)
+      if (llvm::isa<tsr::ScatterOp>(member) || plane_->sums_batches(member))
+        if (!llvm::all_of(kept,
+                          [&](int atom) { return llvm::is_contained(lists().atoms_of(member->getResult(0)), atom); }))
+          return false;
+    return llvm::any_of(plane_->ops, [&](Operation* member) {
+      auto gather = llvm::dyn_cast<tsr::GatherOp>(member);
+      return gather && gather.getIndices() == scatter.getIndices() &&
+             tsr::shape_of(gather.getX())[static_cast<size_t>(gather.getDim())] == tsr::shape_of(scatter.getY())[dim];
+    });
+  }
+
   bool is_read_by_member(Value value) {
     return llvm::any_of(value.getUsers(), [&](Operation* user) {
+      if (sums_table(user) || (llvm::isa<tsr::CastOp>(user) && goes_into_tables(user->getResult(0)))) return false;
       return is_member(user) || (free_.is_free(user) && is_read_by_member(user->getResult(0)));
     });
   }
@@ -286,6 +347,15 @@ class Grower {
 };
 
 }  // namespace
+
+bool is_table_sum(Operation* op) {
+  // Each task has a table of its own, and a few copies beside; those must stay near.
+  constexpr int64_t most_entries = 4096;
+  auto scatter = llvm::dyn_cast<tsr::ScatterOp>(op);
+  if (!scatter || scatter.getMode() != "add" || !is_zero(scatter.getBase())) return false;
+  const int64_t entries = tsr::shape_of(scatter.getY())[static_cast<size_t>(scatter.getDim())];
+  return llvm::isa<mlir::FloatType>(tsr::element_of(scatter.getY())) && entries > 1 && entries <= most_entries;
+}
 
 bool Plane::spans(Value member) const {
   const AtomList all = lists->atoms_of(member);

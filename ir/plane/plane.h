@@ -25,10 +25,13 @@ namespace tessera::ir {
 enum class Side { row, column };
 inline Side other(Side side) { return side == Side::row ? Side::column : Side::row; }
 
+// Adds up what it is given in the entries of a small table of zeros: what looked up in the table has this gradient.
+bool is_table_sum(mlir::Operation* op);
+
 struct Plane {
   tsr::ContractOp seed;
   std::unique_ptr<DimLists> lists;
-  std::vector<mlir::Operation*> ops;  // members, in program order: plane values, statistics, accumulations
+  std::vector<mlir::Operation*> ops;  // members, in program order: plane values, statistics, accumulations, table sums
   AtomList rows, columns;
 
   const AtomList& atoms(Side side) const { return side == Side::row ? rows : columns; }
@@ -52,7 +55,7 @@ OpOrder order_of(mlir::Block& block);
 
 // What growing asks of a block. Read once for all seeds: planes are few, and nothing else changes the block.
 struct Surroundings {
-  explicit Surroundings(mlir::Block& block) : free(block), order(order_of(block)) {}
+  explicit Surroundings(mlir::Block& block) : free(block, is_table_sum), order(order_of(block)) {}
   const FreeOps free;
   const OpOrder order;
 };

@@ -7,6 +7,7 @@
 #include "mlir/Interfaces/SideEffectInterfaces.h"
 #include "mlir/Transforms/CSE.h"
 
+#include <tessera/ir/fuse/Scatter.h>
 #include <tessera/ir/plane/factor.h>
 #include <tessera/ir/plane/pull_out.h>
 #include <tessera/ir/plane/self_check.h>
@@ -36,6 +37,10 @@ class Repairer {
       if (facts_.accumulates(&op) && !facts_.waits(op.getOperand(0)).empty()) accumulations.push_back(&op);
     for (Operation* op : accumulations)
       if (auto stop = accumulation(op)) return stop;
+    for (auto sum : body_.getOps<fuse::ScatterAddOp>())
+      for (Value operand : sum->getOperands())
+        if (!facts_.waits(operand).empty())
+          return Stop{sum, {facts_.waits(operand).back(), "is asked for by each point that goes into a table"}};
     Operation* yield = body_.getTerminator();
     for (Value value : yield->getOperands())
       if (facts_.is_streamed(value) && !facts_.waits(value).empty())

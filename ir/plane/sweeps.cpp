@@ -92,7 +92,8 @@ class Sweeps {
   // The sweep of the kernel that writes a member, if one must.
   int home(Value value) const {
     const Need& need = need_.find(value)->second;
-    return plane_.spans(value) ? need.from_memory : need.by[static_cast<int>(side_of(plane_, value.getDefiningOp()))];
+    const bool at_points = plane_.spans(value) || llvm::isa<tsr::ScatterOp>(value.getDefiningOp());
+    return at_points ? need.from_memory : need.by[static_cast<int>(side_of(plane_, value.getDefiningOp()))];
   }
 
   bool read_outside(Value value) const {

@@ -38,6 +38,9 @@ class CascadeSpace {
       for (const auto& [letter, list] : lists_.letters(op))
         for (int atom : lists_.expanded(list)) add(atom);
     }
+    for (Operation* op : kernel.members)
+      if (llvm::isa<tsr::ScatterOp>(op))
+        for (int atom : lists_.atoms_of(op->getResult(0))) add(atom);
     space_.outer = batch_ + 1;
     for (Operation* op : kernel.members) place(op);
   }
@@ -49,10 +52,14 @@ class CascadeSpace {
  private:
   AtomList summed_batches(const PlaneKernel& kernel) const {
     AtomList all;
-    for (Operation* op : kernel.members)
+    for (Operation* op : kernel.members) {
       if (plane_.sums_batches(op))
         for (int64_t d : llvm::cast<tsr::ReduceOp>(op).getDims())
           all.append(lists_.expanded(lists_.reduced(op)[static_cast<size_t>(d)]));
+      if (llvm::isa<tsr::ScatterOp>(op))
+        for (int atom : lists_.atoms_of(plane_.seed->getResult(0)))
+          if (!llvm::is_contained(lists_.atoms_of(op->getResult(0)), atom)) all.push_back(atom);
+    }
     return all;
   }
 
@@ -79,7 +86,7 @@ class CascadeSpace {
   }
   void place(Operation* op) {
     space_.places[op->getResult(0)] = place(lists_.of(op->getResult(0)));
-    if (llvm::isa<tsr::ReduceOp>(op)) space_.operands[op] = place(lists_.reduced(op));
+    if (llvm::isa<tsr::ReduceOp, tsr::ScatterOp>(op)) space_.operands[op] = place(lists_.reduced(op));
     if (llvm::isa<tsr::ContractOp>(op))
       for (const auto& [letter, list] : lists_.letters(op)) space_.letters[op][letter] = place(list);
   }

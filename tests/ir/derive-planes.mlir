@@ -196,6 +196,115 @@ func.func @shared_bias(%q: tensor<3x4x64x16xf32>, %k: tensor<3x4x96x16xf32>)
   return %1, %3, %4 : tensor<4x64x96xf32>, tensor<4x64x96xbf16>, tensor<3x4x64xf32>
 }
 
+// The gradients of tables of relative positions, two for each head, are summed where the plane is: neither they nor the
+// index are ever as large as the plane. What is rounded between its two sums is not.
+// CHECK-LABEL: @tables
+// CHECK: fuse.cascade {{.*}} dims [3, 4, 64, 96, 16] batch 2 stream 1
+// CHECK: fuse.load_at
+// CHECK: fuse.reduce max
+// CHECK: fuse.cascade {{.*}} dims [4, 3, 64, 96, 16, 160, 160] batch 2 stream 1
+// CHECK-NOT: fuse.reduce
+// CHECK-DAG: fuse.scatter_add {{.*}} over [1, 2, 3] : f32
+// CHECK-DAG: fuse.scatter_add {{.*}} over [1, 2, 3] : f32
+// CHECK: -> tensor<160x4xbf16>, tensor<4x160xf32>
+// CHECK-NOT: 64x96
+// CHECK-NOT: tsr.scatter
+func.func @tables(%q: tensor<3x4x64x16xf32>, %k: tensor<3x4x96x16xf32>, %table: tensor<160x4xbf16>, %all: tensor<4x160xf32>)
+    -> (tensor<3x4x64xf32>, tensor<160x4xbf16>, tensor<4x160xf32>) {
+  %0 = tsr.contract "bhmd,bhnd->bhmn" %q, %k windows [] : (tensor<3x4x64x16xf32>, tensor<3x4x96x16xf32>) -> tensor<3x4x64x96xf32>
+  %i = tsr.iota dim 0 : tensor<64x96xi64>
+  %j = tsr.iota dim 1 : tensor<64x96xi64>
+  %d = tsr.sub %i, %j : tensor<64x96xi64>
+  %off = tsr.constant 96 : i64 -> tensor<64x96xi64>
+  %idx = tsr.add %d, %off : tensor<64x96xi64>
+  %g = tsr.gather %table, %idx dim 0 : (tensor<160x4xbf16>, tensor<64x96xi64>) -> tensor<64x96x4xbf16>
+  %gt = tsr.transpose %g dims [2, 0, 1] : (tensor<64x96x4xbf16>) -> tensor<4x64x96xbf16>
+  %gw = tsr.cast %gt : (tensor<4x64x96xbf16>) -> tensor<4x64x96xf32>
+  %gb = tsr.broadcast %gw dims [1, 2, 3] : (tensor<4x64x96xf32>) -> tensor<3x4x64x96xf32>
+  %flat = tsr.reshape %idx : (tensor<64x96xi64>) -> tensor<6144xi64>
+  %h = tsr.gather %all, %flat dim 1 : (tensor<4x160xf32>, tensor<6144xi64>) -> tensor<4x6144xf32>
+  %hs = tsr.reshape %h : (tensor<4x6144xf32>) -> tensor<4x64x96xf32>
+  %hb = tsr.broadcast %hs dims [1, 2, 3] : (tensor<4x64x96xf32>) -> tensor<3x4x64x96xf32>
+  %x = tsr.add %0, %gb : tensor<3x4x64x96xf32>
+  %y = tsr.add %x, %hb : tensor<3x4x64x96xf32>
+  %m = tsr.reduce "max" %y dims [3] : (tensor<3x4x64x96xf32>) -> tensor<3x4x64xf32>
+  %mb = tsr.broadcast %m dims [0, 1, 2] : (tensor<3x4x64xf32>) -> tensor<3x4x64x96xf32>
+  %z = tsr.sub %y, %mb : tensor<3x4x64x96xf32>
+  %ds = tsr.exp %z : tensor<3x4x64x96xf32>
+  %dg = tsr.reduce "sum" %ds dims [0] : (tensor<3x4x64x96xf32>) -> tensor<4x64x96xf32>
+  %dgn = tsr.cast %dg : (tensor<4x64x96xf32>) -> tensor<4x64x96xbf16>
+  %dgt = tsr.transpose %dgn dims [1, 2, 0] : (tensor<4x64x96xbf16>) -> tensor<64x96x4xbf16>
+  %zero = tsr.constant 0.0 -> tensor<160x4xbf16>
+  %dt = tsr.scatter "add" %zero, %idx, %dgt dim 0 : (tensor<160x4xbf16>, tensor<64x96xi64>, tensor<64x96x4xbf16>) -> tensor<160x4xbf16>
+  %dh = tsr.reshape %dg : (tensor<4x64x96xf32>) -> tensor<4x6144xf32>
+  %none = tsr.constant 0.0 -> tensor<4x160xf32>
+  %da = tsr.scatter "add" %none, %flat, %dh dim 1 : (tensor<4x160xf32>, tensor<6144xi64>, tensor<4x6144xf32>) -> tensor<4x160xf32>
+  return %m, %dt, %da : tensor<3x4x64xf32>, tensor<160x4xbf16>, tensor<4x160xf32>
+}
+
+// A table of each head beside one that all heads share: a task that sums over heads has no table for each of them.
+// CHECK-LABEL: @table_beside_a_smaller_one
+// CHECK: fuse.cascade
+// CHECK: fuse.scatter_add {{.*}} over [0, 1, 2, 3] : f32
+// CHECK: tensor<160xf32>
+// CHECK-NOT: fuse.scatter_add
+// CHECK: tsr.scatter {{.*}} -> tensor<4x160xf32>
+func.func @table_beside_a_smaller_one(%q: tensor<3x4x64x16xf32>, %k: tensor<3x4x96x16xf32>, %each: tensor<4x160xf32>, %all: tensor<160xf32>)
+    -> (tensor<3x4x64xf32>, tensor<4x160xf32>, tensor<160xf32>) {
+  %0 = tsr.contract "bhmd,bhnd->bhmn" %q, %k windows [] : (tensor<3x4x64x16xf32>, tensor<3x4x96x16xf32>) -> tensor<3x4x64x96xf32>
+  %i = tsr.iota dim 0 : tensor<64x96xi64>
+  %j = tsr.iota dim 1 : tensor<64x96xi64>
+  %idx = tsr.add %i, %j : tensor<64x96xi64>
+  %g = tsr.gather %each, %idx dim 1 : (tensor<4x160xf32>, tensor<64x96xi64>) -> tensor<4x64x96xf32>
+  %gb = tsr.broadcast %g dims [1, 2, 3] : (tensor<4x64x96xf32>) -> tensor<3x4x64x96xf32>
+  %h = tsr.gather %all, %idx dim 0 : (tensor<160xf32>, tensor<64x96xi64>) -> tensor<64x96xf32>
+  %hb = tsr.broadcast %h dims [2, 3] : (tensor<64x96xf32>) -> tensor<3x4x64x96xf32>
+  %x = tsr.add %0, %gb : tensor<3x4x64x96xf32>
+  %y = tsr.add %x, %hb : tensor<3x4x64x96xf32>
+  %m = tsr.reduce "max" %y dims [3] : (tensor<3x4x64x96xf32>) -> tensor<3x4x64xf32>
+  %t = tsr.tanh %y : tensor<3x4x64x96xf32>
+  %dg = tsr.reduce "sum" %t dims [0] : (tensor<3x4x64x96xf32>) -> tensor<4x64x96xf32>
+  %z = tsr.constant 0.0 -> tensor<4x160xf32>
+  %a = tsr.scatter "add" %z, %idx, %dg dim 1 : (tensor<4x160xf32>, tensor<64x96xi64>, tensor<4x64x96xf32>) -> tensor<4x160xf32>
+  %dh = tsr.reduce "sum" %t dims [0, 1] : (tensor<3x4x64x96xf32>) -> tensor<64x96xf32>
+  %none = tsr.constant 0.0 -> tensor<160xf32>
+  %b = tsr.scatter "add" %none, %idx, %dh dim 0 : (tensor<160xf32>, tensor<64x96xi64>, tensor<64x96xf32>) -> tensor<160xf32>
+  return %m, %a, %b : tensor<3x4x64xf32>, tensor<4x160xf32>, tensor<160xf32>
+}
+
+// What stays a scatter: one whose index nobody looks up with in the plane, one into a large table, and one that keeps the
+// rows. The first has its updates from the sum over batches, the others lie in memory.
+// CHECK-LABEL: @no_tables
+// CHECK-NOT: fuse.scatter_add
+// CHECK: tsr.scatter
+// CHECK: tsr.scatter
+// CHECK: tsr.scatter
+func.func @no_tables(%q: tensor<3x64x16xf32>, %k: tensor<3x96x16xf32>, %large: tensor<5000xf32>, %of_rows: tensor<64x96xf32>)
+    -> (tensor<3x64xf32>, tensor<160xf32>, tensor<5000xf32>, tensor<64x96xf32>) {
+  %0 = tsr.contract "bmd,bnd->bmn" %q, %k windows [] : (tensor<3x64x16xf32>, tensor<3x96x16xf32>) -> tensor<3x64x96xf32>
+  %i = tsr.iota dim 0 : tensor<64x96xi64>
+  %j = tsr.iota dim 1 : tensor<64x96xi64>
+  %far = tsr.mul %i, %j : tensor<64x96xi64>
+  %near = tsr.add %i, %j : tensor<64x96xi64>
+  %turn = tsr.iota dim 0 : tensor<96xi64>
+  %g = tsr.gather %large, %near dim 0 : (tensor<5000xf32>, tensor<64x96xi64>) -> tensor<64x96xf32>
+  %gb = tsr.broadcast %g dims [1, 2] : (tensor<64x96xf32>) -> tensor<3x64x96xf32>
+  %h = tsr.gather %of_rows, %turn dim 1 : (tensor<64x96xf32>, tensor<96xi64>) -> tensor<64x96xf32>
+  %hb = tsr.broadcast %h dims [1, 2] : (tensor<64x96xf32>) -> tensor<3x64x96xf32>
+  %x = tsr.add %0, %gb : tensor<3x64x96xf32>
+  %y = tsr.add %x, %hb : tensor<3x64x96xf32>
+  %t = tsr.tanh %y : tensor<3x64x96xf32>
+  %m = tsr.reduce "max" %y dims [2] : (tensor<3x64x96xf32>) -> tensor<3x64xf32>
+  %s = tsr.reduce "sum" %t dims [0] : (tensor<3x64x96xf32>) -> tensor<64x96xf32>
+  %z160 = tsr.constant 0.0 -> tensor<160xf32>
+  %a = tsr.scatter "add" %z160, %far, %s dim 0 : (tensor<160xf32>, tensor<64x96xi64>, tensor<64x96xf32>) -> tensor<160xf32>
+  %z5000 = tsr.constant 0.0 -> tensor<5000xf32>
+  %b = tsr.scatter "add" %z5000, %near, %s dim 0 : (tensor<5000xf32>, tensor<64x96xi64>, tensor<64x96xf32>) -> tensor<5000xf32>
+  %zrows = tsr.constant 0.0 -> tensor<64x96xf32>
+  %c = tsr.scatter "add" %zrows, %turn, %s dim 1 : (tensor<64x96xf32>, tensor<96xi64>, tensor<64x96xf32>) -> tensor<64x96xf32>
+  return %m, %a, %b, %c : tensor<3x64xf32>, tensor<160xf32>, tensor<5000xf32>, tensor<64x96xf32>
+}
+
 // One query, of which nothing says that it has a dim: the row of the cascade is one point.
 // CHECK-LABEL: @one_query
 // CHECK: fuse.cascade {{.*}} dims [4, 1, 512, 64, 64] batch 1 stream 1

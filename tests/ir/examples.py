@@ -75,6 +75,7 @@ def main():
     sources = [(f"{root}/ir/{d}/{n}{kind}.td", [generator, f"-dialect={d}"])
                for d, n in (("tsr", "Tsr"), ("fuse", "Fuse"))
                for kind, generator in (("Ops", "-gen-op-doc"), ("Dialect", "-gen-dialect-doc"))]
+    sources.append((f"{root}/ir/fuse/FuseScatter.td", ["-gen-op-doc", "-dialect=fuse"]))
     sources.append((f"{root}/ir/passes/Passes.td", ["-gen-pass-doc"]))
     failed = total = 0
     for source, generator in sources:

@@ -150,6 +150,7 @@ Values BodyRun::evaluate(mlir::Operation* op) {
   auto given = [&](Values v) { return found ? found(op, std::move(v)) : v; };
   if (auto reduce = llvm::dyn_cast<fuse::ReduceOp>(op)) return given(run_reduce(reduce));
   if (auto contract = llvm::dyn_cast<fuse::ContractOp>(op)) return given(run_contract(contract));
+  if (auto scatter = llvm::dyn_cast<fuse::ScatterAddOp>(op)) return given(run_scatter(scatter));
   Values v = over(joined(op->getOperands()), op->getResult(0).getType());
   each_point(dims_, v.depends, [&](const Point& at, int64_t i) {
     double reals[3];
@@ -209,6 +210,24 @@ Values BodyRun::run_contract(fuse::ContractOp op) {
     const size_t p = position(a, at), q = position(b, at), to = position(v, at);
     if (v.is_real) v.real[to] += a.real[p] * b.real[q];
     else v.whole[to] = wrapped(v.whole[to] + a.whole[p] * b.whole[q], width);
+  });
+  return v;
+}
+
+Values BodyRun::run_scatter(fuse::ScatterAddOp op) {
+  const Values &x = values_.find(op.getValue())->second, &entry = values_.find(op.getEntry())->second;
+  std::vector<bool> domain = joined(op->getOperands()), kept;
+  for (int64_t d : op.getOver()) domain[static_cast<size_t>(d)] = true;
+  kept = domain;
+  for (int64_t d : op.getOver()) kept[static_cast<size_t>(d)] = false;
+  kept[op.getDim()] = true;
+  Values v = over(kept, op.getType());
+  each_point(dims_, domain, [&](const Point& at, int64_t) {
+    if (counts && !counts(op, at)) return;
+    Point to = at;
+    to[op.getDim()] = entry.whole[position(entry, at)];
+    if (to[op.getDim()] < 0 || to[op.getDim()] >= dims_[op.getDim()]) return;
+    v.real[position(v, to)] += x.real[position(x, at)];
   });
   return v;
 }

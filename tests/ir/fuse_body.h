@@ -8,7 +8,7 @@
 
 #include <tessera/core/buffer.h>
 #include <tessera/core/shape.h>
-#include <tessera/ir/fuse/Fuse.h>
+#include <tessera/ir/fuse/Scatter.h>
 
 #include "tests/ir/fuse_scalar.h"
 
@@ -70,6 +70,7 @@ class BodyRun {
   Values evaluate(mlir::Operation* op);
   Values run_reduce(fuse::ReduceOp op);
   Values run_contract(fuse::ContractOp op);
+  Values run_scatter(fuse::ScatterAddOp op);
 
   mlir::Block& block_;
   std::vector<int64_t> dims_;

@@ -4,6 +4,7 @@
 #include <limits>
 
 #include <tessera/core/error.h>
+#include <tessera/ir/fuse/Scatter.h>
 
 namespace tessera::testing {
 namespace {
@@ -85,7 +86,7 @@ class Streamed {
 
  private:
   bool accumulates(Operation* op) const {
-    if (llvm::isa<fuse::ReduceOp>(op)) return true;
+    if (llvm::isa<fuse::ReduceOp, fuse::ScatterAddOp>(op)) return true;
     auto contract = llvm::dyn_cast<fuse::ContractOp>(op);
     return contract && contract.getOver().front() == cascade_.first_stream_dim();
   }

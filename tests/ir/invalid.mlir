@@ -249,6 +249,101 @@ func.func @cascade_k9(%q: tensor<3x64x16xf32>, %k: tensor<3x96x16xf32>) -> tenso
 
 // -----
 
+#q = affine_map<(b, m, n, d, e) -> (b * 1024 + m * 16 + d)>
+#k = affine_map<(b, m, n, d, e) -> (b * 1536 + n * 16 + d)>
+#t = affine_map<(b, m, n, d, e) -> (e)>
+func.func @cascade_k10_lacks_batch(%q: tensor<3x64x16xf32>, %k: tensor<3x96x16xf32>) -> tensor<160xf32> {
+  %o = fuse.cascade "table" dims [3, 64, 96, 16, 160] batch 1 stream 1
+      ins(%q, %k : tensor<3x64x16xf32>, tensor<3x96x16xf32>) at [#q, #k] outs at [#t] {
+  ^bb0(%a: f32, %b: f32):
+    %s = fuse.contract %a, %b over [3] : f32 -> f32
+    %i = fuse.index affine_map<(b, m, n, d, e) -> (m + n)>
+    // expected-error @+1 {{(K10) sums no value of the plane over the row, the stream and some batch dims}}
+    %r = fuse.scatter_add %s at %i of 4 over [0, 1] : f32
+    fuse.yield %r : f32
+  } -> tensor<160xf32>
+  return %o : tensor<160xf32>
+}
+
+// -----
+
+#q = affine_map<(b, m, n, d, e) -> (b * 1024 + m * 16 + d)>
+#k = affine_map<(b, m, n, d, e) -> (b * 1536 + n * 16 + d)>
+#t = affine_map<(b, m, n, d, e) -> (e)>
+func.func @cascade_k10_entries(%q: tensor<3x64x16xf32>, %k: tensor<3x96x16xf32>) -> tensor<160xf32> {
+  %o = fuse.cascade "table" dims [3, 64, 96, 16, 160] batch 1 stream 1
+      ins(%q, %k : tensor<3x64x16xf32>, tensor<3x96x16xf32>) at [#q, #k] outs at [#t] {
+  ^bb0(%a: f32, %b: f32):
+    %s = fuse.contract %a, %b over [3] : f32 -> f32
+    %i = fuse.index affine_map<(b, m, n, d, e) -> (m + n)>
+    // expected-error @+1 {{(K10) reads rest dims, or its entries are none}}
+    %r = fuse.scatter_add %s at %i of 2 over [0, 1, 2] : f32
+    fuse.yield %r : f32
+  } -> tensor<160xf32>
+  return %o : tensor<160xf32>
+}
+
+// -----
+
+#q = affine_map<(b, m, n, d, e) -> (b * 1024 + m * 16 + d)>
+#k = affine_map<(b, m, n, d, e) -> (b * 1536 + n * 16 + d)>
+#t = affine_map<(b, m, n, d, e) -> (e)>
+func.func @cascade_k10_statistic(%q: tensor<3x64x16xf32>, %k: tensor<3x96x16xf32>) -> tensor<160xf32> {
+  %o = fuse.cascade "table" dims [3, 64, 96, 16, 160] batch 1 stream 1
+      ins(%q, %k : tensor<3x64x16xf32>, tensor<3x96x16xf32>) at [#q, #k] outs at [#t] {
+  ^bb0(%a: f32, %b: f32):
+    %s = fuse.contract %a, %b over [3] : f32 -> f32
+    %m = fuse.reduce max %s over [2] : f32
+    %x = arith.subf %s, %m : f32
+    %i = fuse.index affine_map<(b, m, n, d, e) -> (m + n)>
+    // expected-error @+1 {{(K10) depends on a statistic}}
+    %r = fuse.scatter_add %x at %i of 4 over [0, 1, 2] : f32
+    fuse.yield %r : f32
+  } -> tensor<160xf32>
+  return %o : tensor<160xf32>
+}
+
+// -----
+
+#q = affine_map<(b, m, n, d, e) -> (b * 1024 + m * 16 + d)>
+#k = affine_map<(b, m, n, d, e) -> (b * 1536 + n * 16 + d)>
+#t = affine_map<(b, m, n, d, e) -> (e)>
+func.func @cascade_k10_other_sums(%q: tensor<3x64x16xf32>, %k: tensor<3x96x16xf32>) -> (tensor<480xf32>, tensor<64x96xf32>) {
+  %o:2 = fuse.cascade "table" dims [3, 64, 96, 16, 160] batch 1 stream 1
+      ins(%q, %k : tensor<3x64x16xf32>, tensor<3x96x16xf32>) at [#q, #k]
+      outs at [affine_map<(b, m, n, d, e) -> (b * 160 + e)>, affine_map<(b, m, n, d, e) -> (m * 96 + n)>] {
+  ^bb0(%a: f32, %b: f32):
+    %s = fuse.contract %a, %b over [3] : f32 -> f32
+    %i = fuse.index affine_map<(b, m, n, d, e) -> (m + n)>
+    // expected-error @+1 {{(K10) does not run over all batch dims that are summed}}
+    %r = fuse.scatter_add %s at %i of 4 over [1, 2] : f32
+    %all = fuse.reduce sum %s over [0] : f32
+    fuse.yield %r, %all : f32, f32
+  } -> tensor<480xf32>, tensor<64x96xf32>
+  return %o#0, %o#1 : tensor<480xf32>, tensor<64x96xf32>
+}
+
+// -----
+
+#q = affine_map<(b, m, n, d, e) -> (b * 1024 + m * 16 + d)>
+#k = affine_map<(b, m, n, d, e) -> (b * 1536 + n * 16 + d)>
+#t = affine_map<(b, m, n, d, e) -> (e)>
+func.func @cascade_k10_yield(%q: tensor<3x64x16xf32>, %k: tensor<3x96x16xf32>) -> tensor<160xf32> {
+  %o = fuse.cascade "table" dims [3, 64, 96, 16, 160] batch 1 stream 1
+      ins(%q, %k : tensor<3x64x16xf32>, tensor<3x96x16xf32>) at [#q, #k] outs at [#t] {
+  ^bb0(%a: f32, %b: f32):
+    %s = fuse.contract %a, %b over [3] : f32 -> f32
+    %i = fuse.index affine_map<(b, m, n, d, e) -> (m + n)>
+    // expected-error @+1 {{(K10) is no sum in f32 or f64 that is yielded once}}
+    %r = fuse.scatter_add %s at %i of 4 over [0, 1, 2] : f32
+    %n = arith.negf %r : f32
+    fuse.yield %n : f32
+  } -> tensor<160xf32>
+  return %o : tensor<160xf32>
+}
+
+// -----
+
 #q = affine_map<(m, n, d, e) -> (m * 16 + d)>
 #k = affine_map<(m, n, d, e) -> (n * 16 + d)>
 #o = affine_map<(m, n, d, e) -> (m)>

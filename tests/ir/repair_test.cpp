@@ -34,6 +34,7 @@ constexpr std::string_view text = R"(
 #column = affine_map<(b, m, n, d, e) -> (b * 11 + n)>
 #plane = affine_map<(b, m, n, d, e) -> (b * 33 + m * 11 + n)>
 #o = affine_map<(b, m, n, d, e) -> (b * 15 + m * 5 + e)>
+#table = affine_map<(b, m, n, d, e) -> (b * 5 + e)>
 func.func @f(%q_: tensor<2x3x4xf64>, %k_: tensor<2x11x4xf64>, %v_: tensor<2x11x5xf64>, %w_: tensor<2x3xf64>,
              %c_: tensor<2x11xf64>, %kept_: tensor<2x3x11xi1>) {{
   %r:{0} = fuse.cascade "test" dims [2, 3, 11, 4, 5] batch 1 stream 1
@@ -51,14 +52,18 @@ func.func @f(%q_: tensor<2x3x4xf64>, %k_: tensor<2x11x4xf64>, %v_: tensor<2x11x5
 }}
 )";
 
-// Results by the name of what is yielded: %o… has columns, %p… is of the plane, others are of the row.
+// Results by the name of what is yielded: %o… has columns, %p… is of the plane, %t… a table, others are of the row.
 std::string cascade_text(const std::string& body, const std::vector<std::string>& yielded) {
   std::string maps, types, values, element_types;
   for (const std::string& name : yielded) {
     const std::string_view comma = maps.empty() ? "" : ", ";
     const char kind = name[1];
-    maps += fmt::format("{}#{}", comma, kind == 'o' ? "o" : kind == 'p' ? "plane" : "row");
-    types += fmt::format("{}tensor<2x3{}xf64>", comma, kind == 'o' ? "x5" : kind == 'p' ? "x11" : "");
+    maps += fmt::format("{}#{}", comma, kind == 'o' ? "o" : kind == 'p' ? "plane" : kind == 't' ? "table" : "row");
+    types += fmt::format("{}tensor<2{}xf64>", comma,
+                         kind == 'o'   ? "x3x5"
+                         : kind == 'p' ? "x3x11"
+                         : kind == 't' ? "x5"
+                                       : "x3");
     values += fmt::format("{}{}", comma, name);
     element_types += fmt::format("{}f64", comma);
   }
@@ -427,6 +432,23 @@ TEST_F(Repair, DeclinesAnOrderOfUnknownSign) {
 TEST_F(Repair, DeclinesWeightsThatAreAskedFor) {
   declines("    %x = arith.mulf %s, %half : f64\n" + weights + "    %p = arith.mulf %w, %two : f64", {"%p"},
            "fuse.yield", "fuse.reduce sum", "every point");
+}
+
+const std::string into_table = R"(
+    %far = fuse.index affine_map<(b, m, n, d, e) -> (m + n - 4)>
+    %table = fuse.scatter_add %y at %far of 4 over [1, 2] : f64
+)";
+
+// Parts of the stream add to a table what they would add together; an index outside counts nowhere.
+TEST_F(Repair, TableBesideWeights) {
+  check("    %x = arith.mulf %s, %half : f64\n" + weights + "    %o = fuse.contract %w, %ve over [2] : f64 -> f64\n" +
+            "    %y = arith.mulf %s, %we : f64" + into_table,
+        {"%o", "%table"});
+}
+
+TEST_F(Repair, DeclinesATableOfWeights) {
+  declines("    %x = arith.mulf %s, %half : f64\n" + weights + "    %y = arith.mulf %w, %two : f64" + into_table,
+           {"%table"}, "fuse.scatter_add", "fuse.reduce sum", "each point that goes into a table");
 }
 
 // Random products of what repair knows, over random chains of statistics.

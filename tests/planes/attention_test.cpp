@@ -84,9 +84,8 @@ TEST_P(Attention, Derived) {
     const int sinks = precision.name == "mixed" || shape.columns <= 2 * shape.width ? 5 : 4;
     EXPECT_EQ(count(planes.fuse, "fuse.cascade"), variant == "sinks" ? sinks : 3);
     EXPECT_EQ(count(plain.fuse, "fuse.cascade"), 0);
-    // A learned bias that all batches share, and the sum of gradients that a table is made from, are as large as a head's
-    // scores; nothing is as large as those of all batches.
-    const bool shares_bias = variant == "pair" || variant == "table";
+    // A learned bias that all batches share is as large as a head's scores; nothing is as large as those of all batches.
+    const bool shares_bias = variant == "pair";
     const std::string heads = std::to_string(shape.batch) + "x" + std::to_string(shape.heads) + "x";
     const std::string rows = std::to_string(shape.rows) + "x", columns = std::to_string(shape.columns) + "x";
     const std::string plane = (shares_bias ? heads : "") + rows + columns,
