@@ -103,6 +103,26 @@ INSTANTIATE_TEST_SUITE_P(programs, CudaLongRowsText,
                          ::testing::Values("cross_entropy", "cross_entropy_backward", "softmax"),
                          [](const auto& name) { return name.param; });
 
+// 1 + tanh and 1 − tanh² come from a sigmoid unless the tanh itself, or its square, is read too.
+TEST(CudaTanhText, is_a_sigmoid_where_only_sums_with_one_are_read) {
+  Tensor x = unread("x", f32, {4096});
+  auto text = [&](std::vector<Tensor> results) {
+    std::vector<NodePtr> captured, outputs;
+    for (const Tensor& result : results) outputs.push_back(result.node());
+    return text_of(lower_program(flatten({}, outputs, false, &captured), {"sm_90a"}));
+  };
+  const auto by_sigmoid =
+      ::testing::AllOf(::testing::HasSubstr("= sigmoid(2.f * "), ::testing::Not(::testing::HasSubstr("::tanhf")));
+  const auto as_it_is =
+      ::testing::AllOf(::testing::HasSubstr("::tanhf("), ::testing::Not(::testing::HasSubstr("sigmoid")));
+  EXPECT_THAT(text({x * (1 + tanh(x))}), by_sigmoid);
+  EXPECT_THAT(text({x * (1 - tanh(x) * tanh(x))}), by_sigmoid);
+  EXPECT_THAT(text({tanh(x), 1 + tanh(x)}), as_it_is);
+  EXPECT_THAT(text({1 - tanh(x) * tanh(x), tanh(x) * tanh(x)}), as_it_is);
+  EXPECT_THAT(text({2 + tanh(x)}), as_it_is);
+  EXPECT_THAT(text({1 - tanh(x)}), as_it_is);
+}
+
 TEST(CudaExecutor, is_there_and_says_what_is_missing) {
   Executor* cuda = find_executor("cuda");
   ASSERT_NE(cuda, nullptr);

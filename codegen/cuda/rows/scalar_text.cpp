@@ -10,6 +10,7 @@
 #include <fmt/format.h>
 
 #include <tessera/codegen/cuda/print/sign_of.h>
+#include <tessera/codegen/cuda/rows/tanh_text.h>
 #include <tessera/codegen/cuda/rows/unsupported.h>
 #include <tessera/ir/fuse/Fuse.h>
 
@@ -241,6 +242,7 @@ std::string word_of(Operation* op) {
   if (isa<arith::ExtFOp>(op)) return "wide";
   if (isa<arith::TruncFOp>(op)) return "rounded";
   if (isa<arith::CmpFOp, arith::CmpIOp>(op)) return "is";
+  if (is_read_as_sigmoid(op)) return "sigmoid";
   if (isa<fuse::RandomOp>(op)) return "draw";
   if (isa<fuse::LoadAtOp>(op)) return "picked";
   if (auto reduce = dyn_cast<fuse::ReduceOp>(op)) {

@@ -8,6 +8,7 @@
 
 #include <tessera/codegen/cpu/launch.h>
 #include <tessera/codegen/cuda/rows/scalar_text.h>
+#include <tessera/codegen/cuda/rows/tanh_text.h>
 #include <tessera/codegen/cuda/rows/unsupported.h>
 #include <tessera/core/error.h>
 #include <tessera/ir/fuse/Fuse.h>
@@ -116,6 +117,8 @@ std::string ValuesText::statement(mlir::Operation* op) {
     text = chance_text(compare);
   } else if (auto places = mlir::dyn_cast<mlir::arith::CmpIOp>(op); places && compares_place(places)) {
     text = place_text(places);
+  } else if (auto by_sigmoid = text_by_sigmoid(op, [&](mlir::Value operand) { return name_of(operand); })) {
+    text = *by_sigmoid;
   } else {
     std::vector<std::string> operands;
     for (mlir::Value operand : op->getOperands()) operands.push_back(name_of(operand));

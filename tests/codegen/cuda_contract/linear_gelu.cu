@@ -9,19 +9,19 @@
 
 namespace tessera {
 
-struct contract_add_mul_tanh_3a1d35c2_shared {
+struct contract_add_mul_tanh_74c3b8ab_shared {
   Panel<float, 128, 16, Lie::along_k> a[4];
   Panel<float, 128, 16, Lie::along_k> b[4];
 };
-using contract_add_mul_tanh_3a1d35c2_sums = SumTile<float, 128, 128>;
+using contract_add_mul_tanh_74c3b8ab_sums = SumTile<float, 128, 128>;
 
-extern "C" __constant__ Launch contract_add_mul_tanh_3a1d35c2_launch = {256, 1, shared_bytes<contract_add_mul_tanh_3a1d35c2_shared, contract_add_mul_tanh_3a1d35c2_sums>, {}};
+extern "C" __constant__ Launch contract_add_mul_tanh_74c3b8ab_launch = {256, 1, shared_bytes<contract_add_mul_tanh_74c3b8ab_shared, contract_add_mul_tanh_74c3b8ab_sums>, {}};
 
 extern "C" __global__ void __launch_bounds__(256, 1)
-contract_add_mul_tanh_3a1d35c2(const float* __restrict__ x, const float* __restrict__ weight, const float* __restrict__ bias,
+contract_add_mul_tanh_74c3b8ab(const float* __restrict__ x, const float* __restrict__ weight, const float* __restrict__ bias,
     float* __restrict__ mul_value) {
-  auto& shared = shared_memory<contract_add_mul_tanh_3a1d35c2_shared>();
-  auto& sums = shared_memory<contract_add_mul_tanh_3a1d35c2_sums>();  // where the operands were
+  auto& shared = shared_memory<contract_add_mul_tanh_74c3b8ab_shared>();
+  auto& sums = shared_memory<contract_add_mul_tanh_74c3b8ab_sums>();  // where the operands were
   const Place tile = Raster{32, 24, 8}.at(static_cast<int>(blockIdx.x));
   const int m_first = tile.row * 128, n_first = tile.column * 128;
   const int k_first = 0, k_end = 768;
@@ -57,8 +57,8 @@ contract_add_mul_tanh_3a1d35c2(const float* __restrict__ x, const float* __restr
       const float mul_4 = 0.044715f * mul_3;
       const float add_2 = add_1 + mul_4;
       const float mul_5 = 0.7978846f * add_2;
-      const float tanh_1 = ::tanhf(mul_5);
-      const float add_3 = 1.f + tanh_1;
+      const float sigmoid_1 = sigmoid(2.f * mul_5);
+      const float add_3 = 2.f * sigmoid_1;
       const float mul_6 = mul_1 * add_3;
       mul_value_at[i] = mul_6;
     }

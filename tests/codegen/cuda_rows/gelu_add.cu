@@ -9,10 +9,10 @@
 
 namespace tessera {
 
-extern "C" __constant__ Launch mul_add_tanh_72e84b67_launch = {256, 1, 0, {}};
+extern "C" __constant__ Launch mul_add_tanh_fdb20585_launch = {256, 1, 0, {}};
 
 extern "C" __global__ void __launch_bounds__(256)
-mul_add_tanh_72e84b67(const bf16* __restrict__ x, const bf16* __restrict__ residual, bf16* __restrict__ add_value,
+mul_add_tanh_fdb20585(const bf16* __restrict__ x, const bf16* __restrict__ residual, bf16* __restrict__ add_value,
     const i64 vectors) {
   const int t = static_cast<int>(blockIdx.x) * 256 + static_cast<int>(threadIdx.x);
   if (t >= vectors) return;
@@ -29,8 +29,8 @@ mul_add_tanh_72e84b67(const bf16* __restrict__ x, const bf16* __restrict__ resid
     const float mul_4 = 0.044715f * mul_3;
     const float add_1 = wide_1 + mul_4;
     const float mul_5 = 0.7978846f * add_1;
-    const float tanh_1 = ::tanhf(mul_5);
-    const float add_2 = 1.f + tanh_1;
+    const float sigmoid_1 = sigmoid(2.f * mul_5);
+    const float add_2 = 2.f * sigmoid_1;
     const float mul_6 = mul_1 * add_2;
     const float wide_2 = widen(residual_at[i]);
     const float add_3 = mul_6 + wide_2;

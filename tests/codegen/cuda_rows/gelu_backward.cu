@@ -9,10 +9,10 @@
 
 namespace tessera {
 
-extern "C" __constant__ Launch mul_add_tanh_sub_56d246f4_launch = {256, 1, 0, {}};
+extern "C" __constant__ Launch mul_add_tanh_sub_5f58d3fa_launch = {256, 1, 0, {}};
 
 extern "C" __global__ void __launch_bounds__(256)
-mul_add_tanh_sub_56d246f4(const bf16* __restrict__ dy, const bf16* __restrict__ x, bf16* __restrict__ add_value, const i64 vectors) {
+mul_add_tanh_sub_5f58d3fa(const bf16* __restrict__ dy, const bf16* __restrict__ x, bf16* __restrict__ add_value, const i64 vectors) {
   const int t = static_cast<int>(blockIdx.x) * 256 + static_cast<int>(threadIdx.x);
   if (t >= vectors) return;
   const int first = t * 8;
@@ -30,22 +30,21 @@ mul_add_tanh_sub_56d246f4(const bf16* __restrict__ dy, const bf16* __restrict__ 
     const float mul_5 = 0.044715f * mul_4;
     const float add_1 = wide_2 + mul_5;
     const float mul_6 = 0.7978846f * add_1;
-    const float tanh_1 = ::tanhf(mul_6);
-    const float mul_7 = tanh_1 * tanh_1;
-    const float sub_1 = 1.f - mul_7;
-    const float mul_8 = mul_2 * sub_1;
-    const float mul_9 = mul_8 * 0.7978846f;
-    const float mul_10 = mul_9 * 0.044715f;
-    const float mul_11 = mul_10 * mul_3;
-    const float add_2 = mul_9 + mul_11;
-    const float mul_12 = mul_10 * wide_2;
-    const float mul_13 = mul_12 * wide_2;
-    const float add_3 = add_2 + mul_13;
-    const float add_4 = add_3 + mul_13;
-    const float add_5 = 1.f + tanh_1;
-    const float mul_14 = wide_1 * add_5;
-    const float mul_15 = mul_14 * 0.5f;
-    const float add_6 = add_4 + mul_15;
+    const float sigmoid_1 = sigmoid(2.f * mul_6);
+    const float sub_1 = 4.f * sigmoid_1 * (1.f - sigmoid_1);
+    const float mul_7 = mul_2 * sub_1;
+    const float mul_8 = mul_7 * 0.7978846f;
+    const float mul_9 = mul_8 * 0.044715f;
+    const float mul_10 = mul_9 * mul_3;
+    const float add_2 = mul_8 + mul_10;
+    const float mul_11 = mul_9 * wide_2;
+    const float mul_12 = mul_11 * wide_2;
+    const float add_3 = add_2 + mul_12;
+    const float add_4 = add_3 + mul_12;
+    const float add_5 = 2.f * sigmoid_1;
+    const float mul_13 = wide_1 * add_5;
+    const float mul_14 = mul_13 * 0.5f;
+    const float add_6 = add_4 + mul_14;
     const bf16 rounded_1 = narrow<bf16>(add_6);
     add_value_at[i] = rounded_1;
   }

@@ -1,0 +1,18 @@
+#pragma once
+// tanh z where all that is read of it is 1 + tanh z and 1 − tanh² z, as in gelu and its derivative: with s = 1 / (1 + e^−2z)
+// these are 2s and 4s(1 − s). That is cheaper than a tanh and more exact where 1 + tanh z is small.
+
+#include <functional>
+#include <optional>
+#include <string>
+
+#include "mlir/IR/Operation.h"
+
+namespace tessera::cuda {
+
+// Its own statement is then that of s.
+bool is_read_as_sigmoid(mlir::Operation* tanh);
+// The expression of such a tanh, or of what reads it; nothing for other ops. `name_of` prints what is not there yet.
+std::optional<std::string> text_by_sigmoid(mlir::Operation* op, const std::function<std::string(mlir::Value)>& name_of);
+
+}  // namespace tessera::cuda
