@@ -55,7 +55,7 @@ Signature signature_of(const std::vector<Tensor>& arguments) {
 // values move and no count of owners changes.
 class DonatedStates {
  public:
-  explicit DonatedStates(std::vector<BufferPtr>& arguments) : arguments_(arguments) {}
+  DonatedStates(std::vector<BufferPtr>& arguments, size_t states) : arguments_(arguments) { held_.reserve(states); }
   ~DonatedStates() {
     if (planted(Fault::state_not_donated_back)) return;
     for (auto& [node, argument] : held_) node->value = std::move(arguments_[argument]);
@@ -152,7 +152,8 @@ std::vector<Tensor> CompiledFunction::call(const std::vector<Tensor>& arguments)
   const Trace::Recorded& recorded = entry->recorded;
   const size_t returned = recorded.program.outputs.size() - (entry->copies ? entry->copies->results() : 0),
                result_count = returned - recorded.written.size();
-  DonatedStates donated(buffers);
+  buffers.reserve(recorded.program.inputs.size());
+  DonatedStates donated(buffers, recorded.read.size());
   for (size_t k = 0; k < recorded.read.size(); ++k)
     if (entry->is_assigned[k]) donated.add(*recorded.read[k], at_);
     else buffers.push_back(Trace::stored(*recorded.read[k]).buffer(at_));
@@ -164,10 +165,10 @@ std::vector<Tensor> CompiledFunction::call(const std::vector<Tensor>& arguments)
   std::vector<Tensor> results;
   for (size_t k = 0; k < returned; ++k) {
     const Instruction& from = recorded.program.instructions[static_cast<size_t>(recorded.program.outputs[k])];
-    if (k < result_count) results.push_back(tensor_from(outputs[k], from.dtype, from.shape, at_));
-    else Trace::store(*recorded.written[k - result_count], outputs[k], at_);
+    if (k < result_count) results.push_back(tensor_from(std::move(outputs[k]), from.dtype, from.shape, at_));
+    else Trace::store(*recorded.written[k - result_count], std::move(outputs[k]), at_);
   }
-  if (entry->copies) entry->copies->keep(outputs);
+  if (entry->copies) entry->copies->keep(std::move(outputs));
   return results;
 }
 

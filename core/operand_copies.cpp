@@ -165,10 +165,10 @@ void OperandCopies::lend(const Trace::Recorded& recorded, std::vector<BufferPtr>
   for (Copy& copy : copies_) arguments.push_back(copy.output < 0 ? copy.value : std::move(copy.value));
 }
 
-void OperandCopies::keep(const std::vector<BufferPtr>& outputs) {
+void OperandCopies::keep(std::vector<BufferPtr> outputs) {
   for (Copy& copy : copies_) {
     if (copy.output < 0) continue;
-    copy.value = outputs[static_cast<size_t>(copy.output)];
+    copy.value = std::move(outputs[static_cast<size_t>(copy.output)]);
     copy.version = Trace::version(*copy.state);
   }
 }

@@ -27,8 +27,8 @@ class OperandCopies {
 
   // Puts the copies behind `arguments`, which has all others. They are gone until keep().
   void lend(const Trace::Recorded& recorded, std::vector<BufferPtr>& arguments);
-  // After the run, when States have their new values: `outputs` are all results.
-  void keep(const std::vector<BufferPtr>& outputs);
+  // After the run, when States have their new values: takes its own of `outputs`, behind all others.
+  void keep(std::vector<BufferPtr> outputs);
 
  private:
   struct Copy {

@@ -49,10 +49,11 @@ class DeviceValue : public Residence {
   static std::vector<Live> all();  // on the device now, of the whole process
 
  private:
+  // First what every run looks at, in one line of the cache.
   StreamBuffer memory_;
-  Origin origin_;
   std::shared_ptr<Runs> runs_;
   uint64_t run_ = 0;
+  Origin origin_;
 };
 
 }  // namespace tessera::cuda

@@ -70,6 +70,15 @@ ProgramRunner::ProgramRunner(CompiledProgram program)
   }
   error_words_ = start.size();
   passed_.resize(plan.arguments.size());
+  for (size_t k = 0; k < plan.results.size(); ++k) {
+    const PlanValue& value = plan.values[static_cast<size_t>(plan.results[k])];
+    Result result{.from = Result::From::copy, .value = plan.results[k], .of = value.number, .donor = plan.donor[k]};
+    if (value.place == Place::argument) result.from = Result::From::argument;
+    if (value.place == Place::result)
+      result.from = value.number == static_cast<int>(k) ? Result::From::launches : Result::From::result;
+    if (result.donor >= 0) result.donor_value = plan.arguments[static_cast<size_t>(result.donor)];
+    results_.push_back(result);
+  }
   may_be_overwritten_.resize(plan.arguments.size());
   for (int donor : plan.donor)
     if (donor >= 0) may_be_overwritten_[static_cast<size_t>(donor)] = true;
@@ -115,29 +124,13 @@ void ProgramRunner::begin(const Program& recorded, const std::vector<BufferPtr>&
   const Plan& plan = lowered_->plan;
   check_internal(arguments.size() == plan.arguments.size(), "a program runs with another number of arguments");
   while (runs_->under_way() >= most_under_way) runs_->retire_earliest();
-  ticket_ = std::make_shared<Ticket>(lowered_, recorded, makers_of(arguments));
+  ticket_ = std::make_shared<Ticket>(lowered_, recorded);
   const Pointer arena = shared_arena(static_cast<size_t>(plan.arena_bytes), plan, recorded);
   if (std::exchange(arena_, arena) != arena)
     for (size_t k = 0; k < plan.values.size(); ++k)
       if (plan.values[k].place == Place::arena) address_[k] = arena + static_cast<Pointer>(plan.values[k].offset);
   place_arguments(recorded, arguments);
   place_results(recorded, arguments);
-}
-
-// The runs that made arguments, as far as it is not known how they ended. Most are of one run.
-std::vector<std::shared_ptr<Ticket>> ProgramRunner::makers_of(const std::vector<BufferPtr>& arguments) const {
-  std::vector<std::shared_ptr<Ticket>> makers;
-  const DeviceValue* last = nullptr;
-  for (const BufferPtr& argument : arguments) {
-    const auto* value = static_cast<const DeviceValue*>(argument->residence());
-    if (!value || (last && value->same_run_as(*last))) continue;
-    last = value;
-    const std::shared_ptr<Ticket> run = value->made_by();
-    if (!run || std::ranges::count(makers, run) || run->is_known_good()) continue;
-    if (run->is_done()) run->wait();  // an index was outside: its results are no arguments
-    else makers.push_back(run);
-  }
-  return makers;
 }
 
 // What is on the device stays where it is. A batch or a rate is another tensor in every run, so what comes from the host for
@@ -147,10 +140,13 @@ void ProgramRunner::place_arguments(const Program& recorded, const std::vector<B
   const Plan& plan = lowered_->plan;
   std::vector<std::pair<size_t, size_t>> passing;  // argument, and where among those that pass
   size_t all = 0;
+  const DeviceValue* last = nullptr;  // on the device
   for (size_t k = 0; k < arguments.size(); ++k) {
     const auto value = static_cast<size_t>(plan.arguments[k]);
     if (const auto* there = static_cast<const DeviceValue*>(arguments[k]->residence())) {
       address_[value] = there->address();
+      if (!last || !there->same_run_as(*last)) ticket_->come_after(there->made_by());  // most are of one run
+      last = there;
       continue;
     }
     constexpr size_t aligned = 256;
@@ -197,24 +193,21 @@ void ProgramRunner::settle_argument(const Program& recorded, const BufferPtr& ar
 
 // In the memory of an argument that nobody else holds, else in fresh memory.
 void ProgramRunner::place_results(const Program& recorded, const std::vector<BufferPtr>& arguments) {
-  const Plan& plan = lowered_->plan;
   const bool keeps_arguments = codegen::checks_for_nan();
   made_.clear();
-  made_.resize(plan.results.size());
-  for (size_t number = 0; number < plan.results.size(); ++number) {
-    const auto id = static_cast<size_t>(plan.results[number]);
-    const PlanValue& value = plan.values[id];
-    if (value.place != Place::result || static_cast<size_t>(value.number) != number) continue;
-    if (const int donor = plan.donor[number]; donor >= 0 && !keeps_arguments) {
-      const auto argument = static_cast<size_t>(donor);
-      if (arguments[argument].use_count() == 1) {
-        address_[id] = address_[static_cast<size_t>(plan.arguments[argument])];
-        continue;
-      }
+  made_.resize(results_.size());
+  for (size_t k = 0; k < results_.size(); ++k) {
+    const Result& result = results_[k];
+    if (result.from != Result::From::launches) continue;
+    const auto id = static_cast<size_t>(result.value);
+    if (result.donor >= 0 && !keeps_arguments && arguments[static_cast<size_t>(result.donor)].use_count() == 1) {
+      address_[id] = address_[static_cast<size_t>(result.donor_value)];
+      continue;
     }
-    const Instruction& made = recorded.instructions[static_cast<size_t>(recorded.outputs[number])];
-    made_[number] = std::make_unique<DeviceValue>(take_memory(static_cast<size_t>(value.bytes)), Origin(made));
-    address_[id] = made_[number]->address();
+    const Instruction& made = recorded.instructions[static_cast<size_t>(recorded.outputs[k])];
+    const auto bytes = static_cast<size_t>(lowered_->plan.values[id].bytes);
+    made_[k] = std::make_unique<DeviceValue>(take_memory(bytes), Origin(made));
+    address_[id] = made_[k]->address();
   }
 }
 
@@ -379,29 +372,27 @@ void ProgramRunner::update_graph() {
 // ---- results ----
 
 std::vector<BufferPtr> ProgramRunner::end(const Program& recorded, std::vector<BufferPtr>& arguments) {
-  const Plan& plan = lowered_->plan;
   const uint64_t run = runs_->next();
-  std::vector<BufferPtr> results(plan.results.size());
+  std::vector<BufferPtr> results(results_.size());
   auto hand_out = [&](std::unique_ptr<DeviceValue> value) {
     value->set_made_by(runs_, run);
     const size_t bytes = value->bytes();
     return std::make_shared<tessera::Buffer>(bytes, std::move(value));
   };
   for (size_t k = 0; k < results.size(); ++k) {
-    const auto id = static_cast<size_t>(plan.results[k]);
-    const PlanValue& value = plan.values[id];
-    const auto number = static_cast<size_t>(value.number);
-    if (value.place == Place::argument) {
-      results[k] = arguments[number];
-    } else if (value.place == Place::result && number != k) {
-      results[k] = results[number];
-    } else if (value.place == Place::result && made_[k]) {
+    const Result& result = results_[k];
+    if (result.from == Result::From::argument) {
+      results[k] = arguments[static_cast<size_t>(result.of)];
+    } else if (result.from == Result::From::result) {
+      results[k] = results[static_cast<size_t>(result.of)];
+    } else if (result.from == Result::From::launches && made_[k]) {
       results[k] = hand_out(std::move(made_[k]));
-    } else if (value.place == Place::result) {  // in the memory of an argument, whose old value is gone
-      results[k] = std::move(arguments[static_cast<size_t>(plan.donor[k])]);
+    } else if (result.from == Result::From::launches) {  // in the memory of an argument, whose old value is gone
+      results[k] = std::move(arguments[static_cast<size_t>(result.donor)]);
       replace_value(*results[k], [&](DeviceValue& now) { now.set_made_by(runs_, run); });
     } else {
-      const auto bytes = static_cast<size_t>(value.bytes);
+      const auto id = static_cast<size_t>(result.value);
+      const auto bytes = static_cast<size_t>(lowered_->plan.values[id].bytes);
       const Instruction& made = recorded.instructions[static_cast<size_t>(recorded.outputs[k])];
       auto copy = std::make_unique<DeviceValue>(take_memory(bytes), Origin(made));
       if (bytes > 0) check(driver().copy_within_stream(copy->address(), address_[id], bytes, nullptr), "copy a result");

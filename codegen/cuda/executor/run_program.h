@@ -39,8 +39,19 @@ class ProgramRunner {
   struct Step {  // of the graph
     size_t launch, step;
   };
+  // A result, in few bytes: a step walks over hundreds of them, twice.
+  struct Result {
+    enum class From {
+      argument,  // number `of` itself
+      launches,  // they write it: into the memory of argument `donor` if nobody else holds that, else into fresh memory
+      result,    // number `of` once more
+      copy       // of a constant or a temporary
+    } from;
+    int value;  // of the plan
+    int of = -1, donor = -1;
+    int donor_value = -1;  // of the plan
+  };
 
-  std::vector<std::shared_ptr<Ticket>> makers_of(const std::vector<BufferPtr>& arguments) const;
   void place_arguments(const Program& recorded, const std::vector<BufferPtr>& arguments);
   bool passes(const BufferPtr& argument, size_t number) const;
   void settle_argument(const Program& recorded, const BufferPtr& argument, size_t number);
@@ -58,6 +69,7 @@ class ProgramRunner {
   std::shared_ptr<const LoweredProgram> lowered_;
   std::vector<Kernel> kernels_;
   std::optional<StreamBuffer> constants_, errors_, errors_at_start_;
+  std::vector<Result> results_;
   std::vector<bool> may_be_overwritten_;  // by argument: a result may lie in its memory
   // What came from the host for the first time, and where all of it lies that a run brings.
   std::vector<std::weak_ptr<tessera::Buffer>> passed_;  // by argument

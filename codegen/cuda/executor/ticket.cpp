@@ -1,14 +1,20 @@
 #include <tessera/codegen/cuda/executor/ticket.h>
 
+#include <algorithm>
 #include <utility>
 
 #include <tessera/core/error.h>
 
 namespace tessera::cuda {
 
-Ticket::Ticket(std::shared_ptr<const LoweredProgram> program, const Program& recorded,
-               std::vector<std::shared_ptr<Ticket>> before)
-    : program_(std::move(program)), ops_(codegen::checked_ops(program_->plan, recorded)), before_(std::move(before)) {}
+Ticket::Ticket(std::shared_ptr<const LoweredProgram> program, const Program& recorded)
+    : program_(std::move(program)), ops_(codegen::checked_ops(program_->plan, recorded)) {}
+
+void Ticket::come_after(std::shared_ptr<Ticket> maker) {
+  if (!maker || std::ranges::count(before_, maker) || maker->is_known_good()) return;
+  if (maker->is_done()) maker->wait();  // an index was outside: its results are no arguments
+  else before_.push_back(std::move(maker));
+}
 
 void Ticket::close(Pointer errors, size_t words) {
   if (words > 0) {

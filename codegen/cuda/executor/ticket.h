@@ -18,12 +18,12 @@ namespace tessera::cuda {
 
 class Ticket {
  public:
-  // `before`: the runs that made the arguments, as far as it is not known how they ended.
-  Ticket(std::shared_ptr<const LoweredProgram> program, const Program& recorded,
-         std::vector<std::shared_ptr<Ticket>> before);
+  Ticket(std::shared_ptr<const LoweredProgram> program, const Program& recorded);
   Ticket(const Ticket&) = delete;
   Ticket& operator=(const Ticket&) = delete;
 
+  // `maker` made an argument, or is null: this run fails with it. Throws at once if it is known to have failed.
+  void come_after(std::shared_ptr<Ticket> maker);
   // Memory that the run's copies read on the host.
   Pinned& keep(size_t bytes) { return sent_.emplace_back(bytes); }
   // Behind the run's last launch: brings the words that it left at `errors`.
@@ -45,7 +45,7 @@ class Ticket {
   Pinned words_;
   Event done_;
   mutable std::mutex mutex_;
-  std::vector<std::shared_ptr<Ticket>> before_;
+  std::vector<std::shared_ptr<Ticket>> before_;  // the makers of which it is not known how they ended
   std::exception_ptr error_;
   bool is_good_ = false, is_told_ = false;
 };
