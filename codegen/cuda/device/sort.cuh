@@ -212,20 +212,21 @@ TESSERA_DEVICE void sort_by_digits(Held& held, u32 (&slots)[row_threads / 32], P
   static_assert(items < 256, "a byte counts the elements of a thread");
   const int t = static_cast<int>(threadIdx.x);
   // The lower bits of a digit choose a row of counters, the upper one a half of a word.
-  auto counter = [&](P x) -> u16& {
+  auto bytes_of_word = [&](P x) {
     const u32 row_of_digit = static_cast<u32>(x >> (shift - log2_row_bytes)) & ((pairs - 1) << log2_row_bytes);
-    const u32 half = static_cast<u32>(x >> (shift + bits - 2)) & 2;
-    return *reinterpret_cast<u16*>(reinterpret_cast<u8*>(held.counters.of + t) + (row_of_digit | half));
+    return reinterpret_cast<u8*>(held.counters.of + t) + row_of_digit;
   };
+  auto half_of_word = [&](P x) { return static_cast<u32>(x >> (shift + bits - 1)) & 1; };
 #pragma unroll
   for (int k = 0; k <= static_cast<int>(pairs); ++k) held.counters.of[k * row_threads + t] = 0;
   __syncthreads();
   u32 before[(items + 3) / 4];  // how many of the digit this thread has before: a byte each
 #pragma unroll
   for (int i = 0; i < items; ++i) {
-    u16& count = counter(anew(element[i]));
-    const u32 here = count;
-    count = static_cast<u16>(here + 1);
+    // An atomic although no other thread counts here: where two digits may be one, loads would wait for stores.
+    const P x = anew(element[i]);
+    const u32 upper = 16 * half_of_word(x);
+    const u32 here = atomicAdd(reinterpret_cast<u32*>(bytes_of_word(x)), 1u << upper) >> upper & 0xffff;
     before[i / 4] = i % 4 == 0 ? here : before[i / 4] | here << (8 * (i % 4));
   }
   __syncthreads();
@@ -242,7 +243,11 @@ TESSERA_DEVICE void sort_by_digits(Held& held, u32 (&slots)[row_threads / 32], P
     carry += here;
   }
   __syncthreads();
-  auto rank = [&](int i) { return counter(anew(element[i])) + (before[i / 4] >> (8 * (i % 4)) & 255); };
+  auto rank = [&](int i) {
+    const P x = anew(element[i]);
+    const u32 start = *reinterpret_cast<const u16*>(bytes_of_word(x) + 2 * half_of_word(x));
+    return start + (before[i / 4] >> (8 * (i % 4)) & 255);
+  };
   if constexpr (Held::is_apart) {
 #pragma unroll
     for (int i = 0; i < items; ++i) held.row.at(static_cast<int>(rank(i))) = element[i];

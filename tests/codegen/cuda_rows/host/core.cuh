@@ -70,6 +70,7 @@ inline float __fdividef(float x, float y) { return x / y; }
 inline void __syncwarp() { __ballot_sync(0xffffffff, false); }
 inline int __popc(unsigned x) { return __builtin_popcount(x); }
 inline int atomicAdd(int* at, int x) { return (*at += x) - x; }
+inline unsigned atomicAdd(unsigned* at, unsigned x) { return (*at += x) - x; }
 inline unsigned atomicInc(unsigned* at, unsigned highest) {
   const unsigned old = *at;
   *at = old >= highest ? 0 : old + 1;
