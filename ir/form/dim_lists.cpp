@@ -24,13 +24,19 @@ bool DimLists::refuse(std::string why) {
 AtomLists DimLists::operand(Value value) {
   if (auto it = known_.find(value); it != known_.end()) {
     if (moved_ && members_.contains(base_of(value).getDefiningOp())) refuse("it reads other elements of a result");
-    return it->second;
+    has_shared_ |= !members_.contains(value.getDefiningOp());
+    return lists_[it->second];
   }
   Operation* op = value.getDefiningOp();
   AtomLists lists = free_.is_free(op) ? through(op) : atoms_.fresh(tsr::shape_of(value));
   // Two readers of one value usually mean the same elements; when they do not, the caller tries without.
-  if (share_) known_[value] = lists;
+  if (share_) know(value, lists);
   return lists;
+}
+
+void DimLists::know(Value value, const AtomLists& lists) {
+  known_[value] = static_cast<unsigned>(lists_.size());
+  lists_.push_back(lists);
 }
 
 AtomLists DimLists::moved_operand(Value value) {
@@ -100,7 +106,7 @@ bool DimLists::visit(Operation* op) {
   } else {
     result = through(op);
   }
-  known_[op->getResult(0)] = result;
+  know(op->getResult(0), result);
   return refusal_.empty();
 }
 

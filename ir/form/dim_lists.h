@@ -3,6 +3,7 @@
 // one (atoms.h). What the set is to become, one iteration space or a plane, is up to the caller.
 
 #include <string>
+#include <vector>
 
 #include "llvm/ADT/DenseMap.h"
 #include "llvm/ADT/DenseSet.h"
@@ -33,10 +34,12 @@ class DimLists {
   bool visit(mlir::Operation* op);
   bool refuse(std::string why);
   const std::string& refusal() const { return refusal_; }  // empty: none
+  // Whether an op was read as it was because another reads the same value in memory.
+  bool has_shared() const { return has_shared_; }
 
   // As an op that is visited next would read it.
   AtomLists operand(mlir::Value value);
-  const AtomLists& of(mlir::Value visited) const { return known_.find(visited)->second; }
+  const AtomLists& of(mlir::Value visited) const { return lists_[known_.find(visited)->second]; }
   bool knows(mlir::Value value) const { return known_.contains(value); }
   // Of what a reduce reduces, or a scatter scatters.
   const AtomLists& reduced(mlir::Operation* op) const { return reduced_.find(op)->second; }
@@ -52,6 +55,7 @@ class DimLists {
   int64_t extent(int atom) const { return atoms_.extent(atom); }
 
  private:
+  void know(mlir::Value value, const AtomLists& lists);
   AtomLists moved_operand(mlir::Value value);
   AtomLists through(mlir::Operation* op);
   AtomLists visit_contract(tsr::ContractOp contract);
@@ -65,7 +69,9 @@ class DimLists {
   llvm::DenseSet<mlir::Operation*> members_;
   bool moved_ = false;
   Atoms atoms_;
-  llvm::DenseMap<mlir::Value, AtomLists> known_;
+  llvm::DenseMap<mlir::Value, unsigned> known_;  // which of lists_
+  std::vector<AtomLists> lists_;
+  bool has_shared_ = false;
   llvm::DenseMap<mlir::Operation*, AtomLists> reduced_;
   llvm::DenseMap<mlir::Operation*, Letters> letters_;
   std::string refusal_;

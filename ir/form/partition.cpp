@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <set>
+#include <utility>
 
 #include "llvm/ADT/DenseMap.h"
 #include "llvm/ADT/STLExtras.h"
@@ -29,6 +30,7 @@ class Partition {
 
   // False when an op alone has no space; what it reads is stored by then, which makes more ops.
   bool collect() {
+    parts_.reserve(block_.getOperations().size());
     for (Operation& op : block_.without_terminator())
       if (!free_.is_free(&op)) add(&op);
     bool complete = true;
@@ -72,6 +74,7 @@ class Partition {
   std::vector<Group> in_order() {
     const std::vector<int> parts = depth_first();
     std::vector<Group> out;
+    out.reserve(parts.size());
     for (int k : order_early(order_items(parts))) {
       Part& part = parts_[static_cast<size_t>(parts[static_cast<size_t>(k)])];
       out.push_back({operations(part.ops), std::move(part.space)});
@@ -354,7 +357,9 @@ class Partition {
     const int first =
         std::min(parts_[static_cast<size_t>(from)].ops.front(), parts_[static_cast<size_t>(into)].ops.front());
     llvm::SmallVector<int, 16> work = {from, into};
-    llvm::DenseSet<int> seen = {from, into};
+    walked_.resize(parts_.size(), 0);
+    ++walks_;
+    walked_[static_cast<size_t>(from)] = walked_[static_cast<size_t>(into)] = walks_;
     while (!work.empty()) {
       const int current = work.pop_back_val();
       for (int op : parts_[static_cast<size_t>(current)].ops)
@@ -362,7 +367,7 @@ class Partition {
           const int next = part_of_[static_cast<size_t>(producer)];
           if ((next == from || next == into) && current != from && current != into) return false;
           if (parts_[static_cast<size_t>(next)].last < first) continue;
-          if (seen.insert(next).second) work.push_back(next);
+          if (std::exchange(walked_[static_cast<size_t>(next)], walks_) != walks_) work.push_back(next);
         }
     }
     return true;
@@ -379,6 +384,8 @@ class Partition {
   std::vector<int> part_of_;
   std::vector<Part> parts_;
   std::vector<char> feeds_reduction_;
+  std::vector<int> walked_;  // per part: the last walk of is_convex that came to it
+  int walks_ = 0;
   llvm::DenseMap<std::pair<int, int>, std::string> reasons_;  // why a consumer did not join a producer
 };
 

@@ -29,6 +29,8 @@ class Finder {
     for (Operation* op : ops) lists_.add_member(op);
   }
 
+  bool has_shared() const { return lists_.has_shared(); }
+
   Space run() {
     for (Operation* op : ops_)
       if (!visit(op)) {
@@ -218,6 +220,7 @@ class Finder {
   }
 
   void place_all() {
+    space_.places = llvm::DenseMap<Value, Places>(static_cast<unsigned>(ops_.size()));  // most spaces are of one op
     for (Operation* op : ops_) space_.places[op->getResult(0)] = place(lists_.of(op->getResult(0)));
     for (const Reduction& r : reductions_) space_.operands[r.op] = place(r.operand);
     if (contract_)
@@ -237,8 +240,10 @@ class Finder {
 }  // namespace
 
 Space find_space(ArrayRef<Operation*> ops, const FreeOps& free) {
-  Space space = Finder(ops, free, /*share=*/true).run();
-  return space.legal() ? std::move(space) : Finder(ops, free, /*share=*/false).run();
+  Finder sharing(ops, free, /*share=*/true);
+  Space space = sharing.run();
+  if (space.legal() || !sharing.has_shared()) return space;
+  return Finder(ops, free, /*share=*/false).run();
 }
 
 }  // namespace tessera::ir

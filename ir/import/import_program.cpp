@@ -94,11 +94,17 @@ mlir::OwningOpRef<mlir::ModuleOp> import_program(mlir::MLIRContext& context, con
   b.setInsertionPointToEnd(body);
 
   llvm::SmallVector<mlir::Value> values(program.instructions.size());
+  // The attributes of all at once: each change of one makes a new list of all.
+  auto alone = [&](const char* name, mlir::Attribute value) {
+    return value ? b.getDictionaryAttr(b.getNamedAttr(name, value)) : b.getDictionaryAttr({});
+  };
+  llvm::SmallVector<mlir::DictionaryAttr> of_arguments, of_results;
   for (auto [k, value] : llvm::enumerate(program.inputs)) {
     values[static_cast<size_t>(value)] = body->getArgument(static_cast<unsigned>(k));
-    if (!at(value).label.empty())
-      function.setArgAttr(static_cast<unsigned>(k), "tsr.name", b.getStringAttr(at(value).label));
+    const std::string& label = at(value).label;
+    of_arguments.push_back(alone("tsr.name", label.empty() ? mlir::StringAttr() : b.getStringAttr(label)));
   }
+  function.setAllArgAttrs(of_arguments);
   for (auto [v, instruction] : llvm::enumerate(program.instructions)) {
     if (instruction.op == Op::Input) continue;
     mlir::OperationState state(location(b, instruction, v), "tsr." + std::string(name(instruction.op)));
@@ -112,9 +118,10 @@ mlir::OwningOpRef<mlir::ModuleOp> import_program(mlir::MLIRContext& context, con
   llvm::SmallVector<mlir::Value> returned;
   for (auto [k, value] : llvm::enumerate(program.outputs)) {
     returned.push_back(values[static_cast<size_t>(value)]);
-    if (k < program.donor.size() && program.donor[k] >= 0)
-      function.setResultAttr(static_cast<unsigned>(k), "tsr.donor", b.getI64IntegerAttr(program.donor[k]));
+    const int64_t donor = k < program.donor.size() ? program.donor[k] : -1;
+    of_results.push_back(alone("tsr.donor", donor < 0 ? mlir::IntegerAttr() : b.getI64IntegerAttr(donor)));
   }
+  function.setAllResultAttrs(of_results);
   mlir::func::ReturnOp::create(b, b.getUnknownLoc(), returned);
   if (mlir::failed(mlir::verify(*module))) throw InternalError("an imported program does not verify");
   return module;

@@ -56,11 +56,12 @@ class DerivePlanesPass : public impl::DerivePlanesBase<DerivePlanesPass> {
     }
     Values stored;
     for (;;) {
-      const std::vector<PlaneKernel> kernels = plan_kernels(*plane, free, order, stored);
-      if (auto obstruction = why_materialise(*plane, kernels)) {
+      auto plan = [&] { return plan_kernels(*plane, free, order, stored); };
+      if (auto obstruction = why_materialise(*plane, free, plan)) {
         missed(seed, plane->ops, *obstruction);
         return false;
       }
+      const std::vector<PlaneKernel> kernels = plan();
       std::vector<fuse::CascadeOp> written;
       mlir::IRMapping memory;
       std::vector<RepairSteps> steps;

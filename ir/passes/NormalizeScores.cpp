@@ -193,10 +193,11 @@ class NormalizeScoresPass : public impl::NormalizeScoresBase<NormalizeScoresPass
     llvm::DenseSet<Operation*> seen;
     auto now = std::make_unique<Surroundings>(block);
     for (tsr::ContractOp seed : llvm::to_vector(block.getOps<tsr::ContractOp>())) {
-      if (seen.contains(seed)) continue;
+      if (seen.contains(seed) || sums_wide_rows(seed)) continue;
       std::string why;
       const std::unique_ptr<Plane> plane = grow_plane(seed, now->free, now->order, why);
-      if (!plane || why_materialise(*plane, plan_kernels(*plane, now->free, now->order, {}))) continue;
+      auto plan = [&] { return plan_kernels(*plane, now->free, now->order, {}); };
+      if (!plane || why_materialise(*plane, now->free, plan)) continue;
       seen.insert(plane->ops.begin(), plane->ops.end());
       // In program order, so that an op sees what became of its operands. What is replaced stays until the end: a plane
       // is known by its ops.

@@ -34,12 +34,21 @@ bool is_one_long_sweep(const Plane& plane, const std::vector<PlaneKernel>& kerne
 
 }  // namespace
 
-std::optional<Obstruction> why_materialise(const Plane& plane, const std::vector<PlaneKernel>& kernels) {
+bool sums_wide_rows(tsr::ContractOp seed) {
+  const Einsum words = *parse_einsum(std::string_view(seed.getEinsum()));
+  int64_t summed = 1;
+  for (auto [letter, extent] : llvm::zip(words.a, tsr::shape_of(seed.getA())))
+    if (words.out.find(letter) == std::string::npos) summed *= extent;
+  return summed > widest;
+}
+
+std::optional<Obstruction> why_materialise(const Plane& plane, const FreeOps& free,
+                                           llvm::function_ref<std::vector<PlaneKernel>()> kernels) {
   const DimLists& lists = *plane.lists;
   const AtomList whole = lists.atoms_of(plane.seed->getResult(0));
   const int64_t rows = volume(lists, plane.rows), columns = volume(lists, plane.columns);
   const bool is_narrow = std::min(rows, columns) < shortest;
-  if (is_narrow && !is_one_long_sweep(plane, kernels))
+  if (is_narrow && !is_one_long_sweep(plane, kernels()))
     return {
         {"the plane is only a few rows or columns wide",
          llvm::formatv("give both sides at least {0}, or read nothing of it but what one sweep over {1} points makes",
@@ -67,7 +76,8 @@ std::optional<Obstruction> why_materialise(const Plane& plane, const std::vector
   if (shared && ratio < least_ratio)
     return {{llvm::formatv("it is only {0:F1} times as large as what it is made of", ratio).str(),
              "let it lie in memory: computing it again would cost more"}};
-  if (kernels.empty()) return {{"nothing is read of it", "leave it out"}};
+  if (llvm::none_of(plane.ops, [&](mlir::Operation* op) { return is_read_outside(plane, free, op->getResult(0)); }))
+    return {{"nothing is read of it", "leave it out"}};
   return {};
 }
 

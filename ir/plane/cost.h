@@ -12,7 +12,12 @@ struct Obstruction {
   std::string why, hint;
 };
 
-// Why the plane should lie in memory; nothing if it should not.
-std::optional<Obstruction> why_materialise(const Plane& plane, const std::vector<PlaneKernel>& kernels);
+// Why the plane should lie in memory; nothing if it should not. `kernels` is asked only for planes of few rows or columns:
+// planning walks over all ops between the first of a plane and the last, the whole program for most planes of a model.
+std::optional<Obstruction> why_materialise(const Plane& plane, const FreeOps& free,
+                                           llvm::function_ref<std::vector<PlaneKernel>()> kernels);
+
+// Rows that the seed itself sums are too wide for one block: a plane that grows from it lies in memory for sure.
+bool sums_wide_rows(tsr::ContractOp seed);
 
 }  // namespace tessera::ir

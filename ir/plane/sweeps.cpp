@@ -19,7 +19,7 @@ class Sweeps {
   std::vector<PlaneKernel> run() {
     find_needs();
     for (Operation* op : plane_.ops)
-      if (read_outside(op->getResult(0))) add_output(op->getResult(0));
+      if (is_read_outside(plane_, free_, op->getResult(0))) add_output(op->getResult(0));
     // A kernel asks only earlier sweeps for more outputs.
     for (auto it = kernels_.rbegin(); it != kernels_.rend(); ++it) collect_members(it->second);
     std::vector<PlaneKernel> out;
@@ -96,13 +96,6 @@ class Sweeps {
     return at_points ? need.from_memory : need.by[static_cast<int>(side_of(plane_, value.getDefiningOp()))];
   }
 
-  bool read_outside(Value value) const {
-    return llvm::any_of(value.getUsers(), [&](Operation* user) {
-      if (plane_.lists->is_member(user)) return false;
-      return free_.is_free(user) ? read_outside(user->getResult(0)) : true;
-    });
-  }
-
   void add_output(Value value) {
     const Side side = plane_.spans(value) ? Side::row : side_of(plane_, value.getDefiningOp());
     PlaneKernel& kernel = kernels_[{home(value), static_cast<int>(side)}];
@@ -156,6 +149,13 @@ Side side_of(const Plane& plane, Operation* member) {
     return llvm::is_contained(plane.columns, along.front()) ? Side::row : Side::column;
   }
   return plane.is_on(Side::row, member->getResult(0)) ? Side::row : Side::column;
+}
+
+bool is_read_outside(const Plane& plane, const FreeOps& free, Value value) {
+  return llvm::any_of(value.getUsers(), [&](Operation* user) {
+    if (plane.lists->is_member(user)) return false;
+    return free.is_free(user) ? is_read_outside(plane, free, user->getResult(0)) : true;
+  });
 }
 
 std::vector<PlaneKernel> plan_kernels(const Plane& plane, const FreeOps& free, const OpOrder& order,

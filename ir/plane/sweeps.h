@@ -26,6 +26,9 @@ using Values = llvm::DenseSet<mlir::Value>;
 std::vector<PlaneKernel> plan_kernels(const Plane& plane, const FreeOps& free, const OpOrder& order,
                                       const Values& stored);
 
+// Does anybody read this value of a member, perhaps through free ops, who is no member? It is an output of a kernel then.
+bool is_read_outside(const Plane& plane, const FreeOps& free, mlir::Value value);
+
 // The side that a statistic, an accumulation, or what is computed from those alone lies on; of a softmax the side of
 // its statistics.
 Side side_of(const Plane& plane, mlir::Operation* member);

@@ -12,6 +12,7 @@
 #include <chrono>
 #include <cstdlib>
 #include <cstring>
+#include <ctime>
 #include <filesystem>
 #include <map>
 #include <memory>
@@ -100,14 +101,19 @@ void print_plan(const cuda::LoweredProgram& lowered, const Program& recorded) {
 }
 
 void measure_without_card(const Options& options, const TrainingStep& training) {
-  const auto start = Clock::now();
+  auto processor_seconds = [] { return static_cast<double>(std::clock()) / CLOCKS_PER_SEC; };
+  double start = processor_seconds();
   Trace trace;
   std::vector<Tensor> batch;
   for (const TrainingStep::Argument& a : training.arguments) batch.push_back(trace.argument(a.dtype, a.shape, a.name));
   Trace::Recorded recorded = trace.finish({training(batch)}, options.name, false);
   recorded.program.precision = options.precision;
   if (recorded.program.precision.is_mixed()) OperandCopies(recorded, batch.size());
-  fmt::print("recorded in {:.2f} s\n", seconds_since(start));
+  fmt::print("recorded in {:.2f} s of one processor\n", processor_seconds() - start);
+  start = processor_seconds();
+  const cuda::LoweredProgram lowered = cuda::lower_program(recorded.program, {"sm_90a"});
+  fmt::print("lowered in {:.2f} s of one processor, {} texts for {} kernels\n", processor_seconds() - start,
+             lowered.texts, lowered.kernels.size());
   const cuda::CompiledProgram made = compile_twice(recorded.program, "sm_90a");
   print_plan(made.lowered, recorded.program);
   std::vector<double> moved;  // a table by bytes: no seconds without a card

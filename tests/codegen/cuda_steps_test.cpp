@@ -1,5 +1,5 @@
 // Whole training steps in bf16_mixed as plans for sm_90a, without a card: no kernel that only rounds, logits in memory once
-// and narrow, and layers that are equal share their kernels.
+// and narrow, and layers that are equal share their kernels and are printed once.
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -18,7 +18,7 @@ using codegen::PlanLaunch;
 using ::testing::ElementsAre;
 using ::testing::IsEmpty;
 
-Plan plan_of(const std::string& name, testing::StepSize size) {
+cuda::LoweredProgram lowered(const std::string& name, testing::StepSize size) {
   const testing::TrainingStep training = testing::training_step(name, size);
   Trace trace;
   std::vector<Tensor> batch;
@@ -26,8 +26,9 @@ Plan plan_of(const std::string& name, testing::StepSize size) {
   Trace::Recorded recorded = trace.finish({training(batch)}, name, false);
   recorded.program.precision = "bf16_mixed";
   OperandCopies(recorded, batch.size());
-  return cuda::lower_program(recorded.program, {"sm_90a"}).plan;
+  return cuda::lower_program(recorded.program, {"sm_90a"});
 }
+Plan plan_of(const std::string& name, testing::StepSize size) { return lowered(name, size).plan; }
 
 class CudaSteps : public ::testing::TestWithParam<const char*> {};
 
@@ -53,11 +54,13 @@ TEST(CudaSteps, write_logits_once_and_narrow) {
       << "logits and their gradient";
 }
 
-TEST(CudaSteps, of_more_layers_have_no_more_kernels) {
-  for (const char* name : {"gpt2", "vit", "dit"})
-    EXPECT_EQ(plan_of(name, {.batch = 8, .layers = 6}).kernels.size(),
-              plan_of(name, {.batch = 8, .layers = 3}).kernels.size())
-        << name;
+TEST(CudaSteps, of_more_layers_have_no_more_kernels_and_print_no_more_texts) {
+  for (const char* name : {"gpt2", "vit", "dit"}) {
+    const cuda::LoweredProgram more = lowered(name, {.batch = 8, .layers = 6});
+    const cuda::LoweredProgram fewer = lowered(name, {.batch = 8, .layers = 3});
+    EXPECT_EQ(more.kernels.size(), fewer.kernels.size()) << name;
+    EXPECT_EQ(more.texts, fewer.texts) << name;
+  }
 }
 
 }  // namespace

@@ -1,6 +1,9 @@
 #include <tessera/codegen/cuda/executor/compile_program.h>
 
+#include <algorithm>
+#include <functional>
 #include <map>
+#include <numeric>
 #include <optional>
 
 #include <fmt/format.h>
@@ -105,7 +108,12 @@ CompiledProgram compile_afresh(const Program& program, Target target) {
     made.lowered = lower_program(program, target);
     std::vector<KernelSource>& sources = made.lowered.kernels;
     made.cubins.assign(sources.size(), {});
-    codegen::on_threads(sources.size(), [&](size_t k) {
+    // Long texts first: the longest takes a thread as long as the rest take all others, so it must not be the last to begin.
+    std::vector<size_t> order(sources.size());
+    std::iota(order.begin(), order.end(), size_t{0});
+    std::ranges::stable_sort(order, std::greater(), [&](size_t k) { return sources[k].text.size(); });
+    codegen::on_threads(sources.size(), [&](size_t place) {
+      const size_t k = order[place];
       auto found = ready.find(sources[k].key);
       made.cubins[k] = found != ready.end() ? found->second
                                             : compile_source(sources[k], sources[k].name + ".cu", target.architecture);

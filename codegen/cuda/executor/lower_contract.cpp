@@ -5,6 +5,7 @@
 #include <tessera/codegen/cuda/contract/adding_text.h>
 #include <tessera/codegen/cuda/contract/contract_text.h>
 #include <tessera/codegen/cuda/contract/tile_kernel.h>
+#include <tessera/codegen/cuda/executor/kernel_structure.h>
 #include <tessera/codegen/cuda/executor/lowering.h>
 #include <tessera/codegen/plan/facts.h>
 #include <tessera/codegen/plan/lifetimes.h>
@@ -39,6 +40,7 @@ bool Lowering::has_tile_schedule(fuse::KernelOp kernel) const {
 }
 
 void Lowering::launch_contract(fuse::KernelOp kernel, const std::vector<int>& values, const KernelWords& words) {
+  const std::string structure = structure_of(kernel);
   Contraction c = read_contraction(kernel);
   const ContractSchedule schedule = contract_schedule_for(c);
   const std::optional<TileSchedule> tiles = tile_schedule_for(c, schedule);
@@ -70,7 +72,7 @@ void Lowering::launch_contract(fuse::KernelOp kernel, const std::vector<int>& va
   measure(kernel.getInputs(), kernel.getResults(), codegen::flops_of(kernel), made);
   named.head =
       head(*kernel, kernel.getName().str(), words, tiles ? schedule_text(*tiles) : schedule_text(schedule), made);
-  made.kernel = kernel_number(kernel, "contract", named, [&](const KernelWords& all) {
+  made.kernel = kernel_number(kernel, structure, "contract", named, [&](const KernelWords& all) {
     return tiles ? tile_kernel_text(c, *tiles, epilogue, all) : contract_text(c, schedule, epilogue, all);
   });
   if (tiles && target_.tile_schedule < 0)
@@ -95,7 +97,7 @@ void Lowering::launch_contract(fuse::KernelOp kernel, const std::vector<int>& va
   added.bytes += (count - 1) * c.size(c.batch) * c.size(c.m) * c.size(c.n) * bytes_of_element(c.sum_type());
   const std::string name = kernel.getName().str() + "_parts";
   of_adding.head = head(*whole.kernel, name, of_adding, schedule_text(adding), added);
-  added.kernel = kernel_number(whole.kernel, "pointwise", of_adding,
+  added.kernel = kernel_number(whole.kernel, structure, "pointwise", of_adding,
                                [&](const KernelWords& all) { return adding_text(c, adding, whole, all); });
   added.tasks = adding.blocks;
   launch(std::move(added), *kernel);

@@ -94,15 +94,20 @@ void Lowering::refuse(fuse::KernelOp kernel, const Unsupported& found) const {
   refuse(found.op ? last_origin(found.op->getLoc()) : last_origin_of(*kernel), found.what, kernel.getName().str());
 }
 
-int Lowering::kernel_number(fuse::KernelOp kernel, const char* kind, KernelWords words,
+int Lowering::kernel_number(fuse::KernelOp kernel, const std::string& structure, const char* kind, KernelWords words,
                             const std::function<std::string(const KernelWords&)>& text_of) {
+  const auto [known, is_new] =
+      of_structure_.try_emplace(fmt::format("{} {} {}", kind, words.writes_elsewhere, structure), -1);
+  if (!is_new) return known->second;
   words.kernel = "NAME";
   words.line_of = [this](mlir::Operation* op) { return line_of(last_origin(op->getLoc())); };
   KernelWords without_names = words;
   for (std::string& name : without_names.inputs) name = "x";
   for (std::string& name : without_names.results) name = "y";
   try {
-    return add_text(kernel.getName().str(), kind, text_of(without_names), [&] { return text_of(words); });
+    ++result_.texts;
+    return known->second =
+               add_text(kernel.getName().str(), kind, text_of(without_names), [&] { return text_of(words); });
   } catch (const Unsupported& found) {
     refuse(kernel, found);
   }

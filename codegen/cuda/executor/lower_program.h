@@ -23,6 +23,7 @@ struct LoweredProgram {
   // its kernel takes behind the values.
   codegen::Plan plan;
   std::vector<KernelSource> kernels;  // in the order of plan.kernels
+  int texts = 0;                      // printed to find out which kernels are the same
 };
 
 // What the compiler sees of a text.

@@ -6,6 +6,7 @@
 #include "mlir/IR/Builders.h"
 #include "mlir/IR/IRMapping.h"
 
+#include <tessera/codegen/cuda/executor/kernel_structure.h>
 #include <tessera/codegen/cuda/executor/lowering.h>
 #include <tessera/codegen/cuda/rows/lift.h>
 #include <tessera/codegen/cuda/rows/reductions.h>
@@ -78,7 +79,7 @@ void Lowering::launch_rows(fuse::KernelOp kernel, const std::vector<int>& values
     for (size_t k = static_cast<size_t>(made.reads); k < values.size(); ++k)
       words.writes_elsewhere &= codegen::memory_of(plan(), values[k]) != read;
   words.head = head(*kernel, kernel.getName().str(), words, schedule_text(stages, schedule), made);
-  made.kernel = kernel_number(kernel,
+  made.kernel = kernel_number(kernel, structure_of(kernel),
                               !parts.empty() ? "column"
                               : reduces      ? "row"
                                              : "pointwise",

@@ -7,6 +7,7 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <unordered_map>
 #include <vector>
 
 #include "mlir/IR/OwningOpRef.h"
@@ -38,8 +39,9 @@ class Lowering : public codegen::PlanBuilder {
   // ---- texts ----
 
   // The number of the kernel with this text in the plan; kernels that only call things otherwise are one. `text_of` is
-  // asked with all words but the kernel's name.
-  int kernel_number(fuse::KernelOp kernel, const char* kind, KernelWords words,
+  // asked with all words but the kernel's name, and only once for kernels of one `structure` (kernel_structure.h): the
+  // layers of a model are printed once.
+  int kernel_number(fuse::KernelOp kernel, const std::string& structure, const char* kind, KernelWords words,
                     const std::function<std::string(const KernelWords&)>& text_of);
   // The same for a text whose function is called NAME; `text_of` is asked for it if no kernel of that key is there yet.
   int add_text(const std::string& kernel, const char* kind, const std::string& key_text,
@@ -93,7 +95,8 @@ class Lowering : public codegen::PlanBuilder {
   const Program& recorded_;
   const Target& target_;
   LoweredProgram result_;
-  std::map<std::string, int> number_;
+  std::map<std::string, int> number_;                  // by the key of a text
+  std::unordered_map<std::string, int> of_structure_;  // by what the text follows from
   std::vector<mlir::OwningOpRef<mlir::ModuleOp>> extra_;
 };
 

@@ -1,0 +1,14 @@
+#pragma once
+// What the text of a kernel follows from, but for names and lines of the user.
+
+#include <string>
+
+#include <tessera/ir/fuse/Fuse.h>
+
+namespace tessera::cuda {
+
+// Two kernels of one context have the same if and only if they differ in places, and in which values they are given, at
+// most. It holds addresses, so it means nothing elsewhere.
+std::string structure_of(fuse::KernelOp kernel);
+
+}  // namespace tessera::cuda
