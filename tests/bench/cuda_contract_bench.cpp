@@ -1,9 +1,10 @@
 // Products on a GPU beside cuBLASLt in the same run: f32 as the library does it by default, pedantically, and in tf32; bf16.
 //
-//   cuda_contract_bench [f32] [bf16] [large] [--schedules N]
+//   cuda_contract_bench [f32] [bf16] [large] [--only WORD] [--schedules N]
 //
-// `large` are the shapes that bf16 is judged by, with the four layouts of operands and with an epilogue. With --schedules,
-// each of the first N of a bf16 product's schedules for wgmma is timed.
+// `large` are the shapes that bf16 is judged by, with the four layouts of operands and with an epilogue. With --only, those
+// whose name has one of the words that were given so. With --schedules, each of the first N of a bf16 product's schedules
+// for wgmma is timed.
 //
 // A ratio above 1 says that ours is faster. The last column is the largest difference from the pedantic (bf16: the library's)
 // result, in units of the largest element.
@@ -193,11 +194,13 @@ int main(int count, char** words) {
   std::vector<DType> dtypes;
   bool is_large = false;
   int schedules = 0;
+  std::vector<std::string> only;
   for (int i = 1; i < count; ++i) {
     const std::string word = words[i];
     if (word == "f32") dtypes.push_back(f32);
     else if (word == "bf16") dtypes.push_back(bf16);
     else if (word == "large") is_large = true;
+    else if (word == "--only" && i + 1 < count) only.emplace_back(words[++i]);
     else if (word == "--schedules" && i + 1 < count) schedules = std::atoi(words[++i]);
   }
   if (is_large && dtypes.empty()) dtypes = {bf16};
@@ -212,6 +215,9 @@ int main(int count, char** words) {
       const std::vector<bench::Shape3> all = is_large ? std::vector(std::begin(bench::large), std::end(bench::large))
                                                       : std::vector(std::begin(bench::shapes), std::end(bench::shapes));
       for (const bench::Shape3& shape : all) {
+        const std::string_view what = shape.what;
+        if (!only.empty() && std::ranges::none_of(only, [&](auto& word) { return what.find(word) != what.npos; }))
+          continue;
         bench::measure(peer, shape, dtype, -1, ratios);
         for (int schedule = 0; schedule < schedules; ++schedule) {
           std::vector<double> not_counted;

@@ -113,6 +113,12 @@ const TileProgram programs[] = {
        return std::vector{contract(in("x", bf16, {3, 32, 40, 3}), in("weight", bf16, {72, 8, 8, 3}), "nhwc,krsc->npqk",
                                    {{'h', 'p', 'r', 8, 1, 0}, {'w', 'q', 's', 8, 1, 0}})};
      }},
+    {"few_rows",  // tiles of 32 columns, whose results do not leave by the copy engine
+     [](const MakeInput& in) {
+       Tensor h =
+           einsum("mk,nk->mn", in("x", bf16, {40, 328}), in("weight", bf16, {136, 328})) + in("bias", bf16, {136});
+       return std::vector{h, nn::gelu(h)};
+     }},
 };
 
 RowProgram recorded(const TileProgram& program) {
@@ -260,8 +266,35 @@ TEST(CudaTileContracts, are_for_their_target) {
   EXPECT_FALSE(is_tiles(cuda::lower_program(odd.program, {"sm_90a", 0})));
 }
 
+// Results that fit stay where the next kernel finds them.
+TEST(CudaTileContracts, what_L2_cannot_hold_leaves_it_first) {
+  for (const auto& [rows, is_first] : {std::pair{4096, false}, {16384, true}}) {
+    const RowProgram made = recorded_program(
+        "linear_gelu",
+        [](const std::string&, DType dtype, const Shape& shape) {
+          return tensor_from(std::make_shared<Buffer>(static_cast<size_t>(shape.numel()) * size_of(dtype)), dtype,
+                             shape);
+        },
+        [rows = rows](const MakeInput& in) {
+          Tensor h =
+              einsum("mk,nk->mn", in("x", bf16, {rows, 64}), in("weight", bf16, {2048, 64})) + in("bias", bf16, {2048});
+          return std::vector{h, nn::gelu(h)};
+        });
+    const std::string text = cuda::lower_program(made.program, {"sm_90a", 0}).kernels[0].text;
+    EXPECT_EQ(text.find("store_evict_first(mul_value, tile") != std::string::npos, is_first) << text;
+    EXPECT_EQ(text.find("store(mul_value, tile") == std::string::npos, is_first) << text;
+    try {
+      EXPECT_THAT(
+          cuda::compile_kernel("k.cu", text, "sm_90a", cuda::OnRefusal::report, cuda::TextOf::rows).facts.refused,
+          ::testing::IsEmpty());
+    } catch (const DeviceError&) {
+      GTEST_SKIP() << "no NVRTC on this host";
+    }
+  }
+}
+
 TEST(CudaTileContracts, have_a_golden_text) {
-  for (const char* name : {"linear", "linear_gelu", "conv", "conv_filter_gradient"}) {
+  for (const char* name : {"linear", "linear_gelu", "few_rows", "conv", "conv_filter_gradient"}) {
     const auto* program =
         std::ranges::find_if(programs, [&](const TileProgram& p) { return std::string(p.name) == name; });
     std::string text;
@@ -328,6 +361,8 @@ INSTANTIATE_TEST_SUITE_P(
         Planted{7, "a through a window", "", "{-1, -1}, {-1, -1}", "{-1, -1}, {0, -1}"},
         Planted{7, "a through a window", "", "{72, 11, 9, 2}", "{72, 10, 9, 2}"},
         Planted{7, "a through a window", "", "% 11", "% 9"}, Planted{8, "a through a window", "", "{3, 2}}", "{2, 2}}"},
+        Planted{14, "steps of 128", "", "{328, 136}", "{320, 136}"},
+        Planted{14, "steps of 128", "shared.cuh", "k / Part::line * Part::pitch * 128", "0"},
         Planted{11, "a through a window", "", "8 - k / 128", "k / 128"},
         Planted{12, "columns<64>(rows<32>(shared.b[s], rank * 32), 64)", "shared.cuh", "::line * P * 128",
                 "::line * R * 128"}));

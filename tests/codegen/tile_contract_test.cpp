@@ -162,6 +162,27 @@ TEST_F(TileContract, ragged_sizes_and_batches) {
   }
 }
 
+// Narrow tiles are for results of few rows whose b lies along K.
+TEST_F(TileContract, few_rows) {
+  const Product products[] = {{1, 40, 328, 712}, {3, 64, 72, 136, false}, {1, 8, 200, 64, true, true, f16, true}};
+  for (const Product& p : products) {
+    const Contraction c = contraction(p);
+    int narrow = 0;
+    for (const TileSchedule& s : tile_schedules(c)) {
+      if (s.tile_n != 32) continue;
+      SCOPED_TRACE(fmt::format("{} times {} x {} x {}: {}", p.batch, p.m, p.n, p.k, schedule_text(s)));
+      auto built = build(c, s);
+      ASSERT_TRUE(mlir::succeeded(tile::verify_protocol(kernel_of(*built), {}))) << said;
+      for (uint64_t seed : {1, 2})
+        EXPECT_LE(run(kernel_of(*built), p, 1, {.seed = seed, .blocks = s.cluster() * 2}), 1) << said;
+      ++narrow;
+    }
+    EXPECT_EQ(narrow, 1);
+  }
+  for (const Product& p : {Product{1, 72, 328, 712}, Product{1, 40, 328, 712, true, false}})
+    for (const TileSchedule& s : tile_schedules(contraction(p))) EXPECT_NE(s.tile_n, 32);
+}
+
 // A bias goes along with the sums of its columns, where these are finished in registers.
 TEST_F(TileContract, values_of_columns) {
   const Product p{1, 200, 328, 264, true, true, bf16, true};

@@ -17,8 +17,6 @@ namespace {
 using namespace mlir;
 using Pair = TileSchedule::Pair;
 
-constexpr int step = TileSchedule::step;
-
 KernelWords of_epilogue(KernelWords words, const Contraction& c, const TileSchedule& s) {
   words.inputs.erase(words.inputs.begin(), words.inputs.begin() + 2);
   words.inputs.push_back("sum");
@@ -140,12 +138,12 @@ class Builder {
   }
   // An operand along its rows lies in columns of 64 of them, whose lines are steps of K. A block that brings half brings
   // half of the lines either way.
-  static int64_t box_rows(const MappedOperand& operand, int64_t rows, bool is_half) {
-    return (operand.along_k ? rows : step) / (is_half ? 2 : 1);
+  int64_t box_rows(const MappedOperand& operand, int64_t rows, bool is_half) const {
+    return (operand.along_k ? rows : s_.step) / (is_half ? 2 : 1);
   }
 
   std::vector<int64_t> tile_shape(const MappedOperand& operand, int64_t rows) const {
-    return operand.along_k ? std::vector<int64_t>{rows, step} : std::vector<int64_t>{step, rows};
+    return operand.along_k ? std::vector<int64_t>{rows, s_.step} : std::vector<int64_t>{s_.step, rows};
   }
   Value shared(const char* name, int64_t count, std::vector<int64_t> shape) {
     shape.insert(shape.begin(), count);
@@ -233,7 +231,7 @@ class Builder {
     Place place = start_tiles(Value());
     Operation* tiles = b_.getInsertionBlock()->getParentOp();
     place.m = name_if_computed(place.m, "m_first"), place.n = name_if_computed(place.n, "n_first");
-    auto loop = scf::ForOp::create(b_, named("k"), place.k_first, place.k_end, number(step));
+    auto loop = scf::ForOp::create(b_, named("k"), place.k_first, place.k_end, number(s_.step));
     b_.setInsertionPointToStart(loop.getBody());
     Value k = loop.getInductionVar();
     auto slot =
@@ -312,9 +310,9 @@ class Builder {
     Taps(Builder& builder, Value point, const MappedOperand& operand) : of(builder) {
       const bool has_taps = llvm::any_of(operand.taps, [](const Walk& walk) { return walk.extent > 1; });
       tap = has_taps ? of.divided(point, operand.line) : Value();
-      in_line = !has_taps              ? point
-                : operand.line == step ? of.number(0)  // points are multiples of it
-                                       : of.remainder(point, operand.line);
+      in_line = !has_taps                    ? point
+                : operand.line == of.s_.step ? of.number(0)  // points are multiples of it
+                                             : of.remainder(point, operand.line);
     }
     Value coordinate(const Walk& walk) const { return of.coordinate(tap, walk); }
   };
@@ -327,7 +325,7 @@ class Builder {
     Value consumer = made.getBody().getArgument(0);
     Value turns;
     // Where they take turns all tiles have as many steps.
-    const int64_t steps = (std::min(s_.part, s_.operands.k) + step - 1) / step;
+    const int64_t steps = (std::min(s_.part, s_.operands.k) + s_.step - 1) / s_.step;
     if (s_.in_turns) {
       turns = tile::TurnsOp::create(b_, named("turns"), tile::TurnsType::get(b_.getContext()), consumer,
                                     b_.getI64IntegerAttr(TileSchedule::consumers));
@@ -384,7 +382,7 @@ class Builder {
     for (int f = 0; f < s_.fragments; ++f)
       sums.push_back(tile::EmptyOp::create(b_, named(f == 0 ? "sums" : fmt::format("sums_{}", f + 1)), type(1)));
     if (turns) tile::TurnWaitOp::create(b_, here(), turns);
-    auto loop = scf::ForOp::create(b_, named("k"), place.k_first, place.k_end, number(step), sums);
+    auto loop = scf::ForOp::create(b_, named("k"), place.k_first, place.k_end, number(s_.step), sums);
     {
       OpBuilder::InsertionGuard guard(b_);
       b_.setInsertionPointToStart(loop.getBody());
@@ -417,7 +415,7 @@ class Builder {
 
   // What of the step of a tile holds anything.
   Value filled(Value tile) {
-    if (s_.depth() == step) return tile;
+    if (s_.depth() == s_.step) return tile;
     auto type = cast<tile::SmemType>(tile.getType());
     const int64_t rows = type.getShape()[0], pitch = type.getExtra() ? type.getExtra() : rows;
     return tile::ColumnsOp::create(b_, here(), smem({rows, s_.depth()}, pitch), tile, number(0));
@@ -426,8 +424,8 @@ class Builder {
   Value part_of_a(Value slot, Value row) {
     const std::vector<int64_t> shape = tile_shape(s_.operands.a, s_.tile_m());
     Value whole = tile::AtOp::create(b_, here(), smem(shape), a_, slot);
-    if (s_.operands.a.along_k) return tile::RowsOp::create(b_, here(), smem({64, step}, shape[0]), whole, row);
-    return tile::ColumnsOp::create(b_, here(), smem({step, 64}, step), whole, row);
+    if (s_.operands.a.along_k) return tile::RowsOp::create(b_, here(), smem({64, s_.step}, shape[0]), whole, row);
+    return tile::ColumnsOp::create(b_, here(), smem({s_.step, 64}, s_.step), whole, row);
   }
 
   void finish(ValueRange sums, const Place& place, Value consumer) {
@@ -438,9 +436,17 @@ class Builder {
     std::vector<std::string> pairs;
     for (size_t k : columns_) pairs.push_back(pairs_name(values_, k));
     SmallVector<StringRef> names(pairs.begin(), pairs.end());
-    tile::FinishOp::create(b_, here(), sums, staged_, staged_ ? times(consumer, of_each_) : Value(), maps_,
-                           column_values_, at, b_.getI64IntegerAttr(s_.at_once), b_.getI64IntegerAttr(s_.buffers),
-                           b_.getStrArrayAttr(names), b_.getStrArrayAttr(text));
+    auto made =
+        tile::FinishOp::create(b_, here(), sums, staged_, staged_ ? times(consumer, of_each_) : Value(), maps_,
+                               column_values_, at, b_.getI64IntegerAttr(s_.at_once), b_.getI64IntegerAttr(s_.buffers),
+                               b_.getStrArrayAttr(names), b_.getStrArrayAttr(text));
+    if (outgrow_l2()) made->setAttr(evict_first, b_.getUnitAttr());
+  }
+
+  // Does L2 hold less than the results that are sent? Then the next kernel finds none of them there.
+  bool outgrow_l2() const {
+    constexpr int64_t l2_bytes = 50'000'000;
+    return c_.size(c_.batch) * c_.size(c_.m) * c_.size(c_.n) * 2 * static_cast<int64_t>(s_.sent.size()) > l2_bytes;
   }
 
   const Contraction& c_;

@@ -53,9 +53,11 @@ struct Shape {
   int fragments, tile_n;
 };
 constexpr Shape shapes[] = {
-    {false, 1, 256}, {true, 2, 192}, {true, 2, 128}, {true, 2, 64},
-    {true, 1, 256},  {true, 1, 192}, {true, 1, 128}, {true, 1, 64},
+    {false, 1, 256}, {true, 2, 192}, {true, 2, 128}, {true, 2, 64}, {true, 1, 256},
+    {true, 1, 192},  {true, 1, 128}, {true, 1, 64},  {true, 1, 32},
 };
+// Of a result with few rows, in place of parts: less than what the copy engine stores at once.
+constexpr int narrow = 32;
 
 // As tiles have them.
 int64_t columns_of(const Contraction& c, const MappedOperands& operands) {
@@ -71,7 +73,9 @@ class Chooser {
         n_(columns_of(c, operands_)),
         k_(operands_.k),
         batch_(c.size(c.batch)),
-        ending_(c) {
+        ending_(c),
+        has_few_rows_(m_ <= 64 && is_plain(operands_.a) && is_plain(operands_.b) && operands_.b.along_k &&
+                      ending_.fits_registers) {
     for (unsigned k = 0; ending_.fits_registers && k < c.out.size() && sent_.size() < 3; ++k)
       if (auto result = map_result(c, k)) sent_.push_back(k), results_.push_back(std::move(*result));
   }
@@ -79,6 +83,11 @@ class Chooser {
   std::vector<TileSchedule> all() {
     for (const Shape& shape : shapes)
       for (Pair pair : {Pair::none, Pair::along_m, Pair::along_n}) {
+        if (has_few_rows_ && pair != Pair::none) continue;  // who shares little of what is read waits for the other
+        if (shape.tile_n == narrow) {
+          if (has_few_rows_) add_narrow(shape);
+          continue;
+        }
         if (ending_.fits_registers) add_parts(shape, pair, false);
         if (!ending_.is_little()) add_parts(shape, pair, true);
       }
@@ -87,40 +96,53 @@ class Chooser {
   }
 
  private:
+  static bool is_plain(const MappedOperand& operand) { return !operand.tensor.is_window() && operand.taps.empty(); }
+
   void add_parts(const Shape& shape, Pair pair, bool through_shared) {
     for (int64_t wanted = 1; wanted <= 64; wanted += (wanted + 3) / 4) {
       TileSchedule s;
       s.operands = operands_;
       s.in_turns = shape.in_turns, s.fragments = shape.fragments, s.tile_n = shape.tile_n, s.pair = pair;
-      s.part = llvm::divideCeilSigned(llvm::divideCeilSigned(k_, wanted), TileSchedule::step) * TileSchedule::step;
+      s.part = llvm::divideCeilSigned(llvm::divideCeilSigned(k_, wanted), s.step) * s.step;
       s.parts = llvm::divideCeilSigned(k_, s.part);
       constexpr int64_t shortest = 256;
       if (wanted > 1 && (s.part < shortest || s.parts == 1)) continue;
       // In turns, all tiles take as many steps.
-      if (s.in_turns && s.parts > 1 &&
-          llvm::divideCeilSigned(k_, TileSchedule::step) % (s.part / TileSchedule::step) != 0)
-        continue;
+      if (s.in_turns && s.parts > 1 && llvm::divideCeilSigned(k_, s.step) % (s.part / s.step) != 0) continue;
       // The sums of parts are all that their kernel writes.
       if (s.parts > 1 && through_shared && ending_.fits_registers) continue;
       if (s.parts == 1) s.through_shared = through_shared;
       if (s.parts == 1 && !through_shared) s.sent = sent_, s.results = results_;
-      s.tiles_m = llvm::divideCeilSigned(m_, s.tile_m() * (pair == Pair::along_m ? 2 : 1));
-      s.tiles_n = llvm::divideCeilSigned(n_, s.tile_n * (pair == Pair::along_n ? 2 : 1));
-      s.planes = batch_ * s.parts;
-      if (!lay_out_shared(s)) continue;
-      s.clocks = estimate(s);
-      found_.push_back(std::move(s));
+      place(std::move(s));
     }
+  }
+
+  void add_narrow(const Shape& shape) {
+    TileSchedule s;
+    s.operands = operands_;
+    s.in_turns = shape.in_turns, s.fragments = shape.fragments, s.tile_n = shape.tile_n;
+    s.step = 128;  // products of 64 x 32 x 64 take less time than a hand-over
+    s.part = llvm::divideCeilSigned(k_, s.step) * s.step;
+    place(std::move(s));
+  }
+  // Over the tiles of the result.
+  void place(TileSchedule s) {
+    s.tiles_m = llvm::divideCeilSigned(m_, s.tile_m() * (s.pair == Pair::along_m ? 2 : 1));
+    s.tiles_n = llvm::divideCeilSigned(n_, s.tile_n * (s.pair == Pair::along_n ? 2 : 1));
+    s.planes = batch_ * s.parts;
+    if (!lay_out_shared(s)) return;
+    s.clocks = estimate(s);
+    found_.push_back(std::move(s));
   }
 
   // Buffers for what leaves, then as many stages as there is room for.
   bool lay_out_shared(TileSchedule& s) const {
     const auto results = static_cast<int64_t>(s.sent.size());
-    const int64_t stage = static_cast<int64_t>(s.tile_m() + s.tile_n) * TileSchedule::step * 2;
+    const int64_t stage = static_cast<int64_t>(s.tile_m() + s.tile_n) * s.step * 2;
     const int slices = s.tile_n / 64;
     // What stands exposed leaves all at once; beside the other's products it may leave piece by piece.
     s.at_once = !s.in_turns && results == 1 ? slices : 1;
-    s.buffers = s.in_turns ? std::min(slices, 3) : s.at_once == 1 ? 2 : 1;
+    s.buffers = s.in_turns ? std::clamp(slices, 1, 3) : s.at_once == 1 ? 2 : 1;
     auto left = [&] {
       const int64_t ending = s.through_shared ? scratch_tile
                              : results == 0
@@ -135,20 +157,24 @@ class Chooser {
 
   double estimate(const TileSchedule& s) const {
     const int64_t tiles = s.tiles_m * s.tiles_n * s.planes, pairs = TileSchedule::multiprocessors / s.cluster();
-    const int64_t rounds = llvm::divideCeilSigned(tiles, pairs), steps = s.part / TileSchedule::step;
+    const int64_t rounds = llvm::divideCeilSigned(tiles, pairs), steps = s.part / s.step;
     const double area = static_cast<double>(s.tile_m()) * s.tile_n;
     // Of one step, in clocks: products; what shared memory moves for them; what comes from L2.
     const double products = area * s.depth() / 2048;
-    const double moved = (s.tile_m() + s.tile_n) * 128.0 + s.tile_m() / 64 * 4 * (2048.0 + 32 * s.tile_n);
+    const double moved =
+        (s.tile_m() + s.tile_n) * 2.0 * s.step + s.tile_m() / 64 * s.step / 16 * (2048.0 + 32 * s.tile_n);
     const double brought =
-        ((s.pair == Pair::along_n ? 0.5 : 1) * s.tile_m() + (s.pair == Pair::along_m ? 0.5 : 1) * s.tile_n) * 128;
+        ((s.pair == Pair::along_n ? 0.5 : 1) * s.tile_m() + (s.pair == Pair::along_m ? 0.5 : 1) * s.tile_n) * 2 *
+        s.step;
     const double clocks = std::max({products, moved / 138, brought / 48});
     // Of a tile: its products, and what follows them, which one warpgroup does while the other multiplies, or both at once.
     const double along_k = static_cast<double>(steps) * clocks;
     const double statements = s.parts > 1 ? 0 : 0.027 * ending_.statements;
     const double end = 500 + area * (0.03 + statements + (s.through_shared ? 0.2 : 0));
     const double tile = s.in_turns ? std::max(along_k, (along_k + end) / 2) : along_k + end;
-    const double run = 1500 + static_cast<double>(rounds) * tile + (s.in_turns ? end : 0);
+    double run = 1500 + static_cast<double>(rounds) * tile + (s.in_turns ? end : 0);
+    // With few rows the other operand is read once, from memory, so many bytes a clock; what is done meanwhile tells little.
+    if (has_few_rows_) run = std::max(run, static_cast<double>(batch_ * (m_ + n_) * k_ * 2) / 2300) + run / 100;
     const double adding =
         s.parts == 1 ? 0 : 4000 + static_cast<double>(m_ * n_ * s.planes) * 8 / 16 / TileSchedule::multiprocessors;
     return run + adding;
@@ -157,6 +183,7 @@ class Chooser {
   const MappedOperands operands_;
   const int64_t m_, n_, k_, batch_;
   const Ending ending_;
+  const bool has_few_rows_;
   std::vector<unsigned> sent_;
   std::vector<Mapped> results_;
   std::vector<TileSchedule> found_;
@@ -180,8 +207,8 @@ std::vector<TileSchedule> tile_schedules(const Contraction& c) {
 std::string schedule_text(const TileSchedule& s) {
   std::string text = fmt::format(
       "tile {} x {}, two warpgroups {}, steps of {} of K, {} stages; copy engine and wgmma; a along {}; b along {}",
-      s.tile_m(), s.tile_n, s.in_turns ? "in turns" : "together", TileSchedule::step, s.stages,
-      s.operands.a.along_k ? "K" : "rows", s.operands.b.along_k ? "K" : "rows");
+      s.tile_m(), s.tile_n, s.in_turns ? "in turns" : "together", s.step, s.stages, s.operands.a.along_k ? "K" : "rows",
+      s.operands.b.along_k ? "K" : "rows");
   if (s.operands.a.tensor.is_window()) text += "; a through a window";
   if (s.operands.b.tensor.is_window()) text += "; b through a window";
   if (s.pair == Pair::along_m) text += "; pairs along M share b";

@@ -31,7 +31,8 @@ struct TileSchedule {
   int64_t tiles_m = 1, tiles_n = 1, planes = 1;  // pairs count once; a plane is a part of a batch
   double clocks = 0;                             // estimated
 
-  static constexpr int step = 64, consumers = 2, multiprocessors = 132;
+  int step = 64;  // of K, in one buffer
+  static constexpr int consumers = 2, multiprocessors = 132;
   // Of each step, so much is multiplied: what a tap's channels leave empty is not.
   int depth() const {
     const int64_t channels = operands.channels;

@@ -115,6 +115,46 @@ TESSERA_DEVICE void store(const TensorMap& map, const Part& from, int x, int y, 
                  : "memory");
 }
 
+// The same for what L2 could not hold: it leaves L2 before others do, so that operands stay.
+TESSERA_DEVICE u64 evict_first_policy() {
+  u64 policy;
+  asm("createpolicy.fractional.L2::evict_first.b64 %0, 1.0;" : "=l"(policy));
+  return policy;
+}
+
+template <class Part>
+TESSERA_DEVICE void store_evict_first(const TensorMap& map, const Part& from, int x, int y) {
+  const u64 policy = evict_first_policy();
+#pragma unroll
+  for (int block = 0; block < Part::columns / Part::line; ++block)
+    asm volatile(
+        "cp.async.bulk.tensor.2d.global.shared::cta.bulk_group.L2::cache_hint [%0, {%2, %3}], [%1], %4;" ::"l"(&map),
+        "r"(from.address() + block * Part::pitch * 128), "r"(x + block * Part::line), "r"(y), "l"(policy)
+        : "memory");
+}
+
+template <class Part>
+TESSERA_DEVICE void store_evict_first(const TensorMap& map, const Part& from, int x, int y, int z) {
+  const u64 policy = evict_first_policy();
+#pragma unroll
+  for (int block = 0; block < Part::columns / Part::line; ++block)
+    asm volatile(
+        "cp.async.bulk.tensor.3d.global.shared::cta.bulk_group.L2::cache_hint [%0, {%2, %3, %4}], [%1], %5;" ::"l"(&map),
+        "r"(from.address() + block * Part::pitch * 128), "r"(x + block * Part::line), "r"(y), "r"(z), "l"(policy)
+        : "memory");
+}
+
+template <class Part>
+TESSERA_DEVICE void store_evict_first(const TensorMap& map, const Part& from, int x, int y, int z, int w) {
+  const u64 policy = evict_first_policy();
+#pragma unroll
+  for (int block = 0; block < Part::columns / Part::line; ++block)
+    asm volatile(
+        "cp.async.bulk.tensor.4d.global.shared::cta.bulk_group.L2::cache_hint [%0, {%2, %3, %4, %5}], [%1], %6;" ::"l"(&map),
+        "r"(from.address() + block * Part::pitch * 128), "r"(x + block * Part::line), "r"(y), "r"(z), "r"(w), "l"(policy)
+        : "memory");
+}
+
 TESSERA_DEVICE void store_commit() { asm volatile("cp.async.bulk.commit_group;" ::: "memory"); }
 
 // Until at most `pending` of this thread's groups still read shared memory. Before its end a role waits for all.

@@ -443,8 +443,8 @@ class Printer {
                : d == 1 ? " + row"
                         : "");
       for (auto [k, map] : llvm::enumerate(op.getMaps()))
-        line(fmt::format("{}store({}, tile{});", results > 1 ? fmt::format("if (result == {}) ", k) : "", say_.of(map),
-                         at));
+        line(fmt::format("{}{}({}, tile{});", results > 1 ? fmt::format("if (result == {}) ", k) : "",
+                         op->hasAttr(evict_first) ? "store_evict_first" : "store", say_.of(map), at));
       --depth_;
       line("},");
     }

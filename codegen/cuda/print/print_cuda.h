@@ -9,6 +9,9 @@
 
 namespace tessera::cuda {
 
+// A hint, as an attribute of tile.finish: the results that it sends leave L2 before what else is there.
+inline constexpr llvm::StringLiteral evict_first = "tile.evict_first";
+
 // Emits an error at the op that has no spelling, or whose operand is used after it was changed in place.
 mlir::FailureOr<std::string> print_cuda(tile::KernelOp kernel);
 

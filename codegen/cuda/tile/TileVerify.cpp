@@ -135,7 +135,8 @@ mlir::LogicalResult BringColumnsOp::verify() {
 
 mlir::LogicalResult FinishOp::verify() {
   for (mlir::Value value : getValues())
-    if (getAtOnce() < 1 || llvm::cast<FragmentType>(value.getType()).getShape()[1] % (64 * getAtOnce()) != 0)
+    if (getAtOnce() < 1 ||
+        (getStaging() && llvm::cast<FragmentType>(value.getType()).getShape()[1] % (64 * getAtOnce()) != 0))
       return emitOpError("finishes ") << value.getType();
   if (getNames().size() != getColumns().size() || (getMaps().empty() && !getColumns().empty()))
     return emitOpError("names ") << getNames().size() << " of " << getColumns().size() << " values of columns";

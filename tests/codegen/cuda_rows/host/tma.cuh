@@ -99,6 +99,10 @@ void store(const TensorMap& map, const Tile<T, rows, columns>& from, int x, More
     });
   }
 }
+template <class... All>
+void store_evict_first(const All&... all) {
+  store(all...);
+}
 inline void store_commit() {
   stores_of_thread().groups.push_back(std::move(stores_of_thread().open));
   stores_of_thread().open.clear();
