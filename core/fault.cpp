@@ -20,6 +20,7 @@ constexpr std::string_view names[] = {
     "device_copy_kept",
     "state_not_donated_back",
     "contract_edge_lost",
+    "operand_sum_twice",
     "last_task_lost",
     "maximum_lost",
     "cascade_edge_lost",

@@ -15,6 +15,7 @@ enum class Fault {
   device_copy_kept,        // buffer: what the host writes leaves an old value on the device
   state_not_donated_back,  // compile: an error in a run loses the States it was to update
   contract_edge_lost,      // codegen: the rows of the last, partial tile are not written
+  operand_sum_twice,       // codegen: a contraction counts K blocks behind the first twice in the sum of an operand
   last_task_lost,          // codegen: the last task of a launch does not run
   maximum_lost,            // codegen: a cascade takes exponentials as they are, not less their maximum
   cascade_edge_lost,       // codegen: the last column of a cascade's partial block is not counted

@@ -40,12 +40,12 @@ void load_dialects(mlir::MLIRContext& context) {
 }
 
 std::vector<Remark> lower_to_fuse(mlir::ModuleOp module,
-                                  const std::function<void(const std::string&, mlir::ModuleOp)>& on_pass,
-                                  Planes planes) {
+                                  const std::function<void(const std::string&, mlir::ModuleOp)>& on_pass, Planes planes,
+                                  OperandSums sums) {
   std::vector<Remark> remarks;
   CollectRemarks collect(*module.getContext(), remarks);
   mlir::PassManager passes(module.getContext());
-  build_pipeline(passes, planes);
+  build_pipeline(passes, planes, sums);
   if (on_pass) passes.addInstrumentation(std::make_unique<Observer>(module, on_pass));
   if (mlir::failed(passes.run(module))) throw InternalError("the program does not lower to kernels");
   return remarks;

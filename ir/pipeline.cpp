@@ -9,7 +9,7 @@
 
 namespace tessera::ir {
 
-void build_pipeline(mlir::OpPassManager& passes, Planes planes) {
+void build_pipeline(mlir::OpPassManager& passes, Planes planes, OperandSums sums) {
   auto& function = passes.nest<mlir::func::FuncOp>();
   function.addPass(createDropEmpty());         // so that no other pass meets an extent of 0
   function.addPass(createSimplify());          // while ops are still those that rules name
@@ -28,6 +28,8 @@ void build_pipeline(mlir::OpPassManager& passes, Planes planes) {
   function.addPass(createRecompute());       // after CSE, which would join its copies again
   function.addPass(createFormKernels());
   function.addPass(createStoragePrecision());  // what lies between kernels is known now
+  if (sums == OperandSums::joined)
+    function.addPass(createJoinSums());  // after what decides about bits: both kernels must read the same tensor
 }
 
 void register_passes() {

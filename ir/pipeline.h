@@ -11,7 +11,11 @@ namespace tessera::ir {
 // cascades yet.
 enum class Planes { derived, in_memory };
 
-void build_pipeline(mlir::OpPassManager& passes, Planes planes = Planes::derived);
+// Whether contractions sum what they read for others, or kernels of their own do, for a target that cannot.
+enum class OperandSums { joined, apart };
+
+void build_pipeline(mlir::OpPassManager& passes, Planes planes = Planes::derived,
+                    OperandSums sums = OperandSums::joined);
 void register_passes();  // each pass and the pipeline "tsr-to-fuse" by name: for tessera-opt
 
 }  // namespace tessera::ir

@@ -39,6 +39,10 @@ class Streamer : public emitted::MLIRRemarkStreamerBase {
     made.missed = remark.getRemarkTypeString() == "Missed";
     // Of several instructions that became one op the last is the one that a person asks about.
     if (std::vector<int> own = origins_of(remark.getLocation()); !own.empty()) made.ops = {own.back()};
+    if (made.category == sum_category) {
+      std::erase_if(out_, [&](const Remark& old) { return old.category == "fusion" && old.ops == made.ops; });
+      return;
+    }
     for (const emitted::Remark::Arg& argument : remark.getArgs()) {
       if (argument.key == "Remark") made.text += argument.val;
       if (argument.key == "Reason") made.reason = argument.val;
@@ -70,7 +74,7 @@ emitted::Remark::Arg because_of(mlir::Operation* op) {
 
 CollectRemarks::CollectRemarks(mlir::MLIRContext& context, std::vector<Remark>& out) : context_(context) {
   mlir::remark::RemarkCategories categories;
-  categories.passed = "plane";
+  categories.passed = "plane|" + sum_category.str();
   categories.missed = "plane|fusion|precision";
   if (mlir::failed(mlir::remark::enableOptimizationRemarks(context, std::make_unique<Streamer>(out),
                                                            std::make_unique<mlir::remark::RemarkEmittingPolicyAll>(),

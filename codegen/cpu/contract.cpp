@@ -6,6 +6,7 @@
 #include <tessera/codegen/cpu/code.h>
 #include <tessera/codegen/cpu/contract_epilogue.h>
 #include <tessera/codegen/cpu/contract_launch.h>
+#include <tessera/codegen/cpu/contract_panel_sum.h>
 #include <tessera/codegen/cpu/form.h>
 #include <tessera/codegen/cpu/key.h>
 #include <tessera/ir/fuse/Fuse.h>
@@ -25,6 +26,12 @@ std::string widening_text(const ContractOperand& operand) {
     text += " " + op->getName().getStringRef().str() + " " + text_of(op->getResult(0).getType());
   }
   return text;
+}
+
+KernelRequest panel_sum_request(mlir::Type sum, int r, const Target& target) {
+  KernelRequest result = shared_request("contract_panel_sum", text_of(sum) + " " + std::to_string(r), target);
+  result.emit = [symbol = result.symbol, sum, r](mlir::ModuleOp module) { emit_panel_sum(module, symbol, sum, r); };
+  return result;
 }
 
 std::string without_suffix(const std::string& symbol) { return symbol.substr(0, symbol.rfind('_')); }
@@ -61,15 +68,23 @@ std::vector<ContractLaunch> lower_contract(fuse::KernelOp kernel, const Target& 
       "contract_tile", text_of(sum) + " " + std::to_string(tile.mr) + "x" + std::to_string(tile.nr), target);
   KernelRequest pack_a = pack_request(form->a, sum, tile.mr, tile.lanes, target);
   KernelRequest pack_b = pack_request(form->b, sum, tile.nr, tile.lanes, target);
-  SharedSymbols shared{micro.symbol, without_suffix(pack_a.symbol), without_suffix(pack_b.symbol)};
+  SharedSymbols shared{micro.symbol, without_suffix(pack_a.symbol), without_suffix(pack_b.symbol), {}, {}};
   micro.emit = [symbol = micro.symbol, sum, tile](mlir::ModuleOp module) { emit_tile(module, symbol, sum, tile); };
   micro.symbol += "_packed";
+  std::vector<KernelRequest> codes = {micro, pack_a, pack_b};
+  auto add_panel_sum = [&](const ContractOperand& operand, int r, std::string& symbol) {
+    if (result_of_sum(*form, operand) < 0) return;
+    codes.push_back(panel_sum_request(sum, r, target));
+    symbol = codes.back().symbol;
+  };
+  add_panel_sum(form->a, tile.mr, shared.sum_a);
+  add_panel_sum(form->b, tile.nr, shared.sum_b);
   Form body;
   body.body = form->body;
-  KernelRequest whole = shared_request(
-      "contract_kernel",
-      shared.tile + " " + shared.pack_a + " " + shared.pack_b + "\n" + form->classes() + "\n" + body_text(body),
-      target);
+  KernelRequest whole = shared_request("contract_kernel",
+                                       shared.tile + " " + shared.pack_a + " " + shared.pack_b + " " + shared.sum_a +
+                                           " " + shared.sum_b + "\n" + form->classes() + "\n" + body_text(body),
+                                       target);
   whole.emit = [symbol = whole.symbol, form, shared, tile](mlir::ModuleOp module) {
     emit_contract_kernel(module, symbol, *form, shared, tile);
   };
@@ -79,7 +94,7 @@ std::vector<ContractLaunch> lower_contract(fuse::KernelOp kernel, const Target& 
   for (size_t k = 0; k < passes.tasks.size(); ++k) {
     ContractLaunch launch;
     launch.kernel = whole;
-    launch.shared = {micro, pack_a, pack_b};
+    launch.shared = codes;
     launch.parameters = parameters_of(passes, k);
     launch.tables = {passes.table};
     if (passes.workspace > 0) launch.workspaces = {passes.workspace};

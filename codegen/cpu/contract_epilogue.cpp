@@ -56,6 +56,9 @@ class EpilogueEmitter {
     arguments_ = entry.getArgument(0), params_ = entry.getArgument(1), tile_at_ = entry.getArgument(2);
     batch_ = entry.getArgument(3), m_ = entry.getArgument(4), n_ = entry.getArgument(5);
     rows_ = entry.getArgument(6), columns_ = entry.getArgument(7);
+    for (unsigned k = 0; k < form.out.size(); ++k) {
+      if (form.out[k].used) results_.push_back(k);
+    }
     int index = 0, draw = 0, word = 0;
     for (Operation& op : *form.body) {
       if (isa<fuse::IndexOp>(op)) number_[&op] = index++;
@@ -68,11 +71,10 @@ class EpilogueEmitter {
   }
 
   void emit() {
-    Operation* yield = form_.body->getTerminator();
-    for (Value value : yield->getOperands()) find_dims(value);
+    for (unsigned k : results_) find_dims(result(k));
     open_accesses();
     find_streams();
-    emit_values(0, yield);
+    emit_values(0);
     Value whole = c_.bit_and(columns_, c_.integer(-tile_.lanes));
     loop(c_.integer(0), whole, tile_.lanes, [&](Value column) { emit_column(column, Value()); });
     Value some = c_.compare(arith::CmpIPredicate::ne, columns_, whole);
@@ -95,6 +97,8 @@ class EpilogueEmitter {
     Value start;  // offset of batch, and of the first column where it is a unit-stride one
     Value m_table, n_table;
   };
+
+  Value result(unsigned k) { return form_.body->getTerminator()->getOperand(k); }
 
   void loop(Value begin, Value end, int64_t step, const std::function<void(Value)>& body) {
     auto op = scf::ForOp::create(c_.b, c_.loc, begin, end, c_.integer(step));
@@ -227,9 +231,8 @@ class EpilogueEmitter {
   // The launch wants it, and this tile's results begin at lines.
   void find_streams() {
     Value low = c_.integer(0);
-    for (size_t k = 0; k < out_.size(); ++k) {
-      Value type_size =
-          c_.integer(bytes_of(c_.held(form_.body->getTerminator()->getOperand(static_cast<unsigned>(k)).getType())));
+    for (unsigned k : results_) {
+      Value type_size = c_.integer(bytes_of(c_.held(result(k).getType())));
       Value base = c_.make<LLVM::PtrToIntOp>(c_.i64(), base_[static_cast<size_t>(layout_.outputs) + k]);
       low = c_.bit_or(low, c_.add(base, c_.mul(out_[k].start, type_size)));
     }
@@ -243,24 +246,20 @@ class EpilogueEmitter {
   void emit_column(Value column, Value mask) {
     auto outside = values_;
     column_ = column, mask_ = mask;
-    emit_values(by_n, form_.body->getTerminator());
+    emit_values(by_n);
     loop(c_.integer(0), rows_, 1, [&](Value row) {
       auto column_values = values_;
       row_ = row;
-      Operation* yield = form_.body->getTerminator();
-      emit_values(by_m | by_n, yield);
-      for (unsigned k = 0; k < yield->getNumOperands(); ++k) {
-        Value value = yield->getOperand(k);
-        store(k, values_.lookup(value), value.getType());
-      }
+      emit_values(by_m | by_n);
+      for (unsigned k : results_) store(k, values_.lookup(result(k)), result(k).getType());
       values_ = column_values;
     });
     values_ = outside;
   }
 
   // Everything that the results need and that depends on no more than `dims`.
-  void emit_values(int dims, Operation* yield) {
-    for (Value value : yield->getOperands()) need(value, dims);
+  void emit_values(int dims) {
+    for (unsigned k : results_) need(result(k), dims);
   }
 
   void need(Value value, int dims) {
@@ -342,6 +341,7 @@ class EpilogueEmitter {
   Value arguments_, params_, table_, tile_at_, batch_, m_, n_, rows_, columns_;
   Value row_, column_, mask_, streams_;
   static constexpr int line = 64;  // bytes
+  std::vector<unsigned> results_;  // that are written here
   std::vector<Open> in_, out_, index_;
   std::vector<Value> base_;                 // address of each input and result
   llvm::DenseMap<Operation*, int> number_;  // place among ops of its kind; of a load_at its first error word
@@ -357,7 +357,7 @@ void emit_entry(Code& c, ModuleOp module, LLVM::LLVMFuncOp kernel, const std::st
     for (const char* part : {"_copy", "_group", "_transpose", "_gather"}) symbols.push_back(pack + part);
   }
   for (const char* part : {"_packed", "_direct", "_sum"}) symbols.push_back(shared.tile + part);
-  symbols.push_back(epilogue);
+  for (const std::string& symbol : {epilogue, shared.sum_a, shared.sum_b}) symbols.push_back(symbol);
   auto nothing = LLVM::LLVMVoidType::get(c.b.getContext());
   auto opaque = LLVM::LLVMFunctionType::get(nothing, {});
   auto driver_type =
@@ -366,13 +366,14 @@ void emit_entry(Code& c, ModuleOp module, LLVM::LLVMFuncOp kernel, const std::st
   const char* driver = "tessera_contract_task";
   LLVM::LLVMFuncOp::create(c.b, c.loc, driver, driver_type);
   for (const std::string& symbol : symbols) {
-    if (!module.lookupSymbol(symbol)) LLVM::LLVMFuncOp::create(c.b, c.loc, symbol, opaque);
+    if (!symbol.empty() && !module.lookupSymbol(symbol)) LLVM::LLVMFuncOp::create(c.b, c.loc, symbol, opaque);
   }
   Block& entry = *kernel.addEntryBlock(c.b);
   c.b.setInsertionPointToStart(&entry);
   Value code = LLVM::AllocaOp::create(c.b, c.loc, c.pointer(), c.pointer(), c.integer(contract_code_pointers), 8);
   for (size_t k = 0; k < symbols.size(); ++k) {
-    Value address = LLVM::AddressOfOp::create(c.b, c.loc, c.pointer(), symbols[k]);
+    Value address =
+        symbols[k].empty() ? c.make<LLVM::ZeroOp>(c.pointer()) : c.make<LLVM::AddressOfOp>(c.pointer(), symbols[k]);
     c.store(address, c.offset(code, c.pointer(), c.integer(static_cast<int64_t>(k))));
   }
   SmallVector<Value> operands(entry.getArguments());

@@ -24,6 +24,7 @@ struct EpilogueLayout {
 // Symbols of what the kernel shares with others.
 struct SharedSymbols {
   std::string tile, pack_a, pack_b;
+  std::string sum_a, sum_b;  // empty: the operand is not summed
 };
 
 // Appends the kernel @symbol and its epilogue.

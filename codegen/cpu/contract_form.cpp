@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <limits>
 #include <optional>
+#include <set>
 
 #include "llvm/ADT/DenseSet.h"
 #include "mlir/IR/AffineMap.h"
@@ -123,6 +124,11 @@ class Reader {
     form_.a = operand(contract.getLhs());
     form_.b = operand(contract.getRhs());
     for (int64_t d : contract.getOver()) over_ |= bit(static_cast<int>(d));
+    for (mlir::Value value : form_.body->getTerminator()->getOperands()) {
+      auto sum = value.getDefiningOp<fuse::ReduceOp>();
+      is_sum_.push_back(static_cast<bool>(sum));
+      if (sum) summed_.insert(operand(sum.getValue()).argument);
+    }
   }
 
   ContractOperand operand(mlir::Value value) {
@@ -141,8 +147,10 @@ class Reader {
 
   // Values that the results need behind the contract.
   void find_epilogue() {
-    std::vector<mlir::Value> waiting(form_.body->getTerminator()->operand_begin(),
-                                     form_.body->getTerminator()->operand_end());
+    std::vector<mlir::Value> waiting;
+    for (auto [k, value] : llvm::enumerate(form_.body->getTerminator()->getOperands())) {
+      if (!is_sum_[k]) waiting.push_back(value);
+    }
     while (!waiting.empty()) {
       mlir::Value value = waiting.back();
       waiting.pop_back();
@@ -214,7 +222,9 @@ class Reader {
       Along along = walk(tabulate(access, n, extent_, 0));
       each += sums * (along == Along::other ? 22 : 3);
     };
-    for (const Linear& access : out_) add(access);
+    for (size_t k = 0; k < out_.size(); ++k) {
+      if (!is_sum_[k]) add(out_[k]);
+    }
     for (mlir::BlockArgument argument : form_.body->getArguments()) {
       const Linear& access = in_[argument.getArgNumber()];
       if (needed_.contains(argument) && !access.stride.empty()) add(access);
@@ -237,6 +247,7 @@ class Reader {
 
   // Whether A is read where it is, and well: B is narrow (contract_launch.cpp), and panels share no line by halves.
   bool lies(const ContractOperand& a, const Dims& m, const Dims& n, const RegisterTile& tile) const {
+    if (summed_.contains(a.argument)) return false;  // sums are made of panels
     constexpr int line = 64;
     const int64_t width = volume(n, extent_);
     const bool steady = std::ranges::count_if(dims_.k, [&](size_t d) { return extent_[d] > 1; }) <= 1;
@@ -284,7 +295,11 @@ class Reader {
       form_.whole.push_back(used && whole);
       form_.in.push_back(used && !whole ? access(linear) : ContractAccess());
     }
-    for (const Linear& linear : out_) form_.out.push_back(access(linear));
+    if (!summed_.empty() && form_.batch > 1) throw InternalError("an operand of a batch of products is summed");
+    for (size_t k = 0; k < out_.size(); ++k) {
+      form_.out.push_back(access(out_[k]));
+      form_.out.back().used = !is_sum_[k];
+    }
     for (const Linear& linear : index_) form_.index.push_back(access(linear));
     find_runs();
   }
@@ -323,6 +338,8 @@ class Reader {
   DimSet over_ = 0;
   llvm::DenseSet<mlir::Value> needed_;
   std::vector<Linear> in_, out_, index_;
+  std::vector<bool> is_sum_;  // per result: an operand summed, which the epilogue has no part in
+  std::set<int> summed_;      // arguments
   Sorted dims_;
 };
 
@@ -359,7 +376,8 @@ bool contract_may_share(fuse::KernelOp kernel, int in, int out) {
   ContractForm form = make_contract_form(kernel, {{1, 1, 1}});
   if (in == form.a.argument || in == form.b.argument || form.whole[static_cast<size_t>(in)]) return false;
   const ContractAccess &read = form.in[static_cast<size_t>(in)], &written = form.out[static_cast<size_t>(out)];
-  if (!read.used || read.batch != written.batch || read.m != written.m || read.n != written.n) return false;
+  if (!read.used || !written.used || read.batch != written.batch || read.m != written.m || read.n != written.n)
+    return false;
   // A point that shares its element with another would read what that one wrote.
   const auto& out_map = kernel.getOutMaps()[static_cast<unsigned>(out)];
   DimSet over = 0;

@@ -6,6 +6,7 @@
 
 #include <tessera/codegen/cpu/code.h>
 #include <tessera/codegen/cpu/contract_epilogue.h>
+#include <tessera/codegen/cpu/contract_panel_sum.h>
 #include <tessera/codegen/cpu/contract_run.h>
 #include <tessera/ir/fuse/Fuse.h>
 
@@ -177,6 +178,7 @@ bool streams(const ContractForm& form) {
   double bytes = 0;
   for (size_t k = 0; k < form.out.size(); ++k) {
     const ContractAccess& out = form.out[k];
+    if (!out.used) continue;
     int64_t element = bytes_of(form.body->getTerminator()->getOperand(static_cast<unsigned>(k)).getType());
     if (out.along != Along::unit || form.tile.lanes * element != line) return false;
     auto aligned = [&](const Table& table) {
@@ -186,6 +188,14 @@ bool streams(const ContractForm& form) {
     bytes += static_cast<double>(form.batch * form.m * form.n * element);
   }
   return bytes >= static_cast<double>(large);
+}
+
+// Of the sums of an operand whose rows are `rows`: the element for each.
+Table places_of_sums(const ContractForm& form, int result, Table ContractAccess::* rows) {
+  const ContractAccess& sums = form.out[static_cast<size_t>(result)];
+  Table places = sums.*rows;
+  for (int64_t& place : places) place += sums.batch.front();
+  return places;
 }
 
 }  // namespace
@@ -209,13 +219,14 @@ ContractPasses make_contract_passes(const ContractForm& form, int threads) {
   h.mr = tile.mr, h.nr = tile.nr, h.bytes = bytes_of(sum);
   cut(h, form, threads);
   h.combine_tiles = 64;
+  const int sum_a = result_of_sum(form, form.a), sum_b = result_of_sum(form, form.b);
   h.a_argument = form.a.argument, h.a_bytes = bytes_of(form.a.storage);
   h.b_argument = form.b.argument, h.b_bytes = bytes_of(form.b.storage);
   h.a_mode = static_cast<int64_t>(pack_mode(form.a, tile.mr));
   h.b_mode = static_cast<int64_t>(pack_mode(form.b, tile.nr));
   // One panel of B: packed rows of A would be read once. Two: still less than it costs to turn them.
   const int64_t panels = count(h.n_block, h.nr);
-  const bool may_lie = h.k > 0 && !h.a_shared && form.a.widening.empty() && form.a.storage == sum;
+  const bool may_lie = h.k > 0 && !h.a_shared && sum_a < 0 && form.a.widening.empty() && form.a.storage == sum;
   const bool turns = h.a_mode == static_cast<int64_t>(PackMode::transpose);
   if (may_lie && ((panels == 1 && steady(form.a.k)) || (panels <= 2 && turns)))
     h.a_mode = static_cast<int64_t>(PackMode::direct);
@@ -235,18 +246,26 @@ ContractPasses make_contract_passes(const ContractForm& form, int threads) {
   h.b_panels = passes.workspace;
   if (h.b_shared) passes.workspace += SharedPanels(h, h.n, h.nr).bytes(), packing += SharedPanels(h, h.n, h.nr).tasks();
   h.sums = passes.workspace;
+  const int64_t tiles = h.batch * count(h.m, h.mr) * count(h.n, h.nr);
+  if (h.parts > 1) {
+    passes.workspace += h.parts * tiles * h.mr * h.nr * h.bytes;
+    h.a_sum_parts = passes.workspace;
+    if (sum_a >= 0) passes.workspace += h.parts * up(h.m, h.mr) * h.bytes;
+    h.b_sum_parts = passes.workspace;
+    if (sum_b >= 0) passes.workspace += h.parts * up(h.n, h.nr) * h.bytes;
+  }
   h.errors_argument = h.workspace_argument + (h.parts > 1 || shares ? 1 : 0);
+  h.a_sum_argument = sum_a < 0 ? -1 : layout.outputs + sum_a,
+  h.b_sum_argument = sum_b < 0 ? -1 : layout.outputs + sum_b;
+  if (sum_a >= 0) h.a_sum_row = pool.place(places_of_sums(form, sum_a, &ContractAccess::m));
+  if (sum_b >= 0) h.b_sum_row = pool.place(places_of_sums(form, sum_b, &ContractAccess::n));
   passes.parameters.resize(static_cast<size_t>(layout.words));
   fill_epilogue(passes.parameters, pool, form, layout);
   std::memcpy(passes.parameters.data(), &h, sizeof h);
   passes.table = std::move(pool.all);
   if (shares) passes.add(ContractPass::pack, packing);
   passes.add(ContractPass::product, h.product_tasks);
-  if (h.parts > 1) {
-    int64_t tiles = h.batch * count(h.m, h.mr) * count(h.n, h.nr);
-    passes.workspace += h.parts * tiles * h.mr * h.nr * h.bytes;
-    passes.add(ContractPass::combine, count(tiles, h.combine_tiles));
-  }
+  if (h.parts > 1) passes.add(ContractPass::combine, count(tiles, h.combine_tiles));
   passes.scratch = ContractScratch(h).total();
   return passes;
 }

@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include <tessera/codegen/cpu/contract_ahead.h>
+#include <tessera/codegen/cpu/contract_sums.h>
 #include <tessera/core/fault.h>
 
 namespace tessera::codegen {
@@ -124,11 +125,15 @@ class Task {
         m_panels_(count(h_.m, h_.mr)),
         n_panels_(count(h_.n, h_.nr)),
         a_shared_(h_, h_.m, h_.mr),
-        b_shared_(h_, h_.n, h_.nr) {
-    ContractScratch sizes(h_);
-    tiles_ = static_cast<char*>(scratch);
-    a_block_ = tiles_ + sizes.tiles;
-    b_panel_ = a_block_ + sizes.a;
+        b_shared_(h_, h_.n, h_.nr),
+        scratch_(h_),
+        tiles_(static_cast<char*>(scratch)),
+        a_block_(tiles_ + scratch_.tiles),
+        b_panel_(a_block_ + scratch_.a),
+        sums_a_(sums(h_.a_sum_argument, h_.a_sum_row, h_.m, h_.mr, b_panel_ + scratch_.b, h_.a_sum_parts), code.sum_a),
+        sums_b_(
+            sums(h_.b_sum_argument, h_.b_sum_row, h_.n, h_.nr, b_panel_ + scratch_.b + scratch_.sums_a, h_.b_sum_parts),
+            code.sum_b) {
     tile_bytes_ = h_.mr * h_.nr * h_.bytes;
   }
 
@@ -160,7 +165,10 @@ class Task {
       char* tile = workspace_tile(0, t);
       for (int64_t part = 1; part < h_.parts; ++part) code_.tile.sum(tile, workspace_tile(part, t));
       batch_ = t / (m_panels_ * n_panels_);
-      write(tile, t / n_panels_ % m_panels_ * h_.mr, t % n_panels_ * h_.nr);
+      const int64_t m = t / n_panels_ % m_panels_ * h_.mr, n = t % n_panels_ * h_.nr;
+      write(tile, m, n);
+      if (sums_a_ && n == 0) sums_a_.combine(m);
+      if (sums_b_ && m == 0) sums_b_.combine(n);
     }
     fence();
   }
@@ -168,6 +176,12 @@ class Task {
  private:
   char* data(int64_t argument) const { return static_cast<char*>(arguments_[argument]); }
   char* workspace(int64_t bytes) const { return data(h_.workspace_argument) + bytes; }
+
+  OperandSums::Place sums(int64_t argument, int64_t row, int64_t rows, int64_t r, char* scratch, int64_t parts) const {
+    if (argument < 0) return {};
+    return {data(argument), table_ + row, rows, r, h_.bytes, scratch, h_.parts > 1 ? workspace(parts) : nullptr,
+            h_.parts};
+  }
 
   char* workspace_tile(int64_t part, int64_t tile) const {
     return workspace(h_.sums) + (part * h_.batch * m_panels_ * n_panels_ + tile) * tile_bytes_;
@@ -198,12 +212,14 @@ class Task {
       int64_t tile_in_block = 0;
       for (int64_t n = n0_, n_panel = n0_ / h_.nr; n < n1_; n += h_.nr, ++n_panel, b.next()) {
         if (!h_.b_shared) b_.pack(b_panel_, b_.batch[batch_], n, std::min(h_.nr, n1_ - n), k0, kc);
+        if (sums_b_ && m0_ == 0) sums_b_.add(b.at(), kc, n, n0_, part_, first, last);
         Panels a(a_block_, h_.mr * kc * h_.bytes);
         if (h_.a_shared) a = Panels(a_shared_, workspace(h_.a_panels), k0, kc, m0_);
         Ahead next_b = n + h_.nr < n1_ ? ahead_of_b(n + h_.nr, k0, end) : ahead_of_b(n0_, k0 + kc, end);
         for (int64_t m = m0_, panel = 0; m < m1_; m += h_.mr, ++panel, a.next()) {
           if (!packed && n == n0_ && panel % group_panels == 0)
             a_.pack_group(a.at(), a_base_, m, std::min(group_panels * h_.mr, m1_ - m), k0, kc);
+          if (sums_a_ && n == 0) sums_a_.add(a.at(), kc, m, m0_, part_, first, last);
           char* tile = tiles_;
           if (h_.parts > 1)
             tile = workspace_tile(part_, (batch_ * m_panels_ + first_panel + panel) * n_panels_ + n_panel);
@@ -300,8 +316,10 @@ class Task {
   const ContractCode& code_;
   Side a_, b_;
   const int64_t m_panels_, n_panels_;
-  SharedPanels a_shared_, b_shared_;
-  char *tiles_, *a_block_, *b_panel_;
+  const SharedPanels a_shared_, b_shared_;
+  const ContractScratch scratch_;
+  char *const tiles_, *const a_block_, *const b_panel_;
+  const OperandSums sums_a_, sums_b_;
   int64_t tile_bytes_;
   int64_t part_ = 0, batch_ = 0, m0_ = 0, m1_ = 0, n0_ = 0, n1_ = 0;
   int64_t a_base_ = 0;
@@ -333,6 +351,8 @@ ContractScratch::ContractScratch(const ContractHead& h) {
   a = h.a_mode == static_cast<int64_t>(PackMode::direct) || h.a_shared ? 0 : up(m * h.k_block * h.bytes + spill, 64);
   b = h.b_shared ? 0 : up(h.nr * h.k_block * h.bytes + spill, 64);
   tiles = up(tiles, 64);
+  sums_a = h.a_sum_argument < 0 ? 0 : up(m * h.bytes, 64);
+  sums_b = h.b_sum_argument < 0 ? 0 : up(n * h.bytes, 64);
 }
 
 }  // namespace tessera::codegen

@@ -7,6 +7,9 @@
 //       for each panel of A                tile: mr × nr sums; kept in scratch from one K block to the next
 //         tile = A panel · B panel (+ tile)
 //
+// An operand that is summed over K besides is summed from its packed panels, each by the one task that has it and the
+// first block of the other operand (contract_sums.h).
+//
 // An operand that several tasks would pack is *shared*: a pass before this one packs it once, into the workspace.
 //
 // No MLIR here.
@@ -47,6 +50,10 @@ struct ContractHead {
   int64_t table_argument, workspace_argument, errors_argument;
   int64_t a_shared, b_shared;        // packed by a pass of its own
   int64_t a_panels, b_panels, sums;  // bytes into the workspace: shared panels, sums of parts
+  // Of an operand that is summed: the argument that holds its sums, or −1; the place of their table; bytes into the
+  // workspace to the sums of parts.
+  int64_t a_sum_argument, a_sum_row, a_sum_parts;
+  int64_t b_sum_argument, b_sum_row, b_sum_parts;
 };
 constexpr int64_t head_words = sizeof(ContractHead) / sizeof(int64_t);
 
@@ -70,10 +77,13 @@ struct TileCode {
 // At row m, column n; the tables hold element offsets.
 using EpilogueCode = void (*)(void* const* arguments, const int64_t* params, const void* tile, int64_t batch, int64_t m,
                               int64_t n, int64_t rows, int64_t columns);
+// sums[i] = Σ over k of panel[k · r + i], added to what is there unless `first`.
+using PanelSumCode = void (*)(void* sums, const void* panel, int64_t kc, int64_t first);
 struct ContractCode {
   PackCode a, b;
   TileCode tile;
   EpilogueCode epilogue;
+  PanelSumCode sum_a, sum_b;  // null where the operand is not summed
 };
 constexpr int contract_code_pointers = sizeof(ContractCode) / sizeof(void*);
 
@@ -93,8 +103,8 @@ struct SharedPanels {
 // Bytes of the pieces of one thread's scratch.
 struct ContractScratch {
   explicit ContractScratch(const ContractHead& head);
-  int64_t tiles, a, b;  // in this order
-  int64_t total() const { return tiles + a + b; }
+  int64_t tiles, a, b, sums_a, sums_b;  // in this order
+  int64_t total() const { return tiles + a + b + sums_a + sums_b; }
 };
 
 }  // namespace tessera::codegen

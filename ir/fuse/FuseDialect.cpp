@@ -6,6 +6,8 @@
 #include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/IR/DialectImplementation.h"
 
+#include <tessera/ir/fuse/operand_sums.h>
+
 #include <tessera/ir/fuse/FuseDialect.cpp.inc>
 #include <tessera/ir/fuse/FuseEnums.cpp.inc>
 #define GET_ATTRDEF_CLASSES
@@ -131,18 +133,16 @@ mlir::LogicalResult KernelOp::verify() {
   if (mlir::failed(verify_inputs(*this)) || mlir::failed(verify_results(*this)) ||
       mlir::failed(verify_inits(*this, /*may_go_on=*/false)))
     return mlir::failure();
-  int contractions = 0, reductions = 0;
+  ContractOp contract;
   for (mlir::Operation& op : getBody().front()) {
     if (auto reduce = llvm::dyn_cast<ReduceOp>(op)) {
-      ++reductions;
       if (mlir::failed(verify_reduction(*this, op, reduce.getOver()))) return mlir::failure();
-    } else if (llvm::isa<ContractOp>(op)) {
-      ++contractions;
+    } else if (auto found = llvm::dyn_cast<ContractOp>(op)) {
+      if (contract) return emitOpError("(C5) has more than one contract");
+      contract = found;
     }
   }
-  if (contractions > 1 || (contractions == 1 && reductions > 0))
-    return emitOpError("(C5) has ") << contractions << " contractions and " << reductions << " reductions";
-  return mlir::success();
+  return contract ? verify_operand_sums(*this, contract) : mlir::success();
 }
 
 mlir::LogicalResult CascadeOp::verify() {

@@ -25,11 +25,11 @@ def Fuse_KernelOp : Fuse_Op<"kernel", [Pure, AttrSizedOperandSegments, IsolatedF
     Reductions come in two shapes, and these alone:
       - *row*: over inner dims; the result may be used by anything that follows;
       - *column*: over all outer dims and any inner dims; the result may only be yielded.
-    A kernel with a `fuse.contract` has no `fuse.reduce`, and its contract's operands are block arguments, possibly widened.
+    A contract's operands are block arguments, possibly widened. Beside it, a `fuse.reduce` is an *operand sum* (C5).
 
     Constraints: (C1) as many in_maps as inputs, out_maps as results, block arguments as inputs. (C2) map arity is the
     number of dims. (C3) reductions name inner dims, or all outer dims and any inner ones. (C4) a column reduction is
-    only yielded. (C5) at most one contract, and then no reduce.
+    only yielded. (C5) at most one contract; each reduce beside it sums one operand over its dims and is yielded last.
 
     ```mlir
     %y = fuse.kernel "scale" dims [6] outer 1 ins(%x : tensor<2x3xf32>) at [affine_map<(d0) -> (d0)>]

@@ -14,6 +14,7 @@
 
 #include <tessera/ir/fuse/Scatter.h>
 #include <tessera/ir/fuse/body_dims.h>
+#include <tessera/ir/fuse/operand_sums.h>
 
 namespace tessera::fuse {
 
@@ -47,11 +48,6 @@ namespace {
 bool is_f32_tensor(Value value) {
   auto type = llvm::dyn_cast<mlir::RankedTensorType>(value.getType());
   return type && type.getElementType().isF32();
-}
-
-Value behind_widening(Value value) {
-  while (auto widening = value.getDefiningOp<arith::ExtFOp>()) value = widening.getIn();
-  return value;
 }
 
 class Finder {
@@ -195,7 +191,7 @@ class Finder {
         terms.append({sum.getLhs(), sum.getRhs()});
         continue;
       }
-      auto stored = llvm::dyn_cast<mlir::BlockArgument>(behind_widening(term));
+      auto stored = llvm::dyn_cast<mlir::BlockArgument>(before_widening(term));
       if (stored && dims.of(stored) == dims.of(yielded))
         keep(kernel.inputs[stored.getArgNumber()], "kernel after kernel adds to it");
     }

@@ -350,4 +350,40 @@ def StoragePrecision : Pass<"fuse-storage-precision", "::mlir::func::FuncOp"> {
   let dependentDialects = ["::mlir::arith::ArithDialect"];
 }
 
+def JoinSums : Pass<"fuse-join-sums", "::mlir::func::FuncOp"> {
+  let summary = "A contraction also sums what it reads";
+  let description = [{
+    Problem: the gradient of a bias is a sum over the rows of a value that the gradient of the weight contracts over the
+    same rows; a kernel of its own would read it once more.
+
+    Before:
+    ```mlir
+    func.func @program(%dy: tensor<8x4xf32>, %x: tensor<8x6xf32>) -> (tensor<4x6xf32>, tensor<4xf32>) {
+      %0 = fuse.kernel "contract" dims [4, 6, 8] outer 2 ins(%dy, %x : tensor<8x4xf32>, tensor<8x6xf32>)
+          at [affine_map<(d0, d1, d2) -> (d0 + d2 * 4)>, affine_map<(d0, d1, d2) -> (d1 + d2 * 6)>]
+          outs at [affine_map<(d0, d1, d2) -> (d0 * 6 + d1)>] {
+      ^bb0(%a: f32, %b: f32):
+        %w = fuse.contract %a, %b over [2] : f32 -> f32
+        fuse.yield %w : f32
+      } -> tensor<4x6xf32>
+      %1 = fuse.kernel "reduce" dims [8, 4] outer 1 ins(%dy : tensor<8x4xf32>) at [affine_map<(d0, d1) -> (d0 * 4 + d1)>]
+          outs at [affine_map<(d0, d1) -> (d1)>] {
+      ^bb0(%v: f32):
+        %s = fuse.reduce sum %v over [0] : f32
+        fuse.yield %s : f32
+      } -> tensor<4xf32>
+      return %0, %1 : tensor<4x6xf32>, tensor<4xf32>
+    }
+    ```
+    After: the first kernel has a second result, `fuse.reduce sum %a over [2]`, and the other kernel is gone. Dims are
+    compared by what they walk in memory, so that a reshape on either side is no obstacle. What follows from the sum, and
+    stood before the contraction, goes behind it.
+
+    Not handled: operands that share dims with each other, sums that are stored narrow, and `tsr.strict` functions, whose
+    sums keep their order.
+    Order: when it is known what lies in memory with how many bits; for targets whose contractions can.
+  }];
+  let dependentDialects = ["::mlir::arith::ArithDialect"];
+}
+
 #endif

@@ -80,6 +80,10 @@ std::string kernel_text(const ContractSpec& spec) {
   std::string accumulator = spec.epilogue.empty() ? "%y0" : "%acc";
   body += "  " + accumulator + " = fuse.contract " + operands[0] + ", " + operands[1] + " over [" + list(spec.over) +
           "] : " + sum + " -> " + sum + "\n" + spec.epilogue;
+  for (size_t k = 0; k < spec.sums.size(); ++k) {
+    body += "  %y" + std::to_string(spec.outs.size() - spec.sums.size() + k) + " = fuse.reduce sum " +
+            operands[spec.sums[k]] + " over [" + list(spec.over) + "] : " + sum + "\n";
+  }
   bool several = spec.outs.size() > 1;
   std::string result = several ? "(" + results + ")" : results;
   return "func.func @main(" + arguments + ") -> " + result + " {\n%r" +

@@ -15,12 +15,14 @@ struct Walk {
   int64_t base = 0;
 };
 
-// ins[0] and ins[1] meet in the contract; the others are read by `epilogue`, lines of body text over %acc and %x2, %x3, …
+// ins[0] and ins[1] meet in the contract, and those of them that `sums` names are summed over its dims as well: the last
+// results. The others are read by `epilogue`, lines of body text over %acc and %x2, %x3, …
 // that end in values %y0, %y1, … of the types of outs. Without it %y0 is %acc.
 struct ContractSpec {
   std::vector<int64_t> dims, over;
   std::vector<Walk> ins, outs;
   std::string epilogue;
+  std::vector<int> sums = {};
   int lanes = 0;    // of a vector; 0: the machine's. 8 is what a machine with AVX2 has
   int threads = 0;  // that launches are cut for; 0: the machine's
 };

@@ -80,6 +80,13 @@ template <class T> void check(const ContractSpec& spec, const Finish& finish = {
       others.push_back(static_cast<double>(ins[k][static_cast<size_t>(offset(spec.ins[k], index))]));
     }
     std::vector<double> results = finish ? finish(sum, others) : std::vector<double>{sum};
+    for (int operand : spec.sums) {
+      const auto k = static_cast<size_t>(operand);
+      double all = 0;
+      each_point(spec.dims, summed, index,
+                 [&] { all += static_cast<double>(ins[k][static_cast<size_t>(offset(spec.ins[k], index))]); });
+      results.push_back(all);
+    }
     for (size_t k = 0; k < outs.size(); ++k) {
       expected[k][static_cast<size_t>(offset(spec.outs[k], index))] = results[k];
     }
@@ -376,6 +383,136 @@ TEST(Contract, SameBitsOnAnyNumberOfThreads) {
       ContractProgram(spec).run({a.data(), b.data(), again.data()}, threads);
       EXPECT_EQ(std::memcmp(first.data(), again.data(), first.size() * sizeof(float)), 0) << threads << " threads";
     }
+  }
+}
+
+// The same product; the operands in `sums` are summed over K as well, each sum two elements from the next.
+ContractSpec with_sums(ContractSpec spec, const std::vector<int>& sums) {
+  spec.sums = sums;
+  for (int k : sums) {
+    const bool float32 = spec.ins[0].type != "f64";
+    spec.outs.push_back({float32 ? "f32" : "f64", k == 0 ? Strides{2, 0, 0} : Strides{0, 2, 0}, 3});
+  }
+  return spec;
+}
+
+TEST(OperandSums, AllLayouts) {
+  for (int bits = 0; bits < 8; ++bits) {
+    for (auto [m, n, k] : {std::tuple{64, 96, 40}, {37, 70, 53}, {8, 32, 2}, {70, 5, 19}, {300, 40, 330}, {7, 5, 1}}) {
+      for (int lanes : {0, 8}) {
+        for (const std::vector<int>& sums : {std::vector{0}, {1}, {0, 1}, {1, 0}}) {
+          ContractSpec spec = with_sums(product(m, n, k, bits & 1, bits & 2, bits & 4), sums);
+          spec.lanes = lanes;
+          check<float>(spec);
+        }
+        ContractSpec spec = with_sums(product(m, n, k, bits & 1, bits & 2, bits & 4, "f64"), {0, 1});
+        spec.lanes = lanes;
+        check<double>(spec);
+      }
+    }
+  }
+}
+
+TEST(OperandSums, KIsCutIntoBlocksAndParts) {
+  for (int k : {256, 320, 321, 777}) {
+    check<float>(with_sums(product(20, 70, k, k % 2, true), {0, 1}));
+    check<float>(with_sums(product(70, 20, k, true, k % 2), {0, 1}));
+  }
+  check<float>(with_sums(product(300, 600, 330), {0, 1}));
+  for (int operand : {0, 1}) {
+    ContractSpec spec = with_sums(product(32, 40, 20000, true, false), {operand});
+    ASSERT_EQ(ContractProgram(spec).tasks().size(), 2u);
+    check<float>(spec);
+  }
+  check<float>(with_sums(product(70, 90, 20001, false, true), {0, 1}));
+}
+
+// A filter gradient of few channels reads A where it lies, but not if it is summed.
+TEST(OperandSums, OfWhatWouldNotBePacked) {
+  for (int bits = 0; bits < 4; ++bits) {
+    for (int operand : {0, 1}) check<float>(with_sums(product(90, 24, 2000, bits & 1, bits & 2), {operand}));
+  }
+}
+
+// A bias beside the gradient of its weight: dims of rows and of K in pieces, and an epilogue that reads others.
+TEST(OperandSums, DimsInPieces) {
+  ContractSpec spec;
+  const int64_t b = 3, t = 50, h = 4, d = 10, c = 33;
+  spec.dims = {h, d, c, b, t}, spec.over = {3, 4};
+  spec.ins = {{"f32", {d, 1, 0, t * h * d, h * d}}, {"f32", {0, 0, 1, t * c, c}}, {"f32", {d * c, c, 1, 0, 0}}};
+  spec.outs = {{"f32", {d * c, c, 1, 0, 0}}, {"f32", {d, 1, 0, 0, 0}}};
+  spec.epilogue = "  %y0 = arith.subf %x2, %acc : f32\n";
+  spec.sums = {0};
+  check<float>(spec, [](double sum, const auto& x) { return std::vector{x[0] - sum}; });
+  EXPECT_TRUE(ContractProgram(spec).may_share(2, 0));
+  EXPECT_FALSE(ContractProgram(spec).may_share(2, 1));
+  EXPECT_FALSE(ContractProgram(spec).may_share(0, 0));
+}
+
+// Sums are f32, of the values that the product reads.
+TEST(OperandSums, NarrowFloats) {
+  for (int bits = 0; bits < 4; ++bits) {
+    const int64_t m = 21, n = 45, k = 400;
+    ContractSpec spec = with_sums(product(m, n, k, bits & 1, bits & 2, false, "bf16"), {1});
+    spec.outs[0].type = "f32";
+    ContractProgram program(spec);
+    std::vector<uint16_t> a, b;
+    for (float x : numbers<float>(m * k, 1)) a.push_back(float_to_bf16(x));
+    for (float x : numbers<float>(n * k, 2)) b.push_back(float_to_bf16(x));
+    std::vector<float> out(m * n), sums(static_cast<size_t>(elements_of(spec, spec.outs[1])));
+    program.run({a.data(), b.data(), out.data(), sums.data()});
+    for (int64_t j = 0; j < n; ++j) {
+      double sum = 0;
+      for (int64_t l = 0; l < k; ++l) sum += bf16_to_float(b[static_cast<size_t>(offset(spec.ins[1], {0, j, l}))]);
+      EXPECT_NEAR(sums[static_cast<size_t>(3 + 2 * j)], sum, 2e-5) << j;
+    }
+  }
+}
+
+TEST(OperandSums, SameBitsOnAnyNumberOfThreads) {
+  for (const ContractSpec& one :
+       {product(100, 300, 700), product(32, 40, 20000, true), product(256, 1024, 4096, true, false),
+        product(700, 1600, 250), product(900, 300, 1000, false, true)}) {
+    ContractSpec spec = with_sums(one, {0, 1});
+    auto a = numbers<float>(elements_of(spec, spec.ins[0]), 1), b = numbers<float>(elements_of(spec, spec.ins[1]), 2);
+    std::vector<std::vector<float>> first;
+    for (int threads : {1, 2, 3, 8}) {
+      spec.threads = threads;
+      std::vector<std::vector<float>> outs;
+      for (const Walk& out : spec.outs) outs.emplace_back(static_cast<size_t>(elements_of(spec, out)), 0.0f);
+      ContractProgram(spec).run({a.data(), b.data(), outs[0].data(), outs[1].data(), outs[2].data()}, threads);
+      if (first.empty()) first = outs;
+      EXPECT_EQ(outs, first) << threads << " threads";
+      for (int64_t i = 0; i < spec.dims[0]; ++i) {
+        double sum = 0;
+        for (int64_t l = 0; l < spec.dims[2]; ++l) sum += a[static_cast<size_t>(offset(spec.ins[0], {i, 0, l}))];
+        ASSERT_NEAR(outs[1][static_cast<size_t>(3 + 2 * i)], sum, 1e-4 + 1e-6 * std::abs(sum)) << i;
+      }
+    }
+  }
+}
+
+// Numbers of one sign, whose sum grows far beyond each: a plain loop loses digits, blocks lose fewer.
+TEST(OperandSums, AreCloserThanAPlainLoop) {
+  for (int64_t k : {1000, 8192, 40000}) {
+    ContractSpec spec = with_sums(product(70, 90, k, true, false), {0});
+    auto a = numbers<float>(70 * k, 1), b = numbers<float>(90 * k, 2);
+    for (float& x : a) x = std::abs(x);
+    std::vector<float> out(70 * 90), sums(static_cast<size_t>(elements_of(spec, spec.outs[1])));
+    ContractProgram(spec).run({a.data(), b.data(), out.data(), sums.data()});
+    double error = 0, error_of_loop = 0;
+    for (int64_t i = 0; i < 70; ++i) {
+      double exact = 0;
+      float loop = 0;
+      for (int64_t l = 0; l < k; ++l) {
+        exact += static_cast<double>(a[static_cast<size_t>(l * 70 + i)]);
+        loop += a[static_cast<size_t>(l * 70 + i)];
+      }
+      error = std::max(error, std::abs(sums[static_cast<size_t>(3 + 2 * i)] - exact) / exact);
+      error_of_loop = std::max(error_of_loop, std::abs(loop - exact) / exact);
+    }
+    std::printf("sums of %ld numbers: %.1e, of a plain loop %.1e\n", static_cast<long>(k), error, error_of_loop);
+    EXPECT_LT(error, 0.5 * error_of_loop);
   }
 }
 

@@ -51,7 +51,7 @@ class TileContract : public ::testing::Test {
   Contraction contraction(const Product& p) {
     const auto made = tessera::testing::product_program(p, unread);
     module = ir::import_program(context, made.program);
-    ir::lower_to_fuse(*module, {}, ir::Planes::in_memory);
+    ir::lower_to_fuse(*module, {}, ir::Planes::in_memory, ir::OperandSums::apart);
     fuse::KernelOp found;
     module->walk([&](fuse::KernelOp kernel) { found = kernel; });
     return read_mapped(found);

@@ -60,7 +60,7 @@ class TileConv : public ::testing::Test {
   Contraction contraction(const Conv& v) {
     const auto made = tessera::testing::conv_program(v, unread);
     module = ir::import_program(context, made.program);
-    ir::lower_to_fuse(*module, {}, ir::Planes::in_memory);
+    ir::lower_to_fuse(*module, {}, ir::Planes::in_memory, ir::OperandSums::apart);
     std::vector<fuse::KernelOp> found;
     for (auto function : module->getOps<mlir::func::FuncOp>()) {
       read_beyond_ends(function, [](fuse::KernelOp kernel) { return !tile_schedules(read_mapped(kernel)).empty(); });
@@ -184,7 +184,7 @@ TEST_F(TileConv, others_have_none) {
   auto schedules = [&](const Conv& v) {
     const auto made = tessera::testing::conv_program(v, unread);
     module = ir::import_program(context, made.program);
-    ir::lower_to_fuse(*module, {}, ir::Planes::in_memory);
+    ir::lower_to_fuse(*module, {}, ir::Planes::in_memory, ir::OperandSums::apart);
     fuse::KernelOp found;
     module->walk([&](fuse::KernelOp kernel) { found = kernel; });
     return tile_schedules(read_mapped(found)).size();

@@ -183,16 +183,94 @@ func.func @kernel_c4(%x: tensor<2x3xf32>) -> tensor<3xf32> {
 
 // -----
 
-func.func @kernel_c5(%x: tensor<2x3xf32>) -> tensor<2xf32> {
-  // expected-error @+1 {{(C5) has 1 contractions and 1 reductions}}
+func.func @kernel_c5_contracts(%x: tensor<2x3xf32>) -> tensor<2xf32> {
+  // expected-error @+1 {{(C5) has more than one contract}}
   %0 = fuse.kernel "k" dims [2, 3] outer 1 ins(%x : tensor<2x3xf32>) at [affine_map<(d0, d1) -> (d0 * 3 + d1)>]
       outs at [affine_map<(d0, d1) -> (d0)>] {
   ^bb0(%v: f32):
     %c = fuse.contract %v, %v over [1] : f32 -> f32
-    %s = fuse.reduce sum %v over [1] : f32
+    %d = fuse.contract %v, %v over [1] : f32 -> f32
     fuse.yield %c : f32
   } -> tensor<2xf32>
   return %0 : tensor<2xf32>
+}
+
+// -----
+
+#in = affine_map<(d0, d1) -> (d0 * 3 + d1)>
+#out = affine_map<(d0, d1) -> (d0)>
+func.func @kernel_c5_operand(%x: tensor<2x3xf32>) -> (tensor<2xf32>, tensor<2xf32>) {
+  %0:2 = fuse.kernel "k" dims [2, 3] outer 1 ins(%x : tensor<2x3xf32>) at [#in] outs at [#out, #out] {
+  ^bb0(%v: f32):
+    %c = fuse.contract %v, %v over [1] : f32 -> f32
+    %n = arith.negf %v : f32
+    // expected-error @+1 {{(C5) stands beside a contract, but sums none of its operands}}
+    %s = fuse.reduce sum %n over [1] : f32
+    fuse.yield %c, %s : f32, f32
+  } -> tensor<2xf32>, tensor<2xf32>
+  return %0#0, %0#1 : tensor<2xf32>, tensor<2xf32>
+}
+
+// -----
+
+#in = affine_map<(d0, d1) -> (d0 * 3 + d1)>
+#out = affine_map<(d0, d1) -> (d0)>
+func.func @kernel_c5_kind(%x: tensor<2x3xf32>) -> (tensor<2xf32>, tensor<2xf32>) {
+  %0:2 = fuse.kernel "k" dims [2, 3] outer 1 ins(%x : tensor<2x3xf32>) at [#in] outs at [#out, #out] {
+  ^bb0(%v: f32):
+    %c = fuse.contract %v, %v over [1] : f32 -> f32
+    // expected-error @+1 {{(C5) is not a sum of the contract's type over its dims}}
+    %s = fuse.reduce max %v over [1] : f32
+    fuse.yield %c, %s : f32, f32
+  } -> tensor<2xf32>, tensor<2xf32>
+  return %0#0, %0#1 : tensor<2xf32>, tensor<2xf32>
+}
+
+// -----
+
+#in = affine_map<(d0, d1) -> (d0 * 3 + d1)>
+#out = affine_map<(d0, d1) -> (d0)>
+func.func @kernel_c5_goes_on(%x: tensor<2x3xf32>) -> (tensor<2xf32>, tensor<2xf32>) {
+  %0:2 = fuse.kernel "k" dims [2, 3] outer 1 ins(%x : tensor<2x3xf32>) at [#in] outs at [#out, #out] {
+  ^bb0(%v: f32):
+    %c = fuse.contract %v, %v over [1] : f32 -> f32
+    // expected-error @+1 {{(C5) is the sum of an operand, so it may only be yielded, and once}}
+    %s = fuse.reduce sum %v over [1] : f32
+    %n = arith.negf %s : f32
+    fuse.yield %c, %n : f32, f32
+  } -> tensor<2xf32>, tensor<2xf32>
+  return %0#0, %0#1 : tensor<2xf32>, tensor<2xf32>
+}
+
+// -----
+
+#in = affine_map<(d0, d1) -> (d0 * 3 + d1)>
+#out = affine_map<(d0, d1) -> (d0)>
+func.func @kernel_c5_twice(%x: tensor<2x3xf32>) -> (tensor<2xf32>, tensor<2xf32>, tensor<2xf32>) {
+  %0:3 = fuse.kernel "k" dims [2, 3] outer 1 ins(%x : tensor<2x3xf32>) at [#in] outs at [#out, #out, #out] {
+  ^bb0(%v: f32):
+    %c = fuse.contract %v, %v over [1] : f32 -> f32
+    %s = fuse.reduce sum %v over [1] : f32
+    // expected-error @+1 {{(C5) sums an operand for the second time}}
+    %t = fuse.reduce sum %v over [1] : f32
+    fuse.yield %c, %s, %t : f32, f32, f32
+  } -> tensor<2xf32>, tensor<2xf32>, tensor<2xf32>
+  return %0#0, %0#1, %0#2 : tensor<2xf32>, tensor<2xf32>, tensor<2xf32>
+}
+
+// -----
+
+#in = affine_map<(d0, d1) -> (d0 * 3 + d1)>
+#out = affine_map<(d0, d1) -> (d0)>
+func.func @kernel_c5_order(%x: tensor<2x3xf32>) -> (tensor<2xf32>, tensor<2xf32>) {
+  // expected-error @+1 {{(C5) yields a sum of an operand before what the contract makes}}
+  %0:2 = fuse.kernel "k" dims [2, 3] outer 1 ins(%x : tensor<2x3xf32>) at [#in] outs at [#out, #out] {
+  ^bb0(%v: f32):
+    %c = fuse.contract %v, %v over [1] : f32 -> f32
+    %s = fuse.reduce sum %v over [1] : f32
+    fuse.yield %s, %c : f32, f32
+  } -> tensor<2xf32>, tensor<2xf32>
+  return %0#0, %0#1 : tensor<2xf32>, tensor<2xf32>
 }
 
 // -----

@@ -142,7 +142,7 @@ LoweredProgram lower_program(const Program& program, const Target& target) {
   ir::load_dialects(context);
   context.loadDialect<tile::TileDialect>();
   auto module = ir::import_program(context, program);
-  std::vector<ir::Remark> remarks = ir::lower_to_fuse(*module, {}, ir::Planes::in_memory);
+  std::vector<ir::Remark> remarks = ir::lower_to_fuse(*module, {}, ir::Planes::in_memory, ir::OperandSums::apart);
   note_planes(program, remarks);
   LoweredProgram lowered = Lowering(*module, program, target).lower();
   lowered.plan.name = program.name;
