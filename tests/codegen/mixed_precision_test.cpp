@@ -140,12 +140,14 @@ struct Step {
       if (name_of(launch) == "cast") found.push_back(launch.dump());
     return found;
   }
-  // But for those that only sum: of what stays wide, while the contraction that would sum it besides reads it rounded.
+  // But for those that only sum, and round perhaps: of what stays wide, while the contraction that would sum it besides
+  // reads it rounded.
   int64_t launches() const {
     const json& all = plan.at("launches");
     return std::count_if(all.begin(), all.end(), [&](const json& launch) {
       const std::string name = name_of(launch);
-      return name != "reduce" && name != "reduce_sum";
+      return name != "reduce" && name != "reduce_sum" && name != "reduce_cast" && name != "cast_reduce" &&
+             name != "cast_reduce_sum";
     });
   }
 };
