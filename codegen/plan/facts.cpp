@@ -173,9 +173,17 @@ int64_t flops_of(fuse::KernelOp kernel) {
   int64_t points = all;  // a contraction's epilogue is computed once a sum
   for (auto contract : kernel.getBody().front().getOps<fuse::ContractOp>())
     for (int64_t d : contract.getOver()) points /= kernel.getDims()[static_cast<size_t>(d)];
+  const fuse::BodyDims dims(kernel.getBody().front(), kernel.getInMaps());
+  // The sum of an operand is over that operand's points.
+  auto summed = [&](fuse::ReduceOp reduce) {
+    int64_t count = 1;
+    for (auto [d, extent] : llvm::enumerate(kernel.getDims()))
+      count *= (dims.of(reduce.getValue()) >> d & 1) != 0 ? extent : 1;
+    return count;
+  };
   for (Operation& op : kernel.getBody().front().without_terminator()) {
     if (isa<fuse::ContractOp>(op)) flops += 2 * all;
-    else if (isa<fuse::ReduceOp>(op)) flops += points;
+    else if (auto reduce = dyn_cast<fuse::ReduceOp>(op)) flops += holds_contract(kernel) ? summed(reduce) : points;
     else if (isa<FloatType>(op.getResult(0).getType()) && !isa<arith::ConstantOp, fuse::LoadAtOp>(op)) flops += points;
   }
   return flops;
