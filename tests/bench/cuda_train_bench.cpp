@@ -91,6 +91,8 @@ void print_plan(const cuda::LoweredProgram& lowered, const Program& recorded) {
   }
   fmt::print("{} instructions, {} kernels, {} launches; kernels that only round: {}, copies: {}\n",
              recorded.instructions.size(), lowered.kernels.size(), plan.launches.size(), casts, copies);
+  for (const ir::Remark& remark : plan.remarks)  // each dropped schedule costs a round of the compiler
+    if (remark.category == "kernel") fmt::print("  {}: {}\n", remark.name, remark.text);
   for (const bool attention : {true, false})
     fmt::print("  {:<9} {:>4} launches, {:6.1f} GB, {:5.2f} TFLOP\n", attention ? "attention" : "the rest",
                launches[attention], moved[attention], computed[attention]);
