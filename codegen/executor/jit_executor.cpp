@@ -15,6 +15,7 @@
 #include <tessera/codegen/plan/explain.h>
 #include <tessera/codegen/plan/in_memory.h>
 #include <tessera/codegen/plan/remark_lines.h>
+#include <tessera/codegen/plan/stored_plan.h>
 #include <tessera/core/error.h>
 #include <tessera/core/executor.h>
 #include <tessera/core/log.h>
@@ -88,7 +89,7 @@ std::unique_ptr<PlanRunner> compile_program(const Program& program, std::vector<
 std::unique_ptr<PlanRunner> warm_start(const std::string& key) {
   auto stored = read_cached(key, "plan");
   if (!stored) return nullptr;
-  Plan plan = Plan::from_json(*stored);
+  Plan plan = read_stored_plan(*stored);
   std::vector<KernelFunction> functions;
   for (const PlanKernel& kernel : plan.kernels) {
     functions.push_back(find_kernel(kernel.key, kernel.symbol));
@@ -149,7 +150,7 @@ class JitExecutor : public Executor {
       log_line("cache", program.name + " from the disk: " + key.substr(0, 16));
     } else {
       runner = compile_program(program, nullptr);
-      write_cached(key, "plan", runner->plan().to_json());
+      write_cached(key, "plan", stored_plan(runner->plan()));
       log_line("cache", program.name + " compiled: " + key.substr(0, 16));
     }
     if (log_enabled("fusion")) log_line("fusion", explain(runner->plan(), program));

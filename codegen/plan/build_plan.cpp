@@ -87,7 +87,7 @@ class Builder : public PlanBuilder {
       for (KernelRequest& shared : part.shared) kernel_number(std::move(shared), kernel.getName().str(), "routine");
       made.kernel = kernel_number(std::move(part.kernel), kernel.getName().str(), "contract");
       for (size_t k = tables.size(); k < part.tables.size(); ++k) {
-        tables.push_back(storage().constant(bytes_of_table(part.tables[k]), "table"));
+        tables.push_back(table(std::move(part.tables[k])));
       }
       for (size_t k = workspaces.size(); k < part.workspaces.size(); ++k) {
         workspaces.push_back(storage().temporary(part.workspaces[k], "workspace"));
@@ -116,7 +116,7 @@ class Builder : public PlanBuilder {
     made.kernel = kernel_number(std::move(lowered.kernel), name, "cascade");
     for (Value input : cascade.getInputs()) made.values.push_back(storage().id_of(input));
     for (Value result : cascade.getResults()) made.values.push_back(storage().id_of(result));
-    made.values.push_back(storage().constant(bytes_of_table(lowered.table), "table"));
+    made.values.push_back(table(std::move(lowered.table)));
     if (lowered.workspace > 0) made.values.push_back(storage().temporary(lowered.workspace, "workspace"));
     made.values.push_back(-1);  // error words
     made.parameters = std::move(lowered.parameters);
@@ -134,8 +134,13 @@ class Builder : public PlanBuilder {
     launch(std::move(merging), *cascade);
   }
 
-  static std::string_view bytes_of_table(const std::vector<int64_t>& table) {
-    return {reinterpret_cast<const char*>(table.data()), table.size() * sizeof(int64_t)};
+  // Equal tables once: the layers of a model have the same.
+  int table(std::vector<int64_t> words) {
+    auto [found, fresh] = value_of_table_.try_emplace(std::move(words), 0);
+    const std::vector<int64_t>& kept = found->first;
+    const std::string_view bytes(reinterpret_cast<const char*>(kept.data()), kept.size() * sizeof(int64_t));
+    if (fresh) found->second = storage().constant(bytes, "table");
+    return found->second;
   }
 
   void launch_rows(fuse::KernelOp kernel, std::vector<int> values, Operation& at, const std::string& kind) {
@@ -245,6 +250,7 @@ class Builder : public PlanBuilder {
 
   Planned result_;
   std::map<std::string, int> kernel_of_key_;
+  std::map<std::vector<int64_t>, int> value_of_table_;
 };
 
 }  // namespace

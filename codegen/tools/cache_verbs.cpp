@@ -8,7 +8,7 @@
 #include <fmt/format.h>
 
 #include <tessera/codegen/cpu/object_cache.h>
-#include <tessera/codegen/plan/plan.h>
+#include <tessera/codegen/plan/stored_plan.h>
 #include <tessera/codegen/tools/units.h>
 #include <tessera/core/error.h>
 
@@ -36,7 +36,7 @@ bool read_row(const CachedFile& file, const std::map<std::string, int64_t>& obje
   auto text = peek_cached(file.key, "plan");
   if (!text) return false;
   try {
-    Plan plan = Plan::from_json(*text);
+    Plan plan = read_stored_plan(*text);
     row = {plan.name, 1, plan.launches.size(), file.bytes, file.used};
     for (const PlanKernel& kernel : plan.kernels)
       if (auto found = objects.find(kernel.key); found != objects.end()) row.bytes += found->second;

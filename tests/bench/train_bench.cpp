@@ -1,5 +1,6 @@
-// The steps of example_steps.h. Printed besides: the first call, which compiles; memory; and what the machine does at best in
-// the same run. TESSERA_LOG=time shows the time of each kernel.
+// The steps of example_steps.h. Printed besides: the process's first one-off expression; of the first call, which compiles
+// or finds its program on the disk (cold or warm: by what TESSERA_CACHE_DIR holds), what it takes beside a step; memory; and
+// what the machine does at best in the same run. TESSERA_LOG=time shows the time of each kernel.
 
 #include <benchmark/benchmark.h>
 
@@ -7,6 +8,7 @@
 #include <cstdio>
 #include <string>
 
+#include <tessera/core/ops.h>
 #include <tessera/core/program.h>
 
 #include "tests/bench/copy_rate.h"
@@ -21,8 +23,16 @@ namespace {
 using Clock = std::chrono::steady_clock;
 double seconds_since(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
 
+// Before anything else runs in the process.
+void print_one_off() {
+  const auto start = Clock::now();
+  exp(full({1000}, 0.5) * 2.0).eval();
+  std::printf("first one-off expression %.1f ms\n", seconds_since(start) * 1e3);
+}
+
 void print_machine() {
   static const bool printed = [] {
+    print_one_off();
     const int threads = bench::thread_count();
     std::printf("machine, %d threads: %.0f GFLOP/s of f32 multiply-adds, %.1f GB/s of copying\n", threads,
                 bench::fma_peak_gflops(threads), bench::copy_gigabytes_per_second(threads));
@@ -48,9 +58,12 @@ void measure(benchmark::State& state, const char* name, const bench::TrainStep& 
   bench::reset_peak_rss();
   auto start = Clock::now();
   step.run();
-  std::printf("%s: first step %.2f s\n", name, seconds_since(start));
+  const double first = seconds_since(start);
   step.run();
+  start = Clock::now();
   for (auto _ : state) step.run();
+  const double later = seconds_since(start) / static_cast<double>(state.iterations());
+  std::printf("%s: first step %.2f s, of them %.2f s more than a later one takes\n", name, first, first - later);
   const std::string explained = step.text("explain");
   std::printf("%s: %s; states %.1f MB, peak RSS %.0f MB\n", name, explained.substr(0, explained.find('\n')).c_str(),
               state_megabytes(*step.program()), bench::peak_rss_megabytes());

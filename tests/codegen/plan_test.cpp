@@ -1,5 +1,6 @@
-// The arena planner's promises, and plans through JSON.
+// The arena planner's promises, and plans through JSON and as the disk cache keeps them.
 
+#include <algorithm>
 #include <random>
 
 #include <gtest/gtest.h>
@@ -7,6 +8,8 @@
 #include <tessera/codegen/plan/arena.h>
 #include <tessera/codegen/plan/group_launches.h>
 #include <tessera/codegen/plan/plan.h>
+#include <tessera/codegen/plan/stored_plan.h>
+#include <tessera/core/compile.h>
 #include <tessera/core/error.h>
 
 namespace tessera::codegen {
@@ -119,11 +122,27 @@ TEST(Plan, ReadsItselfBack) {
   EXPECT_EQ(back.to_json(), plan.to_json());
   EXPECT_EQ(back.constants, plan.constants);
   EXPECT_EQ(back.str(), plan.str());
+  back = read_stored_plan(stored_plan(plan));
+  EXPECT_EQ(back.to_json(), plan.to_json());
 }
 
 TEST(Plan, RefusesOtherText) {
   EXPECT_THROW(Plan::from_json("{}"), InternalError);
   EXPECT_THROW(Plan::from_json("not json"), InternalError);
+  for (const char* text : {"", "{}", "2", "2\n{", "2\n{}"}) EXPECT_THROW(read_stored_plan(text), InternalError) << text;
+}
+
+// Three layers of one shape: their tables of offsets are kept once.
+TEST(Plan, KeepsEqualTablesOnce) {
+  auto layers = compile([](Tensor x, Tensor a, Tensor b, Tensor c) { return matmul(matmul(matmul(x, a), b), c); });
+  const Tensor square = full({48, 48}, 0.5);
+  layers(square, square, square, square).eval();
+  const Plan plan = Plan::from_json(layers.text("plan.json"));
+  EXPECT_EQ(std::ranges::count(plan.values, "table", &PlanValue::type), 1) << plan.str();
+  const auto products = std::ranges::count_if(plan.launches, [&](const PlanLaunch& launch) {
+    return plan.kernels[static_cast<size_t>(launch.kernel)].kind == "contract";
+  });
+  EXPECT_EQ(products, 3) << plan.str();
 }
 
 }  // namespace
