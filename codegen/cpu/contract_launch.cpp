@@ -64,6 +64,7 @@ class Cutter {
   // B is packed before, so that low blocks cost no more of it; wide ones pack A once.
   void cut_for_shared_b() {
     start(1024);
+    take_turns(16, 128, 512);
     shrink(96, 2 * h.nr);
     finish();
   }
@@ -79,26 +80,33 @@ class Cutter {
   }
   // A result of few blocks and a long K. The sums depend on it: not on threads.
   void cut_k() {
-    constexpr int64_t k_part = 1024, few_blocks = 4, enough_tasks = 8, block = 256;
+    constexpr int64_t k_part = 1024, few_blocks = 4, enough_tasks = 16, block = 256;
     const int64_t blocks = count(h.batch, h.batch_group) * count(h.m, block) * count(h.n, block);
-    if (blocks >= few_blocks || h.k < 2 * k_part) return;
+    if (blocks > few_blocks || h.k < 2 * k_part) return;
     int64_t parts = std::min({count(enough_tasks, blocks), h.k / k_part,
                               static_cast<int64_t>(flops * static_cast<double>(h.batch) / task_flops)});
     if (parts > 1) h.k_part = up(count(h.k, parts), h.k_block), h.parts = count(h.k, h.k_part);
   }
+  // Several tasks for each thread: where other machines share the cores, one thread is slower than the next, and the slow
+  // one should take fewer.
+  void take_turns(int64_t turns, int64_t least_m, int64_t least_n) {
+    if (threads > 1) shrink(least_m, least_n, [&] { return tasks() * h.parts >= turns * threads; });
+  }
+  // Every thread has a task, and hardly one has none in the last turn. More tasks would pack more.
   void shrink(int64_t least_m, int64_t least_n) {
+    shrink(least_m, least_n, [&] {
+      const int64_t all = tasks() * h.parts, places = up(all, threads);
+      return (places - all) * 10 <= places;
+    });
+  }
+  template <class Enough> void shrink(int64_t least_m, int64_t least_n, Enough enough) {
     least_m = up(least_m, h.mr), least_n = up(least_n, h.nr);  // what `balanced` can reach
-    while (!busy() && work() > 2 * task_flops) {
+    while (!enough() && work() > 2 * task_flops) {
       bool wide = h.n_block >= 2 * h.m_block || h.m_block <= least_m;
       if (wide && h.n_block > least_n) h.n_block = balanced(h.n, std::max(least_n, h.n_block / 2), h.nr);
       else if (h.m_block > least_m) h.m_block = balanced(h.m, std::max(least_m, h.m_block / 2), h.mr);
       else break;
     }
-  }
-  // Every thread has a task, and hardly one has none in the last round. More tasks would pack more.
-  bool busy() const {
-    const int64_t all = tasks() * h.parts, places = up(all, threads);
-    return (places - all) * 10 <= places;
   }
   void finish() {
     h.m_blocks = count(h.m, h.m_block), h.n_blocks = count(h.n, h.n_block);

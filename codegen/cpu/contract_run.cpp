@@ -270,6 +270,7 @@ class Task {
   // What comes after the tiles at hand comes from far, in short pieces or at a pace that no prefetcher keeps: it is asked
   // for beside them. The rows of A in the K block from k0 on:
   Ahead ahead_of_a(int64_t k0, int64_t end) const {
+    if (!far_) return {};
     const int64_t tiles = count(m1_ - m0_, h_.mr) * count(n1_ - n0_, h_.nr), kc = std::min(h_.k_block, end - k0);
     if (h_.a_shared)
       return {workspace(h_.a_panels) + a_shared_.at(k0, kc, m0_), &whole, 1, h_.bytes, (m1_ - m0_) * kc, tiles};
@@ -280,7 +281,7 @@ class Task {
   Ahead ahead_of_b(int64_t n, int64_t k0, int64_t end) const {
     constexpr int64_t enough_tiles = 16;  // with fewer, asking takes longer than it saves
     const int64_t tiles = count(m1_ - m0_, h_.mr), kc = std::min(h_.k_block, end - k0);
-    if (k0 >= end || tiles < enough_tiles) return {};
+    if (!far_ || k0 >= end || tiles < enough_tiles) return {};
     if (!h_.b_shared) return b_.ahead(b_.batch[batch_], n, std::min(h_.nr, n1_ - n), k0, kc, tiles);
     return {workspace(h_.b_panels) + b_shared_.at(k0, kc, n), &whole, 1, h_.bytes, h_.nr * kc, tiles};
   }
@@ -307,6 +308,12 @@ class Task {
     }
   }
 
+  // Operands that the second cache holds are near: asking for them was 5 % of a product of 512³.
+  static bool from_far(const ContractHead& h) {
+    constexpr int64_t second_cache = 2 << 20;
+    return h.batch > 1 || (h.m * h.a_bytes + h.n * h.b_bytes) * h.k > second_cache;
+  }
+
   static constexpr int64_t whole = 0;  // the offset of what lies in one piece
 
   const ContractHead& h_;
@@ -320,6 +327,7 @@ class Task {
   const ContractScratch scratch_;
   char *const tiles_, *const a_block_, *const b_panel_;
   const OperandSums sums_a_, sums_b_;
+  const bool far_ = from_far(h_);
   int64_t tile_bytes_;
   int64_t part_ = 0, batch_ = 0, m0_ = 0, m1_ = 0, n0_ = 0, n1_ = 0;
   int64_t a_base_ = 0;

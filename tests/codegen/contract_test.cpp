@@ -165,6 +165,17 @@ TEST(Contract, CuttingIntoTasksEnds) {
   }
 }
 
+// One thread may be slower than the next.
+TEST(Contract, LargeProductsGiveAThreadSeveralTasks) {
+  for (auto [m, n, k] : {std::tuple{1024, 1024, 1024}, {4096, 1024, 256}, {256, 1024, 4096}, {1024, 256, 4096}}) {
+    ContractSpec spec = product(m, n, k);
+    spec.threads = 2;
+    const std::vector<int64_t> tasks = ContractProgram(spec).tasks();
+    ASSERT_EQ(tasks.size(), 2u);
+    EXPECT_GE(k == 4096 ? tasks.front() : tasks.back(), 4 * spec.threads) << m << " " << n << " " << k;
+  }
+}
+
 TEST(Contract, KIsCutIntoParts) {
   ContractSpec spec = product(32, 40, 20000, true, false);
   EXPECT_EQ(ContractProgram(spec).tasks().size(), 2u);
