@@ -174,6 +174,7 @@ class DerivePlanesPass : public impl::DerivePlanesBase<DerivePlanesPass> {
     remark << mlir::remark::add("{0} computes {1} ops of a plane in blocks: sweep {2} over its {3}", op.getName().str(),
                                 kernel.members.size(), kernel.sweep, kernel.side == Side::row ? "rows" : "columns");
     if (steps.pulled_out) remark << mlir::remark::add("; {0} sums without factors of their rows", steps.pulled_out);
+    if (steps.parted) remark << mlir::remark::add("; {0} sums taken apart into terms", steps.parted);
     if (steps.moved) remark << mlir::remark::add("; {0} factors move sums when a maximum grows", steps.moved);
     remark << about(kernel.members);
   }

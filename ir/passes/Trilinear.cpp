@@ -1,10 +1,9 @@
 #include "llvm/ADT/STLExtras.h"
-#include "llvm/ADT/Sequence.h"
 #include "mlir/IR/Remarks.h"
 
-#include <tessera/ir/form/free_ops.h>
 #include <tessera/ir/passes/Passes.h>
 #include <tessera/ir/plane/plane.h>
+#include <tessera/ir/plane/product.h>
 #include <tessera/ir/tsr/Einsum.h>
 #include <tessera/ir/tsr/Tsr.h>
 
@@ -17,157 +16,6 @@ namespace {
 
 using mlir::Operation;
 using mlir::Value;
-
-// Does `to` hold all that `from` does, but for rounding?
-bool has_range_of(mlir::Type to, mlir::Type from) {
-  auto x = llvm::dyn_cast<mlir::FloatType>(to), y = llvm::dyn_cast<mlir::FloatType>(from);
-  return x && y &&
-         llvm::APFloat::semanticsMaxExponent(x.getFloatSemantics()) >=
-             llvm::APFloat::semanticsMaxExponent(y.getFloatSemantics());
-}
-bool widens(mlir::Type to, mlir::Type from) {
-  return has_range_of(to, from) && to.getIntOrFloatBitWidth() > from.getIntOrFloatBitWidth();
-}
-
-bool is_zero(Value value) {
-  while (auto broadcast = value.getDefiningOp<tsr::BroadcastOp>()) value = broadcast.getX();
-  auto constant = value.getDefiningOp<tsr::ConstantOp>();
-  auto number = constant ? llvm::dyn_cast<mlir::FloatAttr>(constant.getValue()) : mlir::FloatAttr();
-  return number && number.getValue().isZero();
-}
-
-// The value of which `value` is a reshape: the same elements in the same order.
-Value behind_reshapes(Value value) {
-  while (auto reshape = value.getDefiningOp<tsr::ReshapeOp>()) value = reshape.getX();
-  return value;
-}
-
-// And of which it is the same numbers; where they are narrowed to `rounded`, if given, the numbers before.
-Value behind_casts(Value value, mlir::Type rounded = {}) {
-  while (auto cast = value.getDefiningOp<tsr::CastOp>()) {
-    const mlir::Type to = tsr::element_of(value), from = tsr::element_of(cast.getX());
-    if (!widens(to, from) && !(to == rounded && has_range_of(to, from))) break;
-    value = cast.getX();
-  }
-  return value;
-}
-
-// A value in the dims of another, the *frame*: its dim d is dim order[d] of that. Without an order it has the elements of
-// the frame in their order, if not its shape.
-using Order = llvm::SmallVector<int64_t, 4>;
-struct Framed {
-  Value value;
-  Order order = {};
-
-  bool operator==(const Framed&) const = default;
-  Order full_order() const {
-    return order.empty() ? llvm::to_vector<4>(llvm::seq<int64_t>(tsr::type_of(value).getRank())) : order;
-  }
-  // Without views and casts that change nothing but shape and type; `rounded` as above.
-  Framed plain(mlir::Type rounded = {}) const {
-    Value x = value;
-    for (Value before; before != x;) {
-      before = x;
-      x = behind_casts(order.empty() ? behind_reshapes(x) : x, rounded);
-    }
-    return {x, order};
-  }
-};
-
-// One entry a dim, in another frame, of which dim d of this one is dim order[d]; no order: the same.
-template <class List> List turned(const List& list, const Order& order) {
-  List made = list;
-  for (auto [d, place] : llvm::enumerate(order)) made[static_cast<size_t>(place)] = list[d];
-  return made;
-}
-Order shape_of(Value value) { return Order(tsr::shape_of(value)); }
-
-// A product taken apart: values that are multiplied or divided by point by point, and conditions outside of which it is 0.
-// Reshapes, transposes and casts are no part of it.
-struct Product {
-  llvm::SmallVector<Framed, 4> factors, divisors, conditions;
-  bool negative = false;
-
-  Product() = default;
-  explicit Product(Value value) { add({value}, tsr::shape_of(value)); }
-
-  // `frame`: its shape.
-  void add(Framed x, llvm::ArrayRef<int64_t> frame) {
-    if (x.order.empty()) x.value = behind_reshapes(x.value);
-    auto with = [&](Value value) { return Framed{value, x.order}; };
-    if (auto mul = x.value.getDefiningOp<tsr::MulOp>()) {
-      add(with(mul.getA()), frame);
-      add(with(mul.getB()), frame);
-    } else if (auto div = x.value.getDefiningOp<tsr::DivOp>()) {
-      add(with(div.getA()), frame);
-      divisors.push_back(with(div.getB()).plain());
-    } else if (auto neg = x.value.getDefiningOp<tsr::NegOp>()) {
-      add(with(neg.getX()), frame);
-      negative = !negative;
-    } else if (auto select = x.value.getDefiningOp<tsr::SelectOp>(); select && is_zero(select.getB())) {
-      conditions.push_back(with(select.getCondition()).plain());
-      add(with(select.getA()), frame);
-    } else if (auto turn = x.value.getDefiningOp<tsr::TransposeOp>();
-               turn && (!x.order.empty() || tsr::shape_of(x.value) == frame)) {
-      Order order(frame.size());
-      for (auto [dim, place] : llvm::zip(turn.getDims(), x.full_order())) order[static_cast<size_t>(dim)] = place;
-      if (llvm::is_sorted(order)) order.clear();
-      add({turn.getX(), order}, frame);
-    } else if (Framed plain = x.plain(); plain.value != x.value && plain.value.getDefiningOp<tsr::TransposeOp>()) {
-      add(plain, frame);
-    } else {
-      factors.push_back(plain);
-    }
-  }
-
-  // Factors before they were narrowed to this type.
-  Product before(mlir::Type rounded) const {
-    Product product = *this;
-    for (Framed& factor : product.factors) factor = factor.plain(rounded);
-    return product;
-  }
-
-  // In another frame, of which dim d of this one is dim turn[d]; nothing where a part of it has other dims than this.
-  std::optional<Product> turned(llvm::ArrayRef<int64_t> turn) const {
-    Product product = *this;
-    for (auto* list : {&product.factors, &product.divisors, &product.conditions})
-      for (Framed& x : *list) {
-        x.order = x.full_order();
-        if (x.order.size() != turn.size()) return std::nullopt;
-        for (int64_t& place : x.order) place = turn[static_cast<size_t>(place)];
-        if (llvm::is_sorted(x.order)) x.order.clear();
-      }
-    return product;
-  }
-
-  Product without(const Framed& factor) const {
-    Product product = *this;
-    product.factors.erase(llvm::find(product.factors, factor));
-    return product;
-  }
-  // What it has beside another one; nothing where it lacks some of that, or is 0 elsewhere.
-  std::optional<Product> without(const Product& part) const {
-    auto within = [](llvm::ArrayRef<Framed> all, llvm::ArrayRef<Framed> some) {
-      return llvm::all_of(some, [&](const Framed& x) { return llvm::is_contained(all, x); });
-    };
-    auto take = [](llvm::SmallVectorImpl<Framed>& from, llvm::ArrayRef<Framed> some) {
-      return llvm::all_of(some, [&](const Framed& x) {
-        auto found = llvm::find(from, x);
-        if (found == from.end()) return false;
-        from.erase(found);
-        return true;
-      });
-    };
-    Product left = *this;
-    // Being 0 outside of the same condition twice is the same as once.
-    if (!within(conditions, part.conditions) || !within(part.conditions, conditions) ||
-        !take(left.factors, part.factors) || !take(left.divisors, part.divisors))
-      return std::nullopt;
-    left.conditions.clear();
-    left.negative = negative != part.negative;
-    return left;
-  }
-};
 
 // Σ_n A · (B C over e): what is needed to say it as Σ_e B · (A C over n).
 struct Match {
@@ -218,12 +66,20 @@ class Rewriter {
     return terms.size() == 1 && row.factors.empty() && row.divisors.empty();
   }
   // Taken apart further, other sums fit too, as those of a norm in front of a product, which their kernel makes for nothing.
-  // Then what is summed instead must be little beside the plane.
+  // So it must be a product of batches, as a norm's with its weight is none, or what is summed instead little beside the
+  // plane.
   bool is_smaller(llvm::ArrayRef<Term> terms) {
     constexpr int64_t least_ratio = 2;
     const int64_t elements = tsr::type_of(sum_.getX()).getNumElements();
     return llvm::all_of(terms, [&](const Term& term) {
-      return !term.match || elements > least_ratio * tsr::type_of(term.match->b).getNumElements();
+      return !term.match || is_of_batches(term.match->existing) ||
+             elements > least_ratio * tsr::type_of(term.match->b).getNumElements();
+    });
+  }
+  static bool is_of_batches(tsr::ContractOp contract) {
+    const Einsum words = *parse_einsum(std::string_view(contract.getEinsum()));
+    return llvm::any_of(words.out, [&](char letter) {
+      return words.a.find(letter) != std::string::npos && words.b.find(letter) != std::string::npos;
     });
   }
 
@@ -383,7 +239,7 @@ class Rewriter {
     const mlir::Type element = tsr::element_of(sum_.getY()), stored = tsr::element_of(existing.getY());
     if (stored != element && !widens(element, stored)) return std::nullopt;
     // A product of a narrow type takes narrowed factors, and rounds more than that does.
-    const Product wanted = Product(a).before(stored), there = rest.before(stored);
+    const Product wanted(a, stored), there = rest.before(stored, tsr::shape_of(sum_.getX()));
     const std::optional<Order> turn = turn_of(wanted, tsr::shape_of(a), there);
     if (!turn) return std::nullopt;
     const std::optional<Product> as_there = turn->empty() ? wanted : wanted.turned(*turn);

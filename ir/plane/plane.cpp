@@ -4,6 +4,7 @@
 
 #include "llvm/ADT/STLExtras.h"
 
+#include <tessera/ir/plane/split_sums.h>
 #include <tessera/ir/tsr/Einsum.h>
 
 namespace tessera::ir {
@@ -74,12 +75,6 @@ bool is_looked_for(Value statistic, Value as) {
   });
 }
 
-bool is_zero(Value value) {
-  auto constant = base_of(value).getDefiningOp<tsr::ConstantOp>();
-  auto number = constant ? llvm::dyn_cast<mlir::FloatAttr>(constant.getValue()) : mlir::FloatAttr();
-  return number && number.getValue().isZero();
-}
-
 class Grower {
  public:
   Grower(tsr::ContractOp seed, const FreeOps& free, const OpOrder& order) : seed_(seed), free_(free), order_(order) {}
@@ -89,10 +84,11 @@ class Grower {
     constexpr int most_attempts = 64;
     for (int attempt = 0; attempt < most_attempts; ++attempt) {
       if (!seed_plane(why)) return nullptr;
-      while (!todo_.empty() && !unfit_) {
-        Operation* op = todo_.begin()->second;
-        todo_.erase(todo_.begin());
-        take(op);
+      take_all();
+      for (size_t known = 0; !unfit_ && known < plane_->ops.size();) {
+        known = plane_->ops.size();
+        look_again();
+        take_all();
       }
       if (!unfit_) settle();
       if (!unfit_) return is_reduced() ? std::move(plane_) : nullptr;
@@ -106,9 +102,9 @@ class Grower {
  private:
   // What nothing is reduced over are results of an ordinary contraction.
   bool is_reduced() const {
-    return llvm::any_of(plane_->ops, [&](Operation* op) {
-      return plane_->ends_on(Side::row, op) || plane_->ends_on(Side::column, op);
-    });
+    return sums_both_sides(*plane_) || llvm::any_of(plane_->ops, [&](Operation* op) {
+             return plane_->ends_on(Side::row, op) || plane_->ends_on(Side::column, op);
+           });
   }
 
   bool seed_plane(std::string& why) {
@@ -156,6 +152,29 @@ class Grower {
       if (at == order_.end()) continue;
       if (free_.is_free(user)) push_users(user->getResult(0));
       else if (!is_member(user) && !left_out_.contains(user)) todo_[at->second] = user;
+    }
+  }
+
+  void take_all() {
+    while (!todo_.empty() && !unfit_) {
+      Operation* op = todo_.begin()->second;
+      todo_.erase(todo_.begin());
+      take(op);
+    }
+  }
+
+  // What was taken in for its reader had its own dims until that was: now it has those of the plane, and its readers belong
+  // to it. And what waits for a statistic that came in later is known by that now.
+  void look_again() {
+    no_statistic_.clear();
+    const std::vector<Operation*> before = plane_->ops;
+    for (Operation* op : before) {
+      if (unfit_ || llvm::isa<tsr::ScatterOp, tsr::ReduceOp>(op)) continue;
+      const AtomLists dims = lists().of(op->getResult(0));
+      if (!spans(dims)) continue;
+      push_users(op->getResult(0));
+      if (is_elementwise(op))
+        for (Value operand : op->getOperands()) absorb(operand, dims);
     }
   }
 
@@ -347,6 +366,12 @@ class Grower {
 };
 
 }  // namespace
+
+bool is_zero(Value value) {
+  auto constant = base_of(value).getDefiningOp<tsr::ConstantOp>();
+  auto number = constant ? llvm::dyn_cast<mlir::FloatAttr>(constant.getValue()) : mlir::FloatAttr();
+  return number && number.getValue().isZero();
+}
 
 bool is_table_sum(Operation* op) {
   // Each task has a table of its own, and a few copies beside; those must stay near.

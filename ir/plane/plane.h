@@ -25,6 +25,9 @@ namespace tessera::ir {
 enum class Side { row, column };
 inline Side other(Side side) { return side == Side::row ? Side::column : Side::row; }
 
+// Is every element 0.0?
+bool is_zero(mlir::Value value);
+
 // Adds up what it is given in the entries of a small table of zeros: what looked up in the table has this gradient.
 bool is_table_sum(mlir::Operation* op);
 

@@ -9,11 +9,13 @@
 
 #include <tessera/ir/fuse/Scatter.h>
 #include <tessera/ir/plane/factor.h>
+#include <tessera/ir/plane/part_sum.h>
 #include <tessera/ir/plane/pull_out.h>
 #include <tessera/ir/plane/self_check.h>
 
 namespace tessera::ir {
 
+namespace arith = mlir::arith;
 using fuse::ReduceKind;
 using mlir::Operation;
 using mlir::Value;
@@ -59,12 +61,35 @@ class Repairer {
     if (!reduce || reduce.getKind() == ReduceKind::sum) pulled = pull_out_of_sum(algebra, operand, over(op));
     else if (reduce.getKind() != ReduceKind::prod) pulled = pull_out_of_order(algebra, operand);
     else return stop("is a factor of a product");
-    if (!pulled) return Stop{op, *algebra.obstacle};
+    if (!pulled) {
+      const bool sums = !reduce || reduce.getKind() == ReduceKind::sum;
+      if (sums && in_parts(op, algebra)) return {};
+      return Stop{op, *algebra.obstacle};
+    }
     if (auto why = check_pulled_out(facts_, operand, *pulled)) return stop(*why);
     op->setOperand(0, pulled->operand);
     if (pulled->flips) reduce.setKind(reduce.getKind() == ReduceKind::max ? ReduceKind::min : ReduceKind::max);
     finish(op, algebra, *pulled);
     return repairs(op, algebra);
+  }
+
+  // A sum in two: `op` of one part, and another one of the other.
+  bool in_parts(Operation* op, Algebra& algebra) {
+    Value operand = op->getOperand(0), result = op->getResult(0);
+    const std::optional<Parts> parts = part_sum(algebra, operand);
+    if (!parts || check_parts(facts_, operand, *parts)) return false;
+    op->setOperand(0, parts->a);
+    algebra.b.setInsertionPointAfter(op);
+    Operation* second = algebra.b.clone(*op);
+    second->setOperand(0, parts->b);
+    Value other = second->getResult(0);
+    Value whole = parts->is_difference ? arith::SubFOp::create(algebra.b, algebra.at, result, other).getResult()
+                                       : arith::AddFOp::create(algebra.b, algebra.at, result, other).getResult();
+    result.replaceAllUsesExcept(whole, whole.getDefiningOp());
+    ++steps_.parted;
+    for (Operation* part : {op, second})
+      if (!facts_.waits(part->getOperand(0)).empty() && accumulation(part)) return false;
+    return true;
   }
 
   static mlir::DenseI64ArrayAttr over(Operation* op) {

@@ -20,15 +20,17 @@ struct Unrepaired {
 // What was done, for those who ask how a kernel came about.
 struct RepairSteps {
   int pulled_out = 0;  // accumulations that factors or terms left
+  int parted = 0;      // accumulations that became two, because their terms wait for different things
   int moved = 0;       // factors that move an accumulation with a statistic
 };
 
 // `cascade` says what is computed by definition and has no fuse.repair yet. Afterwards it meets (K6) and (K7):
 //   1. Factors that no stream dim moves leave the accumulation: Σ (e / l) v = (Σ e v) / l, also from behind a cast that
 //      rounds e / l. So do terms under max and min, through any increasing function: max (x − r) = max x − r.
-//   2. Exponentials are taken relative to the largest exponent, exp(c (x − max x)), with a new statistic where the body
+//   2. A sum or difference of which a term cannot leave so is accumulated term by term: Σ p (y − d) v = Σ p y v − d Σ p v.
+//   3. Exponentials are taken relative to the largest exponent, exp(c (x − max x)), with a new statistic where the body
 //      has none; what else the exponent held of the row leaves as a factor.
-//   3. What is left depends on maxima alone, and moves by exp(c (old − new)) or (old / new)^k, both ≤ 1.
+//   4. What is left depends on maxima alone, and moves by exp(c (old − new)) or (old / new)^k, both ≤ 1.
 // Every step is evaluated at random points before it is believed (self_check.h).
 //
 // Otherwise the first pair that cannot be repaired, and the cascade is what it was. Of several statistics in the way it

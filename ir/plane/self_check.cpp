@@ -143,6 +143,21 @@ std::optional<std::string> check_pulled_out(BodyFacts& facts, Value operand, con
   return {};
 }
 
+std::optional<std::string> check_parts(BodyFacts& facts, Value operand, const Parts& parts) {
+  int finite = 0;
+  for (int i = 0; i < points; ++i) {
+    Point at(facts, static_cast<uint64_t>(i), false);
+    const double asked = at.of(operand), a = at.of(parts.a), b = at.of(parts.b);
+    // What cancels leaves the rounding of its terms.
+    const double size = std::fabs(a) + std::fabs(b), whole = parts.is_difference ? a - b : a + b;
+    if (std::isfinite(size) && !(std::fabs(asked - whole) <= 1e-9 * size))
+      return "does not equal the parts that it was taken apart into";
+    finite += std::isfinite(asked) && asked != 0 ? 1 : 0;
+  }
+  if (finite < enough) return "has hardly a point where its parts could be checked";
+  return {};
+}
+
 std::optional<std::string> check_repair(BodyFacts& facts, Value operand, fuse::RepairOp repair) {
   Value statistic = repair.getStatistic();
   const bool grows = statistic.getDefiningOp<fuse::ReduceOp>().getKind() != fuse::ReduceKind::min;

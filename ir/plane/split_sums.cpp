@@ -6,8 +6,13 @@ namespace tessera::ir {
 
 namespace {
 
-bool split(tsr::ReduceOp sum, const Plane& plane) {
+// Dims of a sum over columns, and those that are left for a sum of its result.
+struct Two {
   llvm::SmallVector<int64_t, 2> inner, rest;
+};
+Two in_two(tsr::ReduceOp sum, const Plane& plane) {
+  Two dims;
+  auto& [inner, rest] = dims;
   for (auto [d, dim] : llvm::enumerate(plane.lists->of(sum.getX()))) {
     const int64_t at = static_cast<int64_t>(d);
     if (!llvm::is_contained(sum.getDims(), at)) continue;
@@ -17,6 +22,11 @@ bool split(tsr::ReduceOp sum, const Plane& plane) {
     if (in_columns && !atoms.empty()) inner.push_back(at);
     else rest.push_back(at - static_cast<int64_t>(inner.size()));
   }
+  return dims;
+}
+
+bool split(tsr::ReduceOp sum, const Plane& plane) {
+  const auto [inner, rest] = in_two(sum, plane);
   if (inner.empty() || rest.empty()) return false;
   llvm::SmallVector<int64_t, 4> kept;
   for (auto [d, n] : llvm::enumerate(tsr::shape_of(sum.getX())))
@@ -47,16 +57,30 @@ bool widen(tsr::ReduceOp sum, const Plane& plane) {
   return true;
 }
 
+// Sums of plane values that are no members.
+llvm::SmallVector<tsr::ReduceOp, 4> sums_beside(const Plane& plane) {
+  llvm::SmallVector<tsr::ReduceOp, 4> all;
+  for (mlir::Operation* op : plane.ops) {
+    if (!plane.spans(op->getResult(0))) continue;
+    for (mlir::Operation* user : op->getUsers())
+      if (auto sum = llvm::dyn_cast<tsr::ReduceOp>(user); sum && sum.getKind() == "sum" && !plane.lists->is_member(sum))
+        all.push_back(sum);
+  }
+  return all;
+}
+
 }  // namespace
+
+bool sums_both_sides(const Plane& plane) {
+  return llvm::any_of(sums_beside(plane), [&](tsr::ReduceOp sum) {
+    const auto [inner, rest] = in_two(sum, plane);
+    return !inner.empty() && !rest.empty();
+  });
+}
 
 bool split_sums(const Plane& plane) {
   bool any = false;
-  for (mlir::Operation* op : plane.ops) {
-    if (!plane.spans(op->getResult(0))) continue;
-    for (mlir::Operation* user : llvm::make_early_inc_range(op->getUsers()))
-      if (auto sum = llvm::dyn_cast<tsr::ReduceOp>(user); sum && sum.getKind() == "sum" && !plane.lists->is_member(sum))
-        any |= split(sum, plane) || widen(sum, plane);
-  }
+  for (tsr::ReduceOp sum : sums_beside(plane)) any |= split(sum, plane) || widen(sum, plane);
   return any;
 }
 

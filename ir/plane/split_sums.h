@@ -7,6 +7,8 @@
 
 namespace tessera::ir {
 
+// Are there any over both sides?
+bool sums_both_sides(const Plane& plane);
 // True if there were any: the plane must grow again.
 bool split_sums(const Plane& plane);
 

@@ -11,15 +11,22 @@ using mlir::Value;
 
 namespace {
 
+// What may make kernels fewer.
+struct Liberties {
+  bool postpones = false;  // what nobody waits for is made as late as something else of its side
+  bool repeats = false;    // what follows point by point from statistics is computed by each kernel that reads it
+};
+
 class Sweeps {
  public:
-  Sweeps(const Plane& plane, const FreeOps& free, const OpOrder& order, const Values& stored)
-      : plane_(plane), free_(free), order_(order), stored_(stored) {}
+  Sweeps(const Plane& plane, const FreeOps& free, const OpOrder& order, const Values& stored, Liberties take)
+      : plane_(plane), free_(free), order_(order), stored_(stored), take_(take) {}
 
   std::vector<PlaneKernel> run() {
     find_needs();
     for (Operation* op : plane_.ops)
       if (is_read_outside(plane_, free_, op->getResult(0))) add_output(op->getResult(0));
+    if (take_.postpones) postpone();
     // A kernel asks only earlier sweeps for more outputs.
     for (auto it = kernels_.rbegin(); it != kernels_.rend(); ++it) collect_members(it->second);
     std::vector<PlaneKernel> out;
@@ -67,7 +74,9 @@ class Sweeps {
         if (plane_.is_member(operand)) {
           const bool here =
               plane_.spans(operand) || (side_of(plane_, operand.getDefiningOp()) == side && !stored_.contains(operand));
-          first = here ? need_.find(operand)->second.by[static_cast<int>(side)] : home(operand) + 1;
+          const int computed = need_.find(operand)->second.by[static_cast<int>(side)];
+          first = here ? computed : home(operand) + 1;
+          if (repeats(operand)) first = std::min(first, computed);
         }
         int& by = need.by[static_cast<int>(side)];
         by = std::max(by, first);
@@ -104,6 +113,35 @@ class Sweeps {
     if (!llvm::is_contained(kernel.outputs, value)) kernel.outputs.push_back(value);
   }
 
+  // What nobody waits for goes to the next kernel of its side, which has the scores anyway. Sums over batches and in
+  // tables stay, because a kernel makes those of one kind.
+  void postpone() {
+    for (auto it = kernels_.begin(); it != kernels_.end();) {
+      auto& [key, kernel] = *it;
+      auto later = std::find_if(std::next(it), kernels_.end(),
+                                [&](const auto& other) { return other.first.second == key.second; });
+      if (later == kernels_.end() || !llvm::all_of(kernel.outputs, [&](Value output) { return may_wait(output); })) {
+        ++it;
+        continue;
+      }
+      later->second.outputs.append(kernel.outputs);
+      it = kernels_.erase(it);
+    }
+  }
+  bool may_wait(Value output) const {
+    Operation* op = output.getDefiningOp();
+    llvm::DenseSet<Operation*> seen;
+    return !plane_.spans(output) && !llvm::isa<tsr::ScatterOp>(op) && !reaches_member(op, seen);
+  }
+  bool reaches_member(Operation* op, llvm::DenseSet<Operation*>& seen) const {
+    const int last = order_.lookup(plane_.ops.back());
+    return llvm::any_of(op->getUsers(), [&](Operation* user) {
+      if (plane_.lists->is_member(user)) return true;
+      auto at = order_.find(user);
+      return at != order_.end() && at->second < last && seen.insert(user).second && reaches_member(user, seen);
+    });
+  }
+
   void collect_members(PlaneKernel& kernel) {
     llvm::DenseSet<Operation*> seen;
     llvm::SmallVector<Value, 16> work(kernel.outputs.begin(), kernel.outputs.end());
@@ -114,7 +152,8 @@ class Sweeps {
       bases(op, operands);
       for (Value operand : operands) {
         if (!plane_.is_member(operand)) continue;
-        if (plane_.spans(operand) || is_computed_in(kernel, operand)) work.push_back(operand);
+        if (plane_.spans(operand) || is_computed_in(kernel, operand) || is_repeated_in(kernel, operand))
+          work.push_back(operand);
         else add_output(operand);
       }
     }
@@ -129,10 +168,21 @@ class Sweeps {
            home(value) == kernel.sweep;
   }
 
+  bool repeats(Value value) const {
+    return take_.repeats && is_elementwise(value.getDefiningOp()) && !plane_.spans(value) && !stored_.contains(value);
+  }
+  // Where no kernel writes it early enough anyway.
+  bool is_repeated_in(const PlaneKernel& kernel, Value value) const {
+    return repeats(value) && need_.find(value)->second.by[static_cast<int>(kernel.side)] <= kernel.sweep &&
+           (home(value) >= kernel.sweep ||
+            !kernels_.contains({home(value), static_cast<int>(side_of(plane_, value.getDefiningOp()))}));
+  }
+
   const Plane& plane_;
   const FreeOps& free_;
   const OpOrder& order_;
   const Values& stored_;
+  const Liberties take_;
   llvm::DenseMap<Value, Need> need_;                    // of members
   llvm::DenseMap<Value, int> after_;                    // of other values: the first sweep that may read it
   std::map<std::pair<int, int>, PlaneKernel> kernels_;  // by sweep and side
@@ -160,7 +210,12 @@ bool is_read_outside(const Plane& plane, const FreeOps& free, Value value) {
 
 std::vector<PlaneKernel> plan_kernels(const Plane& plane, const FreeOps& free, const OpOrder& order,
                                       const Values& stored) {
-  return Sweeps(plane, free, order, stored).run();
+  std::vector<PlaneKernel> fewest;
+  for (const Liberties take : {Liberties{}, {.postpones = true}, {.repeats = true}, {true, true}}) {
+    std::vector<PlaneKernel> kernels = Sweeps(plane, free, order, stored, take).run();
+    if (fewest.empty() || kernels.size() < fewest.size()) fewest = std::move(kernels);
+  }
+  return fewest;
 }
 
 }  // namespace tessera::ir

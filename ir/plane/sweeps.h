@@ -22,7 +22,8 @@ struct PlaneKernel {
 using Values = llvm::DenseSet<mlir::Value>;
 
 // In an order in which they can run. A kernel reads what another one makes from memory. Statistics in `stored` lie in
-// memory before anything that depends on them is computed.
+// memory before anything that depends on them is computed. As few as there can be: a gradient that nobody waits for may be
+// made later than it could, and what follows from statistics point by point be computed again, if that saves a kernel.
 std::vector<PlaneKernel> plan_kernels(const Plane& plane, const FreeOps& free, const OpOrder& order,
                                       const Values& stored);
 

@@ -369,6 +369,35 @@ TEST_F(Repair, DifferenceOfTwoWeights) {
         {"%o"});
 }
 
+// The gradient of a softmax: what its rows have in common is a sum of the same sweep, and comes out as a second product.
+TEST_F(Repair, GradientOfWeightsInOneSweep) {
+  check(R"(
+    %p = arith.select %kept, %s, %zero : f64
+    %y = arith.addf %s, %ce : f64
+    %py = arith.mulf %p, %y : f64
+    %sum = fuse.reduce sum %py over [2] : f64
+    %centred = arith.subf %y, %sum : f64
+    %g = arith.mulf %p, %centred : f64
+    %more = arith.addf %g, %py : f64
+    %scaled = arith.mulf %more, %half : f64
+    %o = fuse.contract %scaled, %ve over [2] : f64 -> f64)",
+        {"%o", "%sum"});
+  EXPECT_EQ(count("fuse.contract"), 3);  // scores, Σ p y v, which is there twice, and Σ p v
+}
+
+// Rounding what is left of a difference is not rounding its parts.
+TEST_F(Repair, DeclinesPartsOfARoundedDifference) {
+  declines(R"(
+    %p = arith.mulf %s, %ce : f64
+    %sum = fuse.reduce sum %p over [2] : f64
+    %centred = arith.subf %s, %sum : f64
+    %g = arith.mulf %p, %centred : f64
+    %t = arith.truncf %g : f64 to f32
+    %u = arith.extf %t : f32 to f64
+    %o = fuse.contract %u, %ve over [2] : f64 -> f64)",
+           {"%o"}, "fuse.contract", "fuse.reduce sum", "arith.subf mixes");
+}
+
 // The factor of the row is taken out from behind a cast: either way each weight is rounded once.
 TEST_F(Repair, PullsFactorsThroughARoundingCast) {
   check(cascade_text(masked + weights + R"(

@@ -100,13 +100,13 @@ double tolerance(Family family, bool trains) {
   return trains ? 1e-6 : 3e-7;
 }
 
-// Output; dQ; dK and dV. Two more where the sum of P ∘ dP is none that the forward has made: over weights that are rounded
-// in the forward alone, or behind a transpose whose dims a reshape merges.
+// Output; dQ; dK and dV. One more where the sum of P ∘ dP is none that the forward has made, behind a transpose whose dims a
+// reshape merges, and the gradient of scores is asked for itself: by a bias, or to be rounded.
 size_t cascades_in_training(Family family, const Spelling& how) {
   const std::string words = describe(how);
   auto says = [&](const char* what) { return words.find(what) != std::string::npos; };
   const bool merges = says("transposed scores") && (says("merged heads") || says("heads grouped"));
-  return family == Family::narrow_weights || merges ? 5 : 3;
+  return merges && (family == Family::bias || family == Family::narrow_scores) ? 4 : 3;
 }
 
 // Each way of each choice by itself, and what people write.

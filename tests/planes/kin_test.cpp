@@ -1,0 +1,260 @@
+// The kin of attention, in ordinary ops: losses over a vocabulary or over pairs, routers, linear attention, heads that
+// share a latent, rotated and normed operands. Nothing as large as their plane lies in memory, forward and backward, and
+// each has the kernels and the numbers that it should.
+
+#include <cctype>
+#include <cmath>
+#include <cstdio>
+#include <functional>
+#include <limits>
+
+#include <gtest/gtest.h>
+
+#include <tessera/autograd/grad.h>
+#include <tessera/core/compile.h>
+#include <tessera/core/executor.h>
+#include <tessera/core/ops.h>
+#include <tessera/nn/losses.h>
+
+#include "tests/support/host_data.h"
+
+namespace tessera::testing {
+namespace {
+
+constexpr double infinity = std::numeric_limits<double>::infinity();
+using Tensors = std::vector<Tensor>;
+
+struct Kin {
+  std::string name;
+  std::vector<Shape> shapes;  // of what gets gradients
+  std::function<Tensors(const Tensors&)> results;
+  int64_t plane;          // elements
+  int forward, training;  // cascades
+};
+
+constexpr int64_t tokens = 256, classes = 1024, width = 32;
+
+Tensor targets() {
+  std::vector<double> of;
+  for (int64_t i = 0; i < tokens; ++i) of.push_back(static_cast<double>(i * 37 % classes));
+  return from_doubles(of, i32, {tokens});
+}
+// Row i belongs to column i.
+Tensor diagonal(const Tensor& s) { return iota(s.shape(), 0) == iota(s.shape(), 1); }
+
+Tensor normed(const Tensor& x, const Tensor& gain) { return x * rsqrt(mean(square(x), {-1}, true) + 1e-6) * gain; }
+
+// Rotates pairs of columns, half a row apart, by an angle that grows with the position. x: [batch, length, heads, width].
+Tensor rotated(const Tensor& x) {
+  const int64_t half = x.size(3) / 2;
+  const Shape angles{x.size(1), 1, half};
+  Tensor angle =
+      cast(iota(angles, 0), x.dtype()) * exp(cast(iota(angles, 2), x.dtype()) * (-8.0 / static_cast<double>(half)));
+  Tensor a = slice(x, 3, {0, half}), b = slice(x, 3, {half, 2 * half});
+  return concat({a * cos(angle) - b * sin(angle), a * sin(angle) + b * cos(angle)}, 3);
+}
+
+Tensor causal(const Tensor& s) {
+  const Shape plane{s.size(-2), s.size(-1)};
+  return where(iota(plane, 0) >= iota(plane, 1), s, -infinity);
+}
+Tensor attended(const Tensor& q, const Tensor& k, const Tensor& v) {
+  return einsum("bhts,bshd->bthd", softmax(causal(einsum("bthd,bshd->bhts", q, k) * 0.25), -1), v);
+}
+
+std::vector<Kin> kin() {
+  const std::vector<Shape> of_classes = {{tokens, width}, {classes, width}};
+  const std::vector<Shape> of_heads(3, {2, 96, 4, 32});
+  auto logits = [](const Tensors& in) { return einsum("td,vd->tv", in[0], in[1]); };
+  auto loss = [=](nn::CrossEntropyOptions options) {
+    return [=](const Tensors& in) { return Tensors{nn::cross_entropy(logits(in), targets(), options)}; };
+  };
+  return {
+      {"cross_entropy", of_classes, loss({}), tokens * classes, 1, 3},
+      {"cross_entropy_smoothed", of_classes, loss({.label_smoothing = 0.1}), tokens * classes, 1, 3},
+      {"cross_entropy_with_a_bias",
+       {{tokens, width}, {classes, width}, {classes}},
+       [=](const Tensors& in) { return Tensors{nn::cross_entropy(logits(in) + in[2], targets())}; },
+       tokens * classes,
+       1,
+       3},
+      {"contrastive_both_ways",
+       {{512, width}, {512, width}, {}},
+       [](const Tensors& in) {
+         Tensor s = einsum("nd,md->nm", in[0], in[1]) * exp(in[2]);
+         Tensor hit = sum(where(diagonal(s), s, 0), {1});
+         return Tensors{mean(logsumexp(s, 1) - hit) + mean(logsumexp(s, 0) - hit)};
+       },
+       512 * 512,
+       2,
+       4},
+      {"contrastive_of_one_set",
+       {{512, width}},
+       [](const Tensors& in) {
+         Tensor s = einsum("nd,md->nm", in[0], in[0]) * 2;
+         Tensor others = where(diagonal(s), -infinity, s);
+         Tensor mate = remainder(iota(s.shape(), 0) + 256, 512) == iota(s.shape(), 1);
+         return Tensors{mean(logsumexp(others, 1) - sum(where(mate, s, 0), {1}))};
+       },
+       512 * 512,
+       1,
+       3},
+      {"router",
+       {{1024, width}, {256, width}},
+       [](const Tensors& in) {
+         Tensor s = einsum("td,ed->te", in[0], in[1]);
+         Tensor load = mean(softmax(s, -1), {0});
+         return Tensors{sum(square(load)) * 256 + 0.1 * mean(square(logsumexp(s, -1)))};
+       },
+       1024 * 256,
+       2,
+       4},
+      {"mixture",
+       {{1024, width}, {1024, width}, {1024, width}},
+       [](const Tensors& in) {
+         return Tensors{einsum("te,ed->td", softmax(einsum("td,ed->te", in[0], in[1]), -1), in[2])};
+       },
+       1024 * 1024,
+       1,
+       3},
+      // Gradients of weights need none of them: the plane of keys ends with dV, another one gives dQ and dK.
+      {"linear_attention", of_heads,
+       [](const Tensors& in) {
+         auto positive = [](const Tensor& x) { return where(x > 0, x + 1, exp(minimum(x, 0))); };
+         Tensor s = einsum("bthd,bshd->bhts", positive(in[0]), positive(in[1]));
+         s = where(iota({96, 96}, 0) >= iota({96, 96}, 1), s, 0);
+         return Tensors{einsum("bhts,bshd->bthd", s / (sum(s, {-1}, true) + 1e-3), in[2])};
+       },
+       2 * 4 * 96 * 96, 1, 4},
+      // q of each head meets one latent of all heads, which is key and value at once, and one rotated key.
+      {"latent_heads",
+       {{2, 96, 4, 32}, {2, 96, 32}, {2, 96, 4, 16}, {2, 96, 1, 16}},
+       [](const Tensors& in) {
+         Tensor s = einsum("bthr,bsr->bhts", in[0], in[1]) +
+                    einsum("bthp,bsp->bhts", rotated(in[2]), reshape(rotated(in[3]), {2, 96, 16}));
+         return Tensors{einsum("bhts,bsr->bthr", softmax(causal(s * 0.2), -1), in[1])};
+       },
+       2 * 4 * 96 * 96,
+       1,
+       3},
+      {"rotated", of_heads, [](const Tensors& in) { return Tensors{attended(rotated(in[0]), rotated(in[1]), in[2])}; },
+       2 * 4 * 96 * 96, 1, 3},
+      {"normed",
+       {{2, 96, 4, 32}, {2, 96, 4, 32}, {2, 96, 4, 32}, {32}, {32}},
+       [](const Tensors& in) { return Tensors{attended(normed(in[0], in[3]), normed(in[1], in[4]), in[2])}; },
+       2 * 4 * 96 * 96,
+       1,
+       3},
+      {"one_key_for_all_heads",
+       {{2, 96, 4, 32}, {2, 96, 32}, {2, 96, 32}},
+       [](const Tensors& in) {
+         Tensor p = softmax(causal(einsum("bthd,bsd->bhts", in[0], in[1])), -1);
+         return Tensors{einsum("bhts,bsd->bthd", p, in[2])};
+       },
+       2 * 4 * 96 * 96,
+       1,
+       3},
+      {"difference_of_two",
+       {{2, 96, 4, 32}, {2, 96, 4, 32}, {2, 96, 4, 32}, {2, 96, 4, 32}, {2, 96, 4, 32}, {4}},
+       [](const Tensors& in) {
+         auto weights = [](const Tensor& q, const Tensor& k) {
+           return softmax(causal(einsum("bthd,bshd->bhts", q, k) * 0.2), -1);
+         };
+         Tensor p = weights(in[0], in[1]) - weights(in[2], in[3]) * reshape(in[5], {4, 1, 1});
+         return Tensors{einsum("bhts,bshd->bthd", p, in[4])};
+       },
+       2 * 4 * 96 * 96,
+       1,
+       3},
+      {"entropy_beside", of_heads,
+       [](const Tensors& in) {
+         Tensor s = einsum("bthd,bshd->bhts", in[0], in[1]) * 0.2, p = softmax(s, -1);
+         return Tensors{einsum("bhts,bshd->bthd", p, in[2]), logsumexp(s, -1) - sum(p * s, {-1})};
+       },
+       2 * 4 * 96 * 96, 1, 3},
+      {"squared_loss_of_pairs",
+       {{512, width}, {512, width}},
+       [](const Tensors& in) {
+         Tensor s = einsum("nd,md->nm", in[0], in[1]);
+         return Tensors{mean(square(s - cast(diagonal(s), s.dtype())))};
+       },
+       512 * 512,
+       1,
+       3},
+  };
+}
+
+// √(Σ (a − b)² / Σ b²)
+double difference(const Tensor& a, const Tensor& b) {
+  const std::vector<double> x = a.to_vector<double>(), y = b.to_vector<double>();
+  double off = 0, all = 0;
+  for (size_t i = 0; i < x.size(); ++i) {
+    off += (x[i] - y[i]) * (x[i] - y[i]);
+    all += y[i] * y[i];
+  }
+  return std::sqrt(off / all);
+}
+
+int cascades(const std::string& fuse) {
+  int n = 0;
+  for (size_t at = fuse.find("fuse.cascade"); at != std::string::npos; at = fuse.find("fuse.cascade", at + 1)) ++n;
+  return n;
+}
+
+// Elements of the largest tensor that a kernel reads or writes.
+int64_t largest(const std::string& fuse) {
+  const std::string word = "tensor<";
+  int64_t most = 0;
+  for (size_t at = fuse.find(word); at != std::string::npos; at = fuse.find(word, at)) {
+    int64_t count = 1;
+    for (at += word.size(); std::isdigit(static_cast<unsigned char>(fuse[at])); ++at) {
+      int64_t extent = 0;
+      for (; std::isdigit(static_cast<unsigned char>(fuse[at])); ++at) extent = extent * 10 + (fuse[at] - '0');
+      count *= extent;
+    }
+    most = std::max(most, count);
+  }
+  return most;
+}
+
+class AttentionKin : public ::testing::TestWithParam<Kin> {};
+
+TEST_P(AttentionKin, KeepsNoPlane) {
+  const Kin& kin = GetParam();
+  Draw draw(9);
+  Tensors in, exact;
+  for (const Shape& shape : kin.shapes) {
+    in.push_back(random_tensor(draw, f32, shape, {-1, 1}));
+    exact.push_back(from_doubles(in.back().to_vector<double>(), f64, shape));
+  }
+  for (bool trains : {false, true}) {
+    SCOPED_TRACE(trains ? "training" : "inference");
+    auto body = [&](Tensors of) {
+      Tensors all = kin.results(of);
+      if (!trains) return all;
+      Tensor total = zeros({}, of[0].dtype());
+      for (const Tensor& x : all) total = total + sum(x * x * 0.5 + x);
+      for (Tensor& g : grad(total, of)) all.push_back(g);
+      return all;
+    };
+    auto fused = compile(body);
+    auto plain = compile(body, {.strict = true});
+    const Tensors mine = fused(in), theirs = plain(in);
+    UseExecutor reference(reference_executor());
+    const Tensors truth = compile(body)(exact);
+    const std::string fuse = fused.text("fuse");
+    EXPECT_EQ(cascades(fuse), trains ? kin.training : kin.forward) << fuse;
+    EXPECT_LE(largest(fuse), kin.plane / 2) << fuse;
+    EXPECT_GE(largest(plain.text("fuse")), kin.plane);
+    for (size_t k = 0; k < truth.size(); ++k) {
+      const double off = difference(mine[k], truth[k]), off_plain = difference(theirs[k], truth[k]);
+      std::printf("%s, result %zu: %.1e, without planes %.1e\n", kin.name.c_str(), k, off, off_plain);
+      EXPECT_LE(off, std::max(2 * off_plain, 1.2e-7)) << k;
+    }
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Kin, AttentionKin, ::testing::ValuesIn(kin()), [](const auto& one) { return one.param.name; });
+
+}  // namespace
+}  // namespace tessera::testing
