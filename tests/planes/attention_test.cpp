@@ -5,6 +5,7 @@
 #include <cstdio>
 
 #include <gtest/gtest.h>
+#include <nlohmann/json.hpp>
 
 #include <tessera/core/convert.h>
 #include <tessera/core/executor.h>
@@ -98,6 +99,34 @@ TEST_P(Attention, Derived) {
     EXPECT_LE(std::sqrt(mine[i]), 2 * std::sqrt(theirs[i])) << what;
   }
 }
+
+// Forward and backward at four times the length take four times the memory, where planes in memory take more than ten times.
+class AttentionMemory : public ::testing::TestWithParam<std::string> {};
+
+TEST_P(AttentionMemory, GrowsAsTheLengthDoes) {
+  auto arena = [&](int64_t length, bool strict) {
+    const AttentionProgram program =
+        attention_program(GetParam(), {1, 2, length, length, 16}, attention_precisions().front(), 7);
+    std::vector<NodePtr> outputs = {program.out.node()}, captured;
+    for (const Tensor& g : program.gradients) outputs.push_back(g.node());
+    Program flat = flatten({}, outputs, /*lift_constants=*/false, &captured);
+    flat.strict = strict;
+    const auto plan = nlohmann::json::parse(find_executor("jit")->compile(flat)->text(flat, "plan.json"));
+    return plan.at("arena_bytes").get<double>();
+  };
+  EXPECT_LE(arena(1024, false), 4.01 * arena(256, false));
+  EXPECT_GE(arena(1024, true), 10 * arena(256, true));
+}
+
+// All but a bias of each pair, whose gradient is a result as large as a plane.
+std::vector<std::string> linear_variants() {
+  std::vector<std::string> all = attention_variants();
+  std::erase(all, "pair");
+  return all;
+}
+
+INSTANTIATE_TEST_SUITE_P(Matrix, AttentionMemory, ::testing::ValuesIn(linear_variants()),
+                         [](const auto& one) { return one.param; });
 
 INSTANTIATE_TEST_SUITE_P(Matrix, Attention,
                          ::testing::Combine(::testing::ValuesIn(attention_variants()),
