@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <vector>
 
 #include <tessera/codegen/cpu/cascade_table.h>
 #include <tessera/core/fault.h>
@@ -108,6 +109,11 @@ class Task {
   void choose_rows(int64_t owner) {
     group_ = owner % h_.groups * h_.group;
     group_rows_ = std::min(h_.group, h_.rows - group_);
+    statistics_.clear();
+    for (int64_t k = 0; k < h_.statistic_count; ++k) {
+      const auto& one = words<CascadeStatisticWords>(h_.statistics, k);
+      statistics_.push_back(scratch_ + one.offset - group_ * one.bytes);
+    }
   }
 
   // Of the second launch: a group of rows where the stream is split, and the tables that its first group belongs to.
@@ -251,7 +257,7 @@ class Task {
     block[dims - 1] = {column, column + columns - 1};
     return ir::state_of({&words<ir::Liveness::Node>(h_.nodes, 0), static_cast<size_t>(h_.node_count)},
                         {&words<ir::Liveness::Load>(h_.loads, 0), static_cast<size_t>(h_.load_count)}, h_.empty,
-                        h_.full, {block, dims}, arguments_);
+                        h_.full, {block, dims}, {arguments_, statistics_.data()});
   }
 
   // Columns [first, last) of a block that masks leave to a tile; none if first = last.
@@ -403,6 +409,7 @@ class Task {
   void* const* code_;
   int64_t batch_ = 0, group_ = 0, group_rows_ = 0;
   int64_t origin_[most_dims + 1] = {};
+  std::vector<void*> statistics_;  // by the index of a row
 };
 
 }  // namespace

@@ -60,7 +60,8 @@ class Finder : Conditions {
     if (!reduce) return always;
     if (!llvm::isa<mlir::FloatType>(reduce.getValue().getType())) return never;
     switch (reduce.getKind()) {
-      case fuse::ReduceKind::max: return is(reduce.getValue(), Special::minus_infinity);
+      case fuse::ReduceKind::max:
+        return either(is(reduce.getValue(), Special::minus_infinity), is_far_below(reduce.getValue(), reduce));
       case fuse::ReduceKind::min: return is(reduce.getValue(), Special::infinity);
       case fuse::ReduceKind::sum: return is(reduce.getValue(), Special::zero);
       case fuse::ReduceKind::prod: return never;
@@ -137,7 +138,9 @@ class Finder : Conditions {
           return what == Special::minus_infinity ? either(x(what), y(what)) : both(x(what), y(what));
         })
         .Case<math::ExpOp, math::Exp2Op>([&](Operation*) {
-          return what == Special::minus_infinity ? Known{never} : x(zero ? Special::minus_infinity : what);
+          if (!zero) return what == Special::minus_infinity ? Known{never} : x(what);
+          auto from = op->getOperand(0).getDefiningOp<arith::SubFOp>();
+          return either(x(Special::minus_infinity), from ? is_far_below(from.getLhs(), from.getRhs()) : Known{never});
         })
         .Case<math::AbsFOp>([&](Operation*) {
           if (what == Special::minus_infinity) return Known{never};
@@ -151,6 +154,66 @@ class Finder : Conditions {
           return in.getType().isInteger(1) ? fact(in, false) : compare(Liveness::Op::equal, number(in), constant(0));
         })
         .Default([&](Operation*) { return Known{never}; });
+  }
+
+  // ---- finite fills ----
+
+  // That what masks put in the place of `x` is so far below `statistic`, a maximum of the row, that exp(x − statistic) is 0
+  // and x no maximum. Of a row that is hidden from end to end it is not, and all of it weighs alike.
+  Known is_far_below(Value x, Value statistic) {
+    constexpr double distance = 2048;  // 2⁻²⁰⁴⁸ is 0 in every type
+    constexpr double least = -1e18;    // the node holds an integer
+    const std::optional<double> fill = fill_of(x);
+    if (!fill) return never;
+    return both(is_at_most(x, *fill), is_at_least(statistic, std::max(std::ceil(*fill + distance), least)));
+  }
+
+  // The largest such number in `x`.
+  static std::optional<double> fill_of(Value x) {
+    constexpr double least_size = 1e4;
+    if (const std::optional<double> c = real_constant(x))
+      return std::isfinite(*c) && *c <= -least_size ? c : std::nullopt;
+    auto select = x.getDefiningOp<arith::SelectOp>();
+    if (!select) return {};
+    const std::optional<double> a = fill_of(select.getTrueValue()), b = fill_of(select.getFalseValue());
+    return a && b ? std::max(*a, *b) : a ? a : b;
+  }
+
+  Known is_at_most(Value x, double most) {
+    if (const std::optional<double> c = real_constant(x)) return *c <= most ? always : never;
+    auto select = x.getDefiningOp<arith::SelectOp>();
+    if (!select) return never;
+    const Known a = is_at_most(select.getTrueValue(), most), b = is_at_most(select.getFalseValue(), most);
+    return either(both(a, b),
+                  either(both(fact(select.getCondition(), true), a), both(fact(select.getCondition(), false), b)));
+  }
+
+  // A maximum of this kernel, as far as the stream has come; or what a kernel before has written.
+  Known is_at_least(Value statistic, double least) {
+    if (!statistic.getType().isF32() && !statistic.getType().isF64()) return never;
+    std::optional<int32_t> load;
+    if (auto argument = llvm::dyn_cast<mlir::BlockArgument>(statistic)) {
+      load = load_of(argument);
+    } else {
+      bool guarded = false;
+      Value behind = behind_guard(statistic, guarded);
+      if (behind) load = load_of_statistic(behind.getDefiningOp<fuse::ReduceOp>());
+    }
+    return load ? add({Liveness::Op::at_least, *load, 0, 0, 0, static_cast<int64_t>(least)}) : Known{never};
+  }
+  // Statistics are numbered as they stand in the body.
+  std::optional<int32_t> load_of_statistic(fuse::ReduceOp found) {
+    if (found.getKind() != fuse::ReduceKind::max) return {};
+    Liveness::Load load;
+    load.is_statistic = 1;
+    load.bytes = found.getType().getIntOrFloatBitWidth() / 8;
+    load.strides[static_cast<size_t>(cascade_.row_dim())] = 1;
+    for (auto reduce : body_.getOps<fuse::ReduceOp>()) {
+      if (fuse::dim_bits(reduce.getOver()) != stream_) continue;
+      if (reduce == found) return add(load);
+      ++load.input;
+    }
+    return {};
   }
 
   // That x times or by a constant is `what`, an infinity.
@@ -195,7 +258,7 @@ std::optional<BlockCount> count_blocks(fuse::CascadeOp cascade, const Liveness& 
     for (int64_t n = 0; n < columns; n += side, ++count.all) {
       block[row] = {m, std::min(m + side, rows) - 1};
       block[column] = {n, std::min(n + side, columns) - 1};
-      count.empty += state_of(blocks, block, nullptr) == BlockState::empty;
+      count.empty += state_of(blocks, block, {}) == BlockState::empty;
     }
   return count;
 }

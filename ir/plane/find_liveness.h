@@ -15,7 +15,8 @@ struct FoundLiveness {
 };
 
 // A mask hides what is behind it: −∞ + x is −∞ and 0 · x is 0 for every x, also where x is infinite or no number. A finite
-// fill (−10⁹) hides nothing: only the statistic of its row would tell. A block that is written as a result, and what is
+// fill (−10⁹) hides where the maximum of its row is far above it: of this kernel as far as the stream has come, so what comes
+// before all that is seen is computed, or from memory. A block that is written as a result, and what is
 // combined otherwise than by max, min and sum, needs every block.
 FoundLiveness find_liveness(fuse::CascadeOp cascade);
 

@@ -70,8 +70,8 @@ Interval bitwise(Interval x, Interval y, int64_t bits) {
 // The elements of a load in a block, along at most two dims: the others are points.
 template <class T> class Elements {
  public:
-  Elements(const Load& load, std::span<const Interval> block, void* const* inputs)
-      : at_(static_cast<const T*>(inputs[load.input]) + load.offset) {
+  Elements(const Load& load, std::span<const Interval> block, const BlockData& data)
+      : at_(static_cast<const T*>((load.is_statistic ? data.statistics : data.inputs)[load.input]) + load.offset) {
     for (size_t d = 0; d < block.size(); ++d) {
       const int64_t stride = load.strides[d], count = block[d].high - block[d].low + 1;
       at_ += block[d].low * stride;
@@ -103,9 +103,9 @@ template <class T> Interval range(const T* at, int64_t count, int64_t stride) {
   return {low, high};
 }
 
-template <class T> Interval range_of(const Load& load, std::span<const Interval> block, void* const* inputs) {
+template <class T> Interval range_of(const Load& load, std::span<const Interval> block, const BlockData& data) {
   Interval all{1, 0};  // of nothing
-  Elements<T>(load, block, inputs).lines([&](const T* at, int64_t count, int64_t stride) {
+  Elements<T>(load, block, data).lines([&](const T* at, int64_t count, int64_t stride) {
     const Interval one = stride == 1 ? range(at, count, 1) : range(at, count, stride);
     all = all.low > all.high ? one : hull(all, one);
     return !load.is_bool || all.low == all.high;
@@ -113,42 +113,55 @@ template <class T> Interval range_of(const Load& load, std::span<const Interval>
   return load.is_bool && all.low != all.high ? Interval{0, 1} : all;
 }
 
-Interval range_of(const Load& load, std::span<const Interval> block, void* const* inputs) {
+Interval range_of(const Load& load, std::span<const Interval> block, const BlockData& data) {
   switch (load.bytes) {
-    case 1: return range_of<int8_t>(load, block, inputs);
-    case 2: return range_of<int16_t>(load, block, inputs);
-    case 4: return range_of<int32_t>(load, block, inputs);
-    default: return range_of<int64_t>(load, block, inputs);
+    case 1: return range_of<int8_t>(load, block, data);
+    case 2: return range_of<int16_t>(load, block, data);
+    case 4: return range_of<int32_t>(load, block, data);
+    default: return range_of<int64_t>(load, block, data);
   }
 }
 
 template <class T>
-bool all_bits(const Load& load, std::span<const Interval> block, void* const* inputs, int64_t bits, bool unsigned_) {
+bool all_bits(const Load& load, std::span<const Interval> block, const BlockData& data, int64_t bits, bool unsigned_) {
   const T wanted = static_cast<T>(bits), mask = unsigned_ ? static_cast<T>(~T{0}) >> 1 : static_cast<T>(~T{0});
-  return Elements<T>(load, block, inputs).lines([&](const T* at, int64_t count, int64_t stride) {
+  return Elements<T>(load, block, data).lines([&](const T* at, int64_t count, int64_t stride) {
     for (int64_t i = 0; i < count; ++i)
       if ((at[i * stride] & mask) != wanted) return false;
     return true;
   });
 }
 
-bool all_bits(const Load& load, std::span<const Interval> block, void* const* inputs, int64_t bits, bool unsigned_) {
+bool all_bits(const Load& load, std::span<const Interval> block, const BlockData& data, int64_t bits, bool unsigned_) {
   switch (load.bytes) {
-    case 2: return all_bits<uint16_t>(load, block, inputs, bits, unsigned_);
-    case 4: return all_bits<uint32_t>(load, block, inputs, bits, unsigned_);
-    default: return all_bits<uint64_t>(load, block, inputs, bits, unsigned_);
+    case 2: return all_bits<uint16_t>(load, block, data, bits, unsigned_);
+    case 4: return all_bits<uint32_t>(load, block, data, bits, unsigned_);
+    default: return all_bits<uint64_t>(load, block, data, bits, unsigned_);
   }
 }
 
+template <class T> bool at_least(const Load& load, std::span<const Interval> block, const BlockData& data, T least) {
+  return Elements<T>(load, block, data).lines([&](const T* at, int64_t count, int64_t stride) {
+    for (int64_t i = 0; i < count; ++i)
+      if (!(at[i * stride] >= least)) return false;
+    return true;
+  });
+}
+
+bool at_least(const Load& load, std::span<const Interval> block, const BlockData& data, int64_t least) {
+  return load.bytes == 8 ? at_least(load, block, data, static_cast<double>(least))
+                         : at_least(load, block, data, static_cast<float>(least));
+}
+
 Interval value_of(const Node& node, const Interval* values, std::span<const Load> loads,
-                  std::span<const Interval> block, void* const* inputs) {
+                  std::span<const Interval> block, const BlockData& data) {
   const Interval x = values[node.a], y = values[node.b];
   auto fact = [](bool known) { return Interval{known, known}; };
   switch (node.op) {
     case Op::number: return {node.k, node.k};
     case Op::any: return anything(node.k);
     case Op::dim: return block[static_cast<size_t>(node.k)];
-    case Op::load: return range_of(loads[static_cast<size_t>(node.k)], block, inputs);
+    case Op::load: return range_of(loads[static_cast<size_t>(node.k)], block, data);
     case Op::add: return sum(x, y, node.k);
     case Op::sub: return difference(x, y, node.k);
     case Op::mul: return product(x, y, node.k);
@@ -165,7 +178,8 @@ Interval value_of(const Node& node, const Interval* values, std::span<const Load
     case Op::no_more: return fact(x.high <= y.low);
     case Op::equal: return fact(x.low == x.high && x == y);
     case Op::apart: return fact(x.high < y.low || y.high < x.low);
-    case Op::all_bits: return fact(all_bits(loads[static_cast<size_t>(node.a)], block, inputs, node.k, node.b != 0));
+    case Op::all_bits: return fact(all_bits(loads[static_cast<size_t>(node.a)], block, data, node.k, node.b != 0));
+    case Op::at_least: return fact(at_least(loads[static_cast<size_t>(node.a)], block, data, node.k));
     case Op::both: return fact(x.low && y.low);
     case Op::either: return fact(x.low || y.low);
   }
@@ -175,9 +189,9 @@ Interval value_of(const Node& node, const Interval* values, std::span<const Load
 }  // namespace
 
 BlockState state_of(std::span<const Node> nodes, std::span<const Load> loads, int64_t empty, int64_t full,
-                    std::span<const Interval> block, void* const* inputs) {
+                    std::span<const Interval> block, const BlockData& data) {
   std::array<Interval, Liveness::max_nodes> values;
-  for (size_t i = 0; i < nodes.size(); ++i) values[i] = value_of(nodes[i], values.data(), loads, block, inputs);
+  for (size_t i = 0; i < nodes.size(); ++i) values[i] = value_of(nodes[i], values.data(), loads, block, data);
   if (empty >= 0 && values[static_cast<size_t>(empty)].low) return BlockState::empty;
   return full >= 0 && values[static_cast<size_t>(full)].low ? BlockState::full : BlockState::partial;
 }

@@ -46,6 +46,7 @@ struct Liveness {
     equal,     // one number alone
     apart,     // a ≠ b
     all_bits,  // every element of load a is k, its sign left out if b
+    at_least,  // every float of load a is k or more
     both,      // facts a, b
     either,
   };
@@ -55,10 +56,11 @@ struct Liveness {
     int64_t k = 0;
     bool operator==(const Node&) const = default;
   };
-  // Elements of an input of the cascade: the element for index i of dim d lies at offset + Σ i · strides[d].
+  // Elements of an input of the cascade: the element for index i of dim d lies at offset + Σ i · strides[d]. Or of a
+  // statistic, as far as the stream has come.
   struct Load {
-    int64_t input = 0, bytes = 0, offset = 0;  // bytes of an element
-    int64_t is_bool = 0;
+    int64_t input = 0, bytes = 0, offset = 0;  // the number of the input or statistic; bytes of an element
+    int64_t is_bool = 0, is_statistic = 0;
     std::array<int64_t, max_dims> strides = {};
     bool operator==(const Load&) const = default;
   };
@@ -68,12 +70,18 @@ struct Liveness {
   int64_t empty = -1, full = -1;  // facts; −1: no block is known to be
 };
 
-// `block`: the indices of the block per dim (batch, row, stream). `inputs`: of the cascade.
-BlockState state_of(std::span<const Liveness::Node> nodes, std::span<const Liveness::Load> loads, int64_t empty,
-                    int64_t full, std::span<const Interval> block, void* const* inputs);
+// Where loads find their elements: of the inputs of the cascade, and of its statistics, each by the index of its row.
+struct BlockData {
+  void* const* inputs = nullptr;
+  void* const* statistics = nullptr;
+};
 
-inline BlockState state_of(const Liveness& of, std::span<const Interval> block, void* const* inputs) {
-  return state_of(of.nodes, of.loads, of.empty, of.full, block, inputs);
+// `block`: the indices of the block per dim (batch, row, stream).
+BlockState state_of(std::span<const Liveness::Node> nodes, std::span<const Liveness::Load> loads, int64_t empty,
+                    int64_t full, std::span<const Interval> block, const BlockData& data);
+
+inline BlockState state_of(const Liveness& of, std::span<const Interval> block, const BlockData& data) {
+  return state_of(of.nodes, of.loads, of.empty, of.full, block, data);
 }
 
 }  // namespace tessera::ir

@@ -15,7 +15,8 @@ int operands(Op op) {
     case Op::any:
     case Op::dim:
     case Op::load:
-    case Op::all_bits: return 0;
+    case Op::all_bits:
+    case Op::at_least: return 0;
     case Op::fit: return 1;
     case Op::choose: return 4;
     default: return 2;
@@ -85,7 +86,7 @@ Liveness LivenessWriter::finish(Known empty, Known full) const {
     int32_t* of[] = {&made.a, &made.b, &made.c, &made.d};
     for (int i = 0; i < operands(made.op); ++i) *of[i] = now[at(*of[i])];
     if (made.op == Op::load) made.k = number_of(kept.loads, loads_[static_cast<size_t>(made.k)]);
-    if (made.op == Op::all_bits) made.a = number_of(kept.loads, loads_[at(made.a)]);
+    if (made.op == Op::all_bits || made.op == Op::at_least) made.a = number_of(kept.loads, loads_[at(made.a)]);
     now[k] = static_cast<int32_t>(kept.nodes.size());
     kept.nodes.push_back(made);
   }

@@ -75,8 +75,11 @@ std::vector<Spelling> spellings() {
       {"a length", [=](const Tensor& s) { return where(column < from_doubles({101}, i32, {1, 1}), s, -infinity); }},
       {"before a softcap", [=](const Tensor& s) { return where(row >= column, 5 * tanh(s / 5), -infinity); }},
       {"with a bias", [=](const Tensor& s) { return where(row >= column, s + cast(row - column, f32), -infinity); }},
-      // Sound: a row that sees nothing else would weigh these alike.
-      {"a finite fill", [=](const Tensor& s) { return where(row >= column, s, -1e9); }, false},
+      {"a finite fill", [=](const Tensor& s) { return where(row >= column, s, -1e9); }},
+      {"the least float", [=](const Tensor& s) { return where(row >= column, s, -3.4028234663852886e38); }},
+      {"two fills", [=](const Tensor& s) { return where(column < 250, where(row >= column, s, -1e9), -1e4); }},
+      // A row that sees nothing weighs all alike: here each has a number that is no further below the fill than scores go.
+      {"a fill that is none", [=](const Tensor& s) { return where(row >= column, s, -1e3); }, false},
   };
 }
 
@@ -155,6 +158,40 @@ TEST(Mask, AgreesWithPlanesInMemory) {
             {.strict = strict});
         seed(11);
         results[strict] = step(q, k, v, padding);
+        EXPECT_EQ(step.text("fuse").find("fuse.cascade") == std::string::npos, strict);
+      }
+      for (size_t i = 0; i < results[0].size(); ++i) {
+        const std::vector<float> x = results[0][i].to_vector<float>(), y = results[1][i].to_vector<float>();
+        double off = 0, all = 0;
+        for (size_t n = 0; n < x.size(); ++n) off += std::pow(x[n] - y[n], 2), all += std::pow(y[n], 2);
+        EXPECT_LT(std::sqrt(off), 2e-6 * std::sqrt(all)) << i;
+      }
+    }
+}
+
+// A finite fill is a number: where a row sees nothing it weighs all alike, whatever other rows of its tile see. Behind
+// diagonals, in front of windows, and at rows that are hidden from end to end.
+TEST(Mask, FiniteFillsWeighAsWithPlanesInMemory) {
+  Draw draw(8);
+  auto random = [&](int64_t of) { return random_tensor(draw, f32, {2, length, of, width}, {-1, 1}); };
+  const Tensor q = random(heads), k = random(heads), v = random(heads), direction = random(heads);
+  for (const int64_t window : {length, int64_t{20}})
+    for (const int64_t blind : {0, 1, 150}) {
+      SCOPED_TRACE(::testing::Message() << "window " << window << ", rows that see nothing " << blind);
+      std::vector<Tensor> results[2];
+      for (const bool strict : {false, true}) {
+        auto step = compile(
+            [&](Tensor a, Tensor b, Tensor c) {
+              const Tensor row = iota({length, length}, 0), column = iota({length, length}, 1);
+              const Tensor out = attend(a, b, c, [&](const Tensor& s) {
+                return where(row >= column && row - column < window && row >= blind, s, -1e9);
+              });
+              std::vector<Tensor> all = grad(sum(out * direction), {a, b, c});
+              all.push_back(out);
+              return all;
+            },
+            {.strict = strict});
+        results[strict] = step(q, k, v);
         EXPECT_EQ(step.text("fuse").find("fuse.cascade") == std::string::npos, strict);
       }
       for (size_t i = 0; i < results[0].size(); ++i) {
