@@ -142,57 +142,23 @@ TESSERA_DEVICE int place_by_counting(const T* lane_of_x, int extent, i64 stride,
 }
 
 // Keys of up to 4 bytes: a key and its place are one integer, and each thread counts the digits of neighbours that it
-// holds, in counters of its own. Two digits share a word, the lower half of all digits in the lower halves of words.
+// holds, in counters of its own: half a word for each digit.
 constexpr int row_threads = 128, most_digit_bits = 6;
-constexpr int log2_row_bytes = 9;  // of a counter for each thread, two in a word
-static_assert(4 * row_threads == 1 << log2_row_bytes, "of a row of counters");
 
 template <class K> struct PlacedKey { using type = u32; };
 template <> struct PlacedKey<u32> { using type = u64; };
 
+// A row of 64 words for each digit. Threads t and t + 64 share one, so a digit alone says which row, and threads that count
+// read different banks. Every second 32 words are exchanged by 16 bytes (place_of): then threads that take neighbours read
+// different banks too.
 struct DigitCounters {
-  // A row of counters for each pair of digits, and one more that stays 0: what a thread adds up lies an odd number of
-  // words from what the next does, so they read different banks.
-  u32 of[(1 << (most_digit_bits - 1)) * row_threads + row_threads];
+  static constexpr int log2_row = 8;  // bytes
+  alignas(16) u8 bytes[1 << (most_digit_bits + log2_row)];
+  static TESSERA_DEVICE u32 place_of(u32 byte) { return byte ^ (byte >> 3 & 16); }
+  TESSERA_DEVICE u32& word(u32 place) { return *reinterpret_cast<u32*>(bytes + place); }
+  TESSERA_DEVICE u16& half(u32 place) { return *reinterpret_cast<u16*>(bytes + place); }
+  TESSERA_DEVICE Vector<u32, 4>& words(u32 place) { return *reinterpret_cast<Vector<u32, 4>*>(bytes + place); }
 };
-
-// Sums of words before this thread's, halves apart; `all` is that of all threads.
-TESSERA_DEVICE u32 counts_before(u32 mine, u32& all, u32 (&slots)[row_threads / 32]) {
-  const u32 up_to = up_to_lane<Sum>(static_cast<int>(mine));
-  if (lane() == 31) slots[threadIdx.x / 32] = up_to;
-  __syncthreads();
-  u32 before = 0;
-  all = 0;
-#pragma unroll
-  for (int warp = 0; warp < row_threads / 32; ++warp) {
-    if (warp == static_cast<int>(threadIdx.x / 32)) before = all;
-    all += slots[warp];
-  }
-  return before + up_to - mine;
-}
-
-// Elements in their order, `items` of each thread, whose first ones lie an odd number of elements apart.
-template <class P, int items> struct InOrder {
-  static constexpr int gap = 1 - items % 2;
-  P elements[(items + gap) * row_threads];
-  TESSERA_DEVICE P& at(int k) { return elements[k + gap * (k / items)]; }
-  TESSERA_DEVICE P& of_thread(int i) { return elements[static_cast<int>(threadIdx.x) * (items + gap) + i]; }
-};
-
-// Elements of 8 bytes take the place of the counters when they move, those of 4 bytes have one of their own.
-template <class P, int items> struct CountersBeside {
-  static constexpr bool is_apart = true;
-  DigitCounters counters;
-  InOrder<P, items> row;
-};
-template <class P, int items> union CountersOrRow {
-  static constexpr bool is_apart = false;
-  DigitCounters counters;
-  InOrder<P, items> row;
-  TESSERA_DEVICE CountersOrRow() {}
-};
-template <class P, int items> struct SortedRowOf { using type = CountersBeside<P, items>; };
-template <int items> struct SortedRowOf<u64, items> { using type = CountersOrRow<u64, items>; };
 
 // A copy of which the compiler knows nothing: what follows from it is computed again, and takes no register until then.
 TESSERA_DEVICE u32 anew(u32 x) {
@@ -204,63 +170,161 @@ TESSERA_DEVICE u64 anew(u64 x) {
   return x;
 }
 
-// Sorts by the `left` bits from bit `shift` on, least first. Thread t has elements t * items to t * items + items - 1.
-template <int shift, int left, int items, class Held, class P>
-TESSERA_DEVICE void sort_by_digits(Held& held, u32 (&slots)[row_threads / 32], P (&element)[items]) {
-  constexpr int passes = (left + most_digit_bits - 1) / most_digit_bits, bits = (left + passes - 1) / passes;
-  constexpr u32 pairs = 1u << (bits - 1);
-  static_assert(items < 256, "a byte counts the elements of a thread");
-  const int t = static_cast<int>(threadIdx.x);
-  // The lower bits of a digit choose a row of counters, the upper one a half of a word.
-  auto bytes_of_word = [&](P x) {
-    const u32 row_of_digit = static_cast<u32>(x >> (shift - log2_row_bytes)) & ((pairs - 1) << log2_row_bytes);
-    return reinterpret_cast<u8*>(held.counters.of + t) + row_of_digit;
-  };
-  auto half_of_word = [&](P x) { return static_cast<u32>(x >> (shift + bits - 1)) & 1; };
+// Sums of words before this thread's, halves apart, of one set of words after the other.
+template <int sets>
+TESSERA_DEVICE void counts_before(const u32 (&counts)[sets], u32 (&before)[sets], u32 (&slots)[2][row_threads / 32]) {
 #pragma unroll
-  for (int k = 0; k <= static_cast<int>(pairs); ++k) held.counters.of[k * row_threads + t] = 0;
+  for (int set = 0; set < sets; ++set) {
+    const u32 here = anew(static_cast<u32>(lane()));
+    before[set] = counts[set];
+#pragma unroll
+    for (u32 distance = 1; distance < 32; distance *= 2) {
+      const u32 below = of_lane_below(before[set], static_cast<int>(distance));
+      if (here >= distance) before[set] += below;
+    }
+    if (here == 31) slots[set][threadIdx.x / 32] = before[set];
+  }
+  __syncthreads();
+  u32 all = 0;
+#pragma unroll
+  for (int set = 0; set < sets; ++set) {
+    u32 of_warps = 0;
+#pragma unroll
+    for (int warp = 0; warp < row_threads / 32; ++warp) {
+      if (warp == static_cast<int>(threadIdx.x / 32)) of_warps = all;
+      all += slots[set][warp];
+    }
+    before[set] += of_warps - counts[set];
+  }
+}
+
+// Elements in their order, `items` of each thread, whose first ones lie an odd number of elements apart.
+template <class P, int items> struct InOrder {
+  static constexpr int gap = 1 - items % 2;
+  P elements[(items + gap) * row_threads];
+  TESSERA_DEVICE P& at(u32 k) { return elements[k + gap * (k / items)]; }
+  TESSERA_DEVICE P& of_thread(int i) { return elements[static_cast<int>(threadIdx.x) * (items + gap) + i]; }
+};
+
+// Places in their order. Those of neighbouring threads, and of neighbours among all, lie in different banks.
+template <int items> struct SortedPlaces {
+  alignas(128) u16 places[(items * row_threads + 63) / 64 * 64];
+  TESSERA_DEVICE u16& at(u32 k) { return places[k ^ (k >> 5 & 30)]; }
+};
+
+// Elements of 8 bytes take the place of the counters when they move, those of 4 bytes have one of their own. After the last pass
+// only the places of elements move, into `sorted`.
+template <class P, int items> struct CountersBeside {
+  static constexpr bool is_apart = true;
+  DigitCounters counters;
+  union {
+    InOrder<P, items> row;
+    SortedPlaces<items> sorted;
+  };
+  TESSERA_DEVICE CountersBeside() {}
+};
+template <class P, int items> union CountersOrRow {
+  static constexpr bool is_apart = false;
+  DigitCounters counters;
+  InOrder<P, items> row;
+  SortedPlaces<items> sorted;
+  TESSERA_DEVICE CountersOrRow() {}
+};
+template <class P, int items> struct SortedRowOf { using type = CountersBeside<P, items>; };
+template <int items> struct SortedRowOf<u64, items> { using type = CountersOrRow<u64, items>; };
+
+// Sorts by the `left` bits from bit `shift` on, least first. Thread t has elements t * items to t * items + items - 1. The places
+// of the sorted elements, where they were before the first pass, are their lower 16 bits.
+template <int shift, int left, int items, class Held, class P>
+TESSERA_DEVICE void sort_by_digits(Held& held, u32 (&slots)[2][row_threads / 32], P (&element)[items]) {
+  constexpr int passes = (left + most_digit_bits - 1) / most_digit_bits, bits = (left + passes - 1) / passes;
+  constexpr bool is_last = passes == 1;
+  constexpr int digits = 1 << bits, log2_row = DigitCounters::log2_row;
+  constexpr int sets = digits > 32 ? digits / 32 : 1, words = digits / sets / 2;  // of a thread, to add up
+  constexpr int lanes_of_row = 64 / words;
+  static_assert(items < 256, "a byte counts the elements of a thread");
+  const u32 t = threadIdx.x, column = DigitCounters::place_of(4 * (t % 64)), is_upper = t / 64;
+  auto row_of = [&](P x) { return static_cast<u32>(x >> (shift - log2_row)) & ((digits - 1) << log2_row); };
+#pragma unroll
+  for (u32 k = 0; k < digits / 2; k += 4) held.counters.words((k << 9) + 16 * t) = {};
   __syncthreads();
   u32 before[(items + 3) / 4];  // how many of the digit this thread has before: a byte each
 #pragma unroll
   for (int i = 0; i < items; ++i) {
-    // An atomic although no other thread counts here: where two digits may be one, loads would wait for stores.
-    const P x = anew(element[i]);
-    const u32 upper = 16 * half_of_word(x);
-    const u32 here = atomicAdd(reinterpret_cast<u32*>(bytes_of_word(x)), 1u << upper) >> upper & 0xffff;
-    before[i / 4] = i % 4 == 0 ? here : before[i / 4] | here << (8 * (i % 4));
+    // An atomic, since two threads share the word; and where two digits may be one, loads would wait for stores.
+    const u32 here = atomicAdd(&held.counters.word(row_of(anew(element[i])) | column), 1u << 16 * is_upper);
+    const u32 byte = 4 + 2 * is_upper;  // of the word in front of `here`
+    before[i / 4] =
+        __byte_perm(i % 4 == 0 ? 0 : before[i / 4], here, byte << 4 * (i % 4) | (0x3210 & ~(15u << 4 * (i % 4))));
   }
   __syncthreads();
-  u32* const mine = held.counters.of + t * static_cast<int>(pairs + 1);
-  u32 sum = 0, all;
-#pragma unroll 4
-  for (int k = 0; k <= static_cast<int>(pairs); ++k) sum += mine[k];
-  u32 carry = counts_before(sum, all, slots);
-  carry += all << 16;  // the upper digits come behind all lower ones
-#pragma unroll 4
-  for (int k = 0; k <= static_cast<int>(pairs); ++k) {
-    const u32 here = mine[k];
-    mine[k] = carry;
-    carry += here;
+  // Words of neighbours; where 8 lanes have them of two rows, the second 16-byte pieces of every other row are read first.
+  const bool is_turned = words == 16 && (t & 4) != 0;
+  auto words_of = [&](int set, int k) -> Vector<u32, 4>& {
+    const u32 first = static_cast<u32>(set * row_threads + static_cast<int>(t)) * 4 * words;
+    return held.counters.words(DigitCounters::place_of(first) ^ (is_turned ? 32 : 0) ^ 4 * k);
+  };
+  constexpr bool keeps = sets == 1;  // where a thread has few of them, its counts stay in registers
+  Vector<u32, 4> counts[keeps ? words / 4 : 1];
+  u32 sum[sets], early[sets], start[sets];
+#pragma unroll
+  for (int set = 0; set < sets; ++set) {
+    sum[set] = 0;
+#pragma unroll
+    for (int k = 0; k < words; k += 4) {
+      Vector<u32, 4>& here = counts[keeps ? k / 4 : 0];
+      here = words_of(set, k);
+#pragma unroll
+      for (int i = 0; i < 4; ++i) sum[set] += here[i];
+      if (k + 4 == words / 2) early[set] = sum[set];
+    }
+  }
+  counts_before(sum, start, slots);
+#pragma unroll
+  for (int set = 0; set < sets; ++set) {
+    // Threads of lower halves come first: behind what they have of this digit, and in front of what the upper ones have.
+    const u32 of_row = __shfl_sync(0xffffffff, start[set], lane() & ~(lanes_of_row - 1)),
+              of_next = __shfl_sync(0xffffffff, start[set] + sum[set], lane() | (lanes_of_row - 1));
+    start[set] += (of_row >> 16) + (of_next << 16);
+    u32 next = start[set] + (is_turned ? sum[set] - early[set] : 0);
+#pragma unroll
+    for (int k = 0; k < words; k += 4) {
+      if (k == words / 2 && is_turned) next = start[set];
+      Vector<u32, 4> here = keeps ? counts[k / 4] : words_of(set, k);
+#pragma unroll
+      for (int i = 0; i < 4; ++i) {
+        const u32 count = here[i];
+        here[i] = next;
+        next += count;
+      }
+      words_of(set, k) = here;
+    }
   }
   __syncthreads();
   auto rank = [&](int i) {
-    const P x = anew(element[i]);
-    const u32 start = *reinterpret_cast<const u16*>(bytes_of_word(x) + 2 * half_of_word(x));
-    return start + (before[i / 4] >> (8 * (i % 4)) & 255);
+    const u32 from = held.counters.half(row_of(anew(element[i])) | column | 2 * is_upper);
+    return __dp4a(before[i / 4], 1u << 8 * (i % 4), from);
+  };
+  auto move = [&](u32 k, P x) {
+    if constexpr (is_last) held.sorted.at(k) = static_cast<u16>(x);
+    else held.row.at(k) = x;
   };
   if constexpr (Held::is_apart) {
 #pragma unroll
-    for (int i = 0; i < items; ++i) held.row.at(static_cast<int>(rank(i))) = element[i];
+    for (int i = 0; i < items; ++i) move(rank(i), element[i]);
   } else {
     u32 ranks[(items + 1) / 2];  // two in a word
 #pragma unroll
-    for (int i = 0; i < items; ++i) ranks[i / 2] = i % 2 == 0 ? rank(i) : ranks[i / 2] | rank(i) << 16;
+    for (int i = 0; i < items; ++i) {
+      const u32 here = rank(i);
+      ranks[i / 2] = i % 2 == 0 ? here : ranks[i / 2] | here << 16;
+    }
     __syncthreads();
 #pragma unroll
-    for (int i = 0; i < items; ++i) held.row.at(static_cast<int>(ranks[i / 2] >> (16 * (i % 2)) & 0xffff)) = element[i];
+    for (int i = 0; i < items; ++i) move(ranks[i / 2] >> (16 * (i % 2)) & 0xffff, element[i]);
   }
   __syncthreads();
-  if constexpr (left > bits) {
+  if constexpr (!is_last) {
 #pragma unroll
     for (int i = 0; i < items; ++i) element[i] = held.row.of_thread(i);
     if constexpr (!Held::is_apart) __syncthreads();
@@ -269,11 +333,10 @@ TESSERA_DEVICE void sort_by_digits(Held& held, u32 (&slots)[row_threads / 32], P
 }
 
 template <bool descending, int items, class T>
-TESSERA_DEVICE void argsort_in_block(const T* x, int extent, i64 stride, i64* order) {
+TESSERA_DEVICE void argsort_in_block(const T* x, i64 start, int extent, i64 stride, i64* order) {
   using P = typename PlacedKey<Key<T>>::type;
   __shared__ typename SortedRowOf<P, items>::type held;
-  __shared__ u32 slots[row_threads / 32];
-  InOrder<P, items>& row = held.row;
+  __shared__ u32 slots[2][row_threads / 32];
   const int t = static_cast<int>(threadIdx.x);
   const bool fills_block = extent == items * row_threads;
   auto placed = [](Key<T> key, int place) { return static_cast<P>(key) << 16 | static_cast<P>(place); };
@@ -284,7 +347,7 @@ TESSERA_DEVICE void argsort_in_block(const T* x, int extent, i64 stride, i64* or
 #pragma unroll
     for (int i = 0; i < items; ++i) {
       if (i % run != 0) continue;
-      const Vector<T, run> values = load<run>(x + t * items + i);
+      const Vector<T, run> values = load<run>(x + start + t * items + i);
 #pragma unroll
       for (int k = 0; k < run && i + k < items; ++k)
         element[i + k] = placed(key_of<descending>(values[k]), t * items + i + k);
@@ -293,31 +356,32 @@ TESSERA_DEVICE void argsort_in_block(const T* x, int extent, i64 stride, i64* or
 #pragma unroll 8
     for (int i = 0; i < items; ++i) {
       const int place = i * row_threads + t;
-      const Key<T> key =
-          fills_block || place < extent ? key_of<descending>(x[place * stride]) : static_cast<Key<T>>(~Key<T>(0));
-      row.at(place) = placed(key, place);
+      const Key<T> key = fills_block || place < extent ? key_of<descending>(x[start + place * stride])
+                                                       : static_cast<Key<T>>(~Key<T>(0));
+      held.row.at(static_cast<u32>(place)) = placed(key, place);
     }
     __syncthreads();
 #pragma unroll
-    for (int i = 0; i < items; ++i) element[i] = row.of_thread(i);
+    for (int i = 0; i < items; ++i) element[i] = held.row.of_thread(i);
     __syncthreads();
   }
   sort_by_digits<16, 8 * sizeof(Key<T>), items>(held, slots, element);
-  auto place_of_rank = [&](int rank) { return static_cast<i64>(row.at(rank) & 0xffff); };
   if (items % 2 == 0 && fills_block && stride == 1) {
 #pragma unroll 8
-    for (int rank = 2 * t; rank < items * row_threads; rank += 2 * row_threads)
-      store(order + rank, Vector<i64, 2>{{place_of_rank(rank), place_of_rank(rank + 1)}});
+    for (int rank = 2 * t; rank < items * row_threads; rank += 2 * row_threads) {
+      const Vector<u16, 2> places = load<2>(&held.sorted.at(static_cast<u32>(rank)));
+      store(order + start + rank, Vector<i64, 2>{{places[0], places[1]}});
+    }
     return;
   }
 #pragma unroll 8
   for (int rank = t; rank < items * row_threads; rank += row_threads)
-    if (fills_block || rank < extent) order[rank * stride] = place_of_rank(rank);
+    if (fills_block || rank < extent) order[start + rank * stride] = held.sorted.at(static_cast<u32>(rank));
 }
 
 // Keys of 8 bytes, by the digits of longer rows.
 template <bool descending, int items, class T>
-TESSERA_DEVICE void argsort_wide_in_block(const T* x, int extent, i64 stride, i64* order) {
+TESSERA_DEVICE void argsort_wide_in_block(const T* x, i64 start, int extent, i64 stride, i64* order) {
   __shared__ Ranking ranking;
   __shared__ Key<T> keys[items * sort_threads];
   __shared__ u16 places[items * sort_threads];
@@ -326,13 +390,13 @@ TESSERA_DEVICE void argsort_wide_in_block(const T* x, int extent, i64 stride, i6
 #pragma unroll
   for (int item = 0; item < items; ++item) {
     const int i = place_of<items>(item);
-    key[item] = i < extent ? key_of<descending>(x[i * stride]) : static_cast<Key<T>>(~Key<T>(0));
+    key[item] = i < extent ? key_of<descending>(x[start + i * stride]) : static_cast<Key<T>>(~Key<T>(0));
     place[item] = static_cast<u16>(i);
   }
   sort_block<Key<T>, items, sizeof(Key<T>)>(ranking, keys, places, key, place);
 #pragma unroll
   for (int item = 0; item < items; ++item)
-    if (place_of<items>(item) < extent) order[place_of<items>(item) * stride] = place[item];
+    if (place_of<items>(item) < extent) order[start + place_of<items>(item) * stride] = place[item];
 }
 
 // ---- rows that several blocks hold: for each digit count, add up, move ----

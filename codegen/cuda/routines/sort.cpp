@@ -112,12 +112,12 @@ void add_argsort(Routine& routine) {
     kernel.writes("i64", f.result, Routine::result());
     kernel.threads = threads;
     // Each step of a thread waits for the one before, so what counts is how many threads there are.
-    if (size_of(f.dtype) < 4) kernel.blocks_at_once = 5;
+    if (!is_wide) kernel.blocks_at_once = size_of(f.dtype) < 4 ? 5 : 4;
     kernel.blocks = f.rows();
     kernel.body.push_back("const int row = blockIdx.x;");
     kernel.body.push_back(row_start(f));
-    kernel.body.push_back(fmt::format("argsort{}_in_block<{}, {}>({} + start, {}, {}, {} + start);",
-                                      is_wide ? "_wide" : "", f.descending, held, x, f.extent, in_row, f.result));
+    kernel.body.push_back(fmt::format("argsort{}_in_block<{}, {}>({}, start, {}, {}, {});", is_wide ? "_wide" : "",
+                                      f.descending, held, x, f.extent, in_row, f.result));
     const int64_t bits = 8 * static_cast<int64_t>(size_of(f.dtype));
     routine.schedule = fmt::format("{} threads sort a row of {} in {} passes, {} elements each", threads, f.extent,
                                    ceil_div(bits, is_wide ? 8 : digit_bits), held);

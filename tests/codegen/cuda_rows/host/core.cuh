@@ -69,6 +69,18 @@ inline void __threadfence() {}
 inline float __fdividef(float x, float y) { return x / y; }
 inline void __syncwarp() { __ballot_sync(0xffffffff, false); }
 inline int __popc(unsigned x) { return __builtin_popcount(x); }
+// Byte `selector >> 4 i & 7` of the two words, for each byte i.
+inline unsigned __byte_perm(unsigned low, unsigned high, unsigned selector) {
+  const unsigned long long both = static_cast<unsigned long long>(high) << 32 | low;
+  unsigned made = 0;
+  for (unsigned i = 0; i < 4; ++i)
+    made |= static_cast<unsigned>(both >> (8 * (selector >> (4 * i) & 7)) & 0xff) << (8 * i);
+  return made;
+}
+inline unsigned __dp4a(unsigned x, unsigned y, unsigned sum) {
+  for (unsigned i = 0; i < 32; i += 8) sum += (x >> i & 0xff) * (y >> i & 0xff);
+  return sum;
+}
 inline int atomicAdd(int* at, int x) { return (*at += x) - x; }
 inline unsigned atomicAdd(unsigned* at, unsigned x) { return (*at += x) - x; }
 inline unsigned atomicInc(unsigned* at, unsigned highest) {
