@@ -232,20 +232,20 @@ TEST_P(CudaRowsLarge, agree_with_the_reference) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(programs, CudaRowsLarge,
-                         ::testing::Values(Large{"embedding_backward", 40000, 8, f32}, Large{"argmax", 2, 70000, f32},
-                                           Large{"argsort", 2, 40000, bf16}, Large{"cumsum", 1, 90000, f32},
-                                           Large{"cumsum_reversed", 2, 70000, f32},
-                                           Large{"cumsum_columns", 5000, 3, f32}, Large{"softmax", 1, 200000, f32},
-                                           Large{"total", 300, 1000, f32}, Large{"layer_norm_backward", 2, 40000, f32},
-                                           // in one walk, in shared memory, too long for it
-                                           Large{"cross_entropy", 140, 33000, bf16},
-                                           Large{"cross_entropy_backward", 132, 33000, bf16},
-                                           Large{"softmax_backward", 132, 32776, bf16},
-                                           Large{"softmax", 132, 32769, f32}, Large{"softmax", 132, 51000, bf16}),
-                         [](const auto& large) {
-                           return std::string(large.param.program) + "_" + std::to_string(large.param.columns);
-                         });
+INSTANTIATE_TEST_SUITE_P(
+    programs, CudaRowsLarge,
+    ::testing::Values(Large{"embedding_backward", 40000, 8, f32}, Large{"argmax", 2, 70000, f32},
+                      Large{"argsort", 2, 40000, bf16}, Large{"cumsum", 1, 90000, f32},
+                      Large{"cumsum_reversed", 2, 70000, f32}, Large{"cumsum_columns", 5000, 3, f32},
+                      Large{"softmax", 1, 200000, f32}, Large{"total", 300, 1000, f32},
+                      Large{"layer_norm_backward", 2, 40000, f32},
+                      // groups side by side in a block
+                      Large{"layer_norm_backward", 4100, 520, bf16}, Large{"rms_norm_backward", 4100, 260, f32},
+                      // in one walk, in shared memory, too long for it
+                      Large{"cross_entropy", 140, 33000, bf16}, Large{"cross_entropy_backward", 132, 33000, bf16},
+                      Large{"softmax_backward", 132, 32776, bf16}, Large{"softmax", 132, 32769, f32},
+                      Large{"softmax", 132, 51000, bf16}),
+    [](const auto& large) { return std::string(large.param.program) + "_" + std::to_string(large.param.columns); });
 
 // Writes `to` where a text says `from` first. In how many texts?
 size_t plant(cuda::LoweredProgram& lowered, std::string_view from, std::string_view to) {
@@ -259,27 +259,43 @@ size_t plant(cuda::LoweredProgram& lowered, std::string_view from, std::string_v
   return planted;
 }
 
-// The text that goes over a long row once.
-class CudaRunningPlanted : public ::testing::TestWithParam<std::pair<const char*, const char*>> {};
+// Texts that only such sizes have: one walk over a long row, groups of warps side by side.
+struct PlantedLarge {
+  Large size;
+  const char *from, *to;
+};
 
-TEST_P(CudaRunningPlanted, is_found) {
+class CudaLargePlanted : public ::testing::TestWithParam<PlantedLarge> {};
+
+TEST_P(CudaLargePlanted, is_found) {
   Draw draw(23);
+  const auto& [size, from, to] = GetParam();
   RowProgram made = row_program(
-      "cross_entropy", 140, 33000, bf16,
+      size.program, size.rows, size.columns, size.dtype,
       [&](const std::string& name, DType dtype, const Shape& shape) { return random_input(draw, name, dtype, shape); });
   cuda::LoweredProgram lowered = cuda::lower_program(made.program, {});
   const std::vector<BufferPtr> right = run_on_host(lowered, made.program, made.arguments);
-  ASSERT_EQ(plant(lowered, GetParam().first, GetParam().second), 1u) << "the text no longer says " << GetParam().first;
+  ASSERT_EQ(plant(lowered, from, to), 1u) << "the text no longer says " << from;
   const std::vector<BufferPtr> wrong = run_on_host(lowered, made.program, made.arguments);
-  EXPECT_NE(difference(*wrong[0], *right[0], f32, 1, {64}), "");
+  std::string found;
+  for (size_t k = 0; k < right.size(); ++k)
+    found += difference(*wrong[k], *right[k], made.results[k].dtype(), made.results[k].shape().numel(), {64});
+  EXPECT_NE(found, "");
 }
 
-INSTANTIATE_TEST_SUITE_P(texts, CudaRunningPlanted,
-                         ::testing::Values(std::pair{"sum_part_1 * rescale(highest_part_1, highest_now_1)",
-                                                     "sum_part_1"},
-                                           std::pair{"sum_part_1 * rescale(highest_part_1, highest_1)", "sum_part_1"},
-                                           std::pair{"highest_part_1 = highest_now_1;", ""}),
-                         [](const auto& planted) { return std::to_string(planted.index); });
+constexpr Large long_rows{"cross_entropy", 140, 33000, bf16}, groups{"layer_norm_backward", 4100, 520, bf16},
+    f32_groups{"rms_norm_backward", 4100, 260, f32};
+INSTANTIATE_TEST_SUITE_P(
+    texts, CudaLargePlanted,
+    ::testing::Values(PlantedLarge{long_rows, "sum_part_1 * rescale(highest_part_1, highest_now_1)", "sum_part_1"},
+                      PlantedLarge{long_rows, "sum_part_1 * rescale(highest_part_1, highest_1)", "sum_part_1"},
+                      PlantedLarge{long_rows, "highest_part_1 = highest_now_1;", ""},
+                      PlantedLarge{groups, "across_groups<Sum", "across_groups<Max"},
+                      PlantedLarge{groups, " * 2 + of_block", " * 2"},
+                      PlantedLarge{f32_groups, "taken<Sum>(sum_part_1_slots[of_block])",
+                                   "taken<Sum>(sum_part_1_slots[0])"},
+                      PlantedLarge{f32_groups, "group_sync<64>(of_block);", ""}),
+    [](const auto& planted) { return std::to_string(planted.index) + "_" + planted.param.size.program; });
 
 // What a wrong text would be: each change must be seen, or running texts here proves nothing.
 struct Planted {

@@ -72,6 +72,11 @@ TESSERA_DEVICE void publish_shared() { asm volatile("fence.proxy.async.shared::c
 
 // ---- named barriers: 1, 2, … belong to warpgroups by themselves, 8, 9, … to those that take turns ----
 
+// The same for groups of any warps in a block without warpgroups: 1 belongs to the first.
+template <int threads>
+TESSERA_DEVICE void group_sync(int group) {
+  asm volatile("bar.sync %0, %1;" ::"r"(1 + group), "n"(threads) : "memory");
+}
 TESSERA_DEVICE void warpgroup_sync() { asm volatile("bar.sync %0, 128;" ::"r"(1 + warpgroup()) : "memory"); }
 
 // Lets the last `count` warpgroups of the block pass a stretch of code one after the other, round after round.

@@ -46,11 +46,12 @@ template <class How, class T> TESSERA_DEVICE T across_warp(T x) {
   return x;
 }
 
-// The block holds the row: warps meet in `slots`, one for each, which no other reduction uses before the next barrier.
+// The block, or a group of its warps, holds the row: warps meet in `slots`, one for each, which no other reduction uses
+// before the next barrier.
 // Several reductions share a barrier: each is left, then all wait, then each is taken.
 template <class How, int warps, class T> TESSERA_DEVICE void leave(T x, T (&slots)[warps]) {
   x = across_warp<How>(x);
-  if (threadIdx.x % 32 == 0) slots[threadIdx.x / 32] = x;
+  if (threadIdx.x % 32 == 0) slots[threadIdx.x / 32 % warps] = x;
 }
 template <class How, int warps, class T> TESSERA_DEVICE T taken(const T (&slots)[warps]) {
   T x = slots[0];
@@ -85,6 +86,22 @@ TESSERA_DEVICE Vector<T, width> across_warps(const Vector<T, width>& x, Vector<T
 #pragma unroll
     for (int i = 0; i < width; ++i) all[i] = How::of(all[i], slots[warp][threadIdx.x % 32][i]);
   return all;
+}
+
+// Groups of threads side by side have the same neighbours of a row. They meet in `slots`, which may be used again and again.
+template <class How, int groups, int threads, class T, int width>
+TESSERA_DEVICE Vector<T, width> across_groups(const Vector<T, width>& x, void* slots) {
+  auto& all = *static_cast<Vector<T, width>(*)[groups][threads]>(slots);
+  const int t = static_cast<int>(threadIdx.x) % threads;
+  __syncthreads();
+  all[static_cast<int>(threadIdx.x) / threads][t] = x;
+  __syncthreads();
+  Vector<T, width> sum = all[0][t];
+#pragma unroll
+  for (int group = 1; group < groups; ++group)
+#pragma unroll
+    for (int i = 0; i < width; ++i) sum[i] = How::of(sum[i], all[group][t][i]);
+  return sum;
 }
 
 }  // namespace tessera

@@ -18,6 +18,7 @@ std::string row_kernel_text(const codegen::Form& form, const codegen::Stages& st
   for (const std::string& line : values.words.head) text += line.empty() ? "//\n" : "// " + line + "\n";
   const std::string held = values.words.kernel + "_rows";
   if (rows.copies) text += "#include \"async.cuh\"\n";
+  if (rows.groups_at_once > 0) text += "#include \"barrier.cuh\"\n";
   if (rows.adds_parts) text += "#include \"last_block.cuh\"\n";
   text += "#include \"rows.cuh\"\n";
   if (!rows.held.empty()) text += "#include \"shared_memory.cuh\"\n";
@@ -32,6 +33,7 @@ std::string row_kernel_text(const codegen::Form& form, const codegen::Stages& st
   text += fmt::format("extern \"C\" __global__ void __launch_bounds__({}{})\n{}({}) {{\n", schedule.block(),
                       schedule.is_running         ? fmt::format(", {}", running_at_once)
                       : schedule.in_shared_memory ? ", 2"
+                      : rows.groups_at_once > 0   ? fmt::format(", {}", rows.groups_at_once)
                                                   : "",
                       values.words.kernel, parameter_list(parameters_of(values), values.words.kernel.size() + 1));
   if (!rows.held.empty()) text += fmt::format("  auto& held = shared_memory<{}>();\n", held);

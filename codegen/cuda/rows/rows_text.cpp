@@ -21,8 +21,9 @@ using Kind = RowSchedule::Kind;
 
 namespace {
 
-constexpr int64_t most_ahead = 40 << 10;  // bytes of shared memory for rows before their turn
-constexpr int most_kept = 96;             // values of one thread that later passes want, beside what was loaded
+constexpr int64_t most_ahead = 40 << 10;            // bytes of shared memory for rows before their turn
+constexpr int64_t most_ahead_of_groups = 64 << 10;  // the same where all groups of a block have theirs
+constexpr int most_kept = 96;  // values of one thread that later passes want, beside what was loaded
 
 class Rows {
  public:
@@ -42,7 +43,12 @@ class Rows {
       place += " * 32 + static_cast<int>(threadIdx.x) % 32";
     } else if (s_.rows_at_once > 1) {
       lines.push_back(fmt::format("const int t = static_cast<int>(threadIdx.x) % {};", s_.threads));
-      place += fmt::format(" * {} + static_cast<int>(threadIdx.x) / {}", s_.rows_at_once, s_.threads);
+      std::string of_block = fmt::format("static_cast<int>(threadIdx.x) / {}", s_.threads);
+      if (s_.has_groups()) {
+        lines.push_back(fmt::format("const int of_block = {};", of_block));
+        of_block = "of_block";
+      }
+      place += fmt::format(" * {} + {}", s_.rows_at_once, of_block);
     } else {
       lines.push_back("const int t = static_cast<int>(threadIdx.x);");
     }
@@ -69,7 +75,7 @@ class Rows {
       for (int pass = 0; pass < last; ++pass) reduce_pass(pass, inside);
     last_pass(last, inside);
     // One barrier by itself would let slots be filled for the next row while others still read them.
-    if (walks && block_barriers_ == 1) inside.push_back("__syncthreads();");
+    if (walks && block_barriers_ == 1) inside.push_back(barrier());
     if (walks) {
       if (last == 0) lines.push_back(fmt::format("#pragma unroll {}", rows_under_way));
       // Groups side by side walk rows side by side: together they sweep through memory.
@@ -83,12 +89,19 @@ class Rows {
       end_columns(lines);
       if (adds_parts) add_up_parts(lines);
     }
-    return {std::move(shared_), std::move(lines), std::move(held_), copies, adds_parts};
+    if (met_bytes_ > 0)
+      held_.push_back(fmt::format("alignas(16) unsigned char met[{}];", s_.block() * s_.width * met_bytes_));
+    const int groups_at_once = s_.has_groups() ? threads_of_groups / s_.block() : 0;
+    return {std::move(shared_), std::move(lines), std::move(held_), copies, adds_parts, groups_at_once};
   }
 
  private:
   std::string chunk_index() const { return s_.chunks == 1 ? "0" : "c"; }
   std::string lane_index() const { return s_.width == 1 ? "0" : "i"; }
+  // Of the threads that hold a row.
+  std::string barrier() const {
+    return s_.has_groups() ? fmt::format("group_sync<{}>(of_block);", s_.threads) : "__syncthreads();";
+  }
 
   // A loop over this thread's part of the row around `visit`, which may want the row's dims or `column` alone.
   void walk(Lines& to, const Lines& visit, bool decodes = true) const {
@@ -233,6 +246,7 @@ class Rows {
       all &= s_.width * size == 16 && is_vector(form_, s_, access, size);
       bytes += 2 * s_.chunks * s_.threads * 16;
     }
+    if (s_.has_groups()) return any && all && s_.rows_at_once * bytes <= most_ahead_of_groups;
     return keeps_columns && any && all && s_.rows_at_once == 1 && bytes <= most_ahead;
   }
 
@@ -247,9 +261,16 @@ class Rows {
       if (!argument || is_of_row(value)) inside.push_back(declared);
       else outside.push_back(declared), append(once, load_line(argument, name), 0);
       if (!argument || !is_of_row(value)) continue;
-      const std::string ahead = v_.names.identifier(v_.words.inputs[argument.getArgNumber()] + "_ahead");
-      shared_.push_back(fmt::format("alignas(16) __shared__ Vector<{}, {}> {}[2][{}][{}];", type_text(value.getType()),
-                                    s_.width, ahead, s_.chunks, s_.threads));
+      std::string ahead = v_.names.identifier(v_.words.inputs[argument.getArgNumber()] + "_ahead");
+      const std::string vector = fmt::format("Vector<{}, {}>", type_text(value.getType()), s_.width);
+      if (s_.has_groups()) {
+        held_.push_back(
+            fmt::format("alignas(16) {} {}[{}][2][{}][{}];", vector, ahead, s_.rows_at_once, s_.chunks, s_.threads));
+        ahead = "held." + ahead + "[of_block]";
+      } else {
+        shared_.push_back(
+            fmt::format("alignas(16) __shared__ {} {}[2][{}][{}];", vector, ahead, s_.chunks, s_.threads));
+      }
       const Access& access = form_.in[argument.getArgNumber()];
       copies.push_back(fmt::format("copy_async<16>(&{}[slot][{}][t], {}, true);", ahead, chunk_index(),
                                    addresses_.pointer(v_.words.inputs[argument.getArgNumber()], access)));
@@ -338,6 +359,11 @@ class Rows {
 
   std::string block_slots(mlir::Operation* reduce, const std::string& part) {
     const std::string slots = v_.names.identifier(part + "_slots");
+    if (s_.has_groups()) {
+      shared_.push_back(fmt::format("__shared__ {} {}[{}][{}];", type_text(reduce->getResult(0).getType()), slots,
+                                    s_.rows_at_once, s_.threads / 32));
+      return slots + "[of_block]";
+    }
     shared_.push_back(
         fmt::format("__shared__ {} {}[{}];", type_text(reduce->getResult(0).getType()), slots, s_.threads / 32));
     return slots;
@@ -376,13 +402,14 @@ class Rows {
     append(to, v_.row, 0);
     v_.row.clear();
     walk(to, visit);
-    const bool share_barrier = parts.size() > 1 && s_.kind == Kind::rows && s_.threads > 32;
+    const bool share_barrier =
+        !parts.empty() && (parts.size() > 1 || s_.has_groups()) && s_.kind == Kind::rows && s_.threads > 32;
     std::vector<std::string> whole;
     for (auto& [reduce, part] : parts)
       whole.push_back(share_barrier ? taken_after_barrier(reduce, part, to) : across(reduce, part));
     if (share_barrier) {
       ++block_barriers_;
-      to.push_back("__syncthreads();");
+      to.push_back(barrier());
     }
     for (auto [found, text] : llvm::zip(parts, whole)) {
       mlir::Operation* reduce = found.first;
@@ -515,24 +542,36 @@ class Rows {
     }
   }
 
+  // What the groups of a block have of a column, its last block's parts too, in each of them.
+  void meet(size_t number, Lines& to) {
+    mlir::Operation* reduce = stages_.columns[number].reduce;
+    const std::string type = type_text(reduce->getResult(0).getType()), &name = v_.column_names[number];
+    if (s_.has_groups()) {
+      met_bytes_ = std::max(met_bytes_, bytes_of_element(reduce->getResult(0).getType()));
+      to.push_back("#pragma unroll");
+      to.push_back(fmt::format("for (int c = 0; c < {0}; ++c) {1}[c] = across_groups<{2}, {3}, {4}>({1}[c], held.met);",
+                               s_.chunks, name, combine_name(reduce), s_.rows_at_once, s_.threads));
+      return;
+    }
+    auto [slots, fresh] = column_slots_.try_emplace(number, v_.names.identifier(name + "_slots"));
+    if (fresh)
+      shared_.push_back(
+          fmt::format("__shared__ Vector<{}, {}> {}[{}][32];", type, s_.width, slots->second, s_.rows_at_once));
+    to.push_back(fmt::format("{0}[0] = across_warps<{1}, {2}>({0}[0], {3});", name, combine_name(reduce),
+                             s_.rows_at_once, slots->second));
+  }
+
   void end_columns(Lines& to) {
     Lines visit;
     for (size_t k = 0; k < stages_.columns.size(); ++k) {
       const codegen::Column& column = stages_.columns[k];
       const std::string part = v_.column_names[k] + "_part";
-      if (column.kept != 0 && s_.meets) {
-        const std::string& slots = column_slots_[k] = v_.names.identifier(v_.column_names[k] + "_slots");
-        shared_.push_back(fmt::format("__shared__ Vector<{}, {}> {}[{}][32];",
-                                      type_text(column.reduce->getResult(0).getType()), s_.width, slots,
-                                      s_.rows_at_once));
-        to.push_back(fmt::format("{0}[0] = across_warps<{1}, {2}>({0}[0], {3});", v_.column_names[k],
-                                 combine_name(column.reduce), s_.rows_at_once, slots));
-      }
+      if (column.kept != 0 && s_.meets) meet(k, to);
       if (column.kept != 0) {
         const std::string place =
             s_.meets ? fmt::format("static_cast<i64>(group / {})", s_.rows_at_once) : "static_cast<i64>(group)";
         const std::string at = fmt::format("{} + {} * {} + column", part, place, s_.columns);
-        visit.push_back(conditional(s_.meets ? "threadIdx.x < 32" : "",
+        visit.push_back(conditional(s_.meets ? fmt::format("threadIdx.x < {}", s_.threads) : "",
                                     fmt::format("store({}, {}[{}]);", at, v_.column_names[k], chunk_index())));
         continue;
       }
@@ -582,11 +621,10 @@ class Rows {
     const std::string all = fmt::format("{}[{}]", name, chunk_index());
     Lines sum = {fmt::format("{} = every_part<{}, {}, {}, {}, {}>({}_part + column, {}, {});", all,
                              combine_name(reduce), s_.width, s_.parts(true), s_.meets ? s_.rows_at_once : 1, s_.columns,
-                             name, s_.meets ? "static_cast<int>(threadIdx.x) / 32" : "0", start_text(reduce))};
+                             name, s_.meets ? fmt::format("static_cast<int>(threadIdx.x) / {}", s_.threads) : "0",
+                             start_text(reduce))};
     walk(to, sum, /*decodes=*/false);
-    if (s_.meets)
-      to.push_back(fmt::format("{0}[0] = across_warps<{1}, {2}>({0}[0], {3});", name, combine_name(reduce),
-                               s_.rows_at_once, column_slots_[number]));
+    if (s_.meets) meet(number, to);
     v_.call_in_lane(reduce->getResult(0), fmt::format("{}[{}]", all, lane_index()));
     Lines after;
     each_result_of(number, [&](unsigned k) { v_.write_lanes(k, "", after); });
@@ -614,6 +652,7 @@ class Rows {
   Lines shared_, held_;
   std::map<size_t, std::string> column_slots_;  // where the warps of a block meet for a sum over all rows
   int block_barriers_ = 0;
+  int met_bytes_ = 0;      // of an element that groups meet for
   bool is_ahead_ = false;  // rows come to shared memory before their turn
 };
 

@@ -20,10 +20,14 @@ namespace {
 
 // Seeds for a card of about 130 multiprocessors, to be measured again where that changes by much.
 constexpr int64_t walking_blocks = 528;
-constexpr int64_t busy_walking_blocks = 264;  // with rows and sums in registers no more of them run at a time
-constexpr int most_in_registers = 112;        // values of a row in one thread, as far as they fit
-constexpr int most_of_lane = 32;              // the same where each lane has a row
+// With rows and sums in registers no more of them run at a time: of groups, whose number most extents divide by evenly, and of
+// other blocks.
+constexpr int64_t blocks_of_groups = 128, busy_walking_blocks = 264;
+constexpr int most_in_registers = 112;  // values of a row in one thread, as far as they fit
+constexpr int most_of_lane = 32;        // the same where each lane has a row
+constexpr int few_warps = 8;
 constexpr int widest = 8;
+constexpr int64_t rows_of_busy_group = 16;     // at least
 constexpr int64_t most_of_last_block = 32768;  // elements of parts that one block adds up sooner than a launch begins
 // Rows with more elements for each of 1024 threads leave no room for a second block in registers; in shared memory two
 // find it. Every card has so many bytes of it for a block, slots of reductions beside.
@@ -110,6 +114,11 @@ bool reduces_rows(const Form& form) {
   return false;
 }
 
+bool reads_once(const Form& form, const Stages& stages) {
+  return llvm::none_of(form.out, [&](const Access& access) { return (access.dims() & form.inner_set()) != 0; }) &&
+         llvm::none_of(stages.nests, [](const codegen::Nest& nest) { return nest.level > 0 && !nest.reduces.empty(); });
+}
+
 // What the text can say: a row is reduced as a whole, and columns keep all inner dims or none.
 void check_reductions(const Form& form, const Stages& stages) {
   for (size_t k = 0; k < form.over.size(); ++k)
@@ -140,6 +149,19 @@ void walk_long_row(const Form& form, const Stages& stages, RowSchedule& s) {
   s.chunks = 0;
 }
 
+// Groups side by side meet before they write what they have of the columns, so there are fewer parts. As many as leave a
+// block for each multiprocessor.
+void group_threads(const Form& form, const Stages& stages, RowSchedule& s) {
+  if (s.threads == 32) return;
+  for (int at_once = threads_of_groups / s.threads; at_once > 1; at_once /= 2) {
+    if (ceil_div(s.rows, rows_of_busy_group) < blocks_of_groups * at_once) continue;
+    s.rows_at_once = at_once;
+    s.meets = registers_of_row(form, stages, s) <= registers_left(s);
+    if (s.meets) return;
+  }
+  s.rows_at_once = 1;
+}
+
 void walk_rows(const Form& form, const Stages& stages, RowSchedule& s) {
   const int64_t per_row = ceil_div(s.columns, s.width);
   const bool sums_columns = !stages.columns.empty(), sums_rows = reduces_rows(form);
@@ -165,12 +187,15 @@ void walk_rows(const Form& form, const Stages& stages, RowSchedule& s) {
       throw Unsupported{"column sums beside row reductions of rows too long for registers"};
   }
   s.rows_at_once = s.meets ? 8 : s.threads == 32 ? 4 : 1;
+  if (sums_rows && keeps_columns && !s.is_running) group_threads(form, stages, s);
   s.groups = s.rows;
   if (sums_columns) {
     const int64_t blocks = s.is_running                 ? 132 * running_at_once
+                           : s.has_groups()             ? blocks_of_groups * threads_of_groups / s.block()
                            : sums_rows && keeps_columns ? busy_walking_blocks
                                                         : walking_blocks;
-    const int64_t at_least = !keeps_columns ? 1 : s.meets ? 4 : 16;  // rows of a group: fewer make many parts
+    // Rows of a group: fewer make many parts.
+    const int64_t at_least = !keeps_columns ? 1 : sums_rows ? rows_of_busy_group : 4;
     s.groups = std::min(std::max<int64_t>(1, blocks / s.splits) * s.rows_at_once, ceil_div(s.rows, at_least));
     const int64_t each = ceil_div(s.rows, s.groups);
     if (!sums_rows && each > rows_under_way)
@@ -266,7 +291,9 @@ RowSchedule schedule_rows(const Form& form, const Stages& stages) {
     s.kind = RowSchedule::Kind::lanes;
     move_last(s.row_dims, s.vector_dim);
     s.vector_dim = s.inner_dims.empty() ? -1 : s.inner_dims.back();
-    s.threads = power_of_two(ceil_div(s.columns, 4), 1, 32);
+    // Where each element is read once a lane asks for all of its own at once, and few warps are soon there.
+    const bool has_few_warps = reads_once(form, stages) && s.columns <= few_warps * most_of_lane;
+    s.threads = power_of_two(ceil_div(s.columns, 4), 1, has_few_warps ? few_warps : 32);
     s.chunks = static_cast<int>(std::min<int64_t>(ceil_div(s.columns, s.threads), most_of_lane + 1));
     if (s.chunks > most_of_lane) s.chunks = 0;
     s.rows_at_once = 32;

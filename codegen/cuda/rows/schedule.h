@@ -18,8 +18,9 @@
 
 namespace tessera::cuda {
 
-inline constexpr int running_at_once = 6;  // blocks of a multiprocessor that each go once over rows
-inline constexpr int rows_under_way = 4;   // that a group has asked memory for, where it only sums over all rows
+inline constexpr int running_at_once = 6;      // blocks of a multiprocessor that each go once over rows
+inline constexpr int rows_under_way = 4;       // that a group has asked memory for, where it only sums over all rows
+inline constexpr int threads_of_groups = 512;  // of a multiprocessor, where each has 128 registers for a row and sums
 
 struct RowSchedule {
   enum class Kind { points, rows, lanes };
@@ -39,6 +40,8 @@ struct RowSchedule {
   bool is_counted = false;  // of points: how many vectors there are is a parameter, so one text serves all sizes
   bool meets = false;       // the groups of a block add up what they have of the columns before it is written
 
+  // Groups of several warps, side by side in a block.
+  bool has_groups() const { return kind == Kind::rows && threads > 32 && rows_at_once > 1; }
   int block() const { return kind == Kind::points ? threads : threads * rows_at_once; }
   // Parts of a sum over all rows that keeps the columns, or nothing.
   int64_t parts(bool keeps_columns) const {

@@ -61,6 +61,9 @@ template <int cluster> void publish_barriers() {
   __syncthreads();
 }
 inline void publish_shared() {}
+template <int threads> void group_sync(int group) {
+  host_named[tessera_host_block->rank][1 + group].sync(threads);
+}
 inline void warpgroup_sync() { host_named[tessera_host_block->rank][1 + warpgroup()].sync(128); }
 
 template <int count> struct Turns {
