@@ -115,10 +115,11 @@ int Lowering::kernel_number(fuse::KernelOp kernel, const std::string& structure,
 
 int Lowering::add_text(const std::string& kernel, const char* kind, const std::string& key_text,
                        const std::function<std::string()>& text_of) {
-  const std::string key =
-      codegen::blake3_hex(kernel + "\n" + std::to_string(recorded_.strict) + without_comments(key_text));
-  auto [found, fresh] = number_.try_emplace(key, static_cast<int>(plan().kernels.size()));
+  // The name is that of the first: it follows the order of ops, which need not be the text's.
+  const std::string said = std::to_string(recorded_.strict) + without_comments(key_text);
+  auto [found, fresh] = number_.try_emplace(codegen::blake3_hex(said), static_cast<int>(plan().kernels.size()));
   if (fresh) {
+    const std::string key = codegen::blake3_hex(kernel + "\n" + said);
     std::string symbol;
     for (char c : kernel) symbol += llvm::isAlnum(c) ? c : '_';
     symbol = symbol.substr(0, 40) + "_" + key.substr(0, 8);
