@@ -117,31 +117,40 @@ TESSERA_DEVICE void finish(Each each, const Fragment<N>&... sums) {
 // 64 x 64 sums, whose lines of 72 begin in other banks.
 using Scratch = Tile<float, 72, 64>;
 
-template <int N, class Each>
-TESSERA_DEVICE void finish_fragment(int below, Scratch& scratch, Each& each, const Fragment<N>& sums) {
-  constexpr int pitch = 72, width = 4, across = 64 / width;
-  float* values = reinterpret_cast<float*>(&scratch);
+// Columns `place` of what is counted by 64 of them, fragment by fragment; `counted` is what stands before this one.
+template <int N>
+TESSERA_DEVICE void put_columns(Scratch& scratch, int place, int counted, const Fragment<N>& sums) {
+  constexpr int pitch = 72;
+  float* values = reinterpret_cast<float*>(&scratch) + first_row() * pitch + first_column();
 #pragma unroll
   for (int first = 0; first < N; first += 64) {
-    warpgroup_sync();  // what was there is read
+    if (place != counted + first / 64) continue;
 #pragma unroll
-    for (int r = 0; r < 32; r += 2) {
-      float* to = values + (first_row() + r / 2 % 2 * 8) * pitch + first_column() + r / 4 * 8;
-      store(to, Vector<float, 2>{sums.v[first / 2 + r], sums.v[first / 2 + r + 1]});
-    }
-    warpgroup_sync();
-    const int column = thread_of_warpgroup() % across * width;
-#pragma unroll 4
-    for (int row = thread_of_warpgroup() / across; row < 64; row += 128 / across)
-      each(below + row, first + column, load<width>(values + row * pitch + column));
+    for (int r = 0; r < 32; r += 2)
+      store(values + r / 2 % 2 * 8 * pitch + r / 4 * 8,
+            Vector<float, 2>{sums.v[first / 2 + r], sums.v[first / 2 + r + 1]});
   }
 }
 
-// `each(row, column, sums)` is called for every four neighbours, and writes what it makes of them.
+// `each(row, column, sums)` is called for every four neighbours, and writes what it makes of them. It stands in the machine
+// code once for all columns: unrolled, AdamW took NVRTC 2 seconds, and values of several columns met in registers.
 template <class Each, int... N>
 TESSERA_DEVICE void finish_through(Scratch& scratch, Each each, const Fragment<N>&... sums) {
-  int below = 0;
-  ((finish_fragment(below, scratch, each, sums), below += 64), ...);
+  constexpr int pitch = 72, width = 4, across = 64 / width;
+  constexpr int widths[] = {N...}, columns = widths[0] / 64;
+  static_assert(((N == widths[0]) && ...), "fragments below each other");
+#pragma unroll 1
+  for (int place = 0; place < columns * static_cast<int>(sizeof...(N)); ++place) {
+    warpgroup_sync();  // what was there is read
+    int counted = 0;
+    ((put_columns(scratch, place, counted, sums), counted += columns), ...);
+    warpgroup_sync();
+    const float* values = reinterpret_cast<const float*>(&scratch);
+    const int below = place / columns * 64, column = thread_of_warpgroup() % across * width;
+#pragma unroll 4
+    for (int row = thread_of_warpgroup() / across; row < 64; row += 128 / across)
+      each(below + row, place % columns * 64 + column, load<width>(values + row * pitch + column));
+  }
 }
 
 }  // namespace tessera

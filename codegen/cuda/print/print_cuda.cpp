@@ -496,6 +496,8 @@ class Printer {
     const std::string wanted = name_of(loop.getLoc());
     const std::string index = declare(wanted.empty() ? "i" : wanted);
     say_.name(loop.getInductionVar(), index);
+    // Steps that can be counted are unrolled if nothing is said, and then addresses of all of them take registers.
+    if (loop.getStaticTripCount().value_or(llvm::APInt(32, 0)).ugt(1)) text_ += "#pragma unroll 1\n";
     line(fmt::format("for (int {0} = {1}; {0} < {2}; {0} += {3}) {{", index, lower, upper, step));
     enter();
     for (Operation& op : *loop.getBody()) statement(op);

@@ -11,7 +11,7 @@
 
 namespace tessera {
 
-struct contract_add_82e671bc_shared {
+struct contract_add_18f8455f_shared {
   Tile<bf16, 64, 64> a[8];
   Tile<bf16, 64, 64> b[8];
   Tile<bf16, 64, 64> staged[2];
@@ -19,15 +19,15 @@ struct contract_add_82e671bc_shared {
   Channel<8, 2> ab;
 };
 
-extern "C" __constant__ Launch contract_add_82e671bc_launch = {384, 2, sizeof(contract_add_82e671bc_shared), {64, 32, 64}, 3, {
+extern "C" __constant__ Launch contract_add_18f8455f_launch = {384, 2, sizeof(contract_add_18f8455f_shared), {64, 32, 64}, 3, {
     {0, 4, 0, {72, 11, 9, 2}, {1, 72, 792, 7128}, {{-1, -1}, {-1, -1}, {1, 1}}},
     {1, 3, 0, {72, 136, 9}, {1, 648, 72}},
     {3, 2, 0, {136, 198}, {1, 136}}}};
 
 extern "C" __global__ void __cluster_dims__(2, 1, 1) __launch_bounds__(384, 1)
-contract_add_82e671bc(const TensorMap __grid_constant__ x, const TensorMap __grid_constant__ weight, const bf16* __restrict__ bias,
+contract_add_18f8455f(const TensorMap __grid_constant__ x, const TensorMap __grid_constant__ weight, const bf16* __restrict__ bias,
      const TensorMap __grid_constant__ add_value) {
-  contract_add_82e671bc_shared& shared = shared_memory<contract_add_82e671bc_shared>();
+  contract_add_18f8455f_shared& shared = shared_memory<contract_add_18f8455f_shared>();
   shared.ab.init(1);
   publish_barriers<2>();
   const int rank = cluster_rank();
@@ -41,6 +41,7 @@ contract_add_82e671bc(const TensorMap __grid_constant__ x, const TensorMap __gri
         const Place at = tiles.at(t);
         const int m_first = (at.row * 2 + rank) * 64;
         const int n_first = at.column * 64;
+#pragma unroll 1
         for (int k = 0; k < 1152; k += 64) {
           const Slot s = ab.put(bytes_of<Tile<bf16, 64, 64>> + bytes_of<Tile<bf16, 64, 64>>);
           load_window(shared.a[s], x, s, k % 128, m_first % 11 - 1, m_first / 11 % 9 - 1, m_first / 99, {k / 128 % 3, k / 128 / 3 % 3});
@@ -62,6 +63,7 @@ contract_add_82e671bc(const TensorMap __grid_constant__ x, const TensorMap __gri
       shared.bias_columns[consumer].bring(bias + n_first, 136 - n_first);
       Fragment<64> sums;
       turns.wait();
+#pragma unroll 1
       for (int k = 0; k < 1152; k += 64) {
         const int s = ab.get();
         mma_abt(sums, rows<64>(shared.a[s], 0), shared.b[s], k > 0);

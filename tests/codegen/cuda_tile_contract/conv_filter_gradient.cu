@@ -11,21 +11,21 @@
 
 namespace tessera {
 
-struct contract_mul_sub_911d99d3_shared {
+struct contract_mul_sub_eef2e15d_shared {
   Tile<bf16, 64, 64> a[8];
   Tile<bf16, 64, 64> b[8];
   Tile<float, 72, 64> scratch[2];
   Channel<8, 2> ab;
 };
 
-extern "C" __constant__ Launch contract_mul_sub_911d99d3_launch = {384, 2, sizeof(contract_mul_sub_911d99d3_shared), {64, 32}, 2, {
+extern "C" __constant__ Launch contract_mul_sub_eef2e15d_launch = {384, 2, sizeof(contract_mul_sub_eef2e15d_shared), {64, 32}, 2, {
     {0, 2, 0, {72, 198}, {1, 72}},
     {1, 4, 0, {64, 11, 9, 2}, {1, 64, 704, 6336}, {{-1, -1}, {-1, -1}, {1, 1}}}}};
 
 extern "C" __global__ void __cluster_dims__(2, 1, 1) __launch_bounds__(384, 1)
-contract_mul_sub_911d99d3(const TensorMap __grid_constant__ dy, const TensorMap __grid_constant__ x, const bf16* __restrict__ w,
+contract_mul_sub_eef2e15d(const TensorMap __grid_constant__ dy, const TensorMap __grid_constant__ x, const bf16* __restrict__ w,
      bf16* __restrict__ sub_value) {
-  contract_mul_sub_911d99d3_shared& shared = shared_memory<contract_mul_sub_911d99d3_shared>();
+  contract_mul_sub_eef2e15d_shared& shared = shared_memory<contract_mul_sub_eef2e15d_shared>();
   shared.ab.init(1);
   publish_barriers<2>();
   const int rank = cluster_rank();
@@ -39,6 +39,7 @@ contract_mul_sub_911d99d3(const TensorMap __grid_constant__ dy, const TensorMap 
         const Place at = tiles.at(t);
         const int m_first = (at.row * 2 + rank) * 64;
         const int n_first = at.column * 64;
+#pragma unroll 1
         for (int k = 0; k < 198; k += 64) {
           const Slot s = ab.put(bytes_of<Tile<bf16, 64, 64>> + bytes_of<Tile<bf16, 64, 64>>);
           load(shared.a[s], dy, s, m_first, k);
@@ -59,6 +60,7 @@ contract_mul_sub_911d99d3(const TensorMap __grid_constant__ dy, const TensorMap 
       const int n_first = at.column * 64;
       Fragment<64> sums;
       turns.wait();
+#pragma unroll 1
       for (int k = 0; k < 198; k += 64) {
         const int s = ab.get();
         mma_atb(sums, columns<64>(shared.a[s], 0), shared.b[s], k > 0);

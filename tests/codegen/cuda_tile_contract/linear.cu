@@ -10,22 +10,22 @@
 
 namespace tessera {
 
-struct contract_561d731f_shared {
+struct contract_b5beb928_shared {
   Tile<bf16, 64, 64> a[8];
   Tile<bf16, 64, 64> b[8];
   Tile<bf16, 64, 64> staged[2];
   Channel<8, 2> ab;
 };
 
-extern "C" __constant__ Launch contract_561d731f_launch = {384, 2, sizeof(contract_561d731f_shared), {64, 32, 64}, 3, {
+extern "C" __constant__ Launch contract_b5beb928_launch = {384, 2, sizeof(contract_b5beb928_shared), {64, 32, 64}, 3, {
     {0, 2, 0, {136, 200}, {1, 136}},
     {1, 2, 0, {136, 264}, {1, 136}},
     {2, 2, 0, {264, 200}, {1, 264}}}};
 
 extern "C" __global__ void __cluster_dims__(2, 1, 1) __launch_bounds__(384, 1)
-contract_561d731f(const TensorMap __grid_constant__ x, const TensorMap __grid_constant__ weight,
+contract_b5beb928(const TensorMap __grid_constant__ x, const TensorMap __grid_constant__ weight,
      const TensorMap __grid_constant__ contract_value) {
-  contract_561d731f_shared& shared = shared_memory<contract_561d731f_shared>();
+  contract_b5beb928_shared& shared = shared_memory<contract_b5beb928_shared>();
   shared.ab.init(1);
   publish_barriers<2>();
   const int rank = cluster_rank();
@@ -39,6 +39,7 @@ contract_561d731f(const TensorMap __grid_constant__ x, const TensorMap __grid_co
         const Place at = tiles.at(t);
         const int m_first = (at.row * 2 + rank) * 64;
         const int n_first = at.column * 64;
+#pragma unroll 1
         for (int k = 0; k < 136; k += 64) {
           const Slot s = ab.put(bytes_of<Tile<bf16, 64, 64>> + bytes_of<Tile<bf16, 64, 64>>);
           load(shared.a[s], x, s, k, m_first);
@@ -59,6 +60,7 @@ contract_561d731f(const TensorMap __grid_constant__ x, const TensorMap __grid_co
       const int n_first = at.column * 64;
       Fragment<64> sums;
       turns.wait();
+#pragma unroll 1
       for (int k = 0; k < 136; k += 64) {
         const int s = ab.get();
         mma_abt(sums, rows<64>(shared.a[s], 0), shared.b[s], k > 0);
