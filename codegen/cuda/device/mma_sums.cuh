@@ -68,18 +68,20 @@ template <class T> struct Half {
   static constexpr int depth = 16;
   static constexpr bool starts_anew = false;
 
+  // By `thread` of the block.
   template <int down, int across, class A, class B>
-  TESSERA_DEVICE static void add(float (&d)[down][across][4], const A& a, int row, const B& b, int column) {
+  TESSERA_DEVICE static void add(float (&d)[down][across][4], const A& a, int row, const B& b, int column, int thread) {
     static_assert(across % 2 == 0, "b comes in pairs of tiles");
+    const int lane = thread % 32;
 #pragma unroll
     for (int k = 0; k < A::depth; k += depth) {
       u32 y[across / 2][4];
 #pragma unroll
-      for (int j = 0; j < across / 2; ++j) load(y[j], b, column + j * 16, k, true);
+      for (int j = 0; j < across / 2; ++j) load(y[j], b, column + j * 16, k, true, lane);
 #pragma unroll
       for (int i = 0; i < down; ++i) {
         u32 x[4];
-        load(x, a, row + i * 16, k, false);
+        load(x, a, row + i * 16, k, false, lane);
 #pragma unroll
         for (int j = 0; j < across; ++j) mma_half(T{}, d[i][j], x, y[j / 2] + j % 2 * 2);
       }
@@ -88,9 +90,9 @@ template <class T> struct Half {
 
  private:
   // 16 rows by 16 of K: rows 0 - 7 and 8 - 15, then the same for K 8 - 15; or K first.
-  template <class Panel> TESSERA_DEVICE static void load(u32 (&to)[4], const Panel& from, int row, int k, bool k_first) {
-    const int lane = static_cast<int>(threadIdx.x) % 32, line = lane % 8;
-    const int second = lane / 8 % 2 * 8, fourth = lane / 16 * 8;
+  template <class Panel>
+  TESSERA_DEVICE static void load(u32 (&to)[4], const Panel& from, int row, int k, bool k_first, int lane) {
+    const int line = lane % 8, second = lane / 8 % 2 * 8, fourth = lane / 16 * 8;
     const int r = row + (k_first ? fourth : second), c = k + (k_first ? second : fourth);
     if constexpr (Panel::lie == Lie::along_k) load_matrices(to, from.address(r + line, c));
     else load_matrices_transposed(to, from.address(r, c + line));
@@ -102,14 +104,15 @@ template <class Product, int tile_m, int tile_n, int warp_m, int warp_n> class M
   static constexpr int down = warp_m / 16, across = warp_n / 8;
   float sums_[down][across][4] = {};
 
-  TESSERA_DEVICE static int row() { return static_cast<int>(threadIdx.x) / 32 / (tile_n / warp_n) * warp_m; }
-  TESSERA_DEVICE static int column() { return static_cast<int>(threadIdx.x) / 32 % (tile_n / warp_n) * warp_n; }
+  TESSERA_DEVICE static int row(int thread) { return thread / 32 / (tile_n / warp_n) * warp_m; }
+  TESSERA_DEVICE static int column(int thread) { return thread / 32 % (tile_n / warp_n) * warp_n; }
 
  public:
   template <class A, class B> TESSERA_DEVICE void add(const A& a, const B& b) {
     if constexpr (Product::starts_anew) {
+      const int thread = static_cast<int>(threadIdx.x);
       float step[down][across][4] = {};
-      Product::add(step, a, row(), b, column());
+      Product::add(step, a, row(thread), b, column(thread));
 #pragma unroll
       for (int i = 0; i < down; ++i)
 #pragma unroll
@@ -117,20 +120,22 @@ template <class Product, int tile_m, int tile_n, int warp_m, int warp_n> class M
 #pragma unroll
           for (int r = 0; r < 4; ++r) sums_[i][j][r] += step[i][j][r];
     } else {
-      Product::add(sums_, a, row(), b, column());
+      // Two blocks of 128 x 128 leave each thread 64 registers beside its sums: addresses are computed for every step.
+      const int thread = thread_read_anew();
+      Product::add(sums_, a, row(thread), b, column(thread), thread);
     }
   }
 
   // All threads of the block see the tile afterwards.
   TESSERA_DEVICE void put(SumTile<float, tile_m, tile_n>& to) const {
-    const int g = static_cast<int>(threadIdx.x) % 32 / 4, t = static_cast<int>(threadIdx.x) % 4;
+    const int thread = static_cast<int>(threadIdx.x), g = thread % 32 / 4, t = thread % 4;
 #pragma unroll
     for (int i = 0; i < down; ++i)
 #pragma unroll
       for (int j = 0; j < across; ++j)
 #pragma unroll
         for (int h = 0; h < 2; ++h)
-          store(to.address(row() + i * 16 + g + h * 8, column() + j * 8 + t * 2),
+          store(to.address(row(thread) + i * 16 + g + h * 8, column(thread) + j * 8 + t * 2),
                 Vector<float, 2>{{sums_[i][j][2 * h], sums_[i][j][2 * h + 1]}});
     __syncthreads();
   }

@@ -37,7 +37,7 @@ template <class T, int row_count, int depth_of, Lie lie_of> struct Panel {
 };
 
 // What one thread of `threads` brings: vectors of `width` neighbours, the same places of every tile. The offsets of its
-// rows are computed once.
+// rows are computed once; its place is computed for every tile, since beside the sums each register counts.
 template <class Panel, int width, int threads, class Stored, class Offset> class Stager {
   static constexpr bool along_k = Panel::lie == Lie::along_k;
   static constexpr int per_line = Panel::line_length / width, vectors = per_line * Panel::lines;
@@ -48,19 +48,17 @@ template <class Panel, int width, int threads, class Stored, class Offset> class
 
   const Stored* from_;
   Offset row_[offsets];
-  int line_, place_;
   u32 inside_ = 0;
 
  public:
   // Rows from `first` on, of which there are `end`; `row_offset` says where each begins.
   template <class RowOffset>
   TESSERA_DEVICE Stager(const Stored* from, int first, int end, RowOffset row_offset) : from_(from) {
-    const int t = static_cast<int>(threadIdx.x);
-    line_ = t / per_line, place_ = t % per_line * width;
+    const int t = static_cast<int>(threadIdx.x), line = t / per_line, place = t % per_line * width;
 #pragma unroll
     for (int i = 0; i < offsets; ++i) {
-      const int row = first + (along_k ? line_ + i * step : place_);
-      const bool is_inside = row < end && (vectors % threads == 0 || line_ + i * step < Panel::lines);
+      const int row = first + (along_k ? line + i * step : place);
+      const bool is_inside = row < end && (vectors % threads == 0 || line + i * step < Panel::lines);
       row_[i] = is_inside ? row_offset(row) : 0;
       inside_ |= is_inside ? 1u << i : 0;
     }
@@ -87,11 +85,12 @@ template <class Panel, int width, int threads, class Stored, class Offset> class
  private:
   template <class KOffset, class Move>
   TESSERA_DEVICE void each(int first, int end, KOffset k_offset, Move move) const {
+    const int t = thread_read_anew(), first_line = t / per_line, place = t % per_line * width;
 #pragma unroll
     for (int i = 0; i < count; ++i) {
-      const int line = line_ + i * step;
+      const int line = first_line + i * step;
       if (vectors % threads != 0 && line >= Panel::lines) continue;
-      const int row = along_k ? line : place_, k = along_k ? place_ : line;
+      const int row = along_k ? line : place, k = along_k ? place : line;
       const bool is_there = first + k < end;
       // An address that exists either way: no branch.
       const Stored* at = from_ + row_[along_k ? i : 0] + k_offset(is_there ? first + k : first);
