@@ -62,10 +62,23 @@ cuda::CompiledProgram compile_twice(const Program& program, const std::string& a
     const auto start = Clock::now();
     made = cuda::compile_program(program, {architecture});
     const double took = seconds_since(start);
-    double nvrtc = 0;
-    for (const cuda::Cubin& cubin : made.cubins) nvrtc += cubin.milliseconds / 1e3;
-    fmt::print("compile, {}: {:.2f} s, {}; {:.0f} s of NVRTC on {} threads\n", name, took,
-               made.is_from_disk ? "from the disk" : "anew", nvrtc, std::thread::hardware_concurrency());
+    if (made.is_from_disk) {
+      fmt::print("compile, {}: {:.2f} s, from the disk\n", name, took);
+      continue;
+    }
+    double nvrtc = 0, longest = 0;
+    for (const cuda::Cubin& cubin : made.cubins) {
+      nvrtc += cubin.milliseconds / 1e3;
+      longest = std::max(longest, cubin.milliseconds / 1e3);
+    }
+    const auto dropped =
+        std::ranges::count_if(made.lowered.plan.remarks, [](const ir::Remark& r) { return r.name == "dropped"; });
+    fmt::print(
+        "compile, {}: {:.2f} s, anew: lowered {} times in {:.2f} s; {:.0f} s of NVRTC on {} threads, the longest "
+        "{:.2f} "
+        "s; {} schedules dropped\n",
+        name, took, made.lowerings, made.seconds_of_lowering, nvrtc, std::thread::hardware_concurrency(), longest,
+        dropped);
   }
   return made;
 }
@@ -91,7 +104,7 @@ void print_plan(const cuda::LoweredProgram& lowered, const Program& recorded) {
   }
   fmt::print("{} instructions, {} kernels, {} launches; kernels that only round: {}, copies: {}\n",
              recorded.instructions.size(), lowered.kernels.size(), plan.launches.size(), casts, copies);
-  for (const ir::Remark& remark : plan.remarks)  // each dropped schedule costs a round of the compiler
+  for (const ir::Remark& remark : plan.remarks)  // each dropped schedule costs its compilation
     if (remark.category == "kernel") fmt::print("  {}: {}\n", remark.name, remark.text);
   for (const bool attention : {true, false})
     fmt::print("  {:<9} {:>4} launches, {:6.1f} GB, {:5.2f} TFLOP\n", attention ? "attention" : "the rest",

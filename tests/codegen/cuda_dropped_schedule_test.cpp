@@ -30,8 +30,8 @@ class CudaDroppedSchedule : public ::testing::Test {
     use_compiler(compile_or_refuse);
   }
 
-  static testing::RowProgram product() {
-    return testing::product_program({1, 512, 512, 512}, [](const std::string&, DType dtype, const Shape& shape) {
+  static testing::RowProgram product(int64_t size = 512) {
+    return testing::product_program({1, size, size, 512}, [](const std::string&, DType dtype, const Shape& shape) {
       return tensor_from(std::make_shared<Buffer>(static_cast<size_t>(shape.numel()) * size_of(dtype)), dtype, shape);
     });
   }
@@ -50,10 +50,26 @@ TEST_F(CudaDroppedSchedule, the_next_is_taken) {
     const LoweredProgram expected = lower_program(made.program, {"sm_90a", dropped});
     ASSERT_EQ(compiled.lowered.kernels.size(), expected.kernels.size());
     EXPECT_EQ(compiled.lowered.kernels[0].text, expected.kernels[0].text);
+    EXPECT_EQ(compiled.lowered.kernels[0].key, expected.kernels[0].key);
+    EXPECT_EQ(compiled.lowered.plan.str(), expected.plan.str());
     EXPECT_EQ(compiled.cubins[0].image, "machine code");
     EXPECT_TRUE(compiled.cubins[0].facts.refused.empty());
     EXPECT_EQ(remarks(compiled), dropped);
   }
+}
+
+// K in as many parts is the same plan, so nothing is lowered again.
+TEST_F(CudaDroppedSchedule, the_next_is_printed_without_another_lowering) {
+  const testing::RowProgram made = product(4096);
+  refusals = 3;
+  const CompiledProgram compiled = compile_afresh(made.program, {"sm_90a"});
+  EXPECT_EQ(remarks(compiled), 3);
+  EXPECT_EQ(compiled.lowerings, 1);
+  const LoweredProgram first = lower_program(made.program, {"sm_90a"}),
+                       expected = lower_program(made.program, {"sm_90a", 3});
+  EXPECT_EQ(compiled.lowered.kernels[0].text, expected.kernels[0].text);
+  EXPECT_NE(compiled.lowered.plan.str(), first.plan.str());
+  EXPECT_EQ(compiled.lowered.plan.str(), expected.plan.str());
 }
 
 TEST_F(CudaDroppedSchedule, at_last_the_kernel_of_any_card) {

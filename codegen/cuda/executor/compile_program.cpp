@@ -1,6 +1,7 @@
 #include <tessera/codegen/cuda/executor/compile_program.h>
 
 #include <algorithm>
+#include <chrono>
 #include <functional>
 #include <map>
 #include <numeric>
@@ -100,14 +101,55 @@ void add_remark(LoweredProgram& program, size_t kernel, const char* name, std::s
   program.plan.remarks.push_back(std::move(note));
 }
 
+namespace {
+
+// One kernel, by the first of its schedules that ptxas takes.
+struct CompiledKernel {
+  Cubin cubin;
+  std::vector<std::string> dropped, remarks;  // schedules, and what is said of each
+  int64_t blocks = 0;                         // of its launches, if another schedule than the first was taken
+  bool is_settled = true;
+};
+
+CompiledKernel compile_one(KernelSource& source, ProgramLowering& lowering, const std::string& architecture) {
+  CompiledKernel made;
+  const std::string first = source.key;
+  while (true) {
+    made.cubin = compile_source(source, source.name + ".cu", architecture);
+    const std::vector<std::string>& refused = made.cubin.facts.refused;
+    if (refused.empty() || source.schedule.empty()) return made;
+    made.dropped.push_back(source.schedule);
+    made.remarks.push_back(fmt::format("{}; dropped: {}", source.schedule, refused.front()));
+    std::optional<NextSchedule> next = lowering.next_schedule(first);
+    made.is_settled = next.has_value();
+    if (!next) return made;
+    source = std::move(next->source), made.blocks = next->blocks;
+  }
+}
+
+// The plan launches what took the first schedule's place.
+void note_source(LoweredProgram& program, size_t kernel, int64_t blocks) {
+  const KernelSource& source = program.kernels[kernel];
+  program.plan.kernels[kernel].key = source.key, program.plan.kernels[kernel].symbol = source.name;
+  for (codegen::PlanLaunch& launch : program.plan.launches)
+    if (launch.kernel == static_cast<int>(kernel)) launch.tasks = blocks;
+}
+
+}  // namespace
+
 CompiledProgram compile_afresh(const Program& program, Target target) {
   CompiledProgram made;
   std::vector<std::string> remarks;
   std::map<std::string, Cubin> ready;  // by the key of the text: most are the same when one is dropped
   for (bool is_settled = false; !is_settled;) {
-    made.lowered = lower_program(program, target);
+    const auto start = std::chrono::steady_clock::now();
+    ProgramLowering lowering(program, target);
+    made.lowered = lowering.take();
+    made.seconds_of_lowering += std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+    ++made.lowerings;
     std::vector<KernelSource>& sources = made.lowered.kernels;
     made.cubins.assign(sources.size(), {});
+    std::vector<CompiledKernel> compiled(sources.size());
     // Long texts first: the longest takes a thread as long as the rest take all others, so it must not be the last to begin.
     std::vector<size_t> order(sources.size());
     std::iota(order.begin(), order.end(), size_t{0});
@@ -115,17 +157,18 @@ CompiledProgram compile_afresh(const Program& program, Target target) {
     codegen::on_threads(sources.size(), [&](size_t place) {
       const size_t k = order[place];
       auto found = ready.find(sources[k].key);
-      made.cubins[k] = found != ready.end() ? found->second
-                                            : compile_source(sources[k], sources[k].name + ".cu", target.architecture);
+      if (found != ready.end()) compiled[k].cubin = found->second;
+      else compiled[k] = compile_one(sources[k], lowering, target.architecture);
     });
     is_settled = true;
     for (size_t k = 0; k < sources.size(); ++k) {
-      const std::vector<std::string>& refused = made.cubins[k].facts.refused;
-      if (refused.empty()) ready.emplace(sources[k].key, made.cubins[k]);
-      if (refused.empty() || sources[k].schedule.empty()) continue;
-      is_settled = false;
-      target.dropped.insert(sources[k].schedule);
-      remarks.push_back(fmt::format("{}; dropped: {}", sources[k].schedule, refused.front()));
+      CompiledKernel& one = compiled[k];
+      is_settled &= one.is_settled;
+      target.dropped.insert(one.dropped.begin(), one.dropped.end());
+      remarks.insert(remarks.end(), one.remarks.begin(), one.remarks.end());
+      if (one.blocks > 0) note_source(made.lowered, k, one.blocks);
+      if (one.cubin.facts.refused.empty()) ready.emplace(sources[k].key, one.cubin);
+      made.cubins[k] = std::move(one.cubin);
     }
   }
   for (std::string& text : remarks) {

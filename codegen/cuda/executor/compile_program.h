@@ -14,14 +14,16 @@ struct CompiledProgram {
   LoweredProgram lowered;
   std::vector<Cubin> cubins;  // in the order of lowered.kernels
   bool is_from_disk = false;
+  int lowerings = 0;               // more than one: a schedule was dropped whose place only another plan could fill
+  double seconds_of_lowering = 0;  // of all of them
 };
 
 // From the disk, where neither MLIR nor NVRTC is asked, or lowered, compiled on several threads and kept there. Kernels
 // that somebody edited (edited_kernels.h) take the place of those that were printed.
 CompiledProgram compile_program(const Program& program, const Target& target);
 
-// Lowered, and compiled on several threads. What ptxas did not compile to its schedule has the next schedule instead, and a
-// remark says so.
+// Lowered, and compiled on several threads. What ptxas did not compile to its schedule has the next schedule instead, by the
+// same thread at once, and a remark says so.
 CompiledProgram compile_afresh(const Program& program, Target target);
 
 // Says something of a kernel in the program's remarks, beside the ops that it computes.

@@ -14,15 +14,20 @@ namespace tessera::cuda {
 
 using codegen::PlanLaunch;
 
-// Where the target has wgmma and the copy engine can bring both operands, unless the kernel of any card is thought faster.
-std::optional<TileSchedule> Lowering::tile_schedule_for(const Contraction& c, const ContractSchedule& other) const {
-  if (!target_.has_wgmma() || other.engine != Engine::half) return std::nullopt;
+// Where the target has wgmma and the copy engine can bring both operands: those that are thought faster than the kernel of
+// any card, from the fastest on.
+std::vector<TileSchedule> Lowering::tile_schedules_for(const Contraction& c, const ContractSchedule& other) const {
+  if (!target_.has_wgmma() || other.engine != Engine::half) return {};
   std::vector<TileSchedule> all = tile_schedules(read_mapped(c.kernel()));
-  const bool is_free = target_.tile_schedule < 0;
-  size_t wanted = is_free ? 0 : static_cast<size_t>(target_.tile_schedule);
-  while (is_free && wanted < all.size() && target_.dropped.contains(schedule_name(c, all[wanted]))) ++wanted;
-  if (wanted >= all.size() || (is_free && all[wanted].clocks >= other.clocks)) return std::nullopt;
-  return std::move(all[wanted]);
+  if (target_.tile_schedule >= 0) {
+    const auto wanted = static_cast<size_t>(target_.tile_schedule);
+    if (wanted >= all.size()) return {};
+    return {std::move(all[wanted])};
+  }
+  std::erase_if(all, [&](const TileSchedule& s) {
+    return s.clocks >= other.clocks || (!target_.dropped.empty() && target_.dropped.contains(schedule_name(c, s)));
+  });
+  return all;
 }
 
 std::string Lowering::schedule_name(const Contraction& c, const TileSchedule& s) {
@@ -36,14 +41,15 @@ ContractSchedule Lowering::contract_schedule_for(const Contraction& c) const {
 
 bool Lowering::has_tile_schedule(fuse::KernelOp kernel) const {
   const Contraction c = read_contraction(kernel);
-  return tile_schedule_for(c, contract_schedule_for(c)).has_value();
+  return !tile_schedules_for(c, contract_schedule_for(c)).empty();
 }
 
 void Lowering::launch_contract(fuse::KernelOp kernel, const std::vector<int>& values, const KernelWords& words) {
   const std::string structure = structure_of(kernel);
   Contraction c = read_contraction(kernel);
   const ContractSchedule schedule = contract_schedule_for(c);
-  const std::optional<TileSchedule> tiles = tile_schedule_for(c, schedule);
+  std::vector<TileSchedule> all_tiles = tile_schedules_for(c, schedule);
+  const TileSchedule* tiles = all_tiles.empty() ? nullptr : &all_tiles.front();
   if (tiles) c = read_mapped(kernel);
   mlir::Block& place = place_for_kernel(kernel.getLoc());
   const int64_t count = tiles ? tiles->parts : schedule.parts;
@@ -75,9 +81,14 @@ void Lowering::launch_contract(fuse::KernelOp kernel, const std::vector<int>& va
   made.kernel = kernel_number(kernel, structure, "contract", named, [&](const KernelWords& all) {
     return tiles ? tile_kernel_text(c, *tiles, epilogue, all) : contract_text(c, schedule, epilogue, all);
   });
-  if (tiles && target_.tile_schedule < 0)
-    result_.kernels[static_cast<size_t>(made.kernel)].schedule = schedule_name(c, *tiles);
   made.tasks = tiles ? tiles->blocks() : schedule.blocks();
+  if (tiles && target_.tile_schedule < 0) {
+    KernelSource& source = result_.kernels[static_cast<size_t>(made.kernel)];
+    if (source.schedule.empty()) {
+      source.schedule = schedule_name(c, *tiles);
+      tile_kernels_.emplace(source.key, TileKernel{c, epilogue, words, named, made, std::move(all_tiles)});
+    }
+  }
   launch(std::move(made), *kernel);
   if (!in_parts) return;
 
@@ -101,6 +112,21 @@ void Lowering::launch_contract(fuse::KernelOp kernel, const std::vector<int>& va
                                [&](const KernelWords& all) { return adding_text(c, adding, whole, all); });
   added.tasks = adding.blocks;
   launch(std::move(added), *kernel);
+}
+
+std::optional<NextSchedule> Lowering::next_schedule(const std::string& key) {
+  TileKernel& one = tile_kernels_.at(key);
+  const int64_t parts = one.schedules[one.at].parts;
+  if (++one.at == one.schedules.size() || one.schedules[one.at].parts != parts) return std::nullopt;
+  const TileSchedule& s = one.schedules[one.at];
+  fuse::KernelOp kernel = one.contraction.kernel();
+  const std::string name = kernel.getName().str();
+  one.named.head = head(*kernel, name, one.words, schedule_text(s), one.launch);
+  const KernelWords words = words_for_text(one.named);
+  auto text = [&](const KernelWords& all) { return tile_kernel_text(one.contraction, s, one.epilogue, all); };
+  NextSchedule next{source_of(name, key_of(name, text(without_names(words))), text(words)), s.blocks()};
+  next.source.schedule = schedule_name(one.contraction, s);
+  return next;
 }
 
 // What a launch that ends a contraction writes and checks; its inputs are there.

@@ -1,5 +1,7 @@
 #include <tessera/codegen/cuda/executor/lower_program.h>
 
+#include <mutex>
+
 #include <fmt/format.h>
 
 #include <tessera/codegen/cpu/key.h>
@@ -94,40 +96,55 @@ void Lowering::refuse(fuse::KernelOp kernel, const Unsupported& found) const {
   refuse(found.op ? last_origin(found.op->getLoc()) : last_origin_of(*kernel), found.what, kernel.getName().str());
 }
 
+KernelWords Lowering::words_for_text(KernelWords words) const {
+  words.kernel = "NAME";
+  words.line_of = [this](mlir::Operation* op) { return line_of(last_origin(op->getLoc())); };
+  return words;
+}
+
+KernelWords Lowering::without_names(KernelWords words) {
+  for (std::string& name : words.inputs) name = "x";
+  for (std::string& name : words.results) name = "y";
+  return words;
+}
+
 int Lowering::kernel_number(fuse::KernelOp kernel, const std::string& structure, const char* kind, KernelWords words,
                             const std::function<std::string(const KernelWords&)>& text_of) {
   const auto [known, is_new] =
       of_structure_.try_emplace(fmt::format("{} {} {}", kind, words.writes_elsewhere, structure), -1);
   if (!is_new) return known->second;
-  words.kernel = "NAME";
-  words.line_of = [this](mlir::Operation* op) { return line_of(last_origin(op->getLoc())); };
-  KernelWords without_names = words;
-  for (std::string& name : without_names.inputs) name = "x";
-  for (std::string& name : without_names.results) name = "y";
+  words = words_for_text(std::move(words));
   try {
     ++result_.texts;
     return known->second =
-               add_text(kernel.getName().str(), kind, text_of(without_names), [&] { return text_of(words); });
+               add_text(kernel.getName().str(), kind, text_of(without_names(words)), [&] { return text_of(words); });
   } catch (const Unsupported& found) {
     refuse(kernel, found);
   }
 }
 
+std::string Lowering::key_of(const std::string& kernel, const std::string& text) const {
+  return codegen::blake3_hex(kernel + "\n" + std::to_string(recorded_.strict) + without_comments(text));
+}
+
+KernelSource Lowering::source_of(const std::string& kernel, const std::string& key, std::string text) {
+  std::string symbol;
+  for (char c : kernel) symbol += llvm::isAlnum(c) ? c : '_';
+  symbol = symbol.substr(0, 40) + "_" + key.substr(0, 8);
+  for (size_t at = text.find("NAME"); at != std::string::npos; at = text.find("NAME", at + symbol.size()))
+    text.replace(at, 4, symbol);
+  return {key, symbol, std::move(text)};
+}
+
 int Lowering::add_text(const std::string& kernel, const char* kind, const std::string& key_text,
                        const std::function<std::string()>& text_of) {
   // The name is that of the first: it follows the order of ops, which need not be the text's.
-  const std::string said = std::to_string(recorded_.strict) + without_comments(key_text);
-  auto [found, fresh] = number_.try_emplace(codegen::blake3_hex(said), static_cast<int>(plan().kernels.size()));
+  auto [found, fresh] = number_.try_emplace(key_of("", key_text), static_cast<int>(plan().kernels.size()));
   if (fresh) {
-    const std::string key = codegen::blake3_hex(kernel + "\n" + said);
-    std::string symbol;
-    for (char c : kernel) symbol += llvm::isAlnum(c) ? c : '_';
-    symbol = symbol.substr(0, 40) + "_" + key.substr(0, 8);
-    std::string text = text_of();
-    for (size_t at = text.find("NAME"); at != std::string::npos; at = text.find("NAME", at + symbol.size()))
-      text.replace(at, 4, symbol);
-    plan().kernels.push_back({key, symbol, kernel, kind});
-    result_.kernels.push_back({key, symbol, text});
+    const std::string key = key_of(kernel, key_text);
+    KernelSource source = source_of(kernel, key, text_of());
+    plan().kernels.push_back({key, source.name, kernel, kind});
+    result_.kernels.push_back(std::move(source));
   }
   return found->second;
 }
@@ -137,18 +154,39 @@ mlir::Block& Lowering::place_for_kernel(mlir::Location location) {
   return *extra_.back()->getBody();
 }
 
+struct ProgramLowering::State {
+  State(const Program& program, const Target& target) : context(mlir::MLIRContext::Threading::DISABLED) {
+    codegen::load_fuse_dialects(context);
+    ir::load_dialects(context);
+    context.loadDialect<tile::TileDialect>();
+    module = ir::import_program(context, program);
+    remarks = ir::lower_to_fuse(*module, {}, ir::Planes::in_memory, ir::OperandSums::apart);
+    note_planes(program, remarks);
+    lowering.emplace(*module, program, target);
+  }
+
+  mlir::MLIRContext context;
+  mlir::OwningOpRef<mlir::ModuleOp> module;
+  std::vector<ir::Remark> remarks;
+  std::optional<Lowering> lowering;
+  std::mutex mutex;  // of the context
+};
+
+ProgramLowering::ProgramLowering(const Program& program, const Target& target)
+    : state_(std::make_unique<State>(program, target)), program_(state_->lowering->lower()) {
+  program_.plan.name = program.name;
+  program_.plan.remarks = std::move(state_->remarks);
+}
+
+ProgramLowering::~ProgramLowering() = default;
+
+std::optional<NextSchedule> ProgramLowering::next_schedule(const std::string& key) {
+  std::lock_guard lock(state_->mutex);
+  return state_->lowering->next_schedule(key);
+}
+
 LoweredProgram lower_program(const Program& program, const Target& target) {
-  mlir::MLIRContext context(mlir::MLIRContext::Threading::DISABLED);
-  codegen::load_fuse_dialects(context);
-  ir::load_dialects(context);
-  context.loadDialect<tile::TileDialect>();
-  auto module = ir::import_program(context, program);
-  std::vector<ir::Remark> remarks = ir::lower_to_fuse(*module, {}, ir::Planes::in_memory, ir::OperandSums::apart);
-  note_planes(program, remarks);
-  LoweredProgram lowered = Lowering(*module, program, target).lower();
-  lowered.plan.name = program.name;
-  lowered.plan.remarks = std::move(remarks);
-  return lowered;
+  return ProgramLowering(program, target).take();
 }
 
 }  // namespace tessera::cuda

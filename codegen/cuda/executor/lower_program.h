@@ -1,6 +1,8 @@
 #pragma once
 // From a recorded program to a plan and the CUDA C++ texts that it launches. No GPU and no NVRTC is needed for this.
 
+#include <memory>
+#include <optional>
 #include <set>
 #include <string>
 #include <vector>
@@ -40,7 +42,33 @@ struct Target {
   bool has_wgmma() const { return architecture == "sm_90a"; }
 };
 
-// Throws DeviceError with the user's line for what has no CUDA kernel yet.
+// In the place of a kernel's schedule that ptxas made something else of.
+struct NextSchedule {
+  KernelSource source;
+  int64_t blocks = 0;  // of its launches
+};
+
+// A program that is lowered, and can still print other schedules of its kernels.
+class ProgramLowering {
+ public:
+  // Throws DeviceError with the user's line for what has no CUDA kernel yet.
+  ProgramLowering(const Program& program, const Target& target);
+  ~ProgramLowering();
+
+  LoweredProgram take() { return std::move(program_); }
+
+  // The schedule behind the last one that was given for the kernel whose first text has this key. None where there is no
+  // other, or the plan would be another one: then the program is lowered anew without those that are dropped. From any
+  // thread; each kernel's schedules come in their order, whatever the threads.
+  std::optional<NextSchedule> next_schedule(const std::string& key);
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+  LoweredProgram program_;
+};
+
+// The same where no other schedule will be asked for.
 LoweredProgram lower_program(const Program& program, const Target& target);
 
 }  // namespace tessera::cuda

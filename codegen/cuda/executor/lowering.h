@@ -30,6 +30,8 @@ class Lowering : public codegen::PlanBuilder {
       : PlanBuilder(module), recorded_(recorded), target_(target) {}
 
   LoweredProgram lower();
+  // See ProgramLowering.
+  std::optional<NextSchedule> next_schedule(const std::string& key);
 
  private:
   void visit_kernel(fuse::KernelOp kernel) override;
@@ -46,6 +48,12 @@ class Lowering : public codegen::PlanBuilder {
   // The same for a text whose function is called NAME; `text_of` is asked for it if no kernel of that key is there yet.
   int add_text(const std::string& kernel, const char* kind, const std::string& key_text,
                const std::function<std::string()>& text_of);
+  std::string key_of(const std::string& kernel, const std::string& text) const;
+  // With NAME in the text replaced by the symbol of this key.
+  static KernelSource source_of(const std::string& kernel, const std::string& key, std::string text);
+  // The words of a text whose function is called NAME; and those without names of values.
+  KernelWords words_for_text(KernelWords words) const;
+  static KernelWords without_names(KernelWords words);
   // The error for what has no kernel yet: the op and where the user wrote it.
   [[noreturn]] void refuse(int op, const std::string& what, const std::string& kernel) const;
   [[noreturn]] void refuse(fuse::KernelOp kernel, const Unsupported& found) const;
@@ -70,7 +78,7 @@ class Lowering : public codegen::PlanBuilder {
                      codegen::PlanLaunch& made, KernelWords& words);
   void find_aliases(const codegen::PlanLaunch& made, KernelWords& words);
   ContractSchedule contract_schedule_for(const Contraction& c) const;
-  std::optional<TileSchedule> tile_schedule_for(const Contraction& c, const ContractSchedule& other) const;
+  std::vector<TileSchedule> tile_schedules_for(const Contraction& c, const ContractSchedule& other) const;
   bool has_tile_schedule(fuse::KernelOp kernel) const;
   static std::string schedule_name(const Contraction& c, const TileSchedule& s);
 
@@ -92,9 +100,20 @@ class Lowering : public codegen::PlanBuilder {
   // A place for kernels that no pass made: they live as long as this.
   mlir::Block& place_for_kernel(mlir::Location location);
 
+  // What a contraction with tiles is printed of, and its schedules from the one that is printed on.
+  struct TileKernel {
+    Contraction contraction;
+    Epilogue epilogue;
+    KernelWords words, named;  // of the kernel, and of the launch that multiplies
+    codegen::PlanLaunch launch;
+    std::vector<TileSchedule> schedules;
+    size_t at = 0;
+  };
+
   const Program& recorded_;
   const Target& target_;
   LoweredProgram result_;
+  std::map<std::string, TileKernel> tile_kernels_;     // by the key of the first text
   std::map<std::string, int> number_;                  // by the key of a text
   std::unordered_map<std::string, int> of_structure_;  // by what the text follows from
   std::vector<mlir::OwningOpRef<mlir::ModuleOp>> extra_;
