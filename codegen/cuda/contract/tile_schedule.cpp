@@ -21,6 +21,7 @@ constexpr int64_t sent_tile = 64 * 64 * 2, scratch_tile = 72 * 64 * 4;
 struct Ending {
   int statements = 0;
   bool fits_registers;
+  bool reads_rows = false;       // something for each sum, or row
   int64_t bytes_of_columns = 0;  // for one column
 
   explicit Ending(const Contraction& c) : fits_registers(c.m.count() == 1 && c.n.count() == 1) {
@@ -40,6 +41,8 @@ struct Ending {
  private:
   void see_input(const Contraction& c, size_t k) {
     fits_registers &= c.in[k].linear() && !c.in[k].stride.empty();
+    for (int d = c.m.begin; d < c.m.end && !c.in[k].stride.empty(); ++d)
+      reads_rows |= c.in[k].stride[static_cast<size_t>(d)] != 0;
     for (Side side : {c.batch, c.m})
       for (int d = side.begin; d < side.end && fits_registers; ++d)
         fits_registers = c.in[k].stride[static_cast<size_t>(d)] == 0;
@@ -170,7 +173,9 @@ class Chooser {
     // Of a tile: its products, and what follows them, which one warpgroup does while the other multiplies, or both at once.
     const double along_k = static_cast<double>(steps) * clocks;
     const double statements = s.parts > 1 ? 0 : 0.027 * ending_.statements;
-    const double end = 500 + area * (0.03 + statements + (s.through_shared ? 0.2 : 0));
+    // Beside 192 sums a thread has registers for few loads at a time, and little arithmetic does not hide the wait.
+    const bool waits = s.through_shared && ending_.reads_rows && s.fragments * s.tile_n / 2 >= 192;
+    const double end = 500 + area * (0.03 + std::max(statements, waits ? 0.22 : 0) + (s.through_shared ? 0.2 : 0));
     const double tile = s.in_turns ? std::max(along_k, (along_k + end) / 2) : along_k + end;
     double run = 1500 + static_cast<double>(rounds) * tile + (s.in_turns ? end : 0);
     // With few rows the other operand is read once, from memory, so many bytes a clock; what is done meanwhile tells little.

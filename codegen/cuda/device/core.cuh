@@ -24,11 +24,16 @@ constexpr float ln_2 = 0.6931471805599453f;
 TESSERA_DEVICE int lane() { return static_cast<int>(threadIdx.x % 32); }
 TESSERA_DEVICE int thread_of_warpgroup() { return static_cast<int>(threadIdx.x % 128); }
 TESSERA_DEVICE int warp_of_warpgroup() { return static_cast<int>(threadIdx.x / 32 % 4); }
-// threadIdx.x, read here and now: what follows from it in a loop is computed in each turn, and takes no registers in between.
-TESSERA_DEVICE int thread_read_anew() {
+// The thread, where a loop begins another step. A text that spills is compiled once more with TESSERA_ADDRESSES_ANEW: what
+// follows from the thread is then computed in each step, and takes no registers in between.
+TESSERA_DEVICE int thread_of_step() {
+#ifdef TESSERA_ADDRESSES_ANEW
   int thread;
   asm volatile("mov.u32 %0, %%tid.x;" : "=r"(thread));
   return thread;
+#else
+  return static_cast<int>(threadIdx.x);
+#endif
 }
 // The shuffle tells the compiler that all lanes agree, so that roles are branches of whole warps.
 TESSERA_DEVICE int warpgroup() { return __shfl_sync(0xffffffff, static_cast<int>(threadIdx.x / 128), 0); }

@@ -120,8 +120,7 @@ template <class Product, int tile_m, int tile_n, int warp_m, int warp_n> class M
 #pragma unroll
           for (int r = 0; r < 4; ++r) sums_[i][j][r] += step[i][j][r];
     } else {
-      // Two blocks of 128 x 128 leave each thread 64 registers beside its sums: addresses are computed for every step.
-      const int thread = thread_read_anew();
+      const int thread = thread_of_step();
       Product::add(sums_, a, row(thread), b, column(thread), thread);
     }
   }

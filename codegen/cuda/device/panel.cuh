@@ -37,7 +37,7 @@ template <class T, int row_count, int depth_of, Lie lie_of> struct Panel {
 };
 
 // What one thread of `threads` brings: vectors of `width` neighbours, the same places of every tile. The offsets of its
-// rows are computed once; its place is computed for every tile, since beside the sums each register counts.
+// rows are computed once.
 template <class Panel, int width, int threads, class Stored, class Offset> class Stager {
   static constexpr bool along_k = Panel::lie == Lie::along_k;
   static constexpr int per_line = Panel::line_length / width, vectors = per_line * Panel::lines;
@@ -85,7 +85,7 @@ template <class Panel, int width, int threads, class Stored, class Offset> class
  private:
   template <class KOffset, class Move>
   TESSERA_DEVICE void each(int first, int end, KOffset k_offset, Move move) const {
-    const int t = thread_read_anew(), first_line = t / per_line, place = t % per_line * width;
+    const int t = thread_of_step(), first_line = t / per_line, place = t % per_line * width;
 #pragma unroll
     for (int i = 0; i < count; ++i) {
       const int line = first_line + i * step;

@@ -59,6 +59,21 @@ std::optional<CompiledProgram> from_disk(const std::string& key, const std::stri
 
 }  // namespace
 
+namespace {
+
+// A text that computes the same with fewer registers, or with more of them; none where there is no such.
+std::optional<std::string> text_for_registers(const std::string& text) {
+  std::string made = text;
+  if (const size_t header = text.find("#include \"contract.cuh\"\n"); header != std::string::npos)
+    return made.insert(header, "#define TESSERA_ADDRESSES_ANEW\n");
+  constexpr std::string_view bounds = "__launch_bounds__(";
+  const size_t at = text.find(bounds), end = text.find(')', at);
+  if (end == std::string::npos || text.substr(at, end - at).find(',') != std::string::npos) return std::nullopt;
+  return made.insert(end, ", 1");
+}
+
+}  // namespace
+
 Cubin compile_to_registers(KernelSource& source, const std::string& file_name, const std::string& architecture) {
   auto compile = [&](const std::string& text) {
     const OnRefusal on_refusal = source.schedule.empty() ? OnRefusal::report_spills : OnRefusal::report;
@@ -66,14 +81,11 @@ Cubin compile_to_registers(KernelSource& source, const std::string& file_name, c
   };
   Cubin made = compile(source.text);
   if (made.facts.refused.empty()) return made;
-  constexpr std::string_view bounds = "__launch_bounds__(";
-  const size_t at = source.text.find(bounds), end = source.text.find(')', at);
-  if (end == std::string::npos || source.text.substr(at, end - at).find(',') != std::string::npos) return made;
-  std::string roomy = source.text;
-  roomy.insert(end, ", 1");
-  Cubin other = compile(roomy);
+  std::optional<std::string> roomy = text_for_registers(source.text);
+  if (!roomy) return made;
+  Cubin other = compile(*roomy);
   if (!other.facts.refused.empty()) return made;
-  source.text = std::move(roomy);
+  source.text = std::move(*roomy);
   return other;
 }
 

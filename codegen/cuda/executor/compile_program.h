@@ -30,8 +30,8 @@ CompiledProgram compile_afresh(const Program& program, Target target);
 void add_remark(LoweredProgram& program, size_t kernel, const char* name, std::string text);
 
 // By NVRTC; `facts.refused` then holds what ptxas said, if another schedule can take this one's place or if it is spills
-// alone, and CompileError is thrown of anything else. Where ptxas keeps values in memory so that more blocks fit beside each other, the text comes to say that one
-// is enough.
+// alone, and CompileError is thrown of anything else. Where ptxas keeps values in memory, the text comes to say that one block
+// beside no other is enough, or, for a contraction of any card, that addresses are computed anew in each step.
 Cubin compile_to_registers(KernelSource& source, const std::string& file_name, const std::string& architecture);
 
 // The same, from the disk if it is there, with messages that call it `file_name`. A kernel that needs more registers than

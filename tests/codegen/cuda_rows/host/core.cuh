@@ -116,7 +116,7 @@ constexpr float log2_e = 1.4426950408889634f;
 constexpr float ln_2 = 0.6931471805599453f;
 
 inline int lane() { return static_cast<int>(threadIdx.x % 32); }
-inline int thread_read_anew() { return static_cast<int>(threadIdx.x); }
+inline int thread_of_step() { return static_cast<int>(threadIdx.x); }
 inline int thread_of_warpgroup() { return static_cast<int>(threadIdx.x % 128); }
 inline int warp_of_warpgroup() { return static_cast<int>(threadIdx.x / 32 % 4); }
 inline int warpgroup() { return static_cast<int>(threadIdx.x / 128); }
