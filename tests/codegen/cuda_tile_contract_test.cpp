@@ -356,7 +356,7 @@ INSTANTIATE_TEST_SUITE_P(
         Planted{1, "ColumnValues", "columns.cuh", "column % 32 / 8", "(column / 8 + 1) % 4"},
         Planted{1, "ColumnValues", "finish.cuh", "c % 32 / 8 + i / 2", "c % 32 / 8"},
         Planted{1, "ColumnValues", "finish.cuh", "reciprocal(1.f + exp2(-", "reciprocal(1.f + exp2("},
-        Planted{1, "128, 64> b[7];\n  Tile<float", "finish.cuh", "first + column, load", "column, load"},
+        Planted{1, "128, 64> b[7];\n  Tile<float", "finish.cuh", "place % columns * 64 + column, load", "column, load"},
         Planted{7, "a through a window", "", "{-1, -1}, {-1, -1}", "{-1, -1}, {0, -1}"},
         Planted{7, "a through a window", "", "{72, 11, 9, 2}", "{72, 10, 9, 2}"},
         Planted{7, "a through a window", "", "% 11", "% 9"}, Planted{8, "a through a window", "", "{3, 2}}", "{2, 2}}"},

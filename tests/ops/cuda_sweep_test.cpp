@@ -427,8 +427,8 @@ INSTANTIATE_TEST_SUITE_P(
         PlantedInContract{"linear_gelu", "mma_sums.cuh", "sums_[i][j][r] += step", "sums_[i][j][r] = step"},
         PlantedInContract{"scores", "mma_sums.cuh", "r / 2 * 4)", "r / 2 * 3)"},
         PlantedInContract{"scores", "mma_sums.cuh", "(k_first ? fourth : second)", "(k_first ? second : fourth)", bf16},
-        PlantedInContract{"tiny_ones", "mma_sums.cuh", "h * 8, column()", "h * 7, column()"},
-        PlantedInContract{"linear_gelu", "panel.cuh", "line_ + i * step : place_);", "line_ : place_);"}),
+        PlantedInContract{"tiny_ones", "mma_sums.cuh", "h * 8, column(", "h * 7, column("},
+        PlantedInContract{"linear_gelu", "panel.cuh", "line + i * step : place);", "line : place);"}),
     [](const auto& planted) { return std::to_string(planted.index) + "_" + planted.param.program; });
 #endif
 
