@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include "mlir/IR/Operation.h"
+
 namespace tessera::cuda {
 
 Lines points_text(ValuesText& values) {
