@@ -12,7 +12,7 @@ namespace tessera::testing {
 DType dtype_of_element(mlir::Type element);
 int64_t wrapped(int64_t x, unsigned width);
 
-// `x`: the op's real operands, `n`: the others, both in order.
+// Operand i is `x[i]` where it is real, else `n[i]`.
 double real_result(mlir::Operation* op, const double* x, const int64_t* n);
 int64_t whole_result(mlir::Operation* op, const double* x, const int64_t* n);
 

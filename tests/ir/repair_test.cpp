@@ -18,6 +18,7 @@
 #include <tessera/ir/compile_ir.h>
 #include <tessera/ir/plane/repair.h>
 
+#include "tests/ir/fuse_laws.h"
 #include "tests/ir/fuse_rolling.h"
 
 namespace tessera::testing {
@@ -127,6 +128,9 @@ class Repair : public ::testing::Test {
     ASSERT_FALSE(failed.has_value()) << failed->why << "\n" << source;
     ASSERT_TRUE(mlir::succeeded(mlir::verify(*module_))) << printed();
     Draw draw(seed);
+    int points = 0;
+    ASSERT_EQ(broken_law(asked, draw, std::max(tolerance, 1e-9), points), "") << source << printed();
+    points_ += points;
     for (const double scale : {1.0, 40.0})
       for (const bool empty_row : {false, true}) {
         const std::vector<Tensor> in = inputs(asked, draw, scale, empty_row);
@@ -162,6 +166,7 @@ class Repair : public ::testing::Test {
 
   mlir::MLIRContext context_{mlir::MLIRContext::Threading::DISABLED};
   mlir::OwningOpRef<mlir::ModuleOp> module_;
+  int points_ = 0;  // where a law of a repair was seen to hold
 };
 
 // M, its guard, e = exp(x − M) and L for scores %x.
@@ -561,6 +566,7 @@ class Grammar {
 
 TEST_F(Repair, RandomProducts) {
   for (uint64_t seed = 1; seed <= 100 && !HasFatalFailure(); ++seed) check(Grammar(seed).cascade(), seed, 1e-9);
+  EXPECT_GE(points_, 2000);
 }
 
 }  // namespace
