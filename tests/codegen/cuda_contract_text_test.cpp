@@ -8,6 +8,7 @@
 #include <fstream>
 #include <sstream>
 
+#include <tessera/codegen/cuda/executor/compile_program.h>
 #include <tessera/codegen/cuda/executor/lower_program.h>
 #include <tessera/codegen/cuda/runtime/compiler.h>
 #include <tessera/core/error.h>
@@ -57,8 +58,8 @@ TEST_P(CudaContractText, compiles_to_its_schedule_everywhere) {
     for (DType dtype : {f32, bf16, f64}) {
       for (const KernelSource& kernel : lowered(GetParam(), size, dtype).kernels) {
         for (const char* architecture : {"sm_80", "sm_89", "sm_90a"}) {
-          const Cubin cubin =
-              compile_kernel(kernel.name + ".cu", kernel.text, architecture, OnRefusal::report, TextOf::rows);
+          KernelSource source = kernel;  // becomes the text that was taken
+          const Cubin cubin = compile_to_registers(source, kernel.name + ".cu", architecture);
           EXPECT_THAT(cubin.facts.refused, ::testing::IsEmpty()) << architecture << "\n" << kernel.text;
           ASSERT_EQ(cubin.facts.entries.size(), 1u) << cubin.log;
           EXPECT_EQ(cubin.facts.entries[0].spill_stores + cubin.facts.entries[0].spill_loads, 0) << cubin.log;
