@@ -3,7 +3,6 @@
 // each has the kernels and the numbers that it should.
 
 #include <cctype>
-#include <cmath>
 #include <cstdio>
 #include <functional>
 #include <limits>
@@ -16,6 +15,7 @@
 #include <tessera/core/ops.h>
 #include <tessera/nn/losses.h>
 
+#include "tests/planes/difference.h"
 #include "tests/support/host_data.h"
 
 namespace tessera::testing {
@@ -182,17 +182,6 @@ std::vector<Kin> kin() {
        1,
        3},
   };
-}
-
-// √(Σ (a − b)² / Σ b²)
-double difference(const Tensor& a, const Tensor& b) {
-  const std::vector<double> x = a.to_vector<double>(), y = b.to_vector<double>();
-  double off = 0, all = 0;
-  for (size_t i = 0; i < x.size(); ++i) {
-    off += (x[i] - y[i]) * (x[i] - y[i]);
-    all += y[i] * y[i];
-  }
-  return std::sqrt(off / all);
 }
 
 int cascades(const std::string& fuse) {

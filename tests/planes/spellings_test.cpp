@@ -1,7 +1,6 @@
 // Fifty spellings, one kernel: what says the same gets the same forward kernel, and right numbers. `spellings_test
 // --programs=2000 --seed=1` draws more by hand; without a seed a fresh one is drawn and printed.
 
-#include <cmath>
 #include <cstdio>
 #include <cstring>
 #include <map>
@@ -20,6 +19,7 @@
 #include <tessera/ir/compile_ir.h>
 #include <tessera/ir/fuse/Fuse.h>
 
+#include "tests/planes/difference.h"
 #include "tests/planes/spellings.h"
 
 namespace tessera::testing {
@@ -49,17 +49,6 @@ std::vector<Tensor> results(const SpelledAttention& attention, bool trains, cons
   if (trains)
     for (Tensor& g : grad(sum(o * o * 0.5 + o), in)) all.push_back(g);
   return all;
-}
-
-// √(Σ (a − b)² / Σ b²)
-double difference(const Tensor& a, const Tensor& b) {
-  const std::vector<double> x = a.to_vector<double>(), y = b.to_vector<double>();
-  double off = 0, all = 0;
-  for (size_t i = 0; i < x.size(); ++i) {
-    off += (x[i] - y[i]) * (x[i] - y[i]);
-    all += y[i] * y[i];
-  }
-  return std::sqrt(off / all);
 }
 
 struct Outcome {
