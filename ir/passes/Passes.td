@@ -146,9 +146,9 @@ def Trilinear : Pass<"tsr-trilinear", "::mlir::func::FuncOp"> {
     After: %3 is the sum over dim 1 of `tsr.mul %g, %0`: 64 × 8 products, and no value of the plane.
     A is any product, also one with `select(condition, ., 0)` in it (dropout, masks): what counts is that the factors
     besides B C are those of an operand of an existing contraction with C, behind reshapes (heads that are merged for one
-    product), transposes and widening casts (`ir/plane/product.h`). Behind a narrowing one to bf16 too where the contraction gives bf16, as in
-    mixed precision: the output that the sum then reads is rounded like the weights. Where a user rounds weights and goes
-    on in f32 the sum stays.
+    product), transposes and widening casts (`ir/plane/product.h`). Behind a narrowing one to bf16 too where the contraction
+    gives bf16, as in mixed precision: the output that the sum then reads is rounded like the weights. Where a user rounds
+    weights and goes on in f32 the sum stays.
 
     Numbers that all of a row share come out of the sum. A factor that adds two values parts it, where one part is such a
     triple product and the other, but for numbers of a row, a sum that is there: so it is with attention sinks, whose
