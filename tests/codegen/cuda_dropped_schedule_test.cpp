@@ -1,8 +1,14 @@
 // What ptxas does not compile to its schedule has the next one, with a compiler of ours in the place of NVRTC.
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <unistd.h>
+
 #include <cstdlib>
+#include <filesystem>
+
+#include <fmt/format.h>
 
 #include <tessera/codegen/cuda/executor/compile_program.h>
 #include <tessera/core/ops.h>
@@ -23,6 +29,12 @@ Cubin compile_or_refuse(const std::string&, const std::string& text) {
   return made;
 }
 
+testing::RowProgram product(int64_t size = 512) {
+  return testing::product_program({1, size, size, 512}, [](const std::string&, DType dtype, const Shape& shape) {
+    return tensor_from(std::make_shared<Buffer>(static_cast<size_t>(shape.numel()) * size_of(dtype)), dtype, shape);
+  });
+}
+
 class CudaDroppedSchedule : public ::testing::Test {
  protected:
   CudaDroppedSchedule() {
@@ -30,11 +42,6 @@ class CudaDroppedSchedule : public ::testing::Test {
     use_compiler(compile_or_refuse);
   }
 
-  static testing::RowProgram product(int64_t size = 512) {
-    return testing::product_program({1, size, size, 512}, [](const std::string&, DType dtype, const Shape& shape) {
-      return tensor_from(std::make_shared<Buffer>(static_cast<size_t>(shape.numel()) * size_of(dtype)), dtype, shape);
-    });
-  }
   static int remarks(const CompiledProgram& made) {
     int count = 0;
     for (const ir::Remark& remark : made.lowered.plan.remarks) count += remark.name == "dropped";
@@ -79,6 +86,32 @@ TEST_F(CudaDroppedSchedule, at_last_the_kernel_of_any_card) {
   EXPECT_EQ(compiled.lowered.kernels[0].text.find("tile.cuh"), std::string::npos);
   EXPECT_EQ(remarks(compiled), 1000 - refusals);
   EXPECT_GT(remarks(compiled), 3);
+}
+
+// A text that ptxas has registers for only when it is changed, and the cubin of the changed one on the disk: whoever finds it
+// there has that text.
+TEST(CudaChangedText, comes_back_with_its_cubin) {
+  const std::string folder = std::filesystem::temp_directory_path() / fmt::format("tessera-changed-text-{}", getpid());
+  std::filesystem::create_directories(folder);
+  std::filesystem::permissions(folder, std::filesystem::perms::owner_all);
+  setenv("TESSERA_CACHE_DIR", folder.c_str(), 1);
+  static int compiled = 0;
+  use_compiler([](const std::string&, const std::string& text) {
+    ++compiled;
+    Cubin made;
+    made.image = "machine code";
+    if (text.find("#define TESSERA_ADDRESSES_ANEW\n") == std::string::npos) made.facts.refused = {"8 bytes of spills"};
+    return made;
+  });
+  const testing::RowProgram made = product();
+  const CompiledProgram first = compile_afresh(made.program, {"sm_80"});
+  const int of_first = compiled;
+  EXPECT_EQ(of_first, 2);
+  const CompiledProgram second = compile_afresh(made.program, {"sm_80"});
+  EXPECT_EQ(compiled, of_first);
+  EXPECT_THAT(first.lowered.kernels[0].text, ::testing::HasSubstr("TESSERA_ADDRESSES_ANEW"));
+  EXPECT_EQ(second.lowered.kernels[0].text, first.lowered.kernels[0].text);
+  std::filesystem::remove_all(folder);
 }
 
 }  // namespace

@@ -26,8 +26,9 @@ namespace {
 
 using nlohmann::json;
 
-constexpr const char* spills_kind = "spills";  // of the file beside a cubin: what ptxas said of its registers
-constexpr const char* kind = "cuda";           // of the file: a plan, its texts, and the compiler that made the cubins
+// Of files beside a cubin: what ptxas said of its registers; that its text was changed so that they are enough.
+constexpr const char *spills_kind = "spills", *changed_kind = "changed";
+constexpr const char* kind = "cuda";  // of the file: a plan, its texts, and the compiler that made the cubins
 
 std::string cubin_key(const KernelSource& source, const std::string& architecture, const std::string& compiler) {
   return codegen::blake3_hex("cubin\n" + codegen::library_build_id() + architecture + "\n" + compiler + "\n" +
@@ -72,6 +73,12 @@ std::optional<std::string> text_for_registers(const std::string& text) {
   return made.insert(end, ", 1");
 }
 
+// As compile_to_registers has changed a text of the same key before.
+void change_for_registers(KernelSource& source) {
+  source.text = text_for_registers(source.text).value();
+  source.is_changed = true;
+}
+
 }  // namespace
 
 Cubin compile_to_registers(KernelSource& source, const std::string& file_name, const std::string& architecture) {
@@ -85,7 +92,7 @@ Cubin compile_to_registers(KernelSource& source, const std::string& file_name, c
   if (!roomy) return made;
   Cubin other = compile(*roomy);
   if (!other.facts.refused.empty()) return made;
-  source.text = std::move(*roomy);
+  source.text = std::move(*roomy), source.is_changed = true;
   return other;
 }
 
@@ -95,11 +102,13 @@ Cubin compile_source(KernelSource& source, const std::string& file_name, const s
     Cubin cubin;
     cubin.image = std::move(*stored);
     if (auto spills = codegen::read_cached(key, spills_kind)) cubin.facts.refused.push_back(std::move(*spills));
+    if (codegen::read_cached(key, changed_kind)) change_for_registers(source);
     return cubin;
   }
   Cubin made = compile_to_registers(source, file_name, architecture);
   if (!made.facts.only_spills) return made;
   if (!made.facts.refused.empty()) codegen::write_cached(key, spills_kind, made.facts.refused.front());
+  if (source.is_changed) codegen::write_cached(key, changed_kind, "");
   codegen::write_cached(key, "cubin", made.image);
   return made;
 }
@@ -152,7 +161,11 @@ void note_source(LoweredProgram& program, size_t kernel, int64_t blocks) {
 CompiledProgram compile_afresh(const Program& program, Target target) {
   CompiledProgram made;
   std::vector<std::string> remarks;
-  std::map<std::string, Cubin> ready;  // by the key of the text: most are the same when one is dropped
+  struct Ready {
+    Cubin cubin;
+    bool is_changed;
+  };
+  std::map<std::string, Ready> ready;  // by the key of the text: most are the same when one is dropped
   for (bool is_settled = false; !is_settled;) {
     const auto start = std::chrono::steady_clock::now();
     ProgramLowering lowering(program, target);
@@ -169,8 +182,12 @@ CompiledProgram compile_afresh(const Program& program, Target target) {
     codegen::on_threads(sources.size(), [&](size_t place) {
       const size_t k = order[place];
       auto found = ready.find(sources[k].key);
-      if (found != ready.end()) compiled[k].cubin = found->second;
-      else compiled[k] = compile_one(sources[k], lowering, target.architecture);
+      if (found == ready.end()) {
+        compiled[k] = compile_one(sources[k], lowering, target.architecture);
+        return;
+      }
+      compiled[k].cubin = found->second.cubin;
+      if (found->second.is_changed) change_for_registers(sources[k]);
     });
     is_settled = true;
     for (size_t k = 0; k < sources.size(); ++k) {
@@ -179,7 +196,7 @@ CompiledProgram compile_afresh(const Program& program, Target target) {
       target.dropped.insert(one.dropped.begin(), one.dropped.end());
       remarks.insert(remarks.end(), one.remarks.begin(), one.remarks.end());
       if (one.blocks > 0) note_source(made.lowered, k, one.blocks);
-      if (one.cubin.facts.refused.empty()) ready.emplace(sources[k].key, one.cubin);
+      if (one.cubin.facts.refused.empty()) ready.insert({sources[k].key, {one.cubin, sources[k].is_changed}});
       made.cubins[k] = std::move(one.cubin);
     }
   }

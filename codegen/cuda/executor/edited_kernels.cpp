@@ -58,6 +58,7 @@ void put_back_edited(CompiledProgram& program, const std::string& architecture) 
     if (without_comments(text) == without_comments(kernel.text)) continue;
     kernel.text = std::move(text);
     kernel.schedule.clear();  // nothing takes its place
+    kernel.is_changed = false;
     kernel.key = codegen::blake3_hex("edited\n" + kernel.text);
     program.cubins[k] = compile_source(kernel, path, architecture);
     add_remark(program.lowered, k, "edited", kernel.name + " is compiled from " + path);
