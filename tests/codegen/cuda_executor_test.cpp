@@ -306,6 +306,25 @@ TEST_F(CudaExecutor, a_graph_has_few_branches) {
   for (int k = 0; k < 12; ++k) EXPECT_EQ(floats(*states[static_cast<size_t>(k)])[7], 4 * static_cast<float>(k) + 10);
 }
 
+// 1 + tanh and 1 − tanh² keep their digits where tanh is nearly ±1, and what is no number stays none.
+TEST_F(CudaExecutor, derivatives_of_tanh_are_exact_where_they_are_small) {
+  std::vector<float> at{0, INFINITY, -INFINITY, NAN};
+  for (float z = -42; z <= 42; z += 0.037f) at.push_back(z);
+  const Tensor z = tensor(at, {static_cast<int64_t>(at.size())});
+  auto both = compile([](Tensor x) { return std::vector{1 - tanh(x) * tanh(x), 1 + tanh(x)}; });
+  const std::vector<Tensor> found = both(z);
+  const std::vector<float> slope = floats(found[0]), sum = floats(found[1]);
+  EXPECT_TRUE(std::isnan(slope[3]) && std::isnan(sum[3]));
+  for (size_t k = 0; k < at.size(); ++k) {
+    if (k == 3) continue;
+    const double x = at[k], s = 1 / (1 + std::exp(-2 * x)), rest = 1 / (1 + std::exp(2 * x));
+    // s within 3 ulp and |2z| units, twice, and the power of 2.
+    const double relative = (20 + (std::isinf(x) ? 0 : 6 * std::fabs(x))) * 0x1p-24;
+    EXPECT_NEAR(slope[k], 4 * s * rest, 4 * s * rest * relative + 1e-37) << x;
+    EXPECT_NEAR(sum[k], 2 * s, 2 * s * relative + 1e-37) << x;
+  }
+}
+
 TEST_F(CudaExecutor, a_call_has_taken_its_arguments_when_it_returns) {
   Tensor x = ramp(20);
   auto f = compile([](Tensor v) { return v * 2; });

@@ -70,6 +70,9 @@ template <class T> TESSERA_DEVICE T minimum(T x, T y) { return x < y || x != x ?
 template <> TESSERA_DEVICE float maximum(float x, float y) { return larger(x, y); }
 template <> TESSERA_DEVICE float minimum(float x, float y) { return smaller(x, y); }
 
+// 1 − s for s = sigmoid(x), as exact as s: the subtraction would leave few digits of it where s is nearly 1. 0 where s is 0.
+TESSERA_DEVICE float rest_of_sigmoid(float x, float s) { return s * minimum(exp2(-log2_e * x), 0x1p126f); }
+
 // ---- indices of gathers ----
 
 // The index, or the nearest there is; what was asked for outside is noted: the largest, then the smallest.

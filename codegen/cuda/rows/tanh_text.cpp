@@ -49,7 +49,7 @@ std::optional<std::string> text_by_sigmoid(Operation* op, const std::function<st
   if (const Value tanh = in_sum(op); reads(tanh)) return "2.f * " + name_of(tanh);
   if (const Value tanh = in_difference(op); reads(tanh)) {
     const std::string s = name_of(tanh);
-    return "4.f * " + s + " * (1.f - " + s + ")";
+    return "4.f * " + s + " * rest_of_sigmoid(2.f * " + name_of(tanh.getDefiningOp()->getOperand(0)) + ", " + s + ")";
   }
   return std::nullopt;
 }

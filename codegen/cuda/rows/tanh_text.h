@@ -1,6 +1,6 @@
 #pragma once
 // tanh z where all that is read of it is 1 + tanh z and 1 − tanh² z, as in gelu and its derivative: with s = 1 / (1 + e^−2z)
-// these are 2s and 4s(1 − s). That is cheaper than a tanh and more exact where 1 + tanh z is small.
+// these are 2s and 4s(1 − s), where 1 − s is s · e^−2z. That is cheaper than a tanh, and more exact where one of them is small.
 
 #include <functional>
 #include <optional>

@@ -9,10 +9,10 @@
 
 namespace tessera {
 
-extern "C" __constant__ Launch mul_add_tanh_sub_5f58d3fa_launch = {256, 1, 0, {}};
+extern "C" __constant__ Launch mul_add_tanh_sub_67787244_launch = {256, 1, 0, {}};
 
 extern "C" __global__ void __launch_bounds__(256)
-mul_add_tanh_sub_5f58d3fa(const bf16* __restrict__ dy, const bf16* __restrict__ x, bf16* __restrict__ add_value, const i64 vectors) {
+mul_add_tanh_sub_67787244(const bf16* __restrict__ dy, const bf16* __restrict__ x, bf16* __restrict__ add_value, const i64 vectors) {
   const int t = static_cast<int>(blockIdx.x) * 256 + static_cast<int>(threadIdx.x);
   if (t >= vectors) return;
   const int first = t * 8;
@@ -31,7 +31,7 @@ mul_add_tanh_sub_5f58d3fa(const bf16* __restrict__ dy, const bf16* __restrict__ 
     const float add_1 = wide_2 + mul_5;
     const float mul_6 = 0.7978846f * add_1;
     const float sigmoid_1 = sigmoid(2.f * mul_6);
-    const float sub_1 = 4.f * sigmoid_1 * (1.f - sigmoid_1);
+    const float sub_1 = 4.f * sigmoid_1 * rest_of_sigmoid(2.f * mul_6, sigmoid_1);
     const float mul_7 = mul_2 * sub_1;
     const float mul_8 = mul_7 * 0.7978846f;
     const float mul_9 = mul_8 * 0.044715f;
