@@ -8,9 +8,12 @@
 #include <cstring>
 #include <vector>
 
+#include <fmt/format.h>
+
 #include <tessera/codegen/cuda/executor/run_program.h>
 #include <tessera/core/convert.h>
 #include <tessera/core/error.h>
+#include <tessera/nn/models/gpt.h>
 
 #include "tests/codegen/cuda_rows/programs.h"
 #include "tests/support/host_data.h"
@@ -42,6 +45,7 @@ const Kernel kernels[] = {
     {"cross_entropy", 8192, 50304, bf16, 0.90},
     {"cross_entropy_backward", 8192, 50304, bf16, 0.90},
     {"adamw", 16384, 4096, f32, 0.92},
+    {"adamw_gpt2", 0, 0, f32, 0.92},  // over its parameters, of 124 million elements
     {"embedding_backward", 16384, 768, f32, 0.5},
     {"argsort", 16384, 4096, bf16, 0.5},
     {"argmax", 16384, 4096, bf16, 0.5},
@@ -80,8 +84,24 @@ Tensor repeated(const std::string& name, DType dtype, const Shape& shape) {
   return tensor_from(std::move(buffer), dtype, shape);
 }
 
+std::vector<int64_t> sizes_of_gpt2() {
+  const nn::Gpt model({.vocabulary = 50304, .context = 1024, .dim = 768, .layers = 12, .heads = 12});
+  std::vector<int64_t> sizes;
+  for (const State* parameter : model.parameters()) sizes.push_back(parameter->shape().numel());
+  return sizes;
+}
+
 void measure(const Kernel& kernel) {
-  testing::RowProgram made = testing::row_program(kernel.name, kernel.rows, kernel.columns, kernel.dtype, repeated);
+  testing::RowProgram made;
+  std::string size;
+  if (kernel.rows > 0) {
+    made = testing::row_program(kernel.name, kernel.rows, kernel.columns, kernel.dtype, repeated);
+    size = fmt::format("{} x {}", kernel.rows, kernel.columns);
+  } else {
+    const std::vector<int64_t> sizes = sizes_of_gpt2();
+    made = testing::adamw_program(sizes, repeated);
+    size = fmt::format("{} tensors", sizes.size());
+  }
   cuda::ProgramRunner runner(cuda::compile_program(made.program, {cuda::use_device().architecture}));
   const codegen::Plan& plan = runner.lowered().plan;
   double bytes = 0;
@@ -107,10 +127,10 @@ void measure(const Kernel& kernel) {
   }
   const double rate = bytes / median(ours) / 1e6, copy_rate = 2.0 * copied / median(copies) / 1e6;
   const double share = rate / copy_rate;
-  std::printf("%-22s %6lld x %5lld %-4s %2zu launches %9.1f us %6.0f GB/s  copy %5.0f GB/s  share %.3f  goal %.2f%s\n",
-              kernel.name, static_cast<long long>(kernel.rows), static_cast<long long>(kernel.columns),
-              std::string(name(kernel.dtype)).c_str(), plan.launches.size(), median(ours) * 1e3, rate, copy_rate, share,
-              kernel.goal, share < kernel.goal ? "  below" : "");
+  fmt::print(
+      "{:<22} {:>14} {:<4} {:2} launches {:9.1f} us {:6.0f} GB/s  copy {:5.0f} GB/s  share {:.3f}  goal {:.2f}{}\n",
+      kernel.name, size, name(kernel.dtype), plan.launches.size(), median(ours) * 1e3, rate, copy_rate, share,
+      kernel.goal, share < kernel.goal ? "  below" : "");
 }
 
 }  // namespace

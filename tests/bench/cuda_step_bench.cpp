@@ -11,8 +11,6 @@
 #include <cstdio>
 #include <cstring>
 #include <memory>
-#include <type_traits>
-#include <utility>
 #include <vector>
 
 #include <tessera/codegen/cuda/runtime/device.h>
@@ -22,6 +20,7 @@
 #include <tessera/core/executor.h>
 #include <tessera/nn/optim/adam.h>
 
+#include "tests/bench/driver_calls.h"
 #include "tests/codegen/cuda_host/host_driver.h"
 
 namespace tessera::bench {
@@ -31,65 +30,6 @@ constexpr int parameters = 148, warm_up = 10, steps = 2000;
 
 double microseconds_since(std::chrono::steady_clock::time_point start) {
   return std::chrono::duration<double, std::micro>(std::chrono::steady_clock::now() - start).count();
-}
-
-// ---- functions of the driver ----
-
-struct Called {
-  const char* name;
-  int64_t* times;
-  double* microseconds;
-};
-std::vector<Called> called;
-
-template <auto member, class F> struct Timed;
-template <auto member, class... Arguments> struct Timed<member, int (*)(Arguments...)> {
-  static inline int (*function)(Arguments...) = nullptr;
-  static inline int64_t times = 0;
-  static inline double microseconds = 0;
-  static int call(Arguments... arguments) {
-    const auto start = std::chrono::steady_clock::now();
-    const int result = function(arguments...);
-    microseconds += microseconds_since(start);
-    ++times;
-    return result;
-  }
-};
-template <auto member> void time_calls(cuda::Driver& table, const char* name) {
-  using T = Timed<member, std::remove_reference_t<decltype(table.*member)>>;
-  T::function = std::exchange(table.*member, &T::call);
-  called.push_back({name, &T::times, &T::microseconds});
-}
-
-void time_all_calls() {
-  static cuda::Driver table = cuda::open_driver();
-  time_calls<&cuda::Driver::context_use>(table, "use the context");
-  time_calls<&cuda::Driver::allocate_in_stream>(table, "allocate");
-  time_calls<&cuda::Driver::free_in_stream>(table, "free");
-  time_calls<&cuda::Driver::copy_in_stream>(table, "copy in");
-  time_calls<&cuda::Driver::copy_out_stream>(table, "copy out");
-  time_calls<&cuda::Driver::copy_within_stream>(table, "copy within");
-  time_calls<&cuda::Driver::stream_wait>(table, "wait for a stream");
-  time_calls<&cuda::Driver::event_create>(table, "make an event");
-  time_calls<&cuda::Driver::event_record>(table, "record an event");
-  time_calls<&cuda::Driver::event_query>(table, "ask for an event");
-  time_calls<&cuda::Driver::event_wait>(table, "wait for an event");
-  time_calls<&cuda::Driver::graph_set_kernel>(table, "change a kernel");
-  time_calls<&cuda::Driver::graph_set_copy>(table, "change a copy");
-  time_calls<&cuda::Driver::graph_launch>(table, "launch a graph");
-  time_calls<&cuda::Driver::launch>(table, "launch a kernel");
-  cuda::use_driver(table);
-}
-
-void forget_calls() {
-  for (const Called& one : called) *one.times = 0, *one.microseconds = 0;
-}
-void print_calls() {
-  for (const Called& one : called)
-    if (*one.times > 0)
-      std::printf("  %-18s %6.2f a step  %6.2f us each  %6.2f us a step\n", one.name,
-                  static_cast<double>(*one.times) / steps, *one.microseconds / static_cast<double>(*one.times),
-                  *one.microseconds / steps);
 }
 
 enum class Updates { alike, each_its_own };
@@ -120,7 +60,7 @@ void measure(Updates updates) {
   for (int k = 0; k < warm_up + steps; ++k) {
     Tensor x = tensor(data, {256}), y = tensor(data, {256});
     if (k == warm_up) {
-      forget_calls();
+      forget_driver_calls();
       begin = std::chrono::steady_clock::now();
     }
     const auto start = std::chrono::steady_clock::now();
@@ -138,7 +78,7 @@ void measure(Updates updates) {
       "%d parameters, %zu States, %zd launches: host %.1f us a step (median; %.1f at the 90th percentile), step %.1f "
       "us\n",
       parameters, all.size() * 3 + 1, launches, calls[calls.size() / 2], calls[calls.size() * 9 / 10], mean_step);
-  print_calls();
+  print_driver_calls(steps);
 }
 
 }  // namespace
@@ -146,7 +86,7 @@ void measure(Updates updates) {
 
 int main(int argc, char** argv) {
   try {
-    if (argc > 1 && std::strcmp(argv[1], "--calls") == 0) tessera::bench::time_all_calls();
+    if (argc > 1 && std::strcmp(argv[1], "--calls") == 0) tessera::bench::time_driver_calls();
     if (argc > 1 && std::strcmp(argv[1], "--without-card") == 0) {
       tessera::testing::use_host_driver();
       tessera::testing::host_driver().runs_kernels = false;

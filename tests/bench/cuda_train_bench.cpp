@@ -2,6 +2,7 @@
 // where they go, attention and all the rest.
 //
 //   cuda_train_bench gpt2|vit|dit|resnet [--precision f32] [--batch 32] [--layers 12] [--peer train_peer.py | --no-peer]
+//   cuda_train_bench … --calls               also what each function of the driver takes of the host in a step
 //   cuda_train_bench gpt2 --without-card     compiles for sm_90a and says what the step consists of; NVRTC must be there
 //
 // Compiled kernels lie in a folder of the run's own, so the first time is cold.
@@ -30,6 +31,7 @@
 #include <tessera/core/operand_copies.h>
 #include <tessera/core/trace.h>
 
+#include "tests/bench/driver_calls.h"
 #include "tests/bench/peer_process.h"
 #include "tests/support/training_steps.h"
 
@@ -45,7 +47,7 @@ struct Options {
   std::string name, peer = TESSERA_TRAIN_PEER;
   Precision precision = "bf16_mixed";
   testing::StepSize size;
-  bool without_card = false;
+  bool without_card = false, times_calls = false;
 };
 
 // Are the scores of an attention made, read or differentiated here? The projections around it are none of it.
@@ -188,6 +190,31 @@ double median(std::vector<double> values) {
   return values[values.size() / 2];
 }
 
+// The same values, as a batch comes from the host.
+std::vector<Tensor> from_host(const std::vector<Tensor>& batch) {
+  std::vector<Tensor> fresh;
+  for (const Tensor& one : batch) fresh.push_back(tensor_from(one.node()->value->read(), one.dtype(), one.shape()));
+  return fresh;
+}
+
+constexpr int host_calls = 40;
+
+// What a call takes of the host by itself: with nothing under way it waits for nothing.
+template <class Step> std::vector<double> host_microseconds(Step& step, const std::vector<Tensor>& batch) {
+  std::vector<double> took;
+  step(from_host(batch));
+  forget_driver_calls();
+  for (int k = 0; k < host_calls; ++k) {
+    const std::vector<Tensor> next = from_host(batch);
+    cuda::wait_for_device();
+    const auto start = Clock::now();
+    const Tensor loss = step(next);
+    took.push_back(seconds_since(start) * 1e6);
+  }
+  std::ranges::sort(took);
+  return took;
+}
+
 struct Split {
   double attention = 0, other = 0;
   double sum() const { return attention + other; }
@@ -206,7 +233,7 @@ void measure(const Options& options, const TrainingStep& training) {
   fmt::print("first call {:.2f} s (with both times to compile), loss {:.4f}\n", seconds_since(start), first);
   for (int k = 0; k < 3; ++k) step(batch);
   cuda::wait_for_device();
-  fmt::print("in use on the card {:.2f} GB\n", gigabytes_in_use() - before);
+  fmt::print("in use on the card at most {:.2f} GB\n", gigabytes_in_use() - before);
 
   std::unique_ptr<PeerProcess> peer;
   if (!options.peer.empty()) {
@@ -235,6 +262,13 @@ void measure(const Options& options, const TrainingStep& training) {
   if (peer)
     fmt::print("PyTorch {:7.2f} ms a step, {:.0f} {}/s; its time over ours {:.3f}\n", median(theirs),
                count / median(theirs) * 1e3, training.unit, median(theirs) / median(ours));
+
+  const std::vector<double> host = host_microseconds(step, batch);
+  fmt::print(
+      "host    {:7.1f} us a step of one graph of {} launches (median of {} calls; {:.1f} at the 90th percentile)\n",
+      host[host.size() / 2], executor.step->plan().launches.size(), host.size(), host[host.size() * 9 / 10]);
+
+  print_driver_calls(host_calls);
 
   // Two runs of the graph before, so that the host is ahead while it launches one by one.
   step(batch), step(batch);
@@ -275,6 +309,7 @@ Options parse(int argc, char** argv) {
       return argv[++k];
     };
     if (word == "--without-card") options.without_card = true;
+    else if (word == "--calls") options.times_calls = true;
     else if (word == "--no-peer") options.peer = "";
     else if (word == "--peer") options.peer = value();
     else if (word == "--precision") options.precision = Precision(value());
@@ -308,6 +343,7 @@ class EmptyCache {
 
 void run(const Options& options) {
   EmptyCache cache;
+  if (options.times_calls) time_driver_calls();
   const TrainingStep training = testing::training_step(options.name, options.size);
   int64_t parameters = 0;
   for (const State* p : training.model->parameters()) parameters += p->shape().numel();

@@ -173,4 +173,17 @@ RowProgram row_program(const std::string& name, int64_t rows, int64_t columns, D
                           [&](const MakeInput& keep) { return records().at(name)({rows, columns, dtype, keep}); });
 }
 
+RowProgram adamw_program(const std::vector<int64_t>& sizes, const MakeInput& make) {
+  return recorded_program("adamw", make, [&](const MakeInput& keep) {
+    const Tensor rate = keep("lr", f32, {}), step = keep("t", f32, {});
+    const MakeInput of_one = [&](const std::string& name, DType dtype, const Shape& shape) {
+      return name == "lr" ? rate : name == "t" ? step : keep(name, dtype, shape);
+    };
+    std::vector<Tensor> results;
+    for (int64_t size : sizes)
+      for (Tensor& result : records().at("adamw")({size, 1, f32, of_one})) results.push_back(std::move(result));
+    return results;
+  });
+}
+
 }  // namespace tessera::testing

@@ -34,5 +34,7 @@ RowProgram recorded_program(const std::string& name, const MakeInput& make,
 // "layer_norm", "layer_norm_backward", "rms_norm", …: each on [rows, columns] of `dtype`, AdamW on as many f32 values.
 const std::vector<std::string>& row_program_names();
 RowProgram row_program(const std::string& name, int64_t rows, int64_t columns, DType dtype, const MakeInput& make);
+// "adamw" for parameters of so many elements each.
+RowProgram adamw_program(const std::vector<int64_t>& sizes, const MakeInput& make);
 
 }  // namespace tessera::testing
