@@ -306,6 +306,31 @@ TEST_F(CudaExecutor, a_graph_has_few_branches) {
   for (int k = 0; k < 12; ++k) EXPECT_EQ(floats(*states[static_cast<size_t>(k)])[7], 4 * static_cast<float>(k) + 10);
 }
 
+// A sum over all rows of normalized ones: in so many parts that a kernel of its own adds them up.
+constexpr int64_t many_rows = 320, many_columns = 2048;
+Tensor sum_of_normalized(const Tensor& x) { return sum(x * rsqrt(mean(square(x), {1}, true) + 1.0), {0}); }
+Tensor waves(float step) {
+  std::vector<float> data(static_cast<size_t>(many_rows * many_columns));
+  for (size_t k = 0; k < data.size(); ++k) data[k] = std::sin(step * static_cast<float>(k));
+  return tensor(data, {many_rows, many_columns});
+}
+
+// That kernel begins while the one before it ends, in the stream and in a graph.
+TEST_F(CudaExecutor, what_adds_up_parts_begins_early) {
+  auto step = compile(sum_of_normalized);
+  for (int k = 0; k < 4; ++k) {  // launch by launch, then a graph; its results lie elsewhere each time
+    const Tensor x = waves(0.01f * static_cast<float>(k + 1));
+    const int before = device.early;
+    const std::vector<float> found = floats(step(x));
+    if (counts) {
+      EXPECT_EQ(device.early - before, k < 2 ? 1 : 0);
+    }
+    UseExecutor use(reference_executor());
+    const std::vector<float> expected = floats(sum_of_normalized(x));
+    for (size_t i = 0; i < expected.size(); ++i) ASSERT_NEAR(found[i], expected[i], 2e-4) << k << ' ' << i;
+  }
+}
+
 // 1 + tanh and 1 − tanh² keep their digits where tanh is nearly ±1, and what is no number stays none.
 TEST_F(CudaExecutor, derivatives_of_tanh_are_exact_where_they_are_small) {
   std::vector<float> at{0, INFINITY, -INFINITY, NAN};
@@ -592,6 +617,35 @@ TEST_F(CudaFiles, an_edited_kernel_takes_the_place_of_the_printed_one) {
   EXPECT_THAT(codegen::explain(made.lowered.plan, tripled()), HasSubstr("is compiled from " + folder_.string()));
   unsetenv("TESSERA_KERNELS");
   EXPECT_EQ(run(tripled())[5], 15);
+}
+
+// The driver of tests is as late as it may: a text that begins early and does not wait reads what is not there yet.
+TEST_F(CudaFiles, a_wait_for_the_launch_before_is_missed) {
+  if (!counts) GTEST_SKIP() << "on a card the launch before may be fast enough";
+  std::vector<NodePtr> captured;
+  const Program program = flatten({}, {sum_of_normalized(waves(0.01f)).node()}, false, &captured);
+  ASSERT_EQ(captured.size(), 1u);
+  auto first_of = [&](const Tensor& x) {
+    std::vector<BufferPtr> arguments{x.buffer()};
+    const auto results = find_executor("cuda")->compile(program)->run(program, arguments);
+    return tensor_from(results[0], f32, {many_columns}).to_vector<float>()[0];
+  };
+  const float right = first_of(waves(0.02f));
+  EXPECT_EQ(first_of(waves(0.02f)), right);
+  first_of(waves(0.01f));  // whose parts lie there now
+  const std::string wait = "  wait_for_launch_before(part);\n";
+  int edited = 0;
+  std::filesystem::create_directories(folder_ / "kernels");
+  for (const cuda::KernelSource& kernel : cuda::compile_program(program, {"sm_90a"}).lowered.kernels) {
+    const size_t at = kernel.text.find(wait);
+    if (at == std::string::npos) continue;
+    std::string text = kernel.text;
+    std::ofstream(folder_ / "kernels" / (kernel.name + ".cu")) << text.erase(at, wait.size());
+    ++edited;
+  }
+  ASSERT_EQ(edited, 1);
+  setenv("TESSERA_KERNELS", (folder_ / "kernels").c_str(), 1);
+  EXPECT_NE(first_of(waves(0.02f)), right);
 }
 
 TEST_F(CudaFiles, a_text_that_differs_in_comments_alone_is_not_edited) {

@@ -103,6 +103,30 @@ INSTANTIATE_TEST_SUITE_P(programs, CudaLongRowsText,
                          ::testing::Values("cross_entropy", "cross_entropy_backward", "softmax"),
                          [](const auto& name) { return name.param; });
 
+// What adds up the parts of a kernel begins while that one ends, where a card can wait for that, and reads nothing before.
+TEST(CudaEarlyText, waits_first_and_only_where_a_card_can) {
+  const testing::RowProgram made = testing::row_program("layer_norm_backward", 16384, 4096, bf16, unread);
+  for (const char* architecture : {"", "sm_80", "sm_89"})
+    EXPECT_THAT(text_of(lower_program(made.program, {architecture})),
+                ::testing::Not(::testing::HasSubstr("launch_before")));
+  const LoweredProgram program = lower_program(made.program, {"sm_90a"});
+  ASSERT_EQ(program.kernels.size(), 2u);
+  EXPECT_THAT(program.kernels[0].text, ::testing::Not(::testing::HasSubstr("early")));
+  const std::string& text = program.kernels[1].text;
+  const size_t wait = text.find("  wait_for_launch_before(part);\n"), read = text.find("part["),
+               stop = text.find("return");
+  EXPECT_THAT(text, ::testing::HasSubstr("_launch = early({"));
+  ASSERT_NE(wait, std::string::npos) << text;
+  EXPECT_LT(wait, read);
+  EXPECT_LT(wait, stop);
+  try {
+    const Cubin cubin = compile_kernel("parts.cu", text, "sm_90a", OnRefusal::fail, TextOf::rows);
+    EXPECT_EQ(cubin.facts.entries[0].spill_stores, 0);
+  } catch (const DeviceError& missing) {
+    GTEST_SKIP() << missing.what();
+  }
+}
+
 // 1 + tanh and 1 − tanh² come from a sigmoid unless the tanh itself, or its square, is read too.
 TEST(CudaTanhText, is_a_sigmoid_where_only_sums_with_one_are_read) {
   Tensor x = unread("x", f32, {4096});

@@ -70,10 +70,12 @@ std::string adding_text(const Contraction& c, const AddingSchedule& schedule, co
                     input_parameter(sum.getType(), from, values.words));
   std::string text;
   for (const std::string& line : values.words.head) text += line.empty() ? "//\n" : "// " + line + "\n";
+  if (values.words.is_early) text += "#include \"early.cuh\"\n";
   text += "#include \"rows.cuh\"\n\nnamespace tessera {\n\n";
-  text += fmt::format("extern \"C\" __constant__ Launch {}_launch = {{{}, 1, 0, {{}}}};\n\n", name, schedule.threads);
+  text += launch_constant(values.words, fmt::format("{}, 1, 0, {{}}", schedule.threads));
   text += fmt::format("extern \"C\" __global__ void __launch_bounds__({})\n{}({}) {{\n", schedule.threads, name,
                       parameter_list(parameters, name.size() + 1));
+  if (values.words.is_early) text += "  " + wait_for_launch_before(from) + "\n";
   for (const std::string& line : body) text += line.starts_with("#") || line.empty() ? line + "\n" : "  " + line + "\n";
   return text + "}\n\n}  // namespace tessera\n";
 }

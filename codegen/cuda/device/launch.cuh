@@ -27,6 +27,7 @@ struct Launch {
   // Where the text knows its tensors: their number, and each. Without, whoever launches makes the maps.
   int mapped;
   MappedTensor tensors[8];
+  int is_early;  // begins while the launch before ends, and waits itself (early.cuh)
 };
 
 }  // namespace tessera

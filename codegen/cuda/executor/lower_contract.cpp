@@ -103,6 +103,7 @@ void Lowering::launch_contract(fuse::KernelOp kernel, const std::vector<int>& va
   added.values.push_back(parts);
   of_adding.inputs.push_back("part");
   of_adding.results = words.results;
+  of_adding.is_early = target_.has_early_launches();
   finish_launch(kernel, whole, values, added, of_adding);
   measure(whole.kernel.getInputs(), whole.kernel.getResults(), codegen::flops_of(whole.kernel), added);
   added.bytes += (count - 1) * c.size(c.batch) * c.size(c.m) * c.size(c.n) * bytes_of_element(c.sum_type());

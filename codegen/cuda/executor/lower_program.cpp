@@ -110,8 +110,8 @@ KernelWords Lowering::without_names(KernelWords words) {
 
 int Lowering::kernel_number(fuse::KernelOp kernel, const std::string& structure, const char* kind, KernelWords words,
                             const std::function<std::string(const KernelWords&)>& text_of) {
-  const auto [known, is_new] =
-      of_structure_.try_emplace(fmt::format("{} {} {}", kind, words.writes_elsewhere, structure), -1);
+  const auto [known, is_new] = of_structure_.try_emplace(
+      fmt::format("{} {} {} {}", kind, words.writes_elsewhere, words.is_early, structure), -1);
   if (!is_new) return known->second;
   words = words_for_text(std::move(words));
   try {

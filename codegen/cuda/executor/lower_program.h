@@ -41,6 +41,8 @@ struct Target {
   std::set<std::string> dropped = {};  // schedules (KernelSource) that ptxas made something else of
 
   bool has_wgmma() const { return architecture == "sm_90a"; }
+  // A kernel can wait for the launch before it (device/early.cuh).
+  bool has_early_launches() const { return architecture.starts_with("sm_") && std::stoi(architecture.substr(3)) >= 90; }
 };
 
 // In the place of a kernel's schedule that ptxas made something else of.

@@ -163,10 +163,20 @@ void Lowering::launch_in_parts(fuse::KernelOp kernel, int64_t parts, const std::
   std::vector<int> of_each;
   KernelWords each_words;
   each_words.results = {"part"};
+  each_words.is_early = words.is_early;
   for (unsigned k : made.inputs) of_each.push_back(values[k]), each_words.inputs.push_back(words.inputs[k]);
   of_each.push_back(part);
   launch_rows(made.each, of_each, at, std::move(each_words));
-  launch_rows(made.all, {part, values.back()}, at, {.kernel = "", .inputs = {"part"}, .results = words.results});
+  launch_rows(made.all, {part, values.back()}, at, words_of_parts(words.results));
+}
+
+// Of a kernel that adds up what the launch before it has left.
+KernelWords Lowering::words_of_parts(const std::vector<std::string>& results) const {
+  KernelWords words;
+  words.inputs = {"part"};
+  words.results = results;
+  words.is_early = target_.has_early_launches();
+  return words;
 }
 
 // Words that count blocks: a constant, as each launch leaves them at 0 for the next.
@@ -217,10 +227,7 @@ void Lowering::add_parts(const Form& form, const RowSchedule& schedule, const co
   mlir::IRMapping mapping;
   mapping.map(column.reduce->getResult(0), total);
   fuse::YieldOp::create(b, loc, mlir::ValueRange{clone_behind(yielded, mapping, b)});
-  KernelWords words;
-  words.inputs = {"part"};
-  words.results = {value_name(source_kernel.getResult(result))};
-  launch_rows(kernel, {part, value}, at, std::move(words));
+  launch_rows(kernel, {part, value}, at, words_of_parts({value_name(source_kernel.getResult(result))}));
 }
 
 }  // namespace tessera::cuda

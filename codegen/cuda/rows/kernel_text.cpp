@@ -19,6 +19,7 @@ std::string row_kernel_text(const codegen::Form& form, const codegen::Stages& st
   const std::string held = values.words.kernel + "_rows";
   if (rows.copies) text += "#include \"async.cuh\"\n";
   if (rows.groups_at_once > 0) text += "#include \"barrier.cuh\"\n";
+  if (values.words.is_early) text += "#include \"early.cuh\"\n";
   if (rows.adds_parts) text += "#include \"last_block.cuh\"\n";
   text += "#include \"rows.cuh\"\n";
   if (!rows.held.empty()) text += "#include \"shared_memory.cuh\"\n";
@@ -28,14 +29,15 @@ std::string row_kernel_text(const codegen::Form& form, const codegen::Stages& st
     for (const std::string& line : rows.held) text += "  " + line + "\n";
     text += "};\n\n";
   }
-  text += fmt::format("extern \"C\" __constant__ Launch {}_launch = {{{}, 1, {}, {{}}}};\n\n", values.words.kernel,
-                      schedule.block(), rows.held.empty() ? "0" : "sizeof(" + held + ")");
+  text += launch_constant(
+      values.words, fmt::format("{}, 1, {}, {{}}", schedule.block(), rows.held.empty() ? "0" : "sizeof(" + held + ")"));
   text += fmt::format("extern \"C\" __global__ void __launch_bounds__({}{})\n{}({}) {{\n", schedule.block(),
                       schedule.is_running         ? fmt::format(", {}", running_at_once)
                       : schedule.in_shared_memory ? ", 2"
                       : rows.groups_at_once > 0   ? fmt::format(", {}", rows.groups_at_once)
                                                   : "",
                       values.words.kernel, parameter_list(parameters_of(values), values.words.kernel.size() + 1));
+  if (values.words.is_early) text += "  " + wait_for_launch_before(values.words.inputs.at(0)) + "\n";
   if (!rows.held.empty()) text += fmt::format("  auto& held = shared_memory<{}>();\n", held);
   for (const std::string& line : rows.shared) text += "  " + line + "\n";
   for (const std::string& line : rows.body)

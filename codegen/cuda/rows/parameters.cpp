@@ -1,5 +1,7 @@
 #include <tessera/codegen/cuda/rows/parameters.h>
 
+#include <fmt/format.h>
+
 #include <tessera/codegen/cuda/rows/scalar_text.h>
 #include <tessera/ir/fuse/Fuse.h>
 
@@ -13,6 +15,13 @@ const char* pointer_text(const KernelWords& words) { return words.writes_elsewhe
 std::string input_parameter(mlir::Type element, const std::string& name, const KernelWords& words) {
   return "const " + type_text(element) + pointer_text(words) + name;
 }
+
+std::string launch_constant(const KernelWords& words, const std::string& facts) {
+  return fmt::format("extern \"C\" __constant__ Launch {}_launch = {};\n\n", words.kernel,
+                     words.is_early ? "early({" + facts + "})" : "{" + facts + "}");
+}
+
+std::string wait_for_launch_before(const std::string& input) { return "wait_for_launch_before(" + input + ");"; }
 
 Lines parameters_of(const ValuesText& values) {
   const KernelWords& words = values.words;

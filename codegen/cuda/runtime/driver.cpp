@@ -55,6 +55,7 @@ Driver open_driver() {
   library.bind(d.graph_destroy, "cuGraphDestroy");
   library.bind(d.graph_add_kernel, "cuGraphAddKernelNode_v2");
   library.bind(d.graph_add_copy, "cuGraphAddMemcpyNode");
+  library.bind_if_there(d.graph_add_edges, "cuGraphAddDependencies_v2");  // 12.3
   library.bind(d.graph_instantiate, "cuGraphInstantiateWithFlags");
   library.bind(d.graph_set_kernel, "cuGraphExecKernelNodeSetParams_v2");
   library.bind(d.graph_set_copy, "cuGraphExecMemcpyNodeSetParams");

@@ -22,10 +22,14 @@ struct alignas(64) TensorMap {
   uint64_t opaque[16];
 };
 
+struct LaunchAttribute {
+  int id, padding = 0;
+  int value[16];
+};
 struct LaunchConfig {
   unsigned grid[3], block[3], shared_bytes;
   StreamHandle* stream;
-  const void* attributes;  // none so far
+  const LaunchAttribute* attributes;
   unsigned attribute_count;
 };
 
@@ -37,6 +41,11 @@ struct KernelNode {
   void** extra;
   void* kernel;  // instead of `function`; unused
   Context* context;
+};
+
+// How one step of a graph waits for another.
+struct GraphEdge {
+  unsigned char from_port, to_port, type, reserved[5];
 };
 
 // A copy as a step of a graph. The driver's struct is for boxes of three dims; ours is a line of bytes.
@@ -60,6 +69,9 @@ constexpr int pool_release_threshold = 4;                                       
 constexpr int memory_on_device = 2;                                               // where an end of a copy lies
 constexpr unsigned event_without_time = 2, stream_apart = 1;                      // apart: waits for no other stream
 constexpr int out_of_memory = 2, no_device = 100, not_ready = 600;                // what a call returns
+constexpr int launch_early = 6;  // attribute: the launch may begin while the one before in its stream ends
+// The same in a graph: when all blocks of the step before have left, or may.
+constexpr GraphEdge early_edge = {.from_port = 1, .to_port = 0, .type = 1, .reserved = {}};
 constexpr int map_bf16 = 9, map_swizzle_128 = 3, map_promote_256 = 3;
 
 struct Driver {
@@ -107,6 +119,8 @@ struct Driver {
   int (*graph_destroy)(GraphHandle*);
   int (*graph_add_kernel)(NodeHandle**, GraphHandle*, NodeHandle* const* after, size_t count, const KernelNode*);
   int (*graph_add_copy)(NodeHandle**, GraphHandle*, NodeHandle* const* after, size_t count, const CopyNode*, Context*);
+  // Null in a driver that knows no early launches in graphs.
+  int (*graph_add_edges)(GraphHandle*, NodeHandle* const* from, NodeHandle* const* to, const GraphEdge*, size_t count);
   int (*graph_instantiate)(GraphRunHandle**, GraphHandle*, unsigned long long flags);
   int (*graph_set_kernel)(GraphRunHandle*, NodeHandle*, const KernelNode*);
   int (*graph_set_copy)(GraphRunHandle*, NodeHandle*, const CopyNode*, Context*);

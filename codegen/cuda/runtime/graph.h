@@ -15,11 +15,12 @@ class Graph {
   Graph(const Graph&) = delete;
   Graph& operator=(const Graph&) = delete;
 
-  // A step that waits for the steps `after`; returned is its number.
+  // A step that waits for the steps `after`; returned is its number. A kernel whose text says so begins early where it waits
+  // for no more than one other.
   size_t add_launch(const Kernel& kernel, int blocks, const std::vector<const void*>& arguments,
                     const std::vector<size_t>& after);
   size_t add_copy(Pointer to, Pointer from, size_t bytes, const std::vector<size_t>& after);
-  size_t steps() const { return nodes_.size(); }
+  size_t steps() const { return steps_.size(); }
   void finish();
 
   // Other values for a step, from the next launch on; launches that are under way keep theirs.
@@ -29,11 +30,15 @@ class Graph {
   void launch() const;  // in the default stream
 
  private:
+  struct Step {
+    NodeHandle* node;
+    bool is_launch;
+  };
   std::vector<NodeHandle*> nodes_of(const std::vector<size_t>& steps) const;
 
   GraphHandle* graph_ = nullptr;
   GraphRunHandle* run_ = nullptr;
-  std::vector<NodeHandle*> nodes_;
+  std::vector<Step> steps_;
 };
 
 }  // namespace tessera::cuda

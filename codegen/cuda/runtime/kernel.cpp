@@ -63,6 +63,8 @@ void Kernel::launch(int blocks, std::vector<const void*> arguments) const {
   std::copy_n(node.grid, 3, config.grid);
   std::copy_n(node.block, 3, config.block);
   config.shared_bytes = node.shared_bytes;
+  const LaunchAttribute early = {.id = launch_early, .value = {1}};
+  if (facts_.is_early) config.attributes = &early, config.attribute_count = 1;
   check(driver().launch(&config, function_, node.arguments, nullptr), fmt::format("launch {}", name_).c_str());
 }
 

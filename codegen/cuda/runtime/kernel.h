@@ -28,6 +28,7 @@ struct LaunchFacts {
   int box_rows[8];  // of the tensor maps, in the order of the parameters
   int mapped;
   MappedTensor tensors[8];
+  int is_early;  // begins while the launch before ends; its text waits for that
 };
 
 class Kernel;

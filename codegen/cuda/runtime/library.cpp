@@ -27,8 +27,10 @@ Library::Library(std::string what, const std::vector<std::string>& names, const 
                      .hint = hint_});
 }
 
+void* Library::find(const char* name) const { return dlsym(handle_, name); }
+
 void* Library::symbol(const char* name) const {
-  if (void* found = dlsym(handle_, name)) return found;
+  if (void* found = find(name)) return found;
   throw DeviceError(
       {.code = "T-X003", .fault = fmt::format("{} has no {}: {} is too old", what_, name, path_), .hint = hint_});
 }

@@ -18,9 +18,15 @@ class Library {
   void bind(F*& function, const char* name) const {
     function = reinterpret_cast<F*>(symbol(name));
   }
+  // The same, or null where the library is older.
+  template <class F>
+  void bind_if_there(F*& function, const char* name) const {
+    function = reinterpret_cast<F*>(find(name));
+  }
   const std::string& path() const { return path_; }
 
  private:
+  void* find(const char* name) const;
   void* symbol(const char* name) const;
 
   std::string what_, path_, hint_;

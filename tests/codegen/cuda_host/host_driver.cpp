@@ -7,6 +7,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <regex>
 #include <set>
 #include <vector>
@@ -34,13 +35,20 @@ struct EventHandle {
   bool has_come = true;
   StreamHandle* stream = nullptr;
 };
+// A copy, or a launch; `before` is the launch that it may begin beside.
+using Work = std::function<void(std::function<void()> before)>;
 struct StreamHandle {
-  std::deque<std::function<void()>> waiting;
+  struct Waiting {
+    std::function<void()> work;
+    bool is_launch = false;
+  };
+  std::deque<Waiting> waiting;
 };
 struct NodeHandle {
-  std::function<void()> work;
+  Work work;
   std::vector<size_t> after;
   size_t number;
+  std::optional<size_t> beside = {};  // the step that it may begin beside
 };
 struct GraphHandle {
   std::deque<NodeHandle> nodes;
@@ -84,15 +92,15 @@ StreamHandle& stream_of(StreamHandle* stream) {
 
 void run_all(StreamHandle& stream) {
   while (!stream.waiting.empty()) {
-    auto work = std::move(stream.waiting.front());
+    auto work = std::move(stream.waiting.front().work);
     stream.waiting.pop_front();
     work();
   }
 }
 
-int push(StreamHandle* stream, std::function<void()> work) {
+int push(StreamHandle* stream, std::function<void()> work, bool is_launch = false) {
   StreamHandle& to = stream_of(stream);
-  to.waiting.push_back(std::move(work));
+  to.waiting.push_back({std::move(work), is_launch});
   if (!host_driver().is_late) run_all(to);
   return success;
 }
@@ -140,7 +148,7 @@ char* at(Pointer address) { return reinterpret_cast<char*>(address); }
 
 // ---- launches ----
 
-std::function<void()> launch_of(FunctionHandle* function, unsigned blocks, void** parameters) {
+Work launch_of(FunctionHandle* function, unsigned blocks, void** parameters) {
   const auto tensors = static_cast<size_t>(function->tensors);
   const LaunchFacts& facts = *function->kernel.facts;
   std::vector<void*> addresses(static_cast<size_t>(function->parameters) * tensors);  // taken now, as the driver does
@@ -156,22 +164,21 @@ std::function<void()> launch_of(FunctionHandle* function, unsigned blocks, void*
     std::memcpy(&map, parameters[k], sizeof map);
     addresses[static_cast<size_t>(k)] = &map;
   }
-  return [=] {
+  return [=](std::function<void()> before) {
     if (!host_driver().runs_kernels) return;
     HostArguments values = {};
     for (size_t k = 0; k * tensors < addresses.size(); ++k)
       values.at(k) = tensors > 1 ? const_cast<void**>(&addresses[k * tensors]) : addresses[k];
-    run_host_kernel(function->kernel, values, blocks);
+    run_host_kernel(function->kernel, values, blocks, std::move(before));
     static_cast<void>(maps);
   };
 }
 
-std::function<void()> copy_of(const CopyNode& node) {
-  return [=] { std::memcpy(at(node.to.device), at(node.from.device), node.bytes); };
+Work copy_of(const CopyNode& node) {
+  return [=](const std::function<void()>&) { std::memcpy(at(node.to.device), at(node.from.device), node.bytes); };
 }
 
-int add_node(NodeHandle** node, GraphHandle* graph, NodeHandle* const* after, size_t count,
-             std::function<void()> work) {
+int add_node(NodeHandle** node, GraphHandle* graph, NodeHandle* const* after, size_t count, Work work) {
   NodeHandle made{std::move(work), {}, graph->nodes.size()};
   for (size_t k = 0; k < count; ++k) made.after.push_back(after[k]->number);
   graph->nodes.push_back(std::move(made));
@@ -190,13 +197,23 @@ int branches_of(const std::deque<NodeHandle>& nodes) {
 void run_in_worst_order(const std::deque<NodeHandle>& nodes) {
   if (!host_driver().runs_kernels) return;
   std::vector<bool> is_done(nodes.size(), false);
-  for (size_t left = nodes.size(); left > 0; --left) {
-    auto may_run = [&](const NodeHandle& node) {
-      return !is_done[node.number] && std::ranges::all_of(node.after, [&](size_t k) { return is_done[k]; });
-    };
-    const auto last = std::find_if(nodes.rbegin(), nodes.rend(), may_run);
-    last->work();
-    is_done[last->number] = true;
+  auto may_run = [&](const NodeHandle& node) {
+    return !is_done[node.number] && std::ranges::all_of(node.after, [&](size_t k) { return is_done[k]; });
+  };
+  // A step that begins beside another waits for nothing else: it begins when that one may, and that runs while it waits.
+  std::function<bool(const NodeHandle&)> may_begin = [&](const NodeHandle& node) {
+    return !is_done[node.number] && (may_run(node) || (node.beside && may_begin(nodes[*node.beside])));
+  };
+  std::function<void(const NodeHandle&)> run = [&](const NodeHandle& node) {
+    std::function<void()> before;
+    if (node.beside && !is_done[*node.beside]) before = [&, beside = *node.beside] { run(nodes[beside]); };
+    node.work(std::move(before));
+    is_done[node.number] = true;
+  };
+  while (true) {
+    const auto last = std::find_if(nodes.rbegin(), nodes.rend(), may_begin);
+    if (last == nodes.rend()) return;
+    run(*last);
   }
 }
 
@@ -378,7 +395,16 @@ const Driver table = {
         [](const LaunchConfig* config, FunctionHandle* function, void** parameters, void**) {
           Lock lock(mutex());
           ++host_driver().launches;
-          return push(config->stream, launch_of(function, config->grid[0], parameters));
+          const Work work = launch_of(function, config->grid[0], parameters);
+          auto& waiting = stream_of(config->stream).waiting;
+          std::function<void()> before;
+          if (config->attribute_count == 1 && config->attributes->id == launch_early && !waiting.empty() &&
+              waiting.back().is_launch) {
+            ++host_driver().early;
+            before = std::move(waiting.back().work);
+            waiting.pop_back();
+          }
+          return push(config->stream, [=] { work(before); }, true);
         },
     .stream_create = [](StreamHandle** stream, unsigned) { return *stream = new StreamHandle, success; },
     .stream_wait =
@@ -401,7 +427,7 @@ const Driver table = {
           if (!event->has_come) ++host_driver().waits;
           StreamHandle& stream = stream_of(event->stream);
           while (!event->has_come) {  // no further than there: what comes later is not done yet
-            auto work = std::move(stream.waiting.front());
+            auto work = std::move(stream.waiting.front().work);
             stream.waiting.pop_front();
             work();
           }
@@ -422,6 +448,14 @@ const Driver table = {
     .graph_add_copy = [](NodeHandle** node, GraphHandle* graph, NodeHandle* const* after, size_t count,
                          const CopyNode* copy,
                          Context*) { return add_node(node, graph, after, count, copy_of(*copy)); },
+    .graph_add_edges =
+        [](GraphHandle*, NodeHandle* const* from, NodeHandle* const* to, const GraphEdge* edge, size_t) {
+          if (edge->from_port != early_edge.from_port || edge->type != early_edge.type) return invalid;
+          ++host_driver().early;
+          (*to)->after.push_back((*from)->number);
+          (*to)->beside = (*from)->number;
+          return success;
+        },
     .graph_instantiate =
         [](GraphRunHandle** run, GraphHandle* graph, unsigned long long) {
           ++host_driver().graphs_made;

@@ -21,6 +21,7 @@ struct HostDriver {
   int graphs = 0;         // of graphs
   int graphs_made = 0;    // finished
   int steps_changed = 0;  // of finished graphs
+  int early = 0;          // launches, and steps of graphs, that may begin while the one before ends
   int branches = 0;       // of the graph that was finished last: steps that none waits for
   int waits = 0;          // calls that waited for the device
   int compiled = 0;       // texts

@@ -9,10 +9,13 @@
 #include <cstring>
 #include <filesystem>
 #include <fstream>
+#include <functional>
 #include <limits>
 #include <map>
 #include <sstream>
 #include <stdexcept>
+#include <tuple>
+#include <utility>
 
 #include <fmt/format.h>
 
@@ -32,6 +35,7 @@ struct HostBlock {  // as in host/core.cuh
   void (*yield)();
   unsigned grid;
   int rank;
+  void (*end_launch_before)();
 };
 
 struct HostMap {  // as in host/tma.cuh
@@ -56,8 +60,18 @@ class Block {
                      [](const void* mine, void* of_lanes, int bytes) { now().exchange(mine, of_lanes, bytes); },
                      [] { now().wait_for(Wait::nothing); },
                      1,
-                     0};
+                     0,
+                     [] { now().end_launch_before(); }};
 
+  // All of a launch; `before`: the one before it, unless that has ended.
+  void launch(const HostKernel& kernel, const HostArguments& arguments, int64_t blocks, std::function<void()> before) {
+    launch_before_ = std::move(before);
+    for (int64_t block = 0; block < blocks; block += kernel.facts->cluster)
+      run(kernel, arguments, static_cast<unsigned>(block), static_cast<unsigned>(blocks));
+    end_launch_before();
+  }
+
+ private:
   // The cluster that begins with `block`, of a grid of so many.
   void run(const HostKernel& kernel, const HostArguments& arguments, unsigned block, unsigned grid) {
     entry_ = kernel.entry, arguments_ = &arguments;
@@ -89,7 +103,6 @@ class Block {
     }
   }
 
- private:
   enum class Wait { nothing, warp, block };
   struct Fiber {
     ucontext_t context;
@@ -114,6 +127,20 @@ class Block {
     fiber.context.uc_stack = {fiber.stack.data(), 0, stack_bytes};
     fiber.context.uc_link = &scheduler_;
     makecontext(&fiber.context, [] { now().body(); }, 0);
+  }
+
+  // That launch runs on this fiber's stack, in the place of the one that waits.
+  void end_launch_before() {
+    if (!launch_before_) return;
+    const std::function<void()> before = std::exchange(launch_before_, nullptr);
+    const HostBlock facts_here = facts;
+    const ucontext_t scheduler = scheduler_;
+    const auto here = std::tuple(entry_, arguments_, at_, threads_);
+    std::vector<Fiber> fibers = std::move(fibers_);
+    fibers_.clear();
+    before();
+    facts = facts_here, scheduler_ = scheduler, fibers_ = std::move(fibers);
+    std::tie(entry_, arguments_, at_, threads_) = here;
   }
 
   void body() {
@@ -156,6 +183,7 @@ class Block {
     for (size_t k = begin; k < end; ++k) fibers_[k].wait = Wait::nothing;
   }
 
+  std::function<void()> launch_before_;
   HostEntry entry_ = nullptr;
   const HostArguments* arguments_ = nullptr;
   std::vector<Fiber> fibers_;
@@ -183,8 +211,8 @@ std::string build_host_library(const std::string& text, const HeaderEdit& edit) 
     }
     std::ofstream(folder / file.name) << header;
   }
-  for (const char* name : {"async.cuh", "barrier.cuh", "core.cuh", "convert.cuh", "mma.cuh", "shared_memory.cuh",
-                           "tma.cuh", "wgmma.cuh", "window.cuh"})
+  for (const char* name : {"async.cuh", "barrier.cuh", "core.cuh", "convert.cuh", "early.cuh", "mma.cuh",
+                           "shared_memory.cuh", "tma.cuh", "wgmma.cuh", "window.cuh"})
     fs::copy_file(fs::path(TESSERA_CUDA_ROWS) / "host" / name, folder / name, fs::copy_options::overwrite_existing);
   std::ofstream(folder / "all.cpp") << "#include \"shared_memory.cuh\"\n" << text;
   const std::string command =
@@ -220,9 +248,9 @@ HostKernel find_host_kernel(void* library, const std::string& name) {
   return kernel;
 }
 
-void run_host_kernel(const HostKernel& kernel, const HostArguments& arguments, int64_t blocks) {
-  for (int64_t block = 0; block < blocks; block += kernel.facts->cluster)
-    Block::now().run(kernel, arguments, static_cast<unsigned>(block), static_cast<unsigned>(blocks));
+void run_host_kernel(const HostKernel& kernel, const HostArguments& arguments, int64_t blocks,
+                     std::function<void()> before) {
+  Block::now().launch(kernel, arguments, blocks, std::move(before));
 }
 
 bool map_on_host(cuda::TensorMap* map, void* address, uint32_t rank, const uint64_t* extents,

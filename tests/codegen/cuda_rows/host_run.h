@@ -3,6 +3,7 @@
 // fibers. Slow, and no proof about a card, but every index, guard and reduction of the text is executed.
 
 #include <array>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -38,6 +39,8 @@ std::string build_host_library(const std::string& text, const HeaderEdit& edit =
 void* open_host_library(const std::string& library);
 void* find_host_symbol(void* library, const std::string& name);  // null: there is none
 HostKernel find_host_kernel(void* library, const std::string& name);
-void run_host_kernel(const HostKernel& kernel, const HostArguments& arguments, int64_t blocks);
+// `before`: a launch that this one waits for itself, if it does.
+void run_host_kernel(const HostKernel& kernel, const HostArguments& arguments, int64_t blocks,
+                     std::function<void()> before = {});
 
 }  // namespace tessera::testing

@@ -30,6 +30,7 @@ struct HostBlock {
   void (*yield)();                                                // lets others run
   Index3 grid;
   int rank;  // of the block in its cluster
+  void (*end_launch_before)();
 };
 extern "C" {
 inline HostBlock* tessera_host_block = nullptr;
