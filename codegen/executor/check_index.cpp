@@ -33,19 +33,27 @@ void check_indices(const PlanLaunch& launch, const int64_t* words, const Program
   for (const PlanCheck& check : launch.checks) check_index(check, words, checked_op(check, recorded));
 }
 
-std::vector<CheckedOp> checked_ops(const Plan& plan, const Program& recorded) {
+std::vector<PlanCheck> checks_of(const Plan& plan) {
+  std::vector<PlanCheck> checks;
+  int first = 0;
+  for (const PlanLaunch& launch : plan.launches) {
+    for (PlanCheck check : launch.checks) {
+      check.word += first;
+      checks.push_back(check);
+    }
+    first += launch.error_words;
+  }
+  return checks;
+}
+
+std::vector<CheckedOp> checked_ops(const std::vector<PlanCheck>& checks, const Program& recorded) {
   std::vector<CheckedOp> ops;
-  for (const PlanLaunch& launch : plan.launches)
-    for (const PlanCheck& check : launch.checks) ops.push_back(checked_op(check, recorded));
+  for (const PlanCheck& check : checks) ops.push_back(checked_op(check, recorded));
   return ops;
 }
 
-void check_indices(const Plan& plan, const int64_t* words, const std::vector<CheckedOp>& ops) {
-  auto op = ops.begin();
-  for (const PlanLaunch& launch : plan.launches) {
-    for (const PlanCheck& check : launch.checks) check_index(check, words, *op++);
-    words += launch.error_words;
-  }
+void check_indices(const std::vector<PlanCheck>& checks, const int64_t* words, const std::vector<CheckedOp>& ops) {
+  for (size_t k = 0; k < checks.size(); ++k) check_index(checks[k], words, ops[k]);
 }
 
 }  // namespace tessera::codegen

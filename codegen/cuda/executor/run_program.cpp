@@ -54,12 +54,10 @@ int blocks_of(const PlanLaunch& launch) { return static_cast<int>(launch.tasks);
 
 }  // namespace
 
-ProgramRunner::ProgramRunner(CompiledProgram program)
-    : lowered_(std::make_shared<const LoweredProgram>(std::move(program.lowered))) {
+ProgramRunner::ProgramRunner(CompiledProgram program) : lowered_(std::move(program.lowered)) {
   use_device();
-  for (size_t k = 0; k < program.cubins.size(); ++k)
-    kernels_.emplace_back(program.cubins[k], lowered_->kernels[k].name);
-  const Plan& plan = lowered_->plan;
+  for (size_t k = 0; k < program.cubins.size(); ++k) kernels_.emplace_back(program.cubins[k], lowered_.kernels[k].name);
+  const Plan& plan = lowered_.plan;
   constants_.emplace(take_memory(plan.constants.size()));
   constants_->copy_in(plan.constants.data(), plan.constants.size());
   std::vector<int64_t> start;  // what no index outside leaves: the least of largest ones, the largest of least ones
@@ -69,6 +67,9 @@ ProgramRunner::ProgramRunner(CompiledProgram program)
       start.push_back(k % 2 ? std::numeric_limits<int64_t>::max() : std::numeric_limits<int64_t>::min());
   }
   error_words_ = start.size();
+  checks_ = std::make_shared<const std::vector<codegen::PlanCheck>>(codegen::checks_of(plan));
+  for (size_t k = 0; k < plan.launches.size(); ++k)
+    if (plan.launches[k].what == PlanLaunch::What::copy) copies_.push_back({k});
   passed_.resize(plan.arguments.size());
   for (size_t k = 0; k < plan.results.size(); ++k) {
     const PlanValue& value = plan.values[static_cast<size_t>(plan.results[k])];
@@ -106,7 +107,7 @@ std::vector<BufferPtr> ProgramRunner::run(const Program& recorded, std::vector<B
   try {
     begin(recorded, arguments);
     if (codegen::checks_for_nan()) launch_checked(recorded);
-    else if (codegen::LaunchTimes::wanted()) times_.add_run(lowered_->plan, recorded, launch_timed());
+    else if (codegen::LaunchTimes::wanted()) times_.add_run(lowered_.plan, recorded, launch_timed());
     else if (!has_run_) launch_all();  // most one-off expressions run once
     else replay();
     has_run_ = true;
@@ -121,10 +122,10 @@ std::vector<BufferPtr> ProgramRunner::run(const Program& recorded, std::vector<B
 
 void ProgramRunner::begin(const Program& recorded, const std::vector<BufferPtr>& arguments) {
   use_device();  // on this thread, which need not be the one that compiled
-  const Plan& plan = lowered_->plan;
+  const Plan& plan = lowered_.plan;
   check_internal(arguments.size() == plan.arguments.size(), "a program runs with another number of arguments");
   while (runs_->under_way() >= most_under_way) runs_->retire_earliest();
-  ticket_ = std::make_shared<Ticket>(lowered_, recorded);
+  ticket_ = std::make_shared<Ticket>(checks_, recorded);
   const Pointer arena = shared_arena(static_cast<size_t>(plan.arena_bytes), plan, recorded);
   if (std::exchange(arena_, arena) != arena)
     for (size_t k = 0; k < plan.values.size(); ++k)
@@ -137,7 +138,7 @@ void ProgramRunner::begin(const Program& recorded, const std::vector<BufferPtr>&
 // the first time passes: all of it goes by one copy to a place that the program keeps, and no kernel of the graph has to be
 // told a new address. What comes again, and what a result may overwrite, gets a place of its own and stays there.
 void ProgramRunner::place_arguments(const Program& recorded, const std::vector<BufferPtr>& arguments) {
-  const Plan& plan = lowered_->plan;
+  const Plan& plan = lowered_.plan;
   std::vector<std::pair<size_t, size_t>> passing;  // argument, and where among those that pass
   size_t all = 0;
   const DeviceValue* last = nullptr;  // on the device
@@ -186,7 +187,7 @@ void ProgramRunner::settle_argument(const Program& recorded, const BufferPtr& ar
   }
   StreamBuffer memory = take_memory(bytes);
   memory.copy_in(data, bytes);
-  address_[static_cast<size_t>(lowered_->plan.arguments[number])] = memory.address();
+  address_[static_cast<size_t>(lowered_.plan.arguments[number])] = memory.address();
   const Instruction& made = recorded.instructions[static_cast<size_t>(recorded.inputs[number])];
   argument->settle(std::make_unique<DeviceValue>(std::move(memory), Origin(made)));
 }
@@ -205,7 +206,7 @@ void ProgramRunner::place_results(const Program& recorded, const std::vector<Buf
       continue;
     }
     const Instruction& made = recorded.instructions[static_cast<size_t>(recorded.outputs[k])];
-    const auto bytes = static_cast<size_t>(lowered_->plan.values[id].bytes);
+    const auto bytes = static_cast<size_t>(lowered_.plan.values[id].bytes);
     made_[k] = std::make_unique<DeviceValue>(take_memory(bytes), Origin(made));
     address_[id] = made_[k]->address();
   }
@@ -215,7 +216,7 @@ void ProgramRunner::place_results(const Program& recorded, const std::vector<Buf
 
 // Values of the plan in order, then numbers, then the error words; −1 is a null pointer.
 std::vector<Pointer> ProgramRunner::pointers_of(size_t number) const {
-  const PlanLaunch& launch = lowered_->plan.launches[number];
+  const PlanLaunch& launch = lowered_.plan.launches[number];
   std::vector<Pointer> pointers;
   for (int value : launch.values) pointers.push_back(value < 0 ? 0 : address_[static_cast<size_t>(value)]);
   for (int64_t count : numbers_of(launch)) pointers.push_back(static_cast<Pointer>(count));
@@ -225,7 +226,7 @@ std::vector<Pointer> ProgramRunner::pointers_of(size_t number) const {
 
 void ProgramRunner::launch(size_t number) {
   if (!has_step(number)) return;
-  const PlanLaunch& launch = lowered_->plan.launches[number];
+  const PlanLaunch& launch = lowered_.plan.launches[number];
   const std::vector<Pointer> pointers = pointers_of(number);
   if (launch.what == PlanLaunch::What::copy)
     check(driver().copy_within_stream(pointers[1], pointers[0], bytes_copied(launch), nullptr), "copy a value");
@@ -240,12 +241,12 @@ void ProgramRunner::clear_errors() {
 
 void ProgramRunner::launch_all() {
   clear_errors();
-  for (size_t k = 0; k < lowered_->plan.launches.size(); ++k) launch(k);
+  for (size_t k = 0; k < lowered_.plan.launches.size(); ++k) launch(k);
 }
 
 // One after the other, with a clock around each. Nothing waits in between, so that the device does not wait for the host.
 std::vector<double> ProgramRunner::launch_timed() {
-  std::deque<Stopwatch> watches(lowered_->plan.launches.size());
+  std::deque<Stopwatch> watches(lowered_.plan.launches.size());
   clear_errors();
   for (size_t k = 0; k < watches.size(); ++k) {
     watches[k].start();
@@ -259,7 +260,7 @@ std::vector<double> ProgramRunner::launch_timed() {
 
 // Launch by launch, waiting for each, to look at what it wrote.
 void ProgramRunner::launch_checked(const Program& recorded) {
-  const Plan& plan = lowered_->plan;
+  const Plan& plan = lowered_.plan;
   wait_for_device();
   clear_errors();
   for (size_t k = 0; k < plan.launches.size(); ++k) {
@@ -282,33 +283,25 @@ void ProgramRunner::launch_checked(const Program& recorded) {
 
 // A copy onto itself is none, so the steps depend on what was donated.
 bool ProgramRunner::has_step(size_t number) const {
-  const PlanLaunch& launch = lowered_->plan.launches[number];
+  const PlanLaunch& launch = lowered_.plan.launches[number];
   if (launch.what != PlanLaunch::What::copy) return launch.tasks > 0;
   return address_[static_cast<size_t>(launch.values[0])] != address_[static_cast<size_t>(launch.values[1])];
 }
 
 size_t ProgramRunner::bytes_copied(const PlanLaunch& copy) const {
-  return static_cast<size_t>(lowered_->plan.values[static_cast<size_t>(copy.values[1])].bytes);
+  return static_cast<size_t>(lowered_.plan.values[static_cast<size_t>(copy.values[1])].bytes);
 }
 
 void ProgramRunner::replay() {
-  auto fits = [&] {
-    auto next = steps_.begin();
-    for (size_t k = 0; k < lowered_->plan.launches.size(); ++k) {
-      const bool had_step = next != steps_.end() && next->launch == k;
-      if (has_step(k) != had_step) return false;
-      next += had_step ? 1 : 0;
-    }
-    return true;
-  };
-  if (!graph_ || !fits()) record_graph();
+  auto fits = [&](const Copy& copy) { return has_step(copy.launch) == copy.is_step; };
+  if (!graph_ || !std::ranges::all_of(copies_, fits)) record_graph();
   else if (graph_address_ != address_) update_graph();
   graph_->launch();
 }
 
 // A step for each launch, which waits for those that it has to: the rest runs side by side, on a few branches.
 void ProgramRunner::record_graph() {
-  const Plan& plan = lowered_->plan;
+  const Plan& plan = lowered_.plan;
   graph_ = std::make_unique<Graph>();
   steps_.clear();
   users_.assign(plan.values.size(), {});
@@ -321,6 +314,7 @@ void ProgramRunner::record_graph() {
     branches.put(graph_->steps(), nothing);
     cleared = graph_->add_copy(errors_->address(), errors_at_start_->address(), errors_->bytes(), nothing);
   }
+  for (Copy& copy : copies_) copy.is_step = has_step(copy.launch);
   for (size_t k = 0; k < plan.launches.size(); ++k) {
     const PlanLaunch& launch = plan.launches[k];
     std::vector<size_t> after;
@@ -358,7 +352,7 @@ void ProgramRunner::update_graph() {
   std::ranges::sort(changed);
   changed.erase(std::unique(changed.begin(), changed.end()), changed.end());
   for (size_t k : changed) {
-    const PlanLaunch& launch = lowered_->plan.launches[steps_[k].launch];
+    const PlanLaunch& launch = lowered_.plan.launches[steps_[k].launch];
     const std::vector<Pointer> pointers = pointers_of(steps_[k].launch);
     if (launch.what == PlanLaunch::What::copy)
       graph_->set_copy(steps_[k].step, pointers[1], pointers[0], bytes_copied(launch));
@@ -392,7 +386,7 @@ std::vector<BufferPtr> ProgramRunner::end(const Program& recorded, std::vector<B
       replace_value(*results[k], [&](DeviceValue& now) { now.set_made_by(runs_, run); });
     } else {
       const auto id = static_cast<size_t>(result.value);
-      const auto bytes = static_cast<size_t>(lowered_->plan.values[id].bytes);
+      const auto bytes = static_cast<size_t>(lowered_.plan.values[id].bytes);
       const Instruction& made = recorded.instructions[static_cast<size_t>(recorded.outputs[k])];
       auto copy = std::make_unique<DeviceValue>(take_memory(bytes), Origin(made));
       if (bytes > 0) check(driver().copy_within_stream(copy->address(), address_[id], bytes, nullptr), "copy a result");

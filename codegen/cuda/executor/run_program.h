@@ -25,7 +25,7 @@ class ProgramRunner {
   explicit ProgramRunner(CompiledProgram program);  // loads the kernels; DeviceError without a device
   ~ProgramRunner();
 
-  const LoweredProgram& lowered() const { return *lowered_; }
+  const LoweredProgram& lowered() const { return lowered_; }
   // As Executable::run, but for an index out of range: that may be told by a later call, or by who reads a result.
   std::vector<BufferPtr> run(const Program& recorded, std::vector<BufferPtr>& arguments);
 
@@ -38,6 +38,10 @@ class ProgramRunner {
  private:
   struct Step {  // of the graph
     size_t launch, step;
+  };
+  struct Copy {
+    size_t launch;
+    bool is_step = false;  // of the graph
   };
   // A result, in few bytes: a step walks over hundreds of them, twice.
   struct Result {
@@ -66,7 +70,7 @@ class ProgramRunner {
   void update_graph();
   std::vector<Pointer> pointers_of(size_t launch) const;
 
-  std::shared_ptr<const LoweredProgram> lowered_;
+  const LoweredProgram lowered_;
   std::vector<Kernel> kernels_;
   std::optional<StreamBuffer> constants_, errors_, errors_at_start_;
   std::vector<Result> results_;
@@ -76,6 +80,9 @@ class ProgramRunner {
   std::optional<StreamBuffer> passing_;
   std::vector<size_t> error_begin_;  // of each launch, in words
   size_t error_words_ = 0;
+  // So that a step walks over no launch: what it asks of them.
+  Ticket::Checks checks_;
+  std::vector<Copy> copies_;
   std::shared_ptr<Runs> runs_ = std::make_shared<Runs>();
   codegen::LaunchTimes times_;
   bool has_run_ = false;

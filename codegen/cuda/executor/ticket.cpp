@@ -7,8 +7,8 @@
 
 namespace tessera::cuda {
 
-Ticket::Ticket(std::shared_ptr<const LoweredProgram> program, const Program& recorded)
-    : program_(std::move(program)), ops_(codegen::checked_ops(program_->plan, recorded)) {}
+Ticket::Ticket(Checks checks, const Program& recorded)
+    : checks_(std::move(checks)), ops_(codegen::checked_ops(*checks_, recorded)) {}
 
 void Ticket::come_after(std::shared_ptr<Ticket> maker) {
   if (!maker || std::ranges::count(before_, maker) || maker->is_known_good()) return;
@@ -46,7 +46,7 @@ void Ticket::look() {
   sent_.clear();
   try {
     for (const auto& run : before_) run->wait();
-    if (!ops_.empty()) codegen::check_indices(program_->plan, static_cast<const int64_t*>(words_.data()), ops_);
+    if (!ops_.empty()) codegen::check_indices(*checks_, static_cast<const int64_t*>(words_.data()), ops_);
     is_good_ = true;
   } catch (const ValueError&) {
     error_ = std::current_exception();

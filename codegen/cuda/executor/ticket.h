@@ -9,7 +9,6 @@
 #include <mutex>
 #include <vector>
 
-#include <tessera/codegen/cuda/executor/lower_program.h>
 #include <tessera/codegen/cuda/runtime/device.h>
 #include <tessera/codegen/cuda/runtime/pinned.h>
 #include <tessera/codegen/executor/check_index.h>
@@ -18,7 +17,8 @@ namespace tessera::cuda {
 
 class Ticket {
  public:
-  Ticket(std::shared_ptr<const LoweredProgram> program, const Program& recorded);
+  using Checks = std::shared_ptr<const std::vector<codegen::PlanCheck>>;
+  Ticket(Checks checks, const Program& recorded);
   Ticket(const Ticket&) = delete;
   Ticket& operator=(const Ticket&) = delete;
 
@@ -39,7 +39,7 @@ class Ticket {
  private:
   void look();
 
-  std::shared_ptr<const LoweredProgram> program_;
+  const Checks checks_;
   std::vector<codegen::CheckedOp> ops_;
   std::vector<Pinned> sent_;
   Pinned words_;
