@@ -103,19 +103,31 @@ class Legalizer {
     const int64_t whole = extent_[w.in], tap_count = extent_[w.tap];
     const int64_t per_phase = (whole + w.stride - 1) / w.stride, g = std::gcd(w.dilation, w.stride);
     extent_[w.in] = per_phase;
-    SmallVector<Value, 4> parts;
+    const int64_t step = w.stride / g, dilation = w.dilation / g;
+    struct Phase {
+      int64_t r0 = 0, count = 0;
+      WindowRelation relation;
+    };
+    SmallVector<Phase, 4> all;
     for (int64_t f = 0; f < w.stride; ++f) {
-      int64_t r0 = 0;
-      while (r0 < tap_count && (w.dilation * r0 - f - w.pad) % w.stride != 0) ++r0;
-      const int64_t step = w.stride / g, count = r0 < tap_count ? (tap_count - r0 + step - 1) / step : 0;
-      if (count == 0) {
+      Phase& phase = all.emplace_back();
+      while (phase.r0 < tap_count && (w.dilation * phase.r0 - f - w.pad) % w.stride != 0) ++phase.r0;
+      if (phase.r0 == tap_count) continue;
+      phase.count = (tap_count - phase.r0 + step - 1) / step;
+      const int64_t c = (f + w.pad - w.dilation * phase.r0) / w.stride;
+      phase.relation = {w.out, w.in, w.tap, 1, dilation, dilation * (phase.count - 1) - c};
+      extent_[w.tap] = phase.count;
+      room_[w.out] = room_[w.out].and_also(padding_of(phase.relation));
+    }
+    SmallVector<Value, 4> parts;
+    for (const Phase& phase : all) {
+      if (phase.count == 0) {
         parts.push_back({});
         continue;
       }
-      taps = chosen_taps(all_taps, static_cast<int64_t>(taps_word.find(w.tap)), r0, step, count);
-      extent_[w.tap] = count;
-      const int64_t c = (f + w.pad - w.dilation * r0) / w.stride, dilation = w.dilation / g;
-      relations_[first] = {w.out, w.in, w.tap, 1, dilation, dilation * (count - 1) - c};
+      taps = chosen_taps(all_taps, static_cast<int64_t>(taps_word.find(w.tap)), phase.r0, step, phase.count);
+      extent_[w.tap] = phase.count;
+      relations_[first] = phase.relation;
       parts.push_back(phases(first + 1));
       if (!parts.back()) return {};
     }
@@ -123,6 +135,7 @@ class Legalizer {
     extent_[w.tap] = tap_count;
     relations_[first] = w;
     taps = all_taps;
+    room_.erase(w.out);
     return interleaved(parts, w.in, per_phase);
   }
 
@@ -178,16 +191,30 @@ class Legalizer {
 
   // ---- `in` letters of operands ----
 
+  // Elements before a tensor's first one, and behind its last.
+  struct Padding {
+    int64_t low = 0, high = 0;
+    Padding and_also(Padding other) const { return {std::max(low, other.low), std::max(high, other.high)}; }
+    bool operator==(const Padding&) const = default;
+  };
+
+  // What `w` reads beyond its `in` letter.
+  Padding padding_of(const WindowRelation& w) {
+    const int64_t last = w.stride * (extent_[w.out] - 1) + w.dilation * (extent_[w.tap] - 1) - w.pad;
+    return {std::max<int64_t>(w.pad, 0), std::max<int64_t>(last - (extent_[w.in] - 1), 0)};
+  }
+
+  // Phases that need a padding take the one that does for all of them: then it is written once.
   Value contraction() {
     Value a = a_, b = b_operand_;
+    const bool pads = llvm::any_of(relations_, [&](const WindowRelation& w) { return padding_of(w) != Padding(); });
     SmallVector<mlir::Attribute, 2> windows;
     for (WindowRelation w : relations_) {
-      const int64_t last = w.stride * (extent_[w.out] - 1) + w.dilation * (extent_[w.tap] - 1) - w.pad;
-      const int64_t low = std::max<int64_t>(w.pad, 0);
-      const int64_t high = std::max<int64_t>(last - (extent_[w.in] - 1), 0);
-      if (has(words_.a, w.in)) a = padded(a, words_.a.find(w.in), low, high);
-      if (has(words_.b, w.in)) b = padded(b, words_.b.find(w.in), low, high);
-      w.pad -= low;
+      const auto room = room_.find(w.in);
+      const Padding padding = pads && room != room_.end() ? room->second.and_also(padding_of(w)) : padding_of(w);
+      if (has(words_.a, w.in)) a = padded(a, words_.a.find(w.in), padding);
+      if (has(words_.b, w.in)) b = padded(b, words_.b.find(w.in), padding);
+      w.pad -= padding.low;
       windows.push_back(b_.getStringAttr(tsr::print_relation(w)));
     }
     Extents shape;
@@ -196,12 +223,12 @@ class Legalizer {
                                    b_.getArrayAttr(windows));
   }
 
-  Value padded(Value x, size_t dim, int64_t low, int64_t high) {
-    if (low == 0 && high == 0) return x;
+  Value padded(Value x, size_t dim, Padding padding) {
+    if (padding == Padding()) return x;
     Extents shape = extents_of(x), lows(shape.size(), 0), highs = lows, interior = lows;
-    lows[dim] = low;
-    highs[dim] = high;
-    shape[dim] += low + high;
+    lows[dim] = padding.low;
+    highs[dim] = padding.high;
+    shape[dim] += padding.low + padding.high;
     return tsr::PadOp::create(b_, at_, type(shape), x, b_.getDenseI64ArrayAttr(lows), b_.getDenseI64ArrayAttr(highs),
                               b_.getDenseI64ArrayAttr(interior), b_.getF64FloatAttr(0));
   }
@@ -215,6 +242,7 @@ class Legalizer {
   std::vector<WindowRelation> relations_;
   mlir::Type element_;
   std::map<char, int64_t> extent_;
+  std::map<char, Padding> room_;  // of letters that phases read
 };
 
 class LegalizeContractPass : public impl::LegalizeContractBase<LegalizeContractPass> {

@@ -53,6 +53,20 @@ func.func @data_gradient_of_stride_2(%g: tensor<1x4x4xf32>, %w: tensor<4x3x3xf32
 
 // -----
 
+// Of seven taps one phase has three and one four. Both read the padding that four need: it is written once.
+// CHECK-LABEL: @phases_share_a_padding
+// CHECK: tsr.pad %{{.*}} low [0, 0, 1] high [0, 0, 2]
+// CHECK: tsr.contract "nkp,kcr->nch" %{{.*}} windows ["p = 1h + 1r - 0"] : (tensor<1x4x11xf32>, tensor<4x3x3xf32>)
+// CHECK: tsr.pad %{{.*}} low [0, 0, 1] high [0, 0, 2]
+// CHECK: tsr.contract "nkp,kcr->nch" %{{.*}} windows ["p = 1h + 1r - 0"] : (tensor<1x4x11xf32>, tensor<4x3x4xf32>)
+func.func @phases_share_a_padding(%g: tensor<1x4x8xf32>, %w: tensor<4x3x7xf32>) -> tensor<1x3x16xf32> {
+  %0 = tsr.contract "nkp,kcr->nch" %g, %w windows ["h = 2p + 1r - 3"]
+      : (tensor<1x4x8xf32>, tensor<4x3x7xf32>) -> tensor<1x3x16xf32>
+  return %0 : tensor<1x3x16xf32>
+}
+
+// -----
+
 // Windows side by side: each element of the result is one tap of one window.
 // CHECK-LABEL: @data_gradient_of_patches
 // CHECK-NOT: tsr.slice
