@@ -115,6 +115,24 @@ class Reader {
     return std::move(form_);
   }
 
+  // See contract_may_share; without tables, which a plan would make for every State of a program.
+  bool may_share(int in, int out) {
+    find_contract();
+    find_epilogue();
+    read_accesses();
+    if (in == form_.a.argument || in == form_.b.argument || is_sum_[static_cast<size_t>(out)]) return false;
+    const mlir::BlockArgument argument = form_.body->getArgument(static_cast<unsigned>(in));
+    if (!needed_.contains(argument) || mlir::isa<mlir::RankedTensorType>(argument.getType())) return false;
+    const Linear &read = in_[static_cast<size_t>(in)], &written = out_[static_cast<size_t>(out)];
+    if (read.base != written.base) return false;
+    for (size_t d = 0; d < extent_.size(); ++d) {
+      if (extent_[d] == 1 || has(over_, static_cast<int>(d))) continue;
+      // A point that shares its element with another would read what that one wrote.
+      if (read.stride[d] != written.stride[d] || written.stride[d] == 0) return false;
+    }
+    return true;
+  }
+
  private:
   void find_contract() {
     for (mlir::Operation& op : *form_.body) {
@@ -372,21 +390,6 @@ ContractForm make_contract_form(fuse::KernelOp kernel, const std::vector<Registe
   return Reader(kernel, tiles).read_all();
 }
 
-bool contract_may_share(fuse::KernelOp kernel, int in, int out) {
-  ContractForm form = make_contract_form(kernel, {{1, 1, 1}});
-  if (in == form.a.argument || in == form.b.argument || form.whole[static_cast<size_t>(in)]) return false;
-  const ContractAccess &read = form.in[static_cast<size_t>(in)], &written = form.out[static_cast<size_t>(out)];
-  if (!read.used || !written.used || read.batch != written.batch || read.m != written.m || read.n != written.n)
-    return false;
-  // A point that shares its element with another would read what that one wrote.
-  const auto& out_map = kernel.getOutMaps()[static_cast<unsigned>(out)];
-  DimSet over = 0;
-  for (int64_t d : mlir::cast<fuse::ContractOp>(form.contract).getOver()) over |= bit(static_cast<int>(d));
-  DimSet walked = dims_of(codegen::read(mlir::cast<mlir::AffineMapAttr>(out_map).getValue(), kernel.getDims()));
-  for (int d = 0; d < static_cast<int>(kernel.getDims().size()); ++d) {
-    if (!has(over, d) && kernel.getDims()[static_cast<size_t>(d)] > 1 && !has(walked, d)) return false;
-  }
-  return true;
-}
+bool contract_may_share(fuse::KernelOp kernel, int in, int out) { return Reader(kernel, {}).may_share(in, out); }
 
 }  // namespace tessera::codegen

@@ -87,7 +87,7 @@ class Partition {
     std::vector<int> ops;  // sorted
     Space space;
     bool alone = false;
-    int last = 0;  // op of the part, and of all parts that it needs
+    int place = 0;  // in an order in which each part comes behind all that it needs
   };
 
   llvm::ArrayRef<int> producers(int op) const { return producers_[static_cast<size_t>(op)]; }
@@ -285,13 +285,8 @@ class Partition {
     all.insert(all.end(), epilogue.begin(), epilogue.end());
     Space space = find_space(operations(all), free_);
     if (!space.legal() || adds_results(own, epilogue, space)) return;  // op by op then, each with its reason
-    for (int op : epilogue) {
-      part(op).ops.clear();
-      part_of_[static_cast<size_t>(op)] = part_of_[static_cast<size_t>(contraction)];
-    }
-    own.ops = std::move(all);
+    for (int op : epilogue) unite(part_of_[static_cast<size_t>(contraction)], part_of_[static_cast<size_t>(op)]);
     own.space = std::move(space);
-    note_growth(part_of_[static_cast<size_t>(contraction)]);
   }
 
   // A kernel that only sums over columns joins one that reads the same tensor, and saves reading it again.
@@ -325,52 +320,64 @@ class Partition {
     if (!space.legal()) return missed(consumer, producer, space.refusal);
     if (contracts(a) && adds_results(a, b.ops, space))
       return missed(consumer, producer, "it ends in a reduction, and the contraction would write one result more");
+    unite(from, into);
+    a.space = std::move(space);
+  }
+
+  // The ops of `into` become ones of `from`. No path leaves the two parts and comes back: what the later one needs goes
+  // before the united part, and what needs the earlier one behind it, on the places that all of them had.
+  void unite(int from, int into) {
+    Part &a = parts_[static_cast<size_t>(from)], &b = parts_[static_cast<size_t>(into)];
+    const auto [low, high] = std::minmax({a.place, b.place});
+    llvm::SmallVector<int, 16> before, behind;
+    walk_between(a.place > b.place ? from : into, low, high, producers_, before);
+    walk_between(a.place > b.place ? into : from, low, high, consumers_, behind);
+    auto place = [&](int part) -> int& { return parts_[static_cast<size_t>(part)].place; };
+    llvm::SmallVector<int, 16> places = {low, high};
+    for (llvm::ArrayRef<int> parts : {llvm::ArrayRef(before), llvm::ArrayRef(behind)})
+      for (int part : parts) places.push_back(place(part));
+    for (llvm::SmallVector<int, 16>* parts : {&before, &behind})
+      llvm::sort(*parts, [&](int x, int y) { return place(x) < place(y); });
+    llvm::sort(places);
+    for (auto [part, free] : llvm::zip(before, places)) place(part) = free;
+    for (auto [part, free] : llvm::zip(llvm::reverse(behind), llvm::reverse(places))) place(part) = free;
+    a.place = places[before.size()];
+    std::vector<int> all;
+    std::merge(a.ops.begin(), a.ops.end(), b.ops.begin(), b.ops.end(), std::back_inserter(all));
     for (int op : b.ops) part_of_[static_cast<size_t>(op)] = from;
     a.ops = std::move(all);
-    a.space = std::move(space);
-    a.last = std::max(a.last, b.last);
     b.ops.clear();
-    note_growth(from);
   }
 
-  // The last op that `part` needs is one that all who need the part need.
-  void note_growth(int part) {
-    Part& grown = parts_[static_cast<size_t>(part)];
-    grown.last = std::max(grown.last, grown.ops.back());
-    llvm::SmallVector<int, 16> work = {part};
-    while (!work.empty()) {
-      const int current = work.pop_back_val();
-      for (int op : parts_[static_cast<size_t>(current)].ops)
-        for (int consumer : consumers_[static_cast<size_t>(op)]) {
-          const int next = part_of_[static_cast<size_t>(consumer)];
-          int& last = parts_[static_cast<size_t>(next)].last;
-          if (last >= parts_[static_cast<size_t>(current)].last) continue;
-          last = parts_[static_cast<size_t>(current)].last;
-          work.push_back(next);
-        }
-    }
-  }
-
-  // True unless a path leaves the two parts and comes back. Walks backwards; a part that lies before both in whole, with
-  // all that it needs, cannot be on such a path.
-  bool is_convex(int from, int into) {
-    const int first =
-        std::min(parts_[static_cast<size_t>(from)].ops.front(), parts_[static_cast<size_t>(into)].ops.front());
-    llvm::SmallVector<int, 16> work = {from, into};
+  // Parts on places between `low` and `high` that `part` needs, or that need it, as `next` goes from op to op.
+  void walk_between(int part, int low, int high, const std::vector<llvm::SmallVector<int, 4>>& next,
+                    llvm::SmallVectorImpl<int>& out) {
     walked_.resize(parts_.size(), 0);
     ++walks_;
-    walked_[static_cast<size_t>(from)] = walked_[static_cast<size_t>(into)] = walks_;
-    while (!work.empty()) {
-      const int current = work.pop_back_val();
-      for (int op : parts_[static_cast<size_t>(current)].ops)
-        for (int producer : producers(op)) {
-          const int next = part_of_[static_cast<size_t>(producer)];
-          if ((next == from || next == into) && current != from && current != into) return false;
-          if (parts_[static_cast<size_t>(next)].last < first) continue;
-          if (std::exchange(walked_[static_cast<size_t>(next)], walks_) != walks_) work.push_back(next);
+    llvm::SmallVector<int, 16> work = {part};
+    while (!work.empty())
+      for (int op : parts_[static_cast<size_t>(work.pop_back_val())].ops)
+        for (int other : next[static_cast<size_t>(op)]) {
+          const int there = part_of_[static_cast<size_t>(other)], place = parts_[static_cast<size_t>(there)].place;
+          if (place <= low || place >= high) continue;
+          if (std::exchange(walked_[static_cast<size_t>(there)], walks_) == walks_) continue;
+          work.push_back(there);
+          out.push_back(there);
         }
-    }
-    return true;
+  }
+
+  // True unless a path leaves the two parts and comes back: one part on it would read the earlier one.
+  bool is_convex(int from, int into) {
+    const bool is_turned = parts_[static_cast<size_t>(from)].place > parts_[static_cast<size_t>(into)].place;
+    const int first = is_turned ? into : from, second = is_turned ? from : into;
+    llvm::SmallVector<int, 16> between;
+    walk_between(second, parts_[static_cast<size_t>(first)].place, parts_[static_cast<size_t>(second)].place,
+                 producers_, between);
+    return llvm::none_of(between, [&](int part) {
+      return llvm::any_of(parts_[static_cast<size_t>(part)].ops, [&](int op) {
+        return llvm::any_of(producers(op), [&](int needed) { return part_of_[static_cast<size_t>(needed)] == first; });
+      });
+    });
   }
 
   void missed(int consumer, int producer, const std::string& why) { reasons_[{consumer, producer}] = why; }
@@ -384,7 +391,7 @@ class Partition {
   std::vector<int> part_of_;
   std::vector<Part> parts_;
   std::vector<char> feeds_reduction_;
-  std::vector<int> walked_;  // per part: the last walk of is_convex that came to it
+  std::vector<int> walked_;  // per part: the last walk that came to it
   int walks_ = 0;
   llvm::DenseMap<std::pair<int, int>, std::string> reasons_;  // why a consumer did not join a producer
 };

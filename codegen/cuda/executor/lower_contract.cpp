@@ -44,11 +44,19 @@ bool Lowering::has_tile_schedule(fuse::KernelOp kernel) const {
   return !tile_schedules_for(c, contract_schedule_for(c)).empty();
 }
 
+const Lowering::ContractSchedules& Lowering::schedules_for(const Contraction& c, const std::string& structure) {
+  const auto [known, is_new] = contract_schedules_.try_emplace(structure);
+  if (is_new) {
+    known->second.of_any_card = contract_schedule_for(c);
+    known->second.tiles = tile_schedules_for(c, known->second.of_any_card);
+  }
+  return known->second;
+}
+
 void Lowering::launch_contract(fuse::KernelOp kernel, const std::vector<int>& values, const KernelWords& words) {
   const std::string structure = structure_of(kernel);
   Contraction c = read_contraction(kernel);
-  const ContractSchedule schedule = contract_schedule_for(c);
-  std::vector<TileSchedule> all_tiles = tile_schedules_for(c, schedule);
+  const auto& [schedule, all_tiles] = schedules_for(c, structure);
   const TileSchedule* tiles = all_tiles.empty() ? nullptr : &all_tiles.front();
   if (tiles) c = read_mapped(kernel);
   mlir::Block& place = place_for_kernel(kernel.getLoc());
@@ -86,7 +94,7 @@ void Lowering::launch_contract(fuse::KernelOp kernel, const std::vector<int>& va
     KernelSource& source = result_.kernels[static_cast<size_t>(made.kernel)];
     if (source.schedule.empty()) {
       source.schedule = schedule_name(c, *tiles);
-      tile_kernels_.emplace(source.key, TileKernel{c, epilogue, words, named, made, std::move(all_tiles)});
+      tile_kernels_.emplace(source.key, TileKernel{c, epilogue, words, named, made, all_tiles});
     }
   }
   launch(std::move(made), *kernel);

@@ -81,6 +81,12 @@ class Lowering : public codegen::PlanBuilder {
   ContractSchedule contract_schedule_for(const Contraction& c) const;
   std::vector<TileSchedule> tile_schedules_for(const Contraction& c, const ContractSchedule& other) const;
   bool has_tile_schedule(fuse::KernelOp kernel) const;
+  // What may print a contraction: chosen once for kernels of one `structure`.
+  struct ContractSchedules {
+    ContractSchedule of_any_card;
+    std::vector<TileSchedule> tiles;  // from the one that is thought the fastest on
+  };
+  const ContractSchedules& schedules_for(const Contraction& c, const std::string& structure);
   static std::string schedule_name(const Contraction& c, const TileSchedule& s);
 
   // ---- routines ----
@@ -114,9 +120,10 @@ class Lowering : public codegen::PlanBuilder {
   const Program& recorded_;
   const Target& target_;
   LoweredProgram result_;
-  std::map<std::string, TileKernel> tile_kernels_;     // by the key of the first text
-  std::map<std::string, int> number_;                  // by the key of a text
-  std::unordered_map<std::string, int> of_structure_;  // by what the text follows from
+  std::map<std::string, TileKernel> tile_kernels_;                         // by the key of the first text
+  std::map<std::string, int> number_;                                      // by the key of a text
+  std::unordered_map<std::string, int> of_structure_;                      // by what the text follows from
+  std::unordered_map<std::string, ContractSchedules> contract_schedules_;  // by structure
   std::vector<mlir::OwningOpRef<mlir::ModuleOp>> extra_;
 };
 
