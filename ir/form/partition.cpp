@@ -324,29 +324,36 @@ class Partition {
     a.space = std::move(space);
   }
 
-  // The ops of `into` become ones of `from`. No path leaves the two parts and comes back: what the later one needs goes
-  // before the united part, and what needs the earlier one behind it, on the places that all of them had.
+  // The ops of `into` become ones of `from`. No path leaves the two parts and comes back.
   void unite(int from, int into) {
     Part &a = parts_[static_cast<size_t>(from)], &b = parts_[static_cast<size_t>(into)];
-    const auto [low, high] = std::minmax({a.place, b.place});
-    llvm::SmallVector<int, 16> before, behind;
-    walk_between(a.place > b.place ? from : into, low, high, producers_, before);
-    walk_between(a.place > b.place ? into : from, low, high, consumers_, behind);
-    auto place = [&](int part) -> int& { return parts_[static_cast<size_t>(part)].place; };
-    llvm::SmallVector<int, 16> places = {low, high};
-    for (llvm::ArrayRef<int> parts : {llvm::ArrayRef(before), llvm::ArrayRef(behind)})
-      for (int part : parts) places.push_back(place(part));
-    for (llvm::SmallVector<int, 16>* parts : {&before, &behind})
-      llvm::sort(*parts, [&](int x, int y) { return place(x) < place(y); });
-    llvm::sort(places);
-    for (auto [part, free] : llvm::zip(before, places)) place(part) = free;
-    for (auto [part, free] : llvm::zip(llvm::reverse(behind), llvm::reverse(places))) place(part) = free;
-    a.place = places[before.size()];
+    a.place = a.place < b.place ? place_for(from, into) : place_for(into, from);
     std::vector<int> all;
     std::merge(a.ops.begin(), a.ops.end(), b.ops.begin(), b.ops.end(), std::back_inserter(all));
     for (int op : b.ops) part_of_[static_cast<size_t>(op)] = from;
     a.ops = std::move(all);
     b.ops.clear();
+  }
+
+  // A place for both of two parts as one. What the second needs goes before it, and what needs the first behind it, on the
+  // places that all of them had.
+  int place_for(int first, int second) {
+    auto place = [&](int part) -> int& { return parts_[static_cast<size_t>(part)].place; };
+    const int low = place(first), high = place(second);
+    llvm::SmallVector<int, 16> before, behind;
+    walk_between(second, low, high, producers_, before);
+    if (before.empty()) return low;
+    walk_between(first, low, high, consumers_, behind);
+    if (behind.empty()) return high;
+    llvm::SmallVector<int, 16> places = {low, high};
+    for (llvm::SmallVector<int, 16>* parts : {&before, &behind}) {
+      llvm::sort(*parts, [&](int x, int y) { return place(x) < place(y); });
+      for (int part : *parts) places.push_back(place(part));
+    }
+    llvm::sort(places);
+    for (auto [part, free] : llvm::zip(before, places)) place(part) = free;
+    for (auto [part, free] : llvm::zip(llvm::reverse(behind), llvm::reverse(places))) place(part) = free;
+    return places[before.size()];
   }
 
   // Parts on places between `low` and `high` that `part` needs, or that need it, as `next` goes from op to op.
