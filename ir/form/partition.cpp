@@ -91,6 +91,7 @@ class Partition {
   };
 
   llvm::ArrayRef<int> producers(int op) const { return producers_[static_cast<size_t>(op)]; }
+  llvm::ArrayRef<int> consumers(int op) const { return consumers_[static_cast<size_t>(op)]; }
   int size() const { return static_cast<int>(ops_.size()); }
   Part& part(int op) { return parts_[static_cast<size_t>(part_of_[static_cast<size_t>(op)])]; }
 
@@ -264,7 +265,9 @@ class Partition {
     std::vector<char> follows(ops_.size(), 0), late(ops_.size(), 0);
     follows[static_cast<size_t>(contraction)] = 1;
     std::vector<int> epilogue;
-    for (int op = contraction + 1; op < size(); ++op) {
+    auto last_reader = [&](int op) { return consumers(op).empty() ? op : consumers(op).back(); };
+    int last = last_reader(contraction);
+    for (int op = contraction + 1; op <= last; ++op) {
       bool reads = false, waits = false;
       for (int from : producers(op)) {
         reads |= follows[static_cast<size_t>(from)] != 0;
@@ -273,6 +276,7 @@ class Partition {
       if (reads && !waits && is_elementwise(ops_[static_cast<size_t>(op)]) && epilogue.size() < most_ops) {
         follows[static_cast<size_t>(op)] = 1;
         epilogue.push_back(op);
+        last = std::max(last, last_reader(op));
       } else if (reads || waits) {
         late[static_cast<size_t>(op)] = 1;
       }

@@ -71,7 +71,8 @@ Engine engine_for(const Contraction& c, F32Products f32) {
 // Tiles of sums that a block can have, `per_m` × `per_n` of them in a thread or a warp.
 struct TileShape {
   int m, n, per_m, per_n, threads, residents;
-  double slower;  // a sum takes so many times what it takes in the largest tile
+  double slower;               // a sum takes so many times what it takes in the largest tile
+  bool shares_single = false;  // only for few columns of b whose elements come one by one
 };
 constexpr std::array<TileShape, 4> fma_tiles = {{
     {64, 64, 4, 4, 256, 2, 1},
@@ -79,7 +80,7 @@ constexpr std::array<TileShape, 4> fma_tiles = {{
     {16, 64, 2, 4, 128, 4, 1.6},
     {64, 16, 2, 4, 128, 4, 1.6},
 }};
-constexpr std::array<TileShape, 7> mma_tiles = {{
+constexpr std::array<TileShape, 8> mma_tiles = {{
     {128, 128, 64, 32, 256, 1, 1},
     {128, 64, 64, 32, 128, 2, 1.1},
     {64, 128, 64, 32, 128, 2, 1.1},
@@ -87,6 +88,7 @@ constexpr std::array<TileShape, 7> mma_tiles = {{
     {32, 32, 16, 16, 128, 4, 2.2},
     {16, 64, 16, 16, 128, 4, 2.8},
     {64, 16, 16, 16, 128, 4, 2.8},
+    {128, 16, 16, 16, 256, 2, 2.3, true},
 }};
 
 // Estimates tiles and parts of K in clocks of a large card, whatever card there is: all get the same sums.
@@ -107,6 +109,7 @@ class Chooser {
   static constexpr int64_t multiprocessors = 132;
 
   void try_parts(const TileShape& tile) {
+    if (tile.shares_single && (s_.engine != Engine::half || n_ > tile.n || s_.b.width > 1)) return;
     // Vectors of an operand that a thread brings in a step: each takes a register or two.
     const int most = s_.engine == Engine::tf32x3 ? 8 : 16;
     auto brings = [&](int rows, const Staging& one) { return rows * s_.step / (tile.threads * one.width); };
