@@ -85,6 +85,7 @@ FreeOps::FreeOps(mlir::Block& block, bool (*takes_points)(Operation*)) {
     if (is_view(&op) || is_widening(&op) || llvm::isa<tsr::ConstantOp, tsr::IotaOp>(op) || of_free_alone)
       free_.insert(&op);
   }
+  free_points_of_folds(block);
   for (Operation& op : block) {
     if (!takes_points(&op))
       for (Value whole : whole_operands(&op)) store(whole);
@@ -102,6 +103,24 @@ FreeOps::FreeOps(mlir::Block& block, bool (*takes_points)(Operation*)) {
         if (reshapes_free_value(operand) || (llvm::isa<tsr::ConcatOp>(op) && is_written_in_place(operand)))
           store(operand);
       }
+  }
+}
+
+// A fold reads each element once, so what makes elements for it alone need not write them.
+void FreeOps::free_points_of_folds(mlir::Block& block) {
+  llvm::DenseMap<Operation*, int64_t> elements_of_fold;  // of what only a fold reads
+  for (Operation& op : llvm::reverse(block)) {
+    if (op.use_empty() || !(is_view(&op) || (is_elementwise(&op) && op.getNumOperands() > 0))) continue;
+    int64_t elements = 0;
+    for (Operation* user : op.getUsers()) {
+      const int64_t of_user = llvm::isa<tsr::FoldOp>(user) ? tsr::type_of(user->getOperand(0)).getNumElements()
+                                                           : elements_of_fold.lookup(user);
+      const bool is_alike = of_user != 0 && (elements == 0 || elements == of_user);
+      elements = is_alike ? of_user : -1;
+    }
+    if (elements < 0 || (!is_view(&op) && tsr::type_of(op.getResult(0)).getNumElements() != elements)) continue;
+    elements_of_fold[&op] = elements;
+    free_.insert(&op);
   }
 }
 

@@ -1,7 +1,8 @@
 #pragma once
-// Free ops: views, the widenings of a mixed precision, constants, iotas, and elementwise functions of the last two alone.
-// They have no kernel of their own; every kernel that uses one computes it again from coordinates. A few must exist in memory all the same, because a reader
-// wants a whole tensor: those are `stored` and become kernels.
+// Free ops: views, the widenings of a mixed precision, constants, iotas, elementwise functions of the last two alone, and
+// those that nothing but a fold reads. They have no kernel of their own; every kernel that uses one computes it again from
+// coordinates. A few must exist in memory all the same, because a reader wants a whole tensor: those are `stored` and become
+// kernels.
 
 #include "llvm/ADT/DenseSet.h"
 #include "mlir/IR/Block.h"
@@ -30,8 +31,11 @@ class FreeOps {
   bool is_free(mlir::Value value) const { return is_free(value.getDefiningOp()); }
   // From now on `value` lies in memory. Does nothing to arguments and to results of other ops: they do anyway.
   void store(mlir::Value value);
+  // Of a free op.
+  void add_copy(mlir::Operation* op) { free_.insert(op); }
 
  private:
+  void free_points_of_folds(mlir::Block& block);
   bool reshapes_free_value(mlir::Value value) const;
 
   llvm::DenseSet<mlir::Operation*> free_;

@@ -255,6 +255,8 @@ def Recompute : Pass<"tsr-recompute", "::mlir::func::FuncOp"> {
     grouping as in form-kernels says which values would be written; one is computed again where its readers then load
     at most one tensor of its size. Barriers hold the copies on the reader's side.
 
+    What a fold reads it computes itself (`ir/form/free_ops.h`); where others read that too, it gets a copy.
+
     Not handled: values that are reductions or draws, and those that a contraction or a library routine reads.
     Order: right before form-kernels, after CSE, which would join the copies again.
   }];

@@ -22,6 +22,7 @@ constexpr size_t most_ops = 24;  // of one recomputed value: a few cycles an ele
 class RecomputePass : public impl::RecomputeBase<RecomputePass> {
   void runOnOperation() override {
     mlir::Block& block = getOperation().getBody().front();
+    for (auto fold : block.getOps<tsr::FoldOp>()) give_own_copies(fold.getXMutable());
     FreeOps free(block);
     const std::vector<Group> groups = partition(block, free, /*fuse=*/true).groups;
     llvm::DenseMap<Operation*, const Group*> group_of;
@@ -36,6 +37,26 @@ class RecomputePass : public impl::RecomputeBase<RecomputePass> {
         if (is_elementwise(output.getDefiningOp()) && whole_use_count(output, free) == 0)
           replace(output, group, group_of, stored, free);
       copies_.clear();
+    }
+  }
+
+  // Of the few elementwise ops right before a fold that others read too, which would be written for its sake.
+  static void give_own_copies(mlir::OpOperand& folded) {
+    constexpr size_t most_copies = 4;
+    llvm::SmallVector<mlir::OpOperand*, 4> work = {&folded};
+    for (size_t copies = 0; !work.empty();) {
+      mlir::OpOperand& use = *work.pop_back_val();
+      Operation* op = use.get().getDefiningOp();
+      const bool is_such = op && is_elementwise(op) &&
+                           tsr::type_of(use.get()).getNumElements() == tsr::type_of(folded.get()).getNumElements();
+      if (!is_such || copies == most_copies) continue;
+      if (!op->hasOneUse()) {
+        mlir::OpBuilder b(use.getOwner());
+        op = b.clone(*op);
+        use.set(op->getResult(0));
+        ++copies;
+      }
+      for (mlir::OpOperand& operand : op->getOpOperands()) work.push_back(&operand);
     }
   }
 
@@ -85,8 +106,8 @@ class RecomputePass : public impl::RecomputeBase<RecomputePass> {
     return chain.size() <= most_ops;
   }
 
-  void replace(Value output, const Group& group, const llvm::DenseMap<Operation*, const Group*>& group_of,
-               llvm::DenseSet<Value>& stored, const FreeOps& free) {
+  void replace(Value output, const Group& group, llvm::DenseMap<Operation*, const Group*>& group_of,
+               llvm::DenseSet<Value>& stored, FreeOps& free) {
     llvm::SetVector<Operation*> chain;
     llvm::SetVector<Value> leaves;
     if (!find_chain(output, group, group_of, stored, free, true, chain, leaves)) return;
@@ -105,16 +126,22 @@ class RecomputePass : public impl::RecomputeBase<RecomputePass> {
       for (Value leaf : leaves) {
         Value& copy = copies_[{reader, leaf}];
         // A barrier: the copies belong to the reader, not to what made the leaf.
-        if (!copy)
+        if (!copy) {
           copy = leaf.getDefiningOp() ? Value(tsr::BarrierOp::create(b, output.getLoc(), leaf.getType(), leaf)) : leaf;
+          stored.insert(copy);
+        }
         copies.map(leaf, copy);
       }
       for (Operation* op : chain) {
         Value& copy = copies_[{reader, op->getResult(0)}];
-        if (!copy) copy = b.clone(*op, copies)->getResult(0);
+        if (!copy) {
+          copy = b.clone(*op, copies)->getResult(0);
+          if (free.is_free(op)) free.add_copy(copy.getDefiningOp());
+          else group_of[copy.getDefiningOp()] = reader;  // what the reader makes may be computed again from it
+        }
         copies.map(op->getResult(0), copy);
       }
-      for (mlir::OpOperand* use : uses) use->set(copy_of(use->get(), *reader, output, copies.lookup(output)));
+      for (mlir::OpOperand* use : uses) use->set(copy_of(use->get(), *reader, output, copies.lookup(output), free));
     }
     stored.erase(output);
     stored.insert(leaves.begin(), leaves.end());
@@ -134,16 +161,17 @@ class RecomputePass : public impl::RecomputeBase<RecomputePass> {
   }
 
   // What `value`, which is `output` or a view of it, is for `reader`.
-  Value copy_of(Value value, const Group& reader, Value output, Value copy) {
+  Value copy_of(Value value, const Group& reader, Value output, Value copy, FreeOps& free) {
     if (value == output) return copy;
     Value& view = copies_[{&reader, value}];
     if (view) return view;
     Operation* op = value.getDefiningOp();
-    Value of = copy_of(op->getOperand(0), reader, output, copy);
+    Value of = copy_of(op->getOperand(0), reader, output, copy, free);
     mlir::OpBuilder b(op->getContext());
     b.setInsertionPointAfter(op);
     Operation* made = b.clone(*op);
     made->setOperand(0, of);
+    free.add_copy(made);
     return copies_[{&reader, value}] = made->getResult(0);
   }
 

@@ -223,3 +223,18 @@ func.func @turned_behind_a_shared_reshape(%x: tensor<9x4xf32>, %y: tensor<4x8xf3
   %7 = tsr.mul %2, %6 : tensor<72xf32>
   return %4, %7 : tensor<72xf32>, tensor<72xf32>
 }
+
+// A fold computes what it alone reads: no value of all windows is in memory.
+// CHECK-LABEL: @fold_of_points
+// CHECK-NOT: -> tensor<8x4x3xf32>
+// CHECK: fuse.kernel "fold"
+// CHECK: math.exp
+// CHECK: fuse.kernel "fold"
+// CHECK-NOT: -> tensor<8x4x3xf32>
+// CHECK: return
+func.func @fold_of_points(%x: tensor<8x9xf32>) -> tensor<8x9xf32> {
+  %0 = tsr.window %x dims [1] size [3] stride [2] dilation [1] : (tensor<8x9xf32>) -> tensor<8x4x3xf32>
+  %1 = tsr.exp %0 : tensor<8x4x3xf32>
+  %2 = tsr.fold %1 dims [1] size [3] stride [2] dilation [1] : (tensor<8x4x3xf32>) -> tensor<8x9xf32>
+  return %2 : tensor<8x9xf32>
+}

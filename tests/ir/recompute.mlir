@@ -76,3 +76,47 @@ func.func @through_a_shared_view(%x: tensor<4x8xf32>) -> (tensor<f32>, tensor<32
   %9 = tsr.barrier %8 : tensor<32xf32>
   return %1, %5, %9 : tensor<f32>, tensor<32xf32>, tensor<32xf32>
 }
+
+// Sums over columns end in the kernel that makes them. The kernel behind them has copies of the statistic, and what it makes
+// from those is computed again by the kernel of the gradient, from %x and the sum: nothing of the size of %x is written.
+// CHECK-LABEL: @from_copies
+// CHECK: %[[S:.*]] = tsr.reduce "sum" %arg0 dims [0]
+// CHECK-DAG: %[[A:.*]] = tsr.barrier %[[S]]
+// CHECK-DAG: tsr.rsqrt
+// CHECK-DAG: tsr.rsqrt
+// CHECK: %[[H:.*]] = tsr.mul %arg0, %{{.*}} : tensor<512x64xf32>
+// CHECK: %[[AGAIN:.*]] = tsr.mul %arg0, %{{.*}} : tensor<512x64xf32>
+// CHECK: tsr.exp %[[H]]
+// CHECK: %[[D:.*]] = tsr.contract
+// CHECK: tsr.mul %[[D]], %[[AGAIN]]
+func.func @from_copies(%x: tensor<512x64xf32>, %w: tensor<64x64xf32>) -> (tensor<512x64xf32>, tensor<64xf32>) {
+  %0 = tsr.reduce "sum" %x dims [0] : (tensor<512x64xf32>) -> tensor<64xf32>
+  %1 = tsr.rsqrt %0 : tensor<64xf32>
+  %2 = tsr.broadcast %1 dims [1] : (tensor<64xf32>) -> tensor<512x64xf32>
+  %3 = tsr.mul %x, %2 : tensor<512x64xf32>
+  %4 = tsr.exp %3 : tensor<512x64xf32>
+  %5 = tsr.contract "mk,kn->mn" %4, %w windows [] : (tensor<512x64xf32>, tensor<64x64xf32>) -> tensor<512x64xf32>
+  %6 = tsr.mul %5, %3 : tensor<512x64xf32>
+  %7 = tsr.reduce "sum" %6 dims [0] : (tensor<512x64xf32>) -> tensor<64xf32>
+  %8 = tsr.mul %7, %1 : tensor<64xf32>
+  return %5, %8 : tensor<512x64xf32>, tensor<64xf32>
+}
+
+// What a fold reads it computes, also where somebody else has the same value.
+// CHECK-LABEL: @for_a_fold
+// CHECK: tsr.eq
+// CHECK: tsr.eq
+// CHECK: tsr.select
+// CHECK: tsr.fold
+func.func @for_a_fold(%x: tensor<8x9xf32>, %y: tensor<8x4xf32>, %g: tensor<8x4xf32>) -> (tensor<8x9xf32>, tensor<8x4xf32>) {
+  %zero = tsr.constant 0.0 -> tensor<8x4x3xf32>
+  %0 = tsr.window %x dims [1] size [3] stride [2] dilation [1] : (tensor<8x9xf32>) -> tensor<8x4x3xf32>
+  %1 = tsr.broadcast %y dims [0, 1] : (tensor<8x4xf32>) -> tensor<8x4x3xf32>
+  %2 = tsr.eq %0, %1 : tensor<8x4x3xf32>
+  %3 = tsr.cast %2 : (tensor<8x4x3xi1>) -> tensor<8x4x3xf32>
+  %4 = tsr.reduce "sum" %3 dims [2] : (tensor<8x4x3xf32>) -> tensor<8x4xf32>
+  %5 = tsr.broadcast %g dims [0, 1] : (tensor<8x4xf32>) -> tensor<8x4x3xf32>
+  %6 = tsr.select %2, %5, %zero : (tensor<8x4x3xi1>, tensor<8x4x3xf32>, tensor<8x4x3xf32>) -> tensor<8x4x3xf32>
+  %7 = tsr.fold %6 dims [1] size [3] stride [2] dilation [1] : (tensor<8x4x3xf32>) -> tensor<8x9xf32>
+  return %7, %4 : tensor<8x9xf32>, tensor<8x4xf32>
+}
