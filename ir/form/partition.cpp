@@ -293,11 +293,13 @@ class Partition {
     own.space = std::move(space);
   }
 
-  // A kernel that only sums over columns joins one that reads the same tensor, and saves reading it again.
+  // A kernel that only sums, over columns, joins one that reads the same tensor, and saves reading it again.
   void join_siblings(int op) {
     if (!llvm::isa<tsr::ReduceOp>(ops_[static_cast<size_t>(op)]) || contracts(op)) return;
     const int own = part_of_[static_cast<size_t>(op)];
-    if (parts_[static_cast<size_t>(own)].space.outputs.size() != 1) return;
+    if (!llvm::all_of(parts_[static_cast<size_t>(own)].space.outputs,
+                      [](Value output) { return llvm::isa<tsr::ReduceOp>(output.getDefiningOp()); }))
+      return;
     const std::vector<int> ops = parts_[static_cast<size_t>(own)].ops;
     for (int reader : ops)
       for (int from : producers(reader)) {

@@ -238,3 +238,21 @@ func.func @fold_of_points(%x: tensor<8x9xf32>) -> tensor<8x9xf32> {
   %2 = tsr.fold %1 dims [1] size [3] stride [2] dilation [1] : (tensor<8x4x3xf32>) -> tensor<8x9xf32>
   return %2 : tensor<8x9xf32>
 }
+
+// Sums of the columns of one tensor, however they are made: one kernel beside the one that makes it.
+// CHECK-LABEL: @sums_of_columns
+// CHECK-COUNT-2: fuse.kernel
+// CHECK-NOT: fuse.kernel
+// CHECK: return
+func.func @sums_of_columns(%a: tensor<512x32xf32>, %w: tensor<32x64xf32>, %x: tensor<512x64xf32>)
+    -> (tensor<64xf32>, tensor<64xf32>, tensor<64xf32>, tensor<64xf32>) {
+  %g = tsr.contract "mk,kn->mn" %a, %w windows [] : (tensor<512x32xf32>, tensor<32x64xf32>) -> tensor<512x64xf32>
+  %0 = tsr.reduce "sum" %g dims [0] : (tensor<512x64xf32>) -> tensor<64xf32>
+  %1 = tsr.mul %g, %x : tensor<512x64xf32>
+  %2 = tsr.reduce "sum" %1 dims [0] : (tensor<512x64xf32>) -> tensor<64xf32>
+  %3 = tsr.exp %g : tensor<512x64xf32>
+  %4 = tsr.reduce "sum" %3 dims [0] : (tensor<512x64xf32>) -> tensor<64xf32>
+  %5 = tsr.mul %3, %x : tensor<512x64xf32>
+  %6 = tsr.reduce "sum" %5 dims [0] : (tensor<512x64xf32>) -> tensor<64xf32>
+  return %0, %2, %4, %6 : tensor<64xf32>, tensor<64xf32>, tensor<64xf32>, tensor<64xf32>
+}
