@@ -57,6 +57,7 @@ class Finder {
   std::vector<Edge> run() {
     collect();
     keep_what_states_become();
+    keep_what_results_copy();
     for (Operation& op : block_)
       if (KernelParts kernel = parts_of(&op)) classify(kernel);
       else if (llvm::isa<LibraryOp>(op)) keep_whole(op);
@@ -146,6 +147,19 @@ class Finder {
         kept.insert(number_.lookup(tensor));
         keep(tensor, "a State is computed from it");
       }
+    }
+  }
+
+  // A kernel that only moves elements gives what it is given.
+  void keep_what_results_copy() {
+    for (Value result : block_.getTerminator()->getOperands()) {
+      Operation* op = result.getDefiningOp();
+      if (!op) continue;
+      const KernelParts kernel = parts_of(op);
+      if (!kernel) continue;
+      const Value value = kernel.yielded(llvm::cast<mlir::OpResult>(result).getResultNumber());
+      if (auto read = llvm::dyn_cast<mlir::BlockArgument>(value))
+        keep(kernel.inputs[read.getArgNumber()], "a result is a copy of it");
     }
   }
 

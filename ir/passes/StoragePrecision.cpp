@@ -153,6 +153,7 @@ class StoragePrecisionPass : public impl::StoragePrecisionBase<StoragePrecisionP
     kernel.body->getTerminator()->setOperand(result, rounded);
     auto rounding = rounded.getDefiningOp<arith::TruncFOp>();
     if (!rounding || llvm::isa<fuse::CascadeOp>(kernel.op) || value.hasOneUse()) return;
+    if (auto widening = value.getDefiningOp<arith::ExtFOp>(); widening && widening.getIn() == rounded) return;
     if (Operation* maker = value.getDefiningOp()) rounding->moveAfter(maker);
     else rounding->moveBefore(kernel.body, kernel.body->begin());
     mlir::OpBuilder b(value.getContext());
