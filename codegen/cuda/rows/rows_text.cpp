@@ -77,7 +77,7 @@ class Rows {
     // One barrier by itself would let slots be filled for the next row while others still read them.
     if (walks && block_barriers_ == 1) inside.push_back(barrier());
     if (walks) {
-      if (last == 0) lines.push_back(fmt::format("#pragma unroll {}", rows_under_way));
+      if (last == 0) lines.push_back(fmt::format("#pragma unroll {}", s_.rows_under_way));
       // Groups side by side walk rows side by side: together they sweep through memory.
       lines.push_back(fmt::format("for ({} row = group; row < {}; row += {}{}) {{", type, s_.rows, s_.groups,
                                   is_ahead_ ? ", slot ^= 1" : ""));

@@ -171,6 +171,7 @@ void walk_rows(const Form& form, const Stages& stages, RowSchedule& s) {
     s.threads = 32;
     s.chunks = 1;
     s.splits = ceil_div(per_row, s.threads);
+    if (per_row * 4 <= s.threads) s.rows_under_way *= 2;  // few lanes have anything to ask for
     s.meets = true;
   } else {
     // Where dear values are kept, more of them in fewer threads: smaller blocks wait less for each other.
@@ -198,8 +199,8 @@ void walk_rows(const Form& form, const Stages& stages, RowSchedule& s) {
     const int64_t at_least = !keeps_columns ? 1 : sums_rows ? rows_of_busy_group : 4;
     s.groups = std::min(std::max<int64_t>(1, blocks / s.splits) * s.rows_at_once, ceil_div(s.rows, at_least));
     const int64_t each = ceil_div(s.rows, s.groups);
-    if (!sums_rows && each > rows_under_way)
-      s.groups = ceil_div(s.rows, ceil_div(each, rows_under_way) * rows_under_way);
+    if (!sums_rows && each > s.rows_under_way)
+      s.groups = ceil_div(s.rows, ceil_div(each, s.rows_under_way) * s.rows_under_way);
   }
   s.blocks = ceil_div(s.groups, s.rows_at_once) * s.splits;
   if (sums_columns) s.groups = s.blocks / s.splits * s.rows_at_once;  // they meet at barriers: some may walk no row

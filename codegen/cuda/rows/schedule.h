@@ -19,7 +19,6 @@
 namespace tessera::cuda {
 
 inline constexpr int running_at_once = 6;      // blocks of a multiprocessor that each go once over rows
-inline constexpr int rows_under_way = 4;       // that a group has asked memory for, where it only sums over all rows
 inline constexpr int threads_of_groups = 512;  // of a multiprocessor, where each has 128 registers for a row and sums
 
 struct RowSchedule {
@@ -34,6 +33,7 @@ struct RowSchedule {
   bool in_shared_memory = false;  // of a loop: what it reads again it reads there
   bool is_running = false;        // of a loop: it goes once over the row (running_sum.h)
   int rows_at_once = 1;           // rows that a block holds at the same time
+  int rows_under_way = 4;         // that a group has asked memory for, where it only sums over all rows
   int64_t groups = 1;             // of threads that hold a row: one for each, or fewer that walk the rows between them
   int64_t splits = 1;             // blocks that share the columns of a row
   int64_t blocks = 1;
