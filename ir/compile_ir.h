@@ -28,6 +28,7 @@ mlir::OwningOpRef<mlir::ModuleOp> import_program(mlir::MLIRContext& context, con
 // changed something (dumps). Throws InternalError when a pass fails: a checked Program always lowers.
 std::vector<Remark> lower_to_fuse(mlir::ModuleOp module,
                                   const std::function<void(const std::string&, mlir::ModuleOp)>& on_pass = {},
-                                  Planes planes = Planes::derived, OperandSums sums = OperandSums::joined);
+                                  Planes planes = Planes::derived, OperandSums sums = OperandSums::joined,
+                                  Channels channels = Channels::as_named);
 
 }  // namespace tessera::ir

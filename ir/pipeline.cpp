@@ -9,15 +9,17 @@
 
 namespace tessera::ir {
 
-void build_pipeline(mlir::OpPassManager& passes, Planes planes, OperandSums sums) {
+void build_pipeline(mlir::OpPassManager& passes, Planes planes, OperandSums sums, Channels channels) {
   auto& function = passes.nest<mlir::func::FuncOp>();
-  function.addPass(createDropEmpty());         // so that no other pass meets an extent of 0
-  function.addPass(createSimplify());          // while ops are still those that rules name
-  function.addPass(mlir::createCSEPass());     // equal factors become one value, by which the next two know them
-  function.addPass(createSimplify());          // what is one value now: a concatenation of it is a broadcast
-  function.addPass(createTrilinear());         // takes statistics out of planes, in memory or not
-  function.addPass(createNormalizeScores());   // while softmax is one op, and its scores are read once
-  function.addPass(createDecompose());         // after all that looks for normal forms
+  function.addPass(createDropEmpty());        // so that no other pass meets an extent of 0
+  function.addPass(createSimplify());         // while ops are still those that rules name
+  function.addPass(mlir::createCSEPass());    // equal factors become one value, by which the next two know them
+  function.addPass(createSimplify());         // what is one value now: a concatenation of it is a broadcast
+  function.addPass(createTrilinear());        // takes statistics out of planes, in memory or not
+  function.addPass(createNormalizeScores());  // while softmax is one op, and its scores are read once
+  function.addPass(createDecompose());        // after all that looks for normal forms
+  if (channels == Channels::innermost)
+    function.addPass(createLayout());          // while contractions are those of the user, and each reduction is one op
   function.addPass(createSplitReduce());       // what decomposition reduces too
   function.addPass(createLegalizeContract());  // makes pads and views, which the next two clean up
   function.addPass(createMmaPrecision());      // sees all that contractions read; CSE then leaves one rounding of each

@@ -14,8 +14,12 @@ enum class Planes { derived, in_memory };
 // Whether contractions sum what they read for others, or kernels of their own do, for a target that cannot.
 enum class OperandSums { joined, apart };
 
+// How values lie in memory: as the user orders their dims, or with the channels of pictures innermost, for a target whose
+// convolutions read them so.
+enum class Channels { as_named, innermost };
+
 void build_pipeline(mlir::OpPassManager& passes, Planes planes = Planes::derived,
-                    OperandSums sums = OperandSums::joined);
+                    OperandSums sums = OperandSums::joined, Channels channels = Channels::as_named);
 void register_passes();  // each pass and the pipeline "tsr-to-fuse" by name: for tessera-opt
 
 }  // namespace tessera::ir

@@ -74,7 +74,7 @@ emitted::Remark::Arg because_of(mlir::Operation* op) {
 
 CollectRemarks::CollectRemarks(mlir::MLIRContext& context, std::vector<Remark>& out) : context_(context) {
   mlir::remark::RemarkCategories categories;
-  categories.passed = "plane|" + sum_category.str();
+  categories.passed = "plane|layout|" + sum_category.str();
   categories.missed = "plane|fusion|precision";
   if (mlir::failed(mlir::remark::enableOptimizationRemarks(context, std::make_unique<Streamer>(out),
                                                            std::make_unique<mlir::remark::RemarkEmittingPolicyAll>(),

@@ -158,6 +158,19 @@ std::string planes_text(const Plan& plan, const Program& recorded) {
   return fmt::format("\nplanes: {} kernels derived, {} things missed\n", derived, missed) + by_module.str();
 }
 
+// Which convolutions have their channels innermost, and what is written again for them.
+std::string layout_text(const Plan& plan, const Program& recorded) {
+  RemarksByModule by_module;
+  int found = 0;
+  for (const ir::Remark& remark : plan.remarks) {
+    if (remark.category != "layout") continue;
+    ++found;
+    by_module.add(recorded, remark.ops.empty() ? -1 : remark.ops.front(),
+                  remark.text + (remark.reason.empty() ? "" : ": " + remark.reason));
+  }
+  return found == 0 ? "" : "\nlayout:\n" + by_module.str();
+}
+
 // Which formats each kernel reads, multiplies, sums in and writes, and what stayed wide.
 std::string precision_text(const Plan& plan, const Program& recorded) {
   if (!recorded.precision.is_mixed()) return "";
@@ -260,8 +273,8 @@ std::string explain(const Plan& plan, const Program& recorded) {
       if (!row.guests.empty()) text += fmt::format("         with {}\n", join(row.guests, 3));
     }
   }
-  return text + precision_text(plan, recorded) + edited_text(plan) + planes_text(plan, recorded) +
-         missed_text(plan, recorded);
+  return text + precision_text(plan, recorded) + edited_text(plan) + layout_text(plan, recorded) +
+         planes_text(plan, recorded) + missed_text(plan, recorded);
 }
 
 std::string kernel_table(const Plan& plan, const Program& recorded) {

@@ -98,6 +98,43 @@ def LegalizeContract : Pass<"tsr-legalize-contract", "::mlir::func::FuncOp"> {
   let dependentDialects = ["::tessera::tsr::TsrDialect"];
 }
 
+def Layout : Pass<"tsr-layout", "::mlir::func::FuncOp"> {
+  let summary = "Pictures lie in memory with their channels innermost";
+  let description = [{
+    Problem: users name the dims of pictures batch, channels, height, width. Convolutions of 16-bit elements are fast where
+    the channels of a pixel are neighbours in memory, and turning pictures round for each of them costs more than it gives.
+
+    Before:
+    ```mlir
+    func.func @program(%x: tensor<2x8x9x9xbf16>, %w: tensor<16x8x3x3xbf16>, %b: tensor<16xbf16>) -> tensor<16xbf16> {
+      %0 = tsr.contract "nchw,kcrs->nkpq" %x, %w windows ["h = 1p + 1r - 1", "w = 1q + 1s - 1"]
+          : (tensor<2x8x9x9xbf16>, tensor<16x8x3x3xbf16>) -> tensor<2x16x9x9xbf16>
+      %1 = tsr.broadcast %b dims [1] : (tensor<16xbf16>) -> tensor<2x16x9x9xbf16>
+      %2 = tsr.add %0, %1 : tensor<2x16x9x9xbf16>
+      %3 = tsr.reduce "max" %2 dims [0, 2, 3] : (tensor<2x16x9x9xbf16>) -> tensor<16xbf16>
+      return %3 : tensor<16xbf16>
+    }
+    ```
+    After: "nhwc,krsc->npqk", an addition of 2x9x9x16 and a maximum along dims 0, 1 and 2. Memory is row-major, so a value
+    lies in another order where it has its dims in that order: each op becomes the same with its dims permuted, and a
+    transpose behind it, which is a view, for who reads it by name.
+
+    Orders come from convolutions and go on with what is computed from their results: elementwise ops take that of most
+    operands (`ir/form/memory_order.h` has views). Arguments and results of the program keep theirs. A picture that
+    comes from elsewhere is written again by one kernel in front of its first convolution; so is a filter with taps, once for
+    its forward pass and the gradient of the data. The gradient of such a filter is a kernel of its own, which optimizers
+    read in the filter's order.
+
+    Changes rounding: what is reduced along several dims is added in another order.
+
+    Not handled: groups, contractions of f32, channels that are no multiple of 8 (they are read as they lie). `strict`
+    functions stay as written.
+    Order: when no normal form of several dims is left, and before sums are split by the order of their dims; for targets
+    that read windows with channels innermost.
+  }];
+  let dependentDialects = ["::tessera::tsr::TsrDialect"];
+}
+
 def SplitReduce : Pass<"tsr-split-reduce", "::mlir::func::FuncOp"> {
   let summary = "Reduce the trailing dims first, then the leading ones";
   let description = [{

@@ -160,7 +160,9 @@ struct ProgramLowering::State {
     ir::load_dialects(context);
     context.loadDialect<tile::TileDialect>();
     module = ir::import_program(context, program);
-    remarks = ir::lower_to_fuse(*module, {}, ir::Planes::in_memory, ir::OperandSums::apart);
+    // Only the copy engine's windows want channels innermost.
+    const auto channels = target.has_wgmma() ? ir::Channels::innermost : ir::Channels::as_named;
+    remarks = ir::lower_to_fuse(*module, {}, ir::Planes::in_memory, ir::OperandSums::apart, channels);
     note_planes(program, remarks);
     lowering.emplace(*module, program, target);
   }

@@ -1,0 +1,379 @@
+#include <algorithm>
+#include <array>
+
+#include "llvm/ADT/TypeSwitch.h"
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/IR/Remarks.h"
+
+#include <tessera/ir/form/free_ops.h>
+#include <tessera/ir/form/memory_order.h>
+#include <tessera/ir/passes/Passes.h>
+#include <tessera/ir/precision.h>
+#include <tessera/ir/tsr/Einsum.h>
+#include <tessera/ir/tsr/Tsr.h>
+
+namespace tessera::ir {
+
+#define GEN_PASS_DEF_LAYOUT
+#include <tessera/ir/passes/Passes.h.inc>
+
+namespace {
+
+using llvm::ArrayRef;
+using llvm::SmallVector;
+using mlir::Operation;
+using mlir::Value;
+
+// What a convolution of 16-bit elements needs to be read by windows, whatever the target's tiles are.
+constexpr int64_t channel_unit = 8;  // 16 bytes: every stride of a picture is a multiple of it
+constexpr int64_t most_stride = 8;
+constexpr size_t most_windows = 3;
+
+bool has(const std::string& word, char letter) { return word.find(letter) != std::string::npos; }
+
+// A convolution, or one of its gradients: which of its two operands and its result (number 2) are the picture that windows
+// move over, the picture of places, and the filter; and how their letters follow each other with channels innermost.
+struct Convolution {
+  std::array<std::string, 3> word, wanted;
+  size_t over = 0, places = 0, filter = 0;
+  char over_channel = 0, places_channel = 0;
+  int64_t taps = 1, largest_stride = 1;
+
+  bool is_picture(size_t tensor) const { return tensor != filter; }
+  MemoryOrder order(size_t tensor) const {
+    MemoryOrder dims;
+    for (char letter : wanted[tensor]) dims.push_back(static_cast<int64_t>(word[tensor].find(letter)));
+    return dims;
+  }
+};
+
+Value tensor_of(tsr::ContractOp op, size_t tensor) { return tensor == 2 ? op.getY() : op->getOperand(tensor); }
+
+// Nothing for a contraction without windows, with groups, or with several dims of channels.
+std::optional<Convolution> read_convolution(tsr::ContractOp op) {
+  const Einsum words = *parse_einsum(std::string_view(op.getEinsum()));
+  const std::vector<WindowRelation> windows = tsr::relations_of(op.getWindows());
+  if (windows.empty() || windows.size() > most_windows) return std::nullopt;
+  Convolution made{.word = {words.a, words.b, words.out}};
+  auto sole = [&](char letter) -> std::optional<size_t> {
+    std::optional<size_t> found;
+    for (size_t t = 0; t < 3; ++t) {
+      if (!has(made.word[t], letter)) continue;
+      if (found) return std::nullopt;
+      found = t;
+    }
+    return found;
+  };
+  std::string spatial;
+  for (const WindowRelation& w : windows) {
+    const std::optional<size_t> over = sole(w.in), places = sole(w.out), filter = sole(w.tap);
+    if (!over || !places || !filter || over == places || over == filter || places == filter) return std::nullopt;
+    if (!spatial.empty() && (*over != made.over || *places != made.places)) return std::nullopt;
+    made.over = *over, made.places = *places, made.filter = *filter;
+    made.largest_stride = std::max(made.largest_stride, w.stride);
+    made.taps *= tsr::shape_of(tensor_of(op, *filter))[made.word[*filter].find(w.tap)];
+    spatial += {w.in, w.out, w.tap};
+  }
+  std::array<std::string, 3> outer, inner;
+  for (size_t t = 0; t < 3; ++t)
+    for (char letter : made.word[t]) {
+      const bool in_over = has(made.word[made.over], letter), in_places = has(made.word[made.places], letter),
+                 in_filter = has(made.word[made.filter], letter);
+      if (has(spatial, letter)) inner[t] += letter;
+      else if (in_over && in_places && !in_filter) outer[t] += letter;
+      else if (in_over && in_filter && !in_places && (!made.over_channel || made.over_channel == letter))
+        made.over_channel = letter;
+      else if (in_places && in_filter && !in_over && (!made.places_channel || made.places_channel == letter))
+        made.places_channel = letter;
+      else return std::nullopt;
+    }
+  if (!made.over_channel || !made.places_channel) return std::nullopt;
+  for (size_t t : {made.over, made.places})
+    made.wanted[t] = outer[t] + inner[t] + (t == made.over ? made.over_channel : made.places_channel);
+  made.wanted[made.filter] = made.places_channel + inner[made.filter] + made.over_channel;
+  return made;
+}
+
+// Results that leave the program, as they are or as views.
+bool is_returned(Value value) {
+  return llvm::any_of(value.getUsers(), [](Operation* user) {
+    return llvm::isa<mlir::func::ReturnOp>(user) || (is_view(user) && is_returned(user->getResult(0)));
+  });
+}
+
+class Layout {
+ public:
+  Layout(mlir::func::FuncOp function) : block_(function.getBody().front()) {
+    if (std::optional<MixedPrecision> precision = mixed_precision(function)) narrow_ = precision->narrow;
+  }
+
+  void run() {
+    for (Operation& op : llvm::make_early_inc_range(block_.without_terminator())) visit(&op);
+  }
+
+ private:
+  void visit(Operation* op) {
+    llvm::TypeSwitch<Operation*>(op)
+        .Case<tsr::ContractOp, tsr::ReduceOp, tsr::PadOp, tsr::ConcatOp, tsr::FoldOp, tsr::TransposeOp, tsr::ReshapeOp,
+              tsr::WindowOp, tsr::SliceOp, tsr::ReverseOp>([&](auto known) { visit(known); })
+        .Case<tsr::ConstantOp, tsr::IotaOp, tsr::RandomOp, tsr::BroadcastOp>(
+            [&](auto source) { open_.insert(source.getY()); })
+        .Default([&](Operation* other) {
+          if (is_elementwise(other) || llvm::isa<tsr::BarrierOp>(other)) visit_points(other);
+        });
+  }
+
+  // ---- what computes, in the order of what it reads ----
+
+  void visit_points(Operation* op) {
+    if (llvm::all_of(op->getOperands(), [&](Value x) { return open_.contains(x); })) {
+      open_.insert(op->getResult(0));
+      return;
+    }
+    const MemoryOrder order = elected(op);
+    if (order.empty() || is_returned(op->getResult(0))) return;
+    mlir::OpBuilder b(op);
+    replace(op, cloned(b, op, order, order), order);
+  }
+
+  // That of most operands; of as many, the one that is not the user's.
+  MemoryOrder elected(Operation* op) const {
+    SmallVector<std::pair<MemoryOrder, int>, 2> votes;
+    for (Value operand : op->getOperands()) {
+      if (open_.contains(operand)) continue;
+      const MemoryOrder order = order_.lookup(operand);
+      auto* known = llvm::find_if(votes, [&](const auto& vote) { return vote.first == order; });
+      if (known == votes.end()) votes.push_back({order, 1});
+      else ++known->second;
+    }
+    auto* best = std::max_element(votes.begin(), votes.end(), [](const auto& a, const auto& b) {
+      return std::pair(a.second, !a.first.empty()) < std::pair(b.second, !b.first.empty());
+    });
+    return best->first;
+  }
+
+  void visit(tsr::ReduceOp op) {
+    const MemoryOrder order = order_.lookup(op.getX());
+    if (order.empty()) return;
+    const MemoryOrder left = kept_dims(order, [&](int64_t d) { return !llvm::is_contained(op.getDims(), d); });
+    if (is_returned(op.getY()) && !normal_order(left, tsr::shape_of(op.getY())).empty()) return;
+    const MemoryOrder place = inverse(order);
+    SmallVector<int64_t, 6> dims;
+    for (int64_t d : op.getDims()) dims.push_back(place[static_cast<size_t>(d)]);
+    llvm::sort(dims);
+    mlir::OpBuilder b(op);
+    Operation* moved = cloned(b, op, order, left);
+    llvm::cast<tsr::ReduceOp>(moved).setDims(dims);
+    replace(op, moved, left);
+  }
+
+  void visit(tsr::PadOp op) {
+    const MemoryOrder order = order_.lookup(op.getX());
+    if (order.empty() || is_returned(op.getY())) return;
+    mlir::OpBuilder b(op);
+    auto moved = llvm::cast<tsr::PadOp>(cloned(b, op, order, order));
+    moved.setLow(permuted(op.getLow(), order));
+    moved.setHigh(permuted(op.getHigh(), order));
+    moved.setInterior(permuted(op.getInterior(), order));
+    replace(op, moved, order);
+  }
+
+  void visit(tsr::ConcatOp op) {
+    const MemoryOrder order = elected_of_all(op);
+    if (order.empty() || is_returned(op.getY())) return;
+    mlir::OpBuilder b(op);
+    auto moved = llvm::cast<tsr::ConcatOp>(cloned(b, op, order, order));
+    moved.setDim(static_cast<uint64_t>(inverse(order)[static_cast<size_t>(op.getDim())]));
+    replace(op, moved, order);
+  }
+  MemoryOrder elected_of_all(tsr::ConcatOp op) const {
+    return llvm::all_of(op.getParts(), [&](Value x) { return open_.contains(x); }) ? MemoryOrder() : elected(op);
+  }
+
+  // The taps stay behind: they are what a fold reads together.
+  void visit(tsr::FoldOp op) {
+    const int64_t rank = tsr::type_of(op.getY()).getRank();
+    MemoryOrder order = order_.lookup(op.getX());
+    if (order.empty() || is_returned(op.getY())) return;
+    const MemoryOrder left = kept_dims(order, [&](int64_t d) { return d < rank; }), place = inverse(left);
+    MemoryOrder from = left;
+    for (int64_t d = rank; d < static_cast<int64_t>(order.size()); ++d) from.push_back(d);
+    SmallVector<int64_t, 4> dims;
+    for (int64_t d : op.getDims()) dims.push_back(place[static_cast<size_t>(d)]);
+    mlir::OpBuilder b(op);
+    auto moved = llvm::cast<tsr::FoldOp>(cloned(b, op, from, left));
+    moved.setDims(dims);
+    replace(op, moved, left);
+  }
+
+  // ---- views: what they look at lies as it did ----
+
+  void note(Value view, const MemoryOrder& order) {
+    if (!order.empty()) order_[view] = order;
+  }
+  template <class View, class Order> void visit_view(View op, Order order_of) {
+    if (open_.contains(op.getX())) open_.insert(op.getY());
+    if (const MemoryOrder order = order_.lookup(op.getX()); !order.empty()) note(op.getY(), order_of(order));
+  }
+  void visit(tsr::TransposeOp op) {
+    visit_view(op, [&](const MemoryOrder& order) { return transposed_order(order, op.getDims(), shape(op.getY())); });
+  }
+  void visit(tsr::ReshapeOp op) {
+    visit_view(op, [&](const MemoryOrder& order) { return reshaped_order(order, shape(op.getX()), shape(op.getY())); });
+  }
+  void visit(tsr::SliceOp op) {
+    visit_view(op, [&](const MemoryOrder& order) { return normal_order(order, shape(op.getY())); });
+  }
+  void visit(tsr::ReverseOp op) {
+    visit_view(op, [](const MemoryOrder& order) { return order; });
+  }
+  void visit(tsr::WindowOp op) {
+    visit_view(op, [&](MemoryOrder order) {
+      while (order.size() < shape(op.getY()).size()) order.push_back(static_cast<int64_t>(order.size()));
+      return normal_order(order, shape(op.getY()));
+    });
+  }
+
+  // ---- contractions: where orders come from ----
+
+  void visit(tsr::ContractOp op) {
+    std::optional<Convolution> found;
+    if (is_of_halves(op)) found = read_convolution(op);
+    if (!found) return;
+    const Convolution& conv = *found;
+    auto channels = [&](size_t picture) {
+      const char letter = picture == conv.over ? conv.over_channel : conv.places_channel;
+      return tsr::shape_of(tensor_of(op, picture))[conv.word[picture].find(letter)];
+    };
+    const bool is_served = channels(conv.over) % channel_unit == 0 && channels(conv.places) % channel_unit == 0 &&
+                           conv.largest_stride <= most_stride;
+    mlir::OpBuilder b(op);
+    std::array<MemoryOrder, 3> order;
+    SmallVector<Value, 2> operands;
+    for (size_t t = 0; t < 2; ++t) {
+      const Value x = op->getOperand(t);
+      const MemoryOrder wanted = normal_order(conv.order(t), tsr::shape_of(x)), given = order_.lookup(x);
+      const bool is_fit =
+          wanted.empty() || given == wanted || (conv.is_picture(t) && !given.empty() && given.back() == wanted.back());
+      order[t] = is_fit || !is_served ? given : wanted;
+      operands.push_back(order[t] == given ? in_order(b, x, given) : rewritten(b, op, x, wanted));
+    }
+    const bool is_gradient = conv.filter == 2;
+    if (is_gradient ? is_served : channels(2) % channel_unit == 0 && !is_returned(op.getY()))
+      order[2] = normal_order(conv.order(2), tsr::shape_of(op.getY()));
+    if (llvm::all_of(order, [](const MemoryOrder& o) { return o.empty(); })) return;
+
+    Einsum words;
+    for (auto [t, word] : llvm::enumerate(std::array{&words.a, &words.b, &words.out})) {
+      *word = conv.word[t];
+      for (auto [i, d] : llvm::enumerate(order[t])) (*word)[i] = conv.word[t][static_cast<size_t>(d)];
+    }
+    Operation* moved = tsr::ContractOp::create(b, op.getLoc(), type(op.getY(), order[2]), b.getStringAttr(words.str()),
+                                               operands[0], operands[1], op.getWindows());
+    moved->setDiscardableAttrs(op->getDiscardableAttrDictionary());
+    if (is_served) report(op);
+    if (!is_gradient) return replace(op, moved, order[2]);
+    // A kernel of its own writes the gradient, and whoever goes on from it reads it in the filter's own order.
+    Value gradient = moved->getResult(0);
+    if (!order[2].empty()) {
+      gradient = tsr::BarrierOp::create(b, op.getLoc(), gradient);
+      gradient = tsr::TransposeOp::create(b, op.getLoc(), op.getY().getType(), gradient, inverse(order[2]));
+    }
+    op.getY().replaceAllUsesWith(gradient);
+    op.erase();
+  }
+
+  // Read as 16-bit elements by its kernel.
+  bool is_of_halves(tsr::ContractOp op) const {
+    mlir::Type element = tsr::element_of(op.getY());
+    return element.isBF16() || element.isF16() || (element.isF32() && narrow_);
+  }
+
+  // One kernel writes `x` in another order, once for all that read it: a cast if it has to be rounded for contractions
+  // anyway.
+  Value rewritten(mlir::OpBuilder& b, tsr::ContractOp reader, Value x, const MemoryOrder& order) {
+    auto widening = x.getDefiningOp<tsr::CastOp>();
+    const bool is_mixed = narrow_ && tsr::element_of(x).isF32();
+    const bool is_rounded = is_mixed && widening && tsr::element_of(widening.getX()) == narrow_;
+    const Value from = is_rounded ? widening.getX() : x;
+    Value& known = rewritten_[{from, mlir::DenseI64ArrayAttr::get(b.getContext(), order)}];
+    if (!known) {
+      const mlir::Location at = from.getLoc();
+      known = in_order(b, from, order);
+      if (is_mixed && !is_rounded) known = tsr::CastOp::create(b, at, tsr::type_of(known).clone(narrow_), known);
+      else known = tsr::BarrierOp::create(b, at, known);
+      mlir::remark::passed(at, mlir::remark::RemarkOpts::name("rewritten").category("layout"))
+          << mlir::remark::add("a kernel of its own writes it with channels innermost")
+          << mlir::remark::reason("{0}", reader.getEinsum().str() + " reads it so");
+      if (is_mixed) {
+        known = tsr::CastOp::create(b, at, tsr::type_of(known).clone(b.getF32Type()), known);
+        known.getDefiningOp()->setAttr(of_policy, b.getUnitAttr());
+      }
+    }
+    return known;
+  }
+
+  static void report(tsr::ContractOp op) {
+    mlir::remark::passed(op.getLoc(), mlir::remark::RemarkOpts::name("channels-innermost").category("layout"))
+        << mlir::remark::add("pictures have their channels innermost in memory");
+  }
+
+  // ---- values in another order ----
+
+  static ArrayRef<int64_t> shape(Value x) { return tsr::shape_of(x); }
+  static SmallVector<int64_t, 6> permuted(ArrayRef<int64_t> numbers, ArrayRef<int64_t> order) {
+    SmallVector<int64_t, 6> made;
+    for (int64_t d : order) made.push_back(numbers[static_cast<size_t>(d)]);
+    return made;
+  }
+  static mlir::Type type(Value x, ArrayRef<int64_t> order) {
+    return order.empty() ? x.getType() : tsr::type_of(x).clone(permuted(shape(x), order));
+  }
+
+  // `x` with dim order[i] as its i-th.
+  Value in_order(mlir::OpBuilder& b, Value x, const MemoryOrder& order) {
+    if (order.empty()) return x;
+    if (Value known = moved_.lookup(x); known && order_.lookup(x) == order) return known;
+    return tsr::TransposeOp::create(b, x.getLoc(), type(x, order), x, order);
+  }
+
+  // `op` with operands and result in other orders, its attributes as they were.
+  Operation* cloned(mlir::OpBuilder& b, Operation* op, const MemoryOrder& from, const MemoryOrder& to) {
+    SmallVector<Value, 3> operands;
+    for (Value x : op->getOperands()) operands.push_back(in_order(b, x, from));
+    Operation* moved = b.clone(*op);
+    moved->setOperands(operands);
+    moved->getResult(0).setType(type(op->getResult(0), to));
+    return moved;
+  }
+
+  void replace(Operation* op, Operation* by, const MemoryOrder& order) {
+    Value moved = by->getResult(0), as_named = moved;
+    const Value was = op->getResult(0);
+    mlir::OpBuilder b(op);
+    if (!llvm::is_sorted(order))
+      as_named = tsr::TransposeOp::create(b, op->getLoc(), was.getType(), moved, inverse(order));
+    if (const MemoryOrder normal = normal_order(order, shape(was)); !normal.empty()) {
+      order_[as_named] = normal;
+      if (normal == order) moved_[as_named] = moved;
+    }
+    op->getResult(0).replaceAllUsesWith(as_named);
+    op->erase();
+  }
+
+  mlir::Block& block_;
+  mlir::FloatType narrow_;  // of a mixed precision; null: none
+  llvm::DenseMap<Value, MemoryOrder> order_;
+  llvm::DenseMap<Value, Value> moved_;  // of values that are transposed for who reads them by name: what lies in memory
+  llvm::DenseSet<Value> open_;          // in no memory: constants, draws, broadcasts and what follows from them alone
+  llvm::DenseMap<std::pair<Value, mlir::Attribute>, Value> rewritten_;
+};
+
+class LayoutPass : public impl::LayoutBase<LayoutPass> {
+  void runOnOperation() override {
+    if (!getOperation()->hasAttr("tsr.strict")) Layout(getOperation()).run();
+  }
+};
+
+}  // namespace
+}  // namespace tessera::ir

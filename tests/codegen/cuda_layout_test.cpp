@@ -1,0 +1,173 @@
+// Channels innermost (tsr-layout) on the CUDA leg without a card: programs with channels first as texts on the processor,
+// beside the reference and beside the same program as the user orders its dims; and what a residual network's plan holds.
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include <tessera/autograd/grad.h>
+#include <tessera/codegen/cuda/executor/lower_program.h>
+#include <tessera/codegen/plan/explain.h>
+#include <tessera/core/executor.h>
+#include <tessera/core/operand_copies.h>
+#include <tessera/core/ops.h>
+#include <tessera/core/trace.h>
+#include <tessera/nn/functional.h>
+#include <tessera/nn/layers/pool.h>
+
+#include "tests/codegen/cuda_rows/host_run.h"
+#include "tests/codegen/cuda_rows/programs.h"
+#include "tests/support/host_data.h"
+#include "tests/support/training_steps.h"
+
+namespace tessera::testing {
+namespace {
+
+using ::testing::AnyOf;
+using ::testing::Each;
+using ::testing::EndsWith;
+using ::testing::HasSubstr;
+using ::testing::Not;
+
+Tensor conv(const Tensor& x, const Tensor& w, int64_t stride = 1, int64_t pad = -1) {
+  if (pad < 0) pad = w.size(2) / 2;
+  return contract(x, w, "nchw,kcrs->nkpq", {{'h', 'p', 'r', stride, 1, pad}, {'w', 'q', 's', stride, 1, pad}});
+}
+
+Tensor normalized(const Tensor& x, const Dims& dims) {
+  return (x - mean(x, dims, true)) * rsqrt(variance(x, dims, true) + 1e-5);
+}
+
+struct LayoutProgram {
+  const char* name;
+  std::vector<Tensor> (*record)(const MakeInput&);
+};
+
+const LayoutProgram programs[] = {
+    {"residual_block",  // batch norms, a shortcut with a stride, and all gradients
+     [](const MakeInput& in) {
+       Tensor x = in("x", f32, {2, 16, 9, 9}), w1 = in("w1", f32, {16, 16, 1, 1}), w2 = in("w2", f32, {16, 16, 3, 3}),
+              w3 = in("w3", f32, {32, 16, 1, 1}), shortcut = in("shortcut", f32, {32, 16, 1, 1});
+       Tensor y = nn::relu(normalized(conv(x, w1), {0, 2, 3}));
+       y = nn::relu(normalized(conv(y, w2, 2), {0, 2, 3}));
+       y = nn::relu(normalized(conv(y, w3), {0, 2, 3}) + normalized(conv(x, shortcut, 2), {0, 2, 3}));
+       return grad(sum(y * in("dy", f32, y.shape())), {x, w1, w2, w3, shortcut});
+     }},
+    {"pooled",
+     [](const MakeInput& in) {
+       Tensor x = in("x", f32, {2, 3, 20, 20}), w1 = in("w1", f32, {16, 3, 7, 7}), w2 = in("w2", f32, {24, 16, 3, 3});
+       Tensor y = nn::max_pool2d(nn::relu(conv(x, w1, 2)), {.size = 3, .stride = 2, .pad = 1});
+       y = mean(conv(y, w2), {2, 3});
+       std::vector<Tensor> all = grad(sum(y * in("dy", f32, y.shape())), {w1, w2});
+       all.push_back(y);
+       return all;
+     }},
+    {"group_norm",
+     [](const MakeInput& in) {
+       Tensor x = in("x", f32, {2, 16, 6, 5}), w = in("weight", f32, {32, 16, 3, 3}), v = in("v", f32, {8, 32, 3, 3});
+       Tensor y = conv(x, w);
+       y = reshape(normalized(reshape(y, {2, 4, 8, 6, 5}), {2, 3, 4}), y.shape());
+       y = conv(nn::silu(y), v);
+       return grad(sum(y * in("dy", f32, y.shape())), {x, w, v});
+     }},
+    {"skips",  // a concatenation of channels, which is what a U-Net reads on its way up
+     [](const MakeInput& in) {
+       Tensor x = in("x", f32, {2, 8, 8, 8}), w = in("weight", f32, {16, 8, 3, 3}), v = in("v", f32, {8, 24, 3, 3});
+       Tensor up = contract(conv(x, w, 2), in("up", f32, {16, 16, 2, 2}), "ncpq,ckrs->nkhw",
+                            {{'h', 'p', 'r', 2, 1, 0}, {'w', 'q', 's', 2, 1, 0}}, {{'h', 8}, {'w', 8}});
+       Tensor y = conv(concat({nn::relu(up), x}, 1), v);
+       return std::vector{y, grad(sum(y * y), w)};
+     }},
+    {"bf16",
+     [](const MakeInput& in) {
+       Tensor x = in("x", bf16, {2, 16, 7, 6}), w = in("weight", bf16, {24, 16, 3, 3}),
+              b = in("bias", bf16, {24, 1, 1});
+       return std::vector{max(conv(nn::relu(conv(x, w) + b), in("v", bf16, {8, 24, 3, 3})), {2, 3})};
+     }},
+};
+
+RowProgram recorded(const LayoutProgram& program) {
+  Draw draw(31);
+  RowProgram made = recorded_program(
+      program.name,
+      [&](const std::string&, DType dtype, const Shape& shape) {
+        return random_tensor(draw, dtype, shape, Domain{-1, 1});
+      },
+      program.record);
+  made.program.precision = "bf16_mixed";
+  return made;
+}
+
+double distance(const RowProgram& made, const std::vector<BufferPtr>& a, const std::vector<BufferPtr>& b, size_t k) {
+  const Tensor& type = made.results[k];
+  const std::vector<double> x = tensor_from(a[k], type.dtype(), type.shape()).to_vector<double>(),
+                            y = tensor_from(b[k], type.dtype(), type.shape()).to_vector<double>();
+  double apart = 0, size = 0;
+  for (size_t i = 0; i < x.size(); ++i) apart += (x[i] - y[i]) * (x[i] - y[i]), size += y[i] * y[i];
+  return std::sqrt(apart / size);
+}
+
+bool has_tiles(const cuda::LoweredProgram& lowered) {
+  return std::ranges::any_of(lowered.kernels,
+                             [](const auto& k) { return k.text.find("tile.cuh") != std::string::npos; });
+}
+
+class CudaLayout : public ::testing::TestWithParam<LayoutProgram> {};
+
+// Both round the same values, so they are closer to each other than to anything; 2⁻⁸ is one rounding to bf16.
+TEST_P(CudaLayout, gives_what_the_users_order_gives) {
+  const RowProgram made = recorded(GetParam());
+  const cuda::LoweredProgram moved = cuda::lower_program(made.program, {"sm_90a", 0});
+  EXPECT_TRUE(has_tiles(moved));
+  EXPECT_TRUE(std::ranges::any_of(moved.plan.remarks, [](const auto& r) { return r.category == "layout"; }));
+  const cuda::LoweredProgram as_named = cuda::lower_program(made.program, {});
+  EXPECT_FALSE(std::ranges::any_of(as_named.plan.remarks, [](const auto& r) { return r.category == "layout"; }));
+  const std::vector<BufferPtr> got = run_on_host(moved, made.program, made.arguments);
+  EXPECT_EQ(got.size(), made.results.size());
+  const std::vector<BufferPtr> other = run_on_host(as_named, made.program, made.arguments);
+  std::vector<BufferPtr> arguments = made.arguments;
+  const std::vector<BufferPtr> expected = reference_executor().compile(made.program)->run(made.program, arguments);
+  for (size_t k = 0; k < got.size(); ++k) {
+    EXPECT_LT(distance(made, got, other, k), 8e-3) << "result " << k;
+    EXPECT_LT(distance(made, got, expected, k), 1.2 * distance(made, other, expected, k) + 1e-4) << "result " << k;
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(programs, CudaLayout, ::testing::ValuesIn(programs),
+                         [](const auto& one) { return one.param.name; });
+
+// Between the convolutions of a residual network nothing is turned round: filters with taps are, and the gradients that their
+// optimizer reads are read so. All but the first layer, whose pictures have three channels, run by the copy engine; gradients
+// of some filters without taps are plain products for which it is thought slower.
+TEST(CudaLayouts, turn_nothing_but_filters_in_a_residual_network) {
+  const TrainingStep training = training_step("resnet", {});
+  Trace trace;
+  std::vector<Tensor> batch;
+  for (const auto& a : training.arguments) batch.push_back(trace.argument(a.dtype, a.shape, a.name));
+  Trace::Recorded recorded = trace.finish({training(batch)}, "resnet", false);
+  recorded.program.precision = "bf16_mixed";
+  OperandCopies(recorded, batch.size());
+  const cuda::LoweredProgram lowered = cuda::lower_program(recorded.program, {"sm_90a"});
+  const codegen::Plan& plan = lowered.plan;
+  int turned = 0;
+  std::vector<std::string> of_any_card;
+  for (const codegen::PlanLaunch& launch : plan.launches) {
+    if (launch.what != codegen::PlanLaunch::What::kernel) continue;
+    const codegen::PlanKernel& kernel = plan.kernels[static_cast<size_t>(launch.kernel)];
+    if (kernel.name == "transpose") {
+      ++turned;
+      EXPECT_THAT(plan.values[static_cast<size_t>(launch.values.back())].type, HasSubstr("x3x3x"));
+    }
+    if (kernel.kind == "contract" &&
+        lowered.kernels[static_cast<size_t>(launch.kernel)].text.find("tile.cuh") == std::string::npos)
+      of_any_card.push_back(codegen::module_of(recorded.program, codegen::chief_op(recorded.program, launch)));
+  }
+  EXPECT_EQ(turned, 16);
+  EXPECT_THAT(of_any_card, Each(AnyOf("resnet.conv1", "resnet.fc", EndsWith(".grad"))));
+  EXPECT_THAT(of_any_card, Each(Not(HasSubstr("conv2"))));
+}
+
+}  // namespace
+}  // namespace tessera::testing
