@@ -74,8 +74,8 @@ std::optional<size_t> adjacent(tsr::PadOp a, tsr::PadOp b) {
 }
 
 // pad(a) + pad(b) = pad(concat(a, b)): what the gradients of a split leave.
-Value joined_pads(tsr::AddOp op) {
-  for (auto [first, second] : {std::pair{op.getA(), op.getB()}, {op.getB(), op.getA()}}) {
+Value joined_pads(tsr::AddOp op, Value x, Value y) {
+  for (auto [first, second] : {std::pair{x, y}, {y, x}}) {
     auto a = first.getDefiningOp<tsr::PadOp>(), b = second.getDefiningOp<tsr::PadOp>();
     if (!a || !b || !a.getValue().isZero() || !b.getValue().isZero()) continue;
     const std::optional<size_t> dim = adjacent(a, b);
@@ -95,6 +95,21 @@ Value joined_pads(tsr::AddOp op) {
     if (all.getType() == op.getY().getType()) return all;
     return tsr::PadOp::create(builder, op.getLoc(), op.getY().getType(), all, a.getLowAttr(),
                               builder.getDenseI64ArrayAttr(high), a.getInteriorAttr(), a.getValueAttr());
+  }
+  return {};
+}
+
+// The same where something else was added first: x + pad(a) + pad(b).
+Value joined_pads(tsr::AddOp op) {
+  if (Value joined = joined_pads(op, op.getA(), op.getB())) return joined;
+  for (auto [sum, pad] : {std::pair{op.getA(), op.getB()}, {op.getB(), op.getA()}}) {
+    auto before = sum.getDefiningOp<tsr::AddOp>();
+    if (!before || !before.getY().hasOneUse()) continue;
+    for (auto [x, other] : {std::pair{before.getA(), before.getB()}, {before.getB(), before.getA()}})
+      if (Value joined = joined_pads(op, other, pad)) {
+        mlir::OpBuilder b(op);
+        return tsr::AddOp::create(b, op.getLoc(), x, joined);
+      }
   }
   return {};
 }

@@ -104,6 +104,20 @@ func.func @adjacent_pads(%a: tensor<4x2xf32>, %b: tensor<4x3xf32>, %c: tensor<4x
   return %4 : tensor<4x6xf32>
 }
 
+// Something else was added first.
+// CHECK-LABEL: @adjacent_pads_behind_a_sum
+// CHECK-NEXT: %[[ALL:.*]] = tsr.concat %arg0, %arg1 dim 1
+// CHECK-NEXT: %[[Y:.*]] = tsr.add %arg2, %[[ALL]]
+// CHECK-NEXT: return %[[Y]]
+func.func @adjacent_pads_behind_a_sum(%a: tensor<4x2xf32>, %b: tensor<4x4xf32>, %x: tensor<4x6xf32>)
+    -> tensor<4x6xf32> {
+  %0 = tsr.pad %a low [0, 0] high [0, 4] interior [0, 0] value 0.0 : (tensor<4x2xf32>) -> tensor<4x6xf32>
+  %1 = tsr.pad %b low [0, 2] high [0, 0] interior [0, 0] value 0.0 : (tensor<4x4xf32>) -> tensor<4x6xf32>
+  %2 = tsr.add %x, %1 : tensor<4x6xf32>
+  %3 = tsr.add %2, %0 : tensor<4x6xf32>
+  return %3 : tensor<4x6xf32>
+}
+
 // What a padded window leaves, dim by dim.
 // CHECK-LABEL: @pads_of_pads
 // CHECK: %[[Y:.*]] = tsr.pad %{{.*}} low [1, 2] high [3, 1] interior [1, 0] value 0.{{0+}}
