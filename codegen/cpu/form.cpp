@@ -287,8 +287,8 @@ std::string kernel_class(const Form& form) {
     text += std::string("\n") + kind;
     for (size_t d = 0; d < access.stride.size(); ++d) {
       int64_t stride = access.stride[d];
-      bool unit = static_cast<int>(d) == form.vec && stride == 1;
-      text += stride == 0 ? " 0" : unit ? " 1" : " s";
+      const bool along = static_cast<int>(d) == form.vec;
+      text += stride == 0 ? " 0" : along && stride == 1 ? " 1" : along && stride == 2 ? " 2" : " s";
     }
     if (!access.linear()) {
       llvm::raw_string_ostream(text) << " expr " << access.expression;

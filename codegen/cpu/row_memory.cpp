@@ -139,6 +139,23 @@ Value RowMemory::load_vector(Value pointer, Type element, const Place& place) {
       .getResult();
 }
 
+// Two vectors, of which every second lane is loaded: what lies behind the last element may be nobody's.
+Value RowMemory::load_every_second(Value pointer, Type element, const Place& place) {
+  const int64_t lanes = c_.lanes;
+  Value real = place.mask ? place.mask : all_lanes(), none = c_.constant(0, real.getType());
+  Value halves[2];
+  SmallVector<int64_t> even;
+  for (int64_t i = 0; i < lanes; ++i) even.push_back(2 * i);
+  for (int64_t half : {0, 1}) {
+    SmallVector<int64_t> order;
+    for (int64_t i = 0; i < lanes; ++i) order.push_back(i % 2 == 0 ? half * lanes / 2 + i / 2 : lanes);
+    Place some = place;
+    some.mask = c_.make<vector::ShuffleOp>(real, none, order);
+    halves[half] = load_vector(c_.offset(pointer, element, c_.integer(half * lanes)), element, some);
+  }
+  return c_.make<vector::ShuffleOp>(halves[0], halves[1], even);
+}
+
 void RowMemory::store_vector(Value value, Value pointer, const Place& place) {
   if (!place.mask) return c_.store(value, pointer);
   LLVM::MaskedStoreOp::create(c_.b, c_.loc, value, pointer, place.mask,
@@ -149,6 +166,10 @@ Value RowMemory::load(Value base, Type type, const Access& access, int first, co
   Type element = stored(type);
   bool along = place.vectors && form_.vec >= 0 && has(access.dims(), form_.vec);
   bool unit = along && access.linear() && access.stride[static_cast<size_t>(form_.vec)] == 1;
+  if (along && access.linear() && access.stride[static_cast<size_t>(form_.vec)] == 2 && bytes_of(element) >= 4) {
+    Value pointer = c_.offset(base, element, offset(access, first, place, u, false));
+    return from_stored(load_every_second(pointer, element, place), type);
+  }
   Value at = offset(access, first, place, u, along && !unit);
   if (along && !unit) return load_gather(base, type, at, place);
   Value pointer = c_.offset(base, element, at);

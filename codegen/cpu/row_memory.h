@@ -51,6 +51,7 @@ class RowMemory {
   Value from_stored(Value value, Type type);
   Value to_stored(Value value, Type type);
   Value load_vector(Value pointer, Type element, const Place& place);
+  Value load_every_second(Value pointer, Type element, const Place& place);
   void store_vector(Value value, Value pointer, const Place& place);
   Value all_lanes();
 
