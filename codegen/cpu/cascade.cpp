@@ -121,6 +121,7 @@ CascadeLaunch lower_cascade(fuse::CascadeOp cascade, const Target& target) {
   for (const CascadePiece& piece : pieces->finish) all.push_back(&piece);
   for (const CascadePiece& piece : pieces->merge) all.push_back(&piece);
   for (const CascadePiece& piece : pieces->table) all.push_back(&piece);
+  for (const CascadePiece& piece : pieces->prologue) all.push_back(&piece);
   std::string text;
   for (const std::string& symbol : shared.symbols) text += symbol + "\n";
   for (const CascadePiece* piece : all) {

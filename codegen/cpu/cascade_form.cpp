@@ -4,7 +4,9 @@
 #include <functional>
 
 #include "llvm/ADT/DenseMap.h"
+#include "mlir/Dialect/Arith/IR/Arith.h"
 
+#include <tessera/codegen/cpu/cascade_renaming.h>
 #include <tessera/core/error.h>
 #include <tessera/ir/fuse/Scatter.h>
 #include <tessera/ir/fuse/body_dims.h>
@@ -156,7 +158,9 @@ class Reader {
 
   void read_contraction(fuse::ContractOp contract) {
     if (fuse::dim_bits(contract.getOver()) != stream_) {
-      const Dims depth(contract.getOver().begin(), contract.getOver().end());
+      const Dims depth = cases_first(Dims(contract.getOver().begin(), contract.getOver().end()),
+                                     cases_of(contract.getLhs()) | cases_of(contract.getRhs()));
+      sum_ = contract.getType();
       const bool straight = (dims_.of(contract.getLhs()) & stream_) == 0;
       form_.scores.push_back({contract, operand(straight ? contract.getLhs() : contract.getRhs(), form_.row_dim, depth),
                               operand(straight ? contract.getRhs() : contract.getLhs(), form_.column_dim, depth),
@@ -165,10 +169,12 @@ class Reader {
     }
     CascadeAccumulation made;
     made.contract = contract;
+    sum_ = contract.getType();
     made.plane = contract.getLhs();
     for (auto d = static_cast<size_t>(form_.first_rest); d < form_.dims.size(); ++d) {
       if ((dims_.of(contract.getRhs()) >> d & 1) != 0) made.dims.push_back(static_cast<int64_t>(d));
     }
+    made.dims = cases_first(std::move(made.dims), cases_of(contract.getRhs()));
     made.columns = points(made.dims);
     made.stream = operand(contract.getRhs(), form_.column_dim, made.dims);
     std::swap(made.stream.rows, made.stream.k);  // panels of the result's columns, summed along the stream
@@ -179,7 +185,10 @@ class Reader {
   // `row`: the dim that its rows are; `depth`: what is left.
   CascadeOperand operand(mlir::Value value, int64_t row, const Dims& depth) {
     CascadeOperand result;
-    while (mlir::Operation* op = value.getDefiningOp()) {
+    const mlir::Value whole = value;
+    for (mlir::Operation* op; (op = value.getDefiningOp());) {
+      if (!mlir::isa<mlir::arith::ExtFOp, mlir::arith::SIToFPOp, mlir::arith::BitcastOp>(op))
+        return computed_operand(whole, row, depth);
       result.widening.insert(result.widening.begin(), op);
       value = op->getOperand(0);
     }
@@ -198,11 +207,88 @@ class Reader {
     return result;
   }
 
+  // One that a prologue leaves row after row. Who else reads the same, or a part of it, finds it there too.
+  CascadeOperand computed_operand(mlir::Value value, int64_t row, const Dims& depth) {
+    CascadeOperand result;
+    int64_t start = 0;
+    for (size_t k = 0; k < form_.prologues.size() && result.prologue < 0; ++k) {
+      const std::optional<int64_t> within = find_in(form_.prologues[k], value, row, depth);
+      if (within) result.prologue = static_cast<int64_t>(k), start = *within;
+    }
+    if (result.prologue < 0) {
+      CascadePrologue made{value, sum_, row, depth, 0, points(depth)};
+      const fuse::DimBits cases = cases_of(value);
+      while (made.cases < depth.size() && (cases >> depth[made.cases] & 1) != 0) ++made.cases;
+      result.prologue = static_cast<int64_t>(form_.prologues.size());
+      form_.prologues.push_back(std::move(made));
+    }
+    const int64_t line = form_.prologues[static_cast<size_t>(result.prologue)].depth;
+    result.argument = -1;
+    result.storage = sum_;
+    result.batch.assign(static_cast<size_t>(form_.batch), 0);
+    result.outer.assign(static_cast<size_t>(row == form_.row_dim ? 1 : form_.outer), 0);
+    for (int64_t i = 0; i < form_.dims[static_cast<size_t>(row)]; ++i) result.rows.push_back(i * line);
+    for (int64_t k = 0; k < points(depth); ++k) result.k.push_back(start + k);
+    return result;
+  }
+
+  // Where in its rows a prologue leaves `value`: all of them under other names of the dims, or those of one case.
+  std::optional<int64_t> find_in(const CascadePrologue& one, mlir::Value value, int64_t row, const Dims& depth) {
+    if (one.along != row || one.sum != sum_) return {};
+    std::vector<Renamed> names(form_.dims.size());
+    for (size_t d = 0; d < names.size(); ++d) names[d].dim = static_cast<int64_t>(d);
+    auto rename = [&](size_t first) {
+      if (one.dims.size() - first != depth.size()) return false;
+      for (size_t d = 0; d < depth.size(); ++d) {
+        const auto from = static_cast<size_t>(one.dims[first + d]), to = static_cast<size_t>(depth[d]);
+        if (form_.dims[from] != form_.dims[to]) return false;
+        names[from].dim = depth[d];
+      }
+      return true;
+    };
+    if (rename(0) && is_renamed(cascade_, value, one.value, names)) return 0;
+    if (one.cases == 0 || !rename(one.cases)) return {};
+    for (int64_t start = 0; start < one.depth; start += points(depth)) {
+      for (int64_t rest = start / points(depth), d = static_cast<int64_t>(one.cases); d-- > 0;) {
+        const auto dim = static_cast<size_t>(one.dims[static_cast<size_t>(d)]);
+        names[dim].at = rest % form_.dims[dim];
+        rest /= form_.dims[dim];
+      }
+      if (is_renamed(cascade_, value, one.value, names)) return start;
+    }
+    return {};
+  }
+
+  // The rest dims that choices in the computation of an operand depend on, if they make few cases.
+  fuse::DimBits cases_of(mlir::Value value) const {
+    constexpr int64_t most_cases = 8;
+    fuse::DimBits found = 0;
+    std::function<void(mlir::Value)> walk = [&](mlir::Value at) {
+      mlir::Operation* op = at.getDefiningOp();
+      if (!op) return;
+      if (auto select = mlir::dyn_cast<mlir::arith::SelectOp>(op)) {
+        const fuse::DimBits dims = dims_.of(select.getCondition());
+        if (dims >> form_.first_rest << form_.first_rest == dims) found |= dims;
+      }
+      for (mlir::Value operand : op->getOperands()) walk(operand);
+    };
+    walk(value);
+    int64_t count = 1;
+    for (size_t d = 0; d < form_.dims.size(); ++d)
+      if ((found >> d & 1) != 0) count *= form_.dims[d];
+    return count <= most_cases ? found : 0;
+  }
+  static Dims cases_first(Dims dims, fuse::DimBits cases) {
+    std::stable_partition(dims.begin(), dims.end(), [&](int64_t d) { return (cases >> d & 1) != 0; });
+    return dims;
+  }
+
   fuse::CascadeOp cascade_;
   fuse::BodyDims dims_;
   CascadeForm form_;
   Dims batch_dims_, outer_dims_;
   fuse::DimBits stream_ = 0;
+  mlir::Type sum_;  // of the contraction that is read
 };
 
 void add_terms(mlir::AffineExpr expr, int64_t factor, AffineTerms& terms) {

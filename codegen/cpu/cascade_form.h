@@ -18,6 +18,17 @@ namespace tessera::codegen {
 // depends on the operand: see below.
 struct CascadeOperand : ContractOperand {
   Table outer;
+  int64_t prologue = -1;  // number of the one that computes it: it lies where that leaves it then, not in an argument
+};
+
+// What computes an operand from memory: of all rows of a task, or of the columns of a block, when they are needed.
+struct CascadePrologue {
+  mlir::Value value;
+  mlir::Type sum;             // the type that it is left in
+  int64_t along = 0;          // the row or the column dim
+  std::vector<int64_t> dims;  // of its rows, in the order in which it is left
+  size_t cases = 0;           // the first of those that choices depend on: each of their points has code of its own
+  int64_t depth = 1;          // points of its rows
 };
 
 struct CascadeScore {
@@ -67,6 +78,7 @@ struct CascadeForm {
   std::vector<CascadeAccumulation> accumulations;
   std::vector<CascadeBatchSum> batch_sums;
   std::vector<CascadeTable> tables;
+  std::vector<CascadePrologue> prologues;
   int64_t summed_dims = 0, summed = 1;  // the last batch dims, which some sum or table runs over, and their points
   std::vector<mlir::AffineMap> in_maps, out_maps;
   std::vector<bool> of_plane;  // per result: written block by block

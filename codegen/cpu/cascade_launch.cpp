@@ -80,13 +80,19 @@ class Numbers {
     place_tiles();
     place_state(h);
     place_tables(h);
+    for (const CascadePrologue& one : form_.prologues) {
+      const int64_t rows = one.along == form_.row_dim ? sizes_.group : sizes_.block;
+      stages_.push_back(reserve(rows * one.depth * bytes_of(one.sum)));
+    }
     h.score_count = static_cast<int64_t>(form_.scores.size()), h.scores = place_scores();
     h.sums_count = static_cast<int64_t>(form_.accumulations.size()), h.sums = place_sums();
     h.statistic_count = static_cast<int64_t>(form_.statistics.size()), h.statistics = place_statistics();
     h.tile_pieces = static_cast<int64_t>(pieces_.tile.size());
     h.merge_pieces = h.tile_pieces + static_cast<int64_t>(pieces_.finish.size());
     h.table_pieces = h.merge_pieces + static_cast<int64_t>(pieces_.merge.size());
-    h.piece_count = h.table_pieces + static_cast<int64_t>(pieces_.table.size()), h.pieces = place_pieces();
+    h.prologue_pieces = h.table_pieces + static_cast<int64_t>(pieces_.table.size());
+    h.piece_count = h.prologue_pieces + static_cast<int64_t>(pieces_.prologue.size()), h.pieces = place_pieces();
+    h.prologue_count = static_cast<int64_t>(form_.prologues.size()), h.prologues = place_prologues();
     const ir::Liveness& blocks = form_.liveness.blocks;
     h.node_count = static_cast<int64_t>(blocks.nodes.size()), h.nodes = add_all(blocks.nodes);
     h.load_count = static_cast<int64_t>(blocks.loads.size()), h.loads = add_all(blocks.loads);
@@ -233,6 +239,10 @@ class Numbers {
                    int64_t code) {
     CascadeSide side{};
     side.argument = operand.argument, side.bytes = bytes_of(operand.storage);
+    if (operand.prologue >= 0) {
+      const auto number = static_cast<size_t>(operand.prologue);
+      side.stage = stages_[number], side.stage_line = form_.prologues[number].depth * side.bytes;
+    }
     side.mode = static_cast<int64_t>(pack_mode(operand, static_cast<int>(r)));
     side.batch = table(operand.batch), side.outer = table(operand.outer);
     side.row = table(operand.rows), side.row_run = table(runs_of(operand.rows));
@@ -291,6 +301,16 @@ class Numbers {
     return add_all(all);
   }
 
+  int64_t place_prologues() {
+    std::vector<CascadePrologueWords> all;
+    int64_t piece = 0;
+    for (size_t k = 0; k < form_.prologues.size(); ++k) {
+      all.push_back({form_.prologues[k].along == form_.column_dim, piece, pieces_.cases[k]});
+      piece += pieces_.cases[k];
+    }
+    return add_all(all);
+  }
+
   // `merges`: of a merge piece, whose factors are those of all rows of a group.
   CascadeOperandWords operand(const PieceOperand& of, bool merges) const {
     const auto k = static_cast<size_t>(of.number);
@@ -301,6 +321,7 @@ class Numbers {
       case Where::addend: return {1, addends_[k]};
       case Where::entry: return {1, entries_[k]};
       case Where::table: return {1, tables_[k]};
+      case Where::prologue: return {1, stages_[k]};
       case Where::statistic: return {1, statistics_[k]};
       case Where::factor: return {1, merges ? group_factors_[k] : factors_[k]};
       case Where::sums: return {1, sums_[k]};
@@ -313,7 +334,7 @@ class Numbers {
 
   int64_t place_pieces() {
     std::vector<CascadePieceWords> all;
-    for (const auto* pieces : {&pieces_.tile, &pieces_.finish, &pieces_.merge, &pieces_.table}) {
+    for (const auto* pieces : {&pieces_.tile, &pieces_.finish, &pieces_.merge, &pieces_.table, &pieces_.prologue}) {
       for (const CascadePiece& piece : *pieces) {
         all.push_back(
             place_piece(piece, pieces == &pieces_.tile, pieces == &pieces_.merge, static_cast<int64_t>(all.size())));
@@ -369,6 +390,7 @@ class Numbers {
   int64_t scratch_ = 0, errors_ = 0;
   std::vector<int64_t> scores_, planes_, factors_, sums_, statistics_;                  // offsets
   std::vector<int64_t> addends_, entries_, tables_;                                     // of each table
+  std::vector<int64_t> stages_;                                                         // of prologues
   std::vector<int64_t> other_sums_, other_statistics_, group_factors_, other_factors_;  // where parts are merged
 };
 
@@ -379,9 +401,11 @@ bool is_direct(const CascadeForm& form) {
   if (form.rows > most_rows || form.scores.empty()) return false;
   mlir::Type sum = sum_of(form.scores.front().contract);
   auto plain = [&](mlir::Operation* contract, const CascadeOperand& operand) {
-    return mlir::isa<mlir::FloatType>(sum) && sum_of(contract) == sum && mlir::isa<mlir::FloatType>(operand.storage) &&
-           std::all_of(operand.widening.begin(), operand.widening.end(),
-                       [](mlir::Operation* op) { return mlir::isa<mlir::arith::ExtFOp>(op); });
+    return operand.prologue < 0 && mlir::isa<mlir::FloatType>(sum) && sum_of(contract) == sum &&
+           mlir::isa<mlir::FloatType>(operand.storage) &&
+           std::all_of(
+               operand.widening.begin(), operand.widening.end(),
+               [](mlir::Operation* op) { return mlir::isa<mlir::arith::ExtFOp>(op); });
   };
   return std::all_of(
              form.scores.begin(), form.scores.end(),

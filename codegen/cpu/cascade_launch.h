@@ -26,7 +26,7 @@ CascadeNumbers number_cascade(const CascadeForm& form, const CascadePieces& piec
 
 // Where each product's and piece's functions stand in the list that the driver gets: four to pack A, four to pack B and
 // the product for each score, then four to pack B and the product for each accumulation, then the pieces: those of
-// tiles, those that finish, those that merge, those of tables.
+// tiles, those that finish, those that merge, those of tables, those of prologues.
 struct CascadeCodeOrder {
   explicit CascadeCodeOrder(const CascadeForm& form)
       : sums(9 * static_cast<int64_t>(form.scores.size())),

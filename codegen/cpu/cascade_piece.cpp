@@ -5,6 +5,7 @@
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/IR/IRMapping.h"
+#include "mlir/IR/Matchers.h"
 
 #include <tessera/core/error.h>
 #include <tessera/ir/fuse/Scatter.h>
@@ -44,10 +45,22 @@ Value PieceBuilder::clone(Value value) {
   if (auto select = dyn_cast<arith::SelectOp>(op)) {
     auto known = conditions_.find(select.getCondition());
     if (known != conditions_.end()) return get(known->second ? select.getTrueValue() : select.getFalseValue());
+    llvm::APInt holds;
+    if (!fixed_.empty() && matchPattern(get(select.getCondition()), m_ConstantInt(&holds)))
+      return get(holds.isZero() ? select.getFalseValue() : select.getTrueValue());
   }
   IRMapping mapping;
   for (Value operand : op->getOperands()) mapping.map(operand, get(operand));
-  return b_.clone(*op, mapping)->getResult(0);
+  Operation* copy = b_.clone(*op, mapping);
+  return fixed_.empty() ? copy->getResult(0) : folded(copy);
+}
+
+// Floats stay to be computed as they are elsewhere.
+Value PieceBuilder::folded(Operation* op) {
+  SmallVector<Value, 1> results;
+  if (isa<FloatType>(op->getResult(0).getType()) || failed(b_.tryFold(op, results))) return op->getResult(0);
+  op->erase();
+  return results.front();
 }
 
 Value PieceBuilder::table(Operation*) { throw InternalError("a piece of a cascade reads a table before it is summed"); }
@@ -64,8 +77,8 @@ AffineMap PieceBuilder::map_of(AffineExpr expr) const {
   return AffineMap::get(static_cast<unsigned>(walked_.size()), 0, expr);
 }
 
-AffineMap PieceBuilder::scratch_map(const std::vector<int64_t>& strides) {
-  AffineExpr sum = b_.getAffineConstantExpr(0);
+AffineMap PieceBuilder::scratch_map(const std::vector<int64_t>& strides, int64_t start) {
+  AffineExpr sum = b_.getAffineConstantExpr(start);
   for (auto [d, stride] : llvm::enumerate(strides)) sum = sum + b_.getAffineDimExpr(static_cast<unsigned>(d)) * stride;
   return map_of(sum);
 }
@@ -78,11 +91,14 @@ std::vector<int64_t> PieceBuilder::scratch_origin(int64_t local) const {
 
 AffineMap PieceBuilder::linear_map(const AffineTerms& terms) {
   for (auto d = static_cast<size_t>(cascade_.first_rest); d < terms.stride.size(); ++d) {
-    if (terms.stride[d] != 0 && !llvm::is_contained(walked_, static_cast<int64_t>(d))) {
+    const auto dim = static_cast<int64_t>(d);
+    if (terms.stride[d] != 0 && !llvm::is_contained(walked_, dim) && !fixed_.contains(dim)) {
       throw InternalError("a value of a cascade depends on a rest dim where it has none");
     }
   }
-  AffineExpr sum = b_.getAffineConstantExpr(terms.constant);
+  int64_t constant = terms.constant;
+  for (auto [dim, at] : fixed_) constant += terms.stride[static_cast<size_t>(dim)] * at;
+  AffineExpr sum = b_.getAffineConstantExpr(constant);
   for (auto [d, of] : llvm::enumerate(walked_)) {
     sum = sum + b_.getAffineDimExpr(static_cast<unsigned>(d)) * terms.stride[static_cast<size_t>(of)];
   }
@@ -103,13 +119,13 @@ Value PieceBuilder::input(PieceOperand operand, Type type, AffineMap map, std::v
 }
 
 Value PieceBuilder::scratch_input(PieceOperand operand, Type type, const std::vector<int64_t>& strides, int64_t local) {
-  return input(operand, type, scratch_map(strides), scratch_origin(local));
+  return input(operand, type, scratch_map(strides, 0), scratch_origin(local));
 }
 
-void PieceBuilder::scratch_result(PieceOperand operand, Value value, const std::vector<int64_t>& strides,
-                                  int64_t local) {
-  results_.push_back(
-      {operand, value, scratch_map(strides), scratch_origin(local), RankedTensorType::get({1}, value.getType())});
+void PieceBuilder::scratch_result(PieceOperand operand, Value value, const std::vector<int64_t>& strides, int64_t local,
+                                  int64_t start) {
+  results_.push_back({operand, value, scratch_map(strides, start), scratch_origin(local),
+                      RankedTensorType::get({1}, value.getType())});
 }
 
 AffineTerms PieceBuilder::place_of_result(int64_t number) const {
@@ -163,6 +179,13 @@ Value PieceBuilder::index(AffineMap map) {
 }
 
 Value PieceBuilder::linear_index(const AffineTerms& terms) {
+  bool varies = fixed_.empty();
+  for (auto [d, stride] : llvm::enumerate(terms.stride))
+    varies |= stride != 0 && !fixed_.contains(static_cast<int64_t>(d));
+  if (!varies) {
+    const AffineMap map = linear_map(terms);
+    return arith::ConstantIndexOp::create(b_, loc_, cast<AffineConstantExpr>(map.getResult(0)).getValue());
+  }
   indices_.push_back(origin_of(terms));
   return fuse::IndexOp::create(b_, loc_, b_.getIndexType(), AffineMapAttr::get(linear_map(terms)));
 }

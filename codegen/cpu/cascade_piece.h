@@ -2,6 +2,7 @@
 // Builds one piece of a cascade: clones what a value needs from the body, turns operands into inputs of the piece, and
 // notes where each of them begins.
 
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -21,12 +22,15 @@ class PieceBuilder {
 
   // From now on a bool of the body is this, and only the side of a choice that it names is computed.
   void know(mlir::Value condition, bool holds) { conditions_[condition] = holds; }
+  // From now on a rest dim of the cascade stands still, and what follows from that is computed now.
+  void fix(int64_t dim, int64_t at) { fixed_[dim] = at; }
   // The value of the body in this piece.
   mlir::Value get(mlir::Value value);
 
-  // What lies in scratch: strides over the piece's dims, and over the row within the group.
+  // What lies in scratch: strides over the piece's dims, and over the row within the group; `start`: where it begins.
   mlir::Value scratch_input(PieceOperand operand, mlir::Type type, const std::vector<int64_t>& strides, int64_t local);
-  void scratch_result(PieceOperand operand, mlir::Value value, const std::vector<int64_t>& strides, int64_t local);
+  void scratch_result(PieceOperand operand, mlir::Value value, const std::vector<int64_t>& strides, int64_t local,
+                      int64_t start = 0);
   void result(int64_t number);  // of the cascade
 
   // The piece, with its kernel at the end of `holder`.
@@ -67,13 +71,15 @@ class PieceBuilder {
   mlir::Value expand(mlir::AffineExpr expr);
   mlir::Value input(PieceOperand operand, mlir::Type type, mlir::AffineMap map, std::vector<int64_t> origin);
   mlir::AffineMap map_of(mlir::AffineExpr expr) const;
-  mlir::AffineMap scratch_map(const std::vector<int64_t>& strides);
+  mlir::AffineMap scratch_map(const std::vector<int64_t>& strides, int64_t start);
+  mlir::Value folded(mlir::Operation* op);
   std::vector<int64_t> scratch_origin(int64_t local) const;
   mlir::AffineMap linear_map(const AffineTerms& terms);
   std::vector<int64_t> origin_of(const AffineTerms& terms) const;
 
   llvm::DenseMap<mlir::Value, mlir::Value> known_;
   llvm::DenseMap<mlir::Value, bool> conditions_;
+  std::map<int64_t, int64_t> fixed_;  // dims, and where they stand
   std::vector<Operand> inputs_, results_;
   std::vector<std::vector<int64_t>> indices_;  // origins of fuse.index ops, in order
 };

@@ -342,6 +342,67 @@ class TablePiece : public PieceBuilder {
   }
 };
 
+// An operand of a product, as it is packed later.
+class ProloguePiece : public PieceBuilder {
+ public:
+  // `most_rows`: how many are computed at a time.
+  ProloguePiece(const CascadeForm& cascade, const CascadePrologue& of, int64_t most_rows)
+      : PieceBuilder(cascade, walk(of), extents(cascade, of, most_rows)), of_(of) {}
+
+  // Of case number `which`, counted in the order of the dims that make them.
+  void operand(int64_t number, int64_t which) {
+    std::vector<int64_t> strides(walked_.size());
+    strides[0] = of_.depth;
+    int64_t step = 1, start = 0;
+    for (size_t d = of_.dims.size(); d-- > 0;) {
+      const int64_t extent = cascade_.dims[static_cast<size_t>(of_.dims[d])];
+      if (d >= of_.cases) {
+        strides[1 + d - of_.cases] = step;
+      } else {
+        fix(of_.dims[d], which % extent);
+        start += which % extent * step;
+        which /= extent;
+      }
+      step *= extent;
+    }
+    Value value = get(of_.value);
+    if (value.getType() != of_.sum) value = arith::ExtFOp::create(b_, loc_, of_.sum, value);
+    scratch_result({Where::prologue, number}, value, strides, 0, start);
+  }
+
+ private:
+  static std::vector<int64_t> walk(const CascadePrologue& of) {
+    std::vector<int64_t> dims(of.dims.begin() + static_cast<std::ptrdiff_t>(of.cases), of.dims.end());
+    dims.insert(dims.begin(), of.along);
+    return dims;
+  }
+  static std::vector<int64_t> extents(const CascadeForm& cascade, const CascadePrologue& of, int64_t rows) {
+    std::vector<int64_t> all;
+    for (int64_t d : walk(of)) all.push_back(cascade.dims[static_cast<size_t>(d)]);
+    all.front() = rows;
+    return all;
+  }
+
+  Value reduction(Operation*) override { throw InternalError("an operand of a cascade reads a statistic"); }
+  Value product(Operation*) override { throw InternalError("an operand of a cascade reads a product"); }
+
+  const CascadePrologue& of_;
+};
+
+void add_prologues(const CascadeForm& form, const CascadeSizes& sizes, CascadePieces& all) {
+  for (size_t k = 0; k < form.prologues.size(); ++k) {
+    const CascadePrologue& one = form.prologues[k];
+    int64_t cases = 1;
+    for (size_t d = 0; d < one.cases; ++d) cases *= form.dims[static_cast<size_t>(one.dims[d])];
+    all.cases.push_back(cases);
+    for (int64_t which = 0; which < cases; ++which) {
+      ProloguePiece piece(form, one, one.along == form.row_dim ? sizes.group : sizes.block);
+      piece.operand(static_cast<int64_t>(k), which);
+      all.prologue.push_back(piece.finish(*all.holder, form.name + "_operand"));
+    }
+  }
+}
+
 // The rest dims of a result, the one that it walks with the smallest steps last.
 std::vector<int64_t> walk_of(const CascadeForm& cascade, size_t result) {
   AffineTerms terms(cascade.out_maps[result]);
@@ -419,6 +480,7 @@ std::shared_ptr<CascadePieces> make_pieces(const CascadeForm& form, const Cascad
     piece.result(table.result);
     all->table.push_back(piece.finish(*all->holder, form.name + "_table"));
   }
+  add_prologues(form, sizes, *all);
   return all;
 }
 

@@ -2,9 +2,10 @@
 // The scalar code of a cascade as row kernels, its *pieces*: one for a tile of the plane (rows by columns of a block),
 // again without the masks that a full block does not need, and one for each result that is complete only when the stream
 // has ended. Where a stream is split there are merge pieces: one for the statistics of two parts, one for each of their
-// sums. The tile piece leaves what goes into a table beside the entries that it goes to, and where tasks have summed their
-// parts of a table there is a piece for its result. A piece is an ordinary fuse.kernel cloned from the body; what lies in
-// scratch (scores, statistics, sums) comes in as inputs.
+// sums. An operand that is computed from memory has a piece for each case of it. The tile piece leaves what goes into a
+// table beside the entries that it goes to, and where tasks have summed their parts of a table there is a piece for its
+// result. A piece is an ordinary fuse.kernel cloned from the body; what lies in scratch (scores, statistics, sums)
+// comes in as inputs.
 //
 // The tile piece of softmax attention, old statistics and new:
 //   in  s[row, col], max[row], sum[row]         out max'[row], sum'[row], factor[row], p[row, col]
@@ -45,6 +46,7 @@ struct PieceOperand {
     addend,
     entry,
     table,
+    prologue,
     statistic,
     factor,
     sums,
@@ -72,6 +74,8 @@ struct CascadePieces {
   std::vector<CascadePiece> finish;          // per result that is not of the plane
   std::vector<CascadePiece> merge;           // if the stream is split: statistics, if there are any; each accumulation
   std::vector<CascadePiece> table;           // per table: its result, from the sum of what tasks have
+  std::vector<CascadePiece> prologue;        // per prologue as many as it has cases
+  std::vector<int64_t> cases;                // of each prologue
   std::vector<mlir::Value> planes;           // that accumulations read, each once
   std::vector<int64_t> plane_of;             // per accumulation
   std::vector<int64_t> factor_of;            // per accumulation; −1: never repaired

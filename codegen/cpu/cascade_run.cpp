@@ -18,10 +18,12 @@ constexpr int64_t trim_step = 64;
 // Panels of one operand, from its tables.
 class Panels {
  public:
+  // `staged`: the row of the plane, or the column, that comes first in what a prologue left.
   Panels(const CascadeSide& side, void* const* arguments, const int64_t* table, void* const* code, char* scratch,
-         int64_t sum_bytes)
+         int64_t sum_bytes, int64_t staged)
       : side_(side),
-        data_(static_cast<const char*>(arguments[side.argument])),
+        data_(side.argument >= 0 ? static_cast<const char*>(arguments[side.argument])
+                                 : scratch + side.stage - staged * side.stage_line),
         table_(table),
         code_(*reinterpret_cast<const PackCode*>(code + side.code)),
         panels_(scratch + side.panels),
@@ -191,8 +193,8 @@ class Task {
   const CascadeSumsWords& sums(int64_t k) const { return words<CascadeSumsWords>(h_.sums, k); }
   const CascadeTableWords& table(int64_t k) const { return words<CascadeTableWords>(h_.tables, k); }
   const CascadePieceWords& piece(int64_t k) const { return words<CascadePieceWords>(h_.pieces, k); }
-  Panels panels(const CascadeSide& side, int64_t sum_bytes) const {
-    return {side, arguments_, table_, code_, scratch_, sum_bytes};
+  Panels panels(const CascadeSide& side, int64_t sum_bytes, int64_t staged = 0) const {
+    return {side, arguments_, table_, code_, scratch_, sum_bytes, staged};
   }
   CascadeProductCode product(int64_t number) const { return reinterpret_cast<CascadeProductCode>(code_[number]); }
 
@@ -212,9 +214,6 @@ class Task {
 
   void begin() {
     locate(batch_, h_.batch_dims, params_ + h_.extents, origin_);
-    for (int64_t k = 0; k < h_.score_count && !h_.merges; ++k) {
-      panels(score(k).a, score(k).bytes).pack(batch_, 0, group_, group_rows_, 0, score(k).depth);
-    }
     for (int64_t k = 0; k < h_.sums_count; ++k) {
       std::memset(scratch_ + sums(k).sums, 0, static_cast<size_t>(group_rows_ * sums(k).line * sums(k).bytes));
     }
@@ -234,6 +233,24 @@ class Task {
       }
       auto* errors = static_cast<int64_t*>(arguments_[h_.errors_argument]);
       list[one.operand_count] = errors ? errors + one.errors : nullptr;
+    }
+    if (!h_.merges) pack_rows();
+  }
+
+  // What prologues compute of the rows of the task, or of the columns of a block.
+  void run_prologues(bool of_stream, int64_t first, int64_t count) {
+    move_to(of_stream ? group_ : first, of_stream ? first : 0);
+    for (int64_t k = 0; k < h_.prologue_count; ++k) {
+      const auto& one = words<CascadePrologueWords>(h_.prologues, k);
+      if ((one.of_stream != 0) != of_stream) continue;
+      for (int64_t i = 0; i < one.piece_count; ++i) run_piece(h_.prologue_pieces + one.first + i, count, 0);
+    }
+  }
+
+  void pack_rows() {
+    run_prologues(false, group_, group_rows_);
+    for (int64_t k = 0; k < h_.score_count; ++k) {
+      panels(score(k).a, score(k).bytes, group_).pack(batch_, 0, group_, group_rows_, 0, score(k).depth);
     }
   }
 
@@ -282,12 +299,13 @@ class Task {
     return live;
   }
 
-  void pack_block(int64_t outer, int64_t column, int64_t columns) const {
+  void pack_block(int64_t outer, int64_t column, int64_t columns) {
+    run_prologues(true, column, columns);
     for (int64_t k = 0; k < h_.score_count; ++k) {
-      panels(score(k).b, score(k).bytes).pack(batch_, outer, column, columns, 0, score(k).depth);
+      panels(score(k).b, score(k).bytes, column).pack(batch_, outer, column, columns, 0, score(k).depth);
     }
     for (int64_t k = 0; k < h_.sums_count; ++k) {
-      panels(sums(k).b, sums(k).bytes).pack(batch_, outer, 0, sums(k).columns, column, columns);
+      panels(sums(k).b, sums(k).bytes, column).pack(batch_, outer, 0, sums(k).columns, column, columns);
     }
   }
 

@@ -2,6 +2,7 @@
 // One task of a cascade: a group of rows of one batch point against its stream; where results are summed over batches, of
 // each of those batch points, or of a part of them, in turn.
 //
+//   A panels: packed, and computed before where a prologue does that; so are B panels below
 //   for each outer stream point, each block of columns that masks do not leave empty
 //     for each tile of rows that masks do not leave empty   B panels: packed for the first such tile; empty ends cut off
 //       score = A panels · B panels
@@ -40,7 +41,8 @@ using CascadeRowSumsCode = void (*)(int64_t kc, const void* p, const void* from,
 using CascadePieceCode = void (*)(void* const* arguments, const int64_t* params, int64_t task, void* scratch);
 
 struct CascadeSide {
-  int64_t argument, bytes, mode;                 // PackMode
+  int64_t argument, bytes, mode;                 // −1: what a prologue left; PackMode
+  int64_t stage, stage_line;                     // offset of that, and its bytes from row to row
   int64_t batch, outer, row, row_run, k, k_run;  // places in the table
   int64_t panels;                                // offset
   int64_t r;                                     // rows of a panel
@@ -63,6 +65,10 @@ struct CascadeTableWords {
   int64_t bytes;           // of an addend
   int64_t entries, first;  // how many, and where they begin among those of all tables
   int64_t copies;          // offset
+};
+struct CascadePrologueWords {
+  int64_t of_stream;           // 1: of the columns of a block; 0: of the rows of a task
+  int64_t first, piece_count;  // pieces, counted from the first of all prologues
 };
 struct CascadeStatisticWords {
   int64_t offset, bytes, neutral;  // bits of the neutral element
@@ -91,7 +97,9 @@ struct CascadeHead {
   int64_t direct_lanes;  // of one vector of dot products, if nothing of the stream is packed; 0: panels are
   int64_t scores, score_count, sums, sums_count, statistics, statistic_count, pieces, piece_count;  // places, counts
   int64_t tile_pieces, merge_pieces;  // from this to that come finish pieces; 2 tile pieces: the second for full blocks
-  int64_t table_pieces;               // from this to the end
+  int64_t table_pieces;               // from this to the next
+  int64_t prologue_pieces;            // from this to the end
+  int64_t prologues, prologue_count;  // place, count
   int64_t tables, table_count, entries;     // place, count; entries of all tables together
   int64_t partial_tables, tasks_of_table;   // where they begin in the workspace; how many tasks have a part of one
   int64_t state, state_bytes, other_state;  // offsets: of the state, and of that of another part

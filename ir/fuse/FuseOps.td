@@ -69,6 +69,9 @@ def Fuse_CascadeOp : Fuse_Op<"cascade", [Pure, AttrSizedOperandSegments, Isolate
     arguments, results and the body read as in `fuse.kernel`, and the body says what is computed *by definition*: every
     statistic is that of the whole row.
 
+    A value is *of memory* if it is a block argument or is computed from some, and from indices, by arith and math alone:
+    a rotation of queries by their position, say. Each task computes it again.
+
     A value is of the *plane* if it depends on the row and on a stream dim. The ops that change dims:
       - a *score*: `fuse.contract` over rest dims. One operand does not depend on the row, the other on no stream dim;
         the result is of the plane.
@@ -122,9 +125,9 @@ def Fuse_CascadeOp : Fuse_Op<"cascade", [Pure, AttrSizedOperandSegments, Isolate
     Constraints: (K1) inputs, maps, block arguments, inits and results fit as in (C1) and (C2) of `fuse.kernel`. (K2) `batch` + 1
     + `stream` dims at most, at least one stream dim. (K3) a contraction or reduction runs over all stream dims and nothing
     else, or, for a contraction, over rest dims alone, or over none, or, for a sum, over batch dims, of which those that
-    any sum runs over are the last. (K4) the operands of a score are block arguments, possibly widened,
-    one without the row and one without stream dims. (K5) an accumulation's left operand is of the plane and has no
-    rest dims, its right one a block argument, possibly widened, without the row. (K6) where a reduction's or an
+    any sum runs over are the last. (K4) the operands of a score are of memory, one
+    without the row and one without stream dims. (K5) an accumulation's left operand is of the plane and has no rest
+    dims, its right one of memory, without the row. (K6) where a reduction's or an
     accumulation's operand depends on a statistic there is a repair by it. (K7) a yielded value that depends on a stream
     dim depends on no statistic. (K8) What is reduced, accumulated, or yielded for a stream dim depends on no accumulation.
     (K9) A sum over batches is of f32 or f64, and yielded once.

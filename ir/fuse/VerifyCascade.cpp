@@ -15,13 +15,13 @@ using mlir::Value;
 
 namespace {
 
-// A block argument, or one that is widened.
-bool is_loaded(Value value) {
-  while (Operation* op = value.getDefiningOp()) {
-    if (!llvm::isa<mlir::arith::ExtFOp, mlir::arith::SIToFPOp, mlir::arith::BitcastOp>(op)) return false;
-    value = op->getOperand(0);
-  }
-  return true;
+// A block argument, or what is computed from such and from indices, point by point.
+bool is_of_memory(Value value) {
+  Operation* op = value.getDefiningOp();
+  if (!op) return !llvm::isa<mlir::RankedTensorType>(value.getType());
+  const llvm::StringRef dialect = op->getName().getDialectNamespace();
+  return (dialect == "arith" || dialect == "math" || llvm::isa<IndexOp>(op)) &&
+         llvm::all_of(op->getOperands(), is_of_memory);
 }
 
 class CascadeVerifier {
@@ -121,13 +121,13 @@ class CascadeVerifier {
     const DimBits over = dim_bits(contract.getOver()), a = dims_.of(contract.getLhs()), b = dims_.of(contract.getRhs());
     if (over == stream_) {
       if (accumulated_.contains(contract.getLhs())) return contract.emitOpError(after_the_stream);
-      if (!is_plane(contract.getLhs()) || (a & rest_) != 0 || !is_loaded(contract.getRhs()) || (b & row_) != 0)
+      if (!is_plane(contract.getLhs()) || (a & rest_) != 0 || !is_of_memory(contract.getRhs()) || (b & row_) != 0)
         return contract.emitOpError("(K5) accumulates something else than plane times memory without the row");
       return mlir::success();
     }
     if ((over & ~rest_) != 0)
       return contract.emitOpError("(K3) runs neither over the stream dims alone nor over rest dims");
-    const bool fits = is_loaded(contract.getLhs()) && is_loaded(contract.getRhs()) &&
+    const bool fits = is_of_memory(contract.getLhs()) && is_of_memory(contract.getRhs()) &&
                       (((a & row_) == 0 && (b & stream_) == 0) || ((b & row_) == 0 && (a & stream_) == 0));
     if (!fits) return contract.emitOpError("(K4) needs memory without the row times memory without stream dims");
     return mlir::success();

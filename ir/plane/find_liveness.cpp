@@ -31,6 +31,7 @@ class Finder : Conditions {
   explicit Finder(fuse::CascadeOp cascade)
       : Conditions(cascade), body_(cascade.getBody().front()), dims_(body_, cascade.getInMaps()) {
     for (int64_t d = cascade.first_stream_dim(); d < cascade.first_rest_dim(); ++d) stream_ |= fuse::DimBits{1} << d;
+    rest_ = ~((fuse::DimBits{1} << cascade.first_rest_dim()) - 1);
   }
 
   FoundLiveness find() {
@@ -69,10 +70,13 @@ class Finder : Conditions {
     return never;
   }
 
-  // That `op` chooses what no mask hides, if it is a choice between plane values that a block can decide.
+  // That `op` chooses what no mask hides, if it is a choice between plane values that a block can decide. One that also
+  // depends on where in its row or column it stands is of an operand.
   Known keeps(Operation& op) {
     auto select = llvm::dyn_cast<arith::SelectOp>(op);
-    if (!select || !llvm::isa<mlir::FloatType>(select.getType()) || !is_streamed(select.getResult())) return always;
+    if (!select || !llvm::isa<mlir::FloatType>(select.getType()) || !is_streamed(select.getResult()) ||
+        (dims_.of(select.getResult()) & rest_) != 0)
+      return always;
     const int hides = hiding(select.getTrueValue()) - hiding(select.getFalseValue());
     if (hides == 0) return always;
     const bool side = hides < 0;
@@ -238,7 +242,7 @@ class Finder : Conditions {
 
   mlir::Block& body_;
   fuse::BodyDims dims_;
-  fuse::DimBits stream_ = 0;
+  fuse::DimBits stream_ = 0, rest_ = 0;
   llvm::SmallVector<std::pair<Value, bool>, 4> conditions_;
   llvm::DenseMap<std::pair<Value, int>, Known> is_;
 };
