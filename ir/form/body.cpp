@@ -4,6 +4,7 @@
 #include "llvm/ADT/TypeSwitch.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 
+#include <tessera/core/error.h>
 #include <tessera/ir/fuse/Scatter.h>
 #include <tessera/ir/tsr/Einsum.h>
 #include <tessera/ir/tsr/Scalar.h>
@@ -224,6 +225,7 @@ Value KernelWriter::compute(Operation* op, const Coordinates& at) {
       })
       .Case([&](tsr::ReduceOp) { return reduce(op); })
       .Case([&](tsr::ContractOp) { return contract(op); })
+      .Case([&](tsr::ConcatOp) { return concat(op, at); })
       .Case([&](tsr::GatherOp) { return gather(op, at); })
       .Case([&](tsr::ScatterOp) { return scatter(op); })
       .Case([&](tsr::DynamicSliceOp) { return dynamic_slice(op, at); })
@@ -298,6 +300,31 @@ Value KernelWriter::gather(Operation* op, const Coordinates& at) {
   Value source = whole(gather.getX());
   mlir::Type element = fuse::body_type(tsr::element_of(source));
   return tsr::widen(b_, loc, fuse::LoadAtOp::create(b_, loc, element, source, where, /*clamp=*/false));
+}
+
+// Each part at the same place, and a choice between them: the leading dims of the coordinate say which part it is,
+// those that follow where in it.
+Value KernelWriter::concat(Operation* op, const Coordinates& at) {
+  auto concat = llvm::cast<tsr::ConcatOp>(op);
+  Location loc = op->getLoc();
+  const size_t dim = static_cast<size_t>(concat.getDim());
+  const auto count = static_cast<int64_t>(concat.getParts().size());
+  check_internal(at[dim].is_product, "a kernel computes a concatenation that others look at a part of");
+  Place which, within = at[dim].dims;
+  for (int64_t have = 1; have < count; within.erase(within.begin())) {
+    which.push_back(within.front());
+    have *= space_.extents[within.front()];
+  }
+  Coordinates here = at;
+  here[dim] = this->at(Places{within}).front();
+  Value number = index(loc, this->at(Places{which}).front().index), chosen = emit(concat.getParts().back(), here);
+  for (int64_t k = count - 1; k-- > 0;) {
+    Value part = emit(concat.getParts()[static_cast<size_t>(k)], here);
+    Value is_it =
+        arith::CmpIOp::create(b_, loc, arith::CmpIPredicate::eq, number, arith::ConstantIndexOp::create(b_, loc, k));
+    chosen = arith::SelectOp::create(b_, loc, is_it, part, chosen);
+  }
+  return chosen;
 }
 
 // Of a cascade. What is summed over batches first goes into the table at once, and nothing is rounded in between.

@@ -72,6 +72,7 @@ class KernelWriter {
   mlir::Value reduce(mlir::Operation* op);
   mlir::Value contract(mlir::Operation* op);
   mlir::Value gather(mlir::Operation* op, const Coordinates& at);
+  mlir::Value concat(mlir::Operation* op, const Coordinates& at);
   mlir::Value scatter(mlir::Operation* op);
   mlir::Value dynamic_slice(mlir::Operation* op, const Coordinates& at);
   mlir::Value clamped(mlir::Location, mlir::Value start, int64_t most);

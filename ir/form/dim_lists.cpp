@@ -74,6 +74,14 @@ AtomLists DimLists::through(Operation* op) {
       if (!moves_dim(op, d)) to[d] = from[d];
     return to;
   }
+  if (auto concat = llvm::dyn_cast<tsr::ConcatOp>(op)) {
+    AtomLists lists = operand(concat.getParts().front());
+    for (Value part : concat.getParts().drop_front()) unify(lists, operand(part));
+    AtomList& along = lists[static_cast<size_t>(concat.getDim())];
+    const AtomList which = atoms_.fresh(static_cast<int64_t>(concat.getParts().size()));
+    along.insert(along.begin(), which.begin(), which.end());
+    return lists;
+  }
   if (llvm::isa<tsr::ConstantOp, tsr::IotaOp>(op)) return atoms_.fresh(tsr::shape_of(op->getResult(0)));
   AtomLists lists = operand(op->getOperand(0));
   for (Value other : op->getOperands().drop_front()) unify(lists, operand(other));

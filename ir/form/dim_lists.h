@@ -57,7 +57,7 @@ class DimLists {
  private:
   void know(mlir::Value value, const AtomLists& lists);
   AtomLists moved_operand(mlir::Value value);
-  AtomLists through(mlir::Operation* op);
+  AtomLists through(mlir::Operation* op);  // a concatenation has equal parts
   AtomLists visit_contract(tsr::ContractOp contract);
   AtomLists visit_scatter(tsr::ScatterOp scatter);
   bool unify(const AtomLists& a, const AtomLists& b) {

@@ -38,6 +38,11 @@ bool is_opaque_reshape(Operation* op) {
 
 bool is_elementwise(Operation* op) { return llvm::isa<tsr::ScalarBody>(op); }
 
+bool has_equal_parts(Operation* op) {
+  auto concat = llvm::dyn_cast<tsr::ConcatOp>(op);
+  return concat && llvm::all_equal(llvm::map_range(concat.getParts(), [](Value part) { return part.getType(); }));
+}
+
 bool stands_alone(Operation* op) {
   return llvm::isa<fuse::CascadeOp, tsr::BarrierOp, tsr::PadOp, tsr::ConcatOp, tsr::FoldOp, tsr::ScatterOp,
                    tsr::DynamicUpdateSliceOp, tsr::ArgSortOp, tsr::ArgMaxOp, tsr::ArgMinOp, tsr::ScanOp>(op);

@@ -18,6 +18,8 @@ bool is_opaque_reshape(mlir::Operation*);
 bool is_widening(mlir::Operation*);      // what tsr-mma-precision puts before contractions: they read the narrow value
 mlir::Value base_of(mlir::Value value);  // what a chain of views and widenings looks at
 bool is_elementwise(mlir::Operation*);
+// A concatenation of parts of one extent: its dim is the product of which part and where in that.
+bool has_equal_parts(mlir::Operation*);
 // Ops that are kernels or library calls of their own and share them with nobody.
 bool stands_alone(mlir::Operation*);
 
@@ -29,6 +31,8 @@ class FreeOps {
 
   bool is_free(mlir::Operation* op) const { return op && free_.contains(op); }
   bool is_free(mlir::Value value) const { return is_free(value.getDefiningOp()); }
+  // From now on `op` is computed by each kernel that uses it.
+  void release(mlir::Operation* op) { free_.insert(op); }
   // From now on `value` lies in memory. Does nothing to arguments and to results of other ops: they do anyway.
   void store(mlir::Value value);
   // Of a free op.

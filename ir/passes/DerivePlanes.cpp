@@ -5,10 +5,13 @@
 #include "mlir/IR/Remarks.h"
 #include "mlir/Interfaces/SideEffectInterfaces.h"
 
+#include <tessera/core/error.h>
 #include <tessera/ir/passes/Passes.h>
 #include <tessera/ir/plane/cost.h>
 #include <tessera/ir/plane/find_liveness.h>
 #include <tessera/ir/plane/normalize_body.h>
+#include <tessera/ir/plane/part_results.h>
+#include <tessera/ir/plane/prologue.h>
 #include <tessera/ir/plane/repair.h>
 #include <tessera/ir/plane/split_sums.h>
 #include <tessera/ir/plane/write_cascade.h>
@@ -42,37 +45,87 @@ class DerivePlanesPass : public impl::DerivePlanesBase<DerivePlanesPass> {
         now = std::make_unique<Surroundings>(block);
         plane = grow_plane(seed, now->free, now->order, why);
       }
-      if (derive(seed, plane.get(), why, *now, block)) now = std::make_unique<Surroundings>(block);
+      if (!plane) {
+        if (!why.empty()) missed(seed, seed.getOperation(), {why, "write its parts as separate values"});
+        continue;
+      }
+      prologues_ = {};
+      std::unique_ptr<FreeOps> free;
+      if (takes_in_more(*plane, *now)) {
+        const PartedResults parted = with_parted_results(seed, plane, now, block);
+        free = with_prologues(seed, plane, *now, parted);
+      }
+      if (derive(seed, *plane, free ? *free : now->free, now->order, block))
+        now = std::make_unique<Surroundings>(block);
     }
   }
 
-  // Whether the block is another one now. `why`: there is no plane, if that is worth a word.
-  bool derive(tsr::ContractOp seed, const Plane* plane, const std::string& why, const Surroundings& now,
-              mlir::Block& block) {
-    const auto& [free, order] = now;
-    if (!plane) {
-      if (!why.empty()) missed(seed, seed.getOperation(), {why, "write its parts as separate values"});
-      return false;
+  // May it be made of more than what grows from scores? Not where it lies in memory; and what few rows stream over is
+  // read once, as it lies.
+  static bool takes_in_more(const Plane& plane, const Surroundings& now) {
+    auto plan = [&] { return plan_kernels(plane, now.free, now.order, {}); };
+    return !is_narrow(plane) && !why_materialise(plane, now.free, plan);
+  }
+
+  // The plane again, where accumulations that others read in parts are computed in parts.
+  PartedResults with_parted_results(tsr::ContractOp seed, std::unique_ptr<Plane>& plane,
+                                    std::unique_ptr<Surroundings>& now, mlir::Block& block) {
+    const Prologues prologues = find_prologues(*plane, now->free);
+    PartedResults parted = part_results(*plane, now->order, prologues.ops);
+    if (parted.following.empty()) return {};
+    erase_dead(block);
+    now = std::make_unique<Surroundings>(block);
+    std::string why;
+    plane = grow_plane(seed, now->free, now->order, why, parted.following);
+    auto is_member = [&](Operation* op) { return plane->lists->is_member(op); };
+    if (plane && llvm::all_of(parted.following, is_member)) return parted;
+    plane = grow_plane(seed, now->free, now->order, why);
+    check_internal(plane != nullptr, "a plane does not grow again from parts of its results");
+    return {{}, std::move(parted.operands)};
+  }
+
+  // The plane again, with operands that its kernels compute where they read them; gives what is free for it.
+  std::unique_ptr<FreeOps> with_prologues(tsr::ContractOp seed, std::unique_ptr<Plane>& plane, const Surroundings& now,
+                                          const PartedResults& parted) {
+    prologues_ = find_prologues(*plane, now.free, parted.operands);
+    auto free = std::make_unique<FreeOps>(now.free);
+    if (prologues_.ops.empty()) return free;
+    for (Operation* op : prologues_.ops) free->release(op);
+    for (Value table : prologues_.tables) free->store(table);
+    std::string why;
+    std::unique_ptr<Plane> again = grow_plane(seed, *free, now.order, why, parted.following);
+    const auto dims = [&](const Plane& of) { return of.lists->atoms_of(seed.getY()).size(); };
+    if (again && again->ops == plane->ops && dims(*again) == dims(*plane)) {
+      plane = std::move(again);
+      return free;
     }
+    prologues_.missed.push_back(
+        {prologues_.ops.front(), "it joins rows or columns of the plane", "join what they hold"});
+    prologues_.ops.clear();
+    return std::make_unique<FreeOps>(now.free);
+  }
+
+  // Whether the block is another one now.
+  bool derive(tsr::ContractOp seed, const Plane& plane, const FreeOps& free, const OpOrder& order, mlir::Block& block) {
     Values stored;
     for (;;) {
-      auto plan = [&] { return plan_kernels(*plane, free, order, stored); };
-      if (auto obstruction = why_materialise(*plane, free, plan)) {
-        missed(seed, plane->ops, *obstruction);
+      auto plan = [&] { return plan_kernels(plane, free, order, stored); };
+      if (auto obstruction = why_materialise(plane, free, plan)) {
+        missed(seed, plane.ops, *obstruction);
         return false;
       }
       const std::vector<PlaneKernel> kernels = plan();
       std::vector<fuse::CascadeOp> written;
       mlir::IRMapping memory;
       std::vector<RepairSteps> steps;
-      const std::optional<Stop> stop = write(*plane, kernels, free, block, memory, written, steps);
+      const std::optional<Stop> stop = write(plane, kernels, free, block, memory, written, steps);
       if (!stop) {
-        finish(*plane, kernels, free, memory, written, steps, block);
+        finish(plane, kernels, free, memory, written, steps, block);
         return true;
       }
       for (fuse::CascadeOp op : llvm::reverse(written)) op.erase();
       if (!stop->statistic || !stored.insert(stop->statistic).second) {
-        missed(seed, plane->ops, {stop->why, "write what it says as values of their own"});
+        missed(seed, plane.ops, {stop->why, "write what it says as values of their own"});
         return false;
       }
     }
@@ -122,6 +175,7 @@ class DerivePlanesPass : public impl::DerivePlanesBase<DerivePlanesPass> {
     for (const PlaneKernel& kernel : kernels)  // while their readers still read them
       for (Value output : kernel.outputs)
         if (plane.spans(output) && !plane.sums_batches(output.getDefiningOp())) report_tap(plane, output, free);
+    report_prologues(plane.seed);
     for (auto [kernel, op, steps] : llvm::zip_equal(kernels, written, all_steps)) {
       for (Value output : kernel.outputs)
         output.replaceUsesWithIf(memory.lookup(output),
@@ -130,12 +184,16 @@ class DerivePlanesPass : public impl::DerivePlanesBase<DerivePlanesPass> {
       report(kernel, op, steps);
       say_skipped(op);
     }
+    erase_dead(block);
+    if (!is_sorted(block)) mlir::sortTopologically(&block);
+  }
+
+  void erase_dead(mlir::Block& block) {
     for (Operation& op : llvm::make_early_inc_range(llvm::reverse(block)))
       if (mlir::isOpTriviallyDead(&op)) {
         gone_.insert(&op);
         op.erase();
       }
-    if (!is_sorted(block)) mlir::sortTopologically(&block);
   }
 
   // What masks save.
@@ -179,6 +237,17 @@ class DerivePlanesPass : public impl::DerivePlanesBase<DerivePlanesPass> {
     remark << about(kernel.members);
   }
 
+  void report_prologues(tsr::ContractOp seed) const {
+    for (const auto& [op, why, hint] : prologues_.missed)
+      mlir::remark::missed(op->getLoc(), mlir::remark::RemarkOpts::name("prologue").category("plane"))
+          << mlir::remark::add("an operand of a plane lies in memory, {0} bytes", bytes_of(op->getResult(0)))
+          << mlir::remark::reason("{0}", why) << mlir::remark::suggest("{0}", hint) << about(op);
+    if (prologues_.ops.empty()) return;
+    mlir::remark::passed(seed.getLoc(), mlir::remark::RemarkOpts::name("prologue").category("plane"))
+        << mlir::remark::add("kernels of a plane compute {0} ops where they read their operands", prologues_.ops.size())
+        << about(prologues_.ops);
+  }
+
   // A value of the plane that somebody reads element by element.
   static void report_tap(const Plane& plane, Value value, const FreeOps& free) {
     auto remark = mlir::remark::missed(value.getLoc(), mlir::remark::RemarkOpts::name("tap").category("plane"));
@@ -217,6 +286,7 @@ class DerivePlanesPass : public impl::DerivePlanesBase<DerivePlanesPass> {
   }
 
   llvm::DenseSet<Operation*> gone_;
+  Prologues prologues_;  // of the plane that is looked at
 };
 
 }  // namespace

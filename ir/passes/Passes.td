@@ -257,6 +257,8 @@ def DerivePlanes : Pass<"tsr-derive-planes", "::mlir::func::FuncOp"> {
     elementwise ops, reductions and contractions (`ir/plane/plane.h`); its results are dealt to kernels that own rows or
     columns, in as few sweeps as their statistics allow (`sweeps.h`); each is written by definition and repaired
     (`repair.h`). A statistic without a repair gets a kernel of its own, which runs before.
+    Operands that join elements of several places of a row, as rotated queries do, are computed where kernels read them
+    (`prologue.h`); accumulations that others read in parts are computed in parts, with what follows (`part_results.h`).
     What reads a plane value in any other way gets it written to memory; a remark of category `plane` says so. Sums over
     rows and columns at once are taken apart first (`split_sums.h`).
 

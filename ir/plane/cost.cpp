@@ -34,6 +34,10 @@ bool is_one_long_sweep(const Plane& plane, const std::vector<PlaneKernel>& kerne
 
 }  // namespace
 
+bool is_narrow(const Plane& plane) {
+  return std::min(volume(*plane.lists, plane.rows), volume(*plane.lists, plane.columns)) < shortest;
+}
+
 bool sums_wide_rows(tsr::ContractOp seed) {
   const Einsum words = *parse_einsum(std::string_view(seed.getEinsum()));
   int64_t summed = 1;
@@ -46,9 +50,8 @@ std::optional<Obstruction> why_materialise(const Plane& plane, const FreeOps& fr
                                            llvm::function_ref<std::vector<PlaneKernel>()> kernels) {
   const DimLists& lists = *plane.lists;
   const AtomList whole = lists.atoms_of(plane.seed->getResult(0));
-  const int64_t rows = volume(lists, plane.rows), columns = volume(lists, plane.columns);
-  const bool is_narrow = std::min(rows, columns) < shortest;
-  if (is_narrow && !is_one_long_sweep(plane, kernels()))
+  const bool narrow = is_narrow(plane);
+  if (narrow && !is_one_long_sweep(plane, kernels()))
     return {
         {"the plane is only a few rows or columns wide",
          llvm::formatv("give both sides at least {0}, or read nothing of it but what one sweep over {1} points makes",
@@ -71,7 +74,7 @@ std::optional<Obstruction> why_materialise(const Plane& plane, const FreeOps& fr
                llvm::formatv("let contractions of the plane read and make rows of at most {0}", widest).str()}};
   }
   const bool reduces = llvm::any_of(plane.ops, [](mlir::Operation* op) { return llvm::isa<tsr::ReduceOp>(op); });
-  const bool shared = whole.size() == plane.rows.size() + plane.columns.size() && !(is_narrow && reduces);
+  const bool shared = whole.size() == plane.rows.size() + plane.columns.size() && !(narrow && reduces);
   const double ratio = static_cast<double>(volume(lists, whole)) / around;
   if (shared && ratio < least_ratio)
     return {{llvm::formatv("it is only {0:F1} times as large as what it is made of", ratio).str(),

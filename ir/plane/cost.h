@@ -17,6 +17,9 @@ struct Obstruction {
 std::optional<Obstruction> why_materialise(const Plane& plane, const FreeOps& free,
                                            llvm::function_ref<std::vector<PlaneKernel>()> kernels);
 
+// Is one side so short that the plane is smaller than what it streams over?
+bool is_narrow(const Plane& plane);
+
 // Rows that the seed itself sums are too wide for one block: a plane that grows from it lies in memory for sure.
 bool sums_wide_rows(tsr::ContractOp seed);
 

@@ -3,6 +3,7 @@
 #include <map>
 
 #include "llvm/ADT/STLExtras.h"
+#include "llvm/ADT/SetVector.h"
 
 #include <tessera/ir/plane/split_sums.h>
 #include <tessera/ir/tsr/Einsum.h>
@@ -77,7 +78,8 @@ bool is_looked_for(Value statistic, Value as) {
 
 class Grower {
  public:
-  Grower(tsr::ContractOp seed, const FreeOps& free, const OpOrder& order) : seed_(seed), free_(free), order_(order) {}
+  Grower(tsr::ContractOp seed, const FreeOps& free, const OpOrder& order, llvm::ArrayRef<Operation*> following)
+      : seed_(seed), free_(free), order_(order), following_(following.begin(), following.end()) {}
 
   // Ops that do not fit are left out, and the plane grows again without them.
   std::unique_ptr<Plane> grow(std::string& why) {
@@ -90,6 +92,8 @@ class Grower {
         look_again();
         take_all();
       }
+      for (Operation* op : following_)
+        if (!unfit_ && !left_out_.contains(op)) become_member(op);
       if (!unfit_) settle();
       if (!unfit_) return is_reduced() ? std::move(plane_) : nullptr;
       if (unfit_ == seed_) break;
@@ -298,6 +302,7 @@ class Grower {
     if (llvm::isa<tsr::ContractOp>(op))
       return letters_are_apart(op) &&
              (plane_->is_score(op) || plane_->ends_on(Side::row, op) || plane_->ends_on(Side::column, op));
+    if (following_.contains(op)) return plane_->is_on(Side::row, value) || plane_->is_on(Side::column, value);
     if (!llvm::all_of(atoms, [&](int atom) { return llvm::is_contained(whole, atom); })) return false;
     if (llvm::isa<tsr::ReduceOp, tsr::LogSumExpOp>(op))
       return plane_->ends_on(Side::row, op) || plane_->ends_on(Side::column, op) ||
@@ -358,8 +363,9 @@ class Grower {
   const FreeOps& free_;
   const OpOrder& order_;
   std::unique_ptr<Plane> plane_;
-  AtomList rows_, columns_;              // as the seed named them, before splits
-  std::map<int, Operation*> todo_;       // users of plane values
+  AtomList rows_, columns_;         // as the seed named them, before splits
+  std::map<int, Operation*> todo_;  // users of plane values
+  llvm::SetVector<Operation*> following_;
   llvm::DenseSet<Operation*> left_out_;  // what did not fit
   llvm::DenseSet<Operation*> no_statistic_;
   Operation* unfit_ = nullptr;
@@ -450,8 +456,9 @@ OpOrder order_of(mlir::Block& block) {
   return order;
 }
 
-std::unique_ptr<Plane> grow_plane(tsr::ContractOp seed, const FreeOps& free, const OpOrder& order, std::string& why) {
-  return Grower(seed, free, order).grow(why);
+std::unique_ptr<Plane> grow_plane(tsr::ContractOp seed, const FreeOps& free, const OpOrder& order, std::string& why,
+                                  llvm::ArrayRef<Operation*> following) {
+  return Grower(seed, free, order, following).grow(why);
 }
 
 }  // namespace tessera::ir

@@ -34,7 +34,8 @@ bool is_table_sum(mlir::Operation* op);
 struct Plane {
   tsr::ContractOp seed;
   std::unique_ptr<DimLists> lists;
-  std::vector<mlir::Operation*> ops;  // members, in program order: plane values, statistics, accumulations, table sums
+  // Members, in program order: plane values, statistics, accumulations, what follows from those, table sums.
+  std::vector<mlir::Operation*> ops;
   AtomList rows, columns;
 
   const AtomList& atoms(Side side) const { return side == Side::row ? rows : columns; }
@@ -64,6 +65,8 @@ struct Surroundings {
 };
 
 // The plane that grows from `seed`; `why` says what is in the way, unless no contraction of its kind makes one.
-std::unique_ptr<Plane> grow_plane(tsr::ContractOp seed, const FreeOps& free, const OpOrder& order, std::string& why);
+// `following`: elementwise ops, in program order, that follow from accumulations and shall be members too.
+std::unique_ptr<Plane> grow_plane(tsr::ContractOp seed, const FreeOps& free, const OpOrder& order, std::string& why,
+                                  llvm::ArrayRef<mlir::Operation*> following = {});
 
 }  // namespace tessera::ir

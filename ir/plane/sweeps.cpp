@@ -164,8 +164,16 @@ class Sweeps {
   }
 
   bool is_computed_in(const PlaneKernel& kernel, Value value) const {
-    return side_of(plane_, value.getDefiningOp()) == kernel.side && !stored_.contains(value) &&
-           home(value) == kernel.sweep;
+    if (side_of(plane_, value.getDefiningOp()) != kernel.side || stored_.contains(value)) return false;
+    return home(value) == kernel.sweep || (home(value) < kernel.sweep && waits_with_reader(value));
+  }
+  // An accumulation, or what follows from one, that only this kernel's results are made of: postponed with those.
+  bool waits_with_reader(Value value) const {
+    Operation* op = value.getDefiningOp();
+    if (plane_.spans(value) || is_read_outside(plane_, free_, value)) return false;
+    return llvm::isa<tsr::ContractOp>(op) || (is_elementwise(op) && llvm::any_of(op->getOperands(), [&](Value from) {
+                                                return plane_.is_member(from) && waits_with_reader(from);
+                                              }));
   }
 
   bool repeats(Value value) const {

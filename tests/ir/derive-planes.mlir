@@ -408,3 +408,64 @@ func.func @is_more_than_its_mean(%q: tensor<2x64x16xf32>, %k: tensor<2x96x16xf32
   %g = tsr.contract "bmn,bne->bme" %w, %v windows [] : (tensor<2x64x96xf32>, tensor<2x96x8xf32>) -> tensor<2x64x8xf32>
   return %g : tensor<2x64x8xf32>
 }
+
+
+// Queries are rotated where the kernel reads them: a choice between two halves that it computes from x, cos and sin. The
+// table of angles, which takes longer to compute than to read, lies in memory. The gradient of x rotates back what two
+// accumulations give, one for each half, and comes out of the kernel in two parts.
+// CHECK-LABEL: @rotated
+// CHECK: tsr.cos
+// CHECK-NOT: tsr.concat
+// CHECK: fuse.cascade {{.*}} dims [2, 64, 96, 2, 8, 8] batch 1 stream 1
+// CHECK-SAME: ins(%arg0, %{{.*}}, %arg1, %arg2
+// CHECK: arith.cmpi eq
+// CHECK: arith.select
+// CHECK: fuse.contract {{.*}} over [3, 4]
+// CHECK: fuse.contract {{.*}} over [2]
+// CHECK: fuse.contract {{.*}} over [2]
+// CHECK: fuse.yield %{{.*}}, %{{.*}} : f32, f32
+// CHECK-NEXT: -> tensor<2x64x8xf32>, tensor<2x64x8xf32>
+// CHECK: tsr.concat
+// CHECK-NEXT: return
+// REMARK-DAG: [Passed] prologue {{.*}}compute {{[0-9]+}} ops where they read their operands
+func.func @rotated(%x: tensor<2x64x16xf32>, %k: tensor<2x96x16xf32>, %w: tensor<2x96x16xf32>) -> tensor<2x64x16xf32> {
+  %i = tsr.iota dim 0 : tensor<64x8xf32>
+  %c0 = tsr.cos %i : tensor<64x8xf32>
+  %c = tsr.broadcast %c0 dims [1, 2] : (tensor<64x8xf32>) -> tensor<2x64x8xf32>
+  %a = tsr.slice %x start [0,0,0] stop [2,64,8] step [1,1,1] : (tensor<2x64x16xf32>) -> tensor<2x64x8xf32>
+  %b = tsr.slice %x start [0,0,8] stop [2,64,16] step [1,1,1] : (tensor<2x64x16xf32>) -> tensor<2x64x8xf32>
+  %ac = tsr.mul %a, %c : tensor<2x64x8xf32>
+  %bc = tsr.mul %b, %c : tensor<2x64x8xf32>
+  %ya = tsr.sub %ac, %b : tensor<2x64x8xf32>
+  %yb = tsr.add %bc, %a : tensor<2x64x8xf32>
+  %q = tsr.concat %ya, %yb dim 2 : (tensor<2x64x8xf32>, tensor<2x64x8xf32>) -> tensor<2x64x16xf32>
+  %0 = tsr.contract "bmd,bnd->bmn" %q, %k windows [] : (tensor<2x64x16xf32>, tensor<2x96x16xf32>) -> tensor<2x64x96xf32>
+  %p = tsr.sigmoid %0 : tensor<2x64x96xf32>
+  %g = tsr.contract "bmn,bne->bme" %p, %w windows [] : (tensor<2x64x96xf32>, tensor<2x96x16xf32>) -> tensor<2x64x16xf32>
+  %ga = tsr.slice %g start [0,0,0] stop [2,64,8] step [1,1,1] : (tensor<2x64x16xf32>) -> tensor<2x64x8xf32>
+  %gb = tsr.slice %g start [0,0,8] stop [2,64,16] step [1,1,1] : (tensor<2x64x16xf32>) -> tensor<2x64x8xf32>
+  %gac = tsr.mul %ga, %c : tensor<2x64x8xf32>
+  %gbc = tsr.mul %gb, %c : tensor<2x64x8xf32>
+  %da = tsr.add %gac, %gb : tensor<2x64x8xf32>
+  %db = tsr.sub %gbc, %ga : tensor<2x64x8xf32>
+  %d = tsr.concat %da, %db dim 2 : (tensor<2x64x8xf32>, tensor<2x64x8xf32>) -> tensor<2x64x16xf32>
+  return %d : tensor<2x64x16xf32>
+}
+
+
+// What somebody else reads lies in memory anyway.
+// CHECK-LABEL: @rotated_and_returned
+// CHECK: %[[Q:.*]] = tsr.concat
+// CHECK: fuse.cascade {{.*}} ins(%[[Q]], %arg1, %arg2
+// REMARK-DAG: [Missed] prologue {{.*}}somebody else reads it{{.*}}an operand of a plane lies in memory, 8192 bytes
+func.func @rotated_and_returned(%x: tensor<2x64x16xf32>, %k: tensor<2x96x16xf32>, %w: tensor<2x96x16xf32>)
+    -> (tensor<2x64x16xf32>, tensor<2x64x16xf32>) {
+  %a = tsr.slice %x start [0,0,0] stop [2,64,8] step [1,1,1] : (tensor<2x64x16xf32>) -> tensor<2x64x8xf32>
+  %b = tsr.slice %x start [0,0,8] stop [2,64,16] step [1,1,1] : (tensor<2x64x16xf32>) -> tensor<2x64x8xf32>
+  %n = tsr.neg %b : tensor<2x64x8xf32>
+  %q = tsr.concat %n, %a dim 2 : (tensor<2x64x8xf32>, tensor<2x64x8xf32>) -> tensor<2x64x16xf32>
+  %0 = tsr.contract "bmd,bnd->bmn" %q, %k windows [] : (tensor<2x64x16xf32>, tensor<2x96x16xf32>) -> tensor<2x64x96xf32>
+  %p = tsr.sigmoid %0 : tensor<2x64x96xf32>
+  %g = tsr.contract "bmn,bne->bme" %p, %w windows [] : (tensor<2x64x96xf32>, tensor<2x96x16xf32>) -> tensor<2x64x16xf32>
+  return %q, %g : tensor<2x64x16xf32>, tensor<2x64x16xf32>
+}

@@ -48,8 +48,19 @@ TEST(ExpectFused, LetsPassWhatStaysInAKernel) {
     Tensor s = scores(q, k), e = expect_fused(exp(s - max(s, {-1}, true)));
     return mix(expect_fused(e / expect_fused(sum(e, {-1}, true))), v);
   };
+  // Rotated where the kernel reads them, and what rotates back.
+  auto turned = [](const Tensor& x) {
+    Tensor angle = cast(iota({x.size(1), 8}, 0), f32), a = slice(x, 2, {0, 8}), b = slice(x, 2, {8, 16});
+    return concat({a * cos(angle) - b * sin(angle), a * sin(angle) + b * cos(angle)}, 2);
+  };
+  auto rotated = [&](Tensor q, Tensor k, Tensor v) {
+    Tensor o = mix(softmax(scores(expect_fused(turned(q)), expect_fused(turned(k))), -1), v);
+    std::vector<Tensor> g = grad(sum(o * o), {q, k, v});
+    return o + g[0] + g[1] + g[2];
+  };
   EXPECT_NO_THROW(run(attention));
   EXPECT_NO_THROW(run(by_hand));
+  EXPECT_NO_THROW(run(rotated));
   // Kernels that are no cascades: an epilogue, a row kernel, and what a view looks at.
   EXPECT_NO_THROW(
       run([](Tensor q, Tensor k, Tensor) { return tanh(expect_fused(einsum("bmd,bnd->bmn", q, k)) + 1.0); }));

@@ -3,6 +3,7 @@
 // each has the kernels and the numbers that it should.
 
 #include <cctype>
+#include <cmath>
 #include <cstdio>
 #include <functional>
 #include <limits>
@@ -28,8 +29,9 @@ struct Kin {
   std::string name;
   std::vector<Shape> shapes;  // of what gets gradients
   std::function<Tensors(const Tensors&)> results;
-  int64_t plane;          // elements
-  int forward, training;  // cascades
+  int64_t plane;                          // elements
+  int forward, training;                  // cascades
+  int beside = -1, beside_training = -1;  // other kernels, if they are counted
 };
 
 constexpr int64_t tokens = 256, classes = 1024, width = 32;
@@ -52,6 +54,37 @@ Tensor rotated(const Tensor& x) {
       cast(iota(angles, 0), x.dtype()) * exp(cast(iota(angles, 2), x.dtype()) * (-8.0 / static_cast<double>(half)));
   Tensor a = slice(x, 3, {0, half}), b = slice(x, 3, {half, 2 * half});
   return concat({a * cos(angle) - b * sin(angle), a * sin(angle) + b * cos(angle)}, 3);
+}
+
+// The same with angles that a model keeps as constants, and x turned by a quarter as a value of its own: [−b, a].
+Tensor turned_halves(const Tensor& x) {
+  const int64_t half = x.size(3) / 2;
+  std::vector<double> cosines, sines;
+  for (int64_t t = 0; t < x.size(1); ++t)
+    for (int64_t d = 0; d < 2 * half; ++d) {
+      const double angle =
+          static_cast<double>(t) * std::pow(10000.0, -static_cast<double>(d % half) / static_cast<double>(half));
+      cosines.push_back(std::cos(angle)), sines.push_back(std::sin(angle));
+    }
+  const Shape of{x.size(1), 1, 2 * half};
+  Tensor turned = concat({-slice(x, 3, {half, 2 * half}), slice(x, 3, {0, half})}, 3);
+  return x * from_doubles(cosines, x.dtype(), of) + turned * from_doubles(sines, x.dtype(), of);
+}
+// The same of neighbours instead of halves.
+Tensor turned_pairs(const Tensor& x) {
+  const int64_t half = x.size(3) / 2;
+  std::vector<double> cosines, sines;
+  for (int64_t t = 0; t < x.size(1); ++t)
+    for (int64_t d = 0; d < half; ++d) {
+      const double angle =
+          static_cast<double>(t) * std::pow(10000.0, -static_cast<double>(d) / static_cast<double>(half));
+      cosines.push_back(std::cos(angle)), sines.push_back(std::sin(angle));
+    }
+  Tensor cosine = from_doubles(cosines, x.dtype(), {x.size(1), 1, half, 1}),
+         sine = from_doubles(sines, x.dtype(), cosine.shape());
+  Tensor pairs = reshape(x, {x.size(0), x.size(1), x.size(2), half, 2});
+  Tensor a = slice(pairs, 4, {0, 1}), b = slice(pairs, 4, {1, 2});
+  return reshape(concat({a * cosine - b * sine, a * sine + b * cosine}, 4), x.shape());
 }
 
 Tensor causal(const Tensor& s) {
@@ -137,8 +170,40 @@ std::vector<Kin> kin() {
        2 * 4 * 96 * 96,
        1,
        3},
+      // The same with what each head makes of its queries and results. The latter is taken for a plane too, and
+      // computed again by both of its gradients.
+      {"latent_products",
+       {{2, 96, 4, 32}, {2, 96, 24}, {4, 24, 32}, {4, 24, 32}},
+       [](const Tensors& in) {
+         Tensor q = einsum("bthd,hrd->bthr", in[0], in[2]);
+         Tensor p = softmax(causal(einsum("bthr,bsr->bhts", q, in[1]) * 0.2), -1);
+         return Tensors{einsum("bthr,hre->bthe", einsum("bhts,bsr->bthr", p, in[1]), in[3])};
+       },
+       2 * 4 * 96 * 96,
+       1,
+       5},
       {"rotated", of_heads, [](const Tensors& in) { return Tensors{attended(rotated(in[0]), rotated(in[1]), in[2])}; },
        2 * 4 * 96 * 96, 1, 3},
+      {"turned_halves", of_heads,
+       [](const Tensors& in) { return Tensors{attended(turned_halves(in[0]), turned_halves(in[1]), in[2])}; },
+       2 * 4 * 96 * 96, 1, 3, 0, 1},
+      // Gradients that are handed out in another shape are copied.
+      {"turned_pairs", of_heads,
+       [](const Tensors& in) { return Tensors{attended(turned_pairs(in[0]), turned_pairs(in[1]), in[2])}; },
+       2 * 4 * 96 * 96, 1, 3, 0, 3},
+      // Two heads of queries for each of keys and values.
+      {"turned_groups",
+       {{2, 96, 4, 32}, {2, 96, 2, 32}, {2, 96, 2, 32}},
+       [](const Tensors& in) {
+         Tensor q = reshape(turned_halves(in[0]), {2, 96, 2, 2, 32});
+         Tensor p = softmax(causal(einsum("btgrd,bsgd->bgrts", q, turned_halves(in[1])) * 0.25), -1);
+         return Tensors{einsum("bgrts,bsgd->btgrd", p, in[2])};
+       },
+       2 * 4 * 96 * 96,
+       1,
+       3,
+       0,
+       1},
       {"normed",
        {{2, 96, 4, 32}, {2, 96, 4, 32}, {2, 96, 4, 32}, {32}, {32}},
        [](const Tensors& in) { return Tensors{attended(normed(in[0], in[3]), normed(in[1], in[4]), in[2])}; },
@@ -184,9 +249,9 @@ std::vector<Kin> kin() {
   };
 }
 
-int cascades(const std::string& fuse) {
+int count(const std::string& fuse, const std::string& op) {
   int n = 0;
-  for (size_t at = fuse.find("fuse.cascade"); at != std::string::npos; at = fuse.find("fuse.cascade", at + 1)) ++n;
+  for (size_t at = fuse.find(op); at != std::string::npos; at = fuse.find(op, at + 1)) ++n;
   return n;
 }
 
@@ -232,7 +297,10 @@ TEST_P(AttentionKin, KeepsNoPlane) {
     UseExecutor reference(reference_executor());
     const Tensors truth = compile(body)(exact);
     const std::string fuse = fused.text("fuse");
-    EXPECT_EQ(cascades(fuse), trains ? kin.training : kin.forward) << fuse;
+    EXPECT_EQ(count(fuse, "fuse.cascade"), trains ? kin.training : kin.forward) << fuse;
+    if (const int beside = trains ? kin.beside_training : kin.beside; beside >= 0) {
+      EXPECT_EQ(count(fuse, "fuse.kernel"), beside) << fuse;
+    }
     EXPECT_LE(largest(fuse), kin.plane / 2) << fuse;
     EXPECT_GE(largest(plain.text("fuse")), kin.plane);
     for (size_t k = 0; k < truth.size(); ++k) {
