@@ -34,6 +34,23 @@ struct Scene {
   Tensor per_head(const Tensor& x) const { return reshape(x, {shape.heads, 1, 1}); }
 };
 
+// Two halves of each row of x turned against each other by an angle that grows with its position, which begins at
+// `first`.
+Tensor rotated(const Tensor& x, int64_t first) {
+  const int64_t half = x.size(3) / 2;
+  std::vector<double> cosines, sines;
+  for (int64_t t = 0; t < x.size(1); ++t)
+    for (int64_t d = 0; d < half; ++d) {
+      const double step = std::pow(10000.0, -static_cast<double>(d) / static_cast<double>(half));
+      cosines.push_back(std::cos(static_cast<double>(first + t) * step));
+      sines.push_back(std::sin(static_cast<double>(first + t) * step));
+    }
+  Tensor cosine = from_doubles(cosines, x.dtype(), {x.size(1), 1, half}),
+         sine = from_doubles(sines, x.dtype(), cosine.shape());
+  Tensor a = slice(x, 3, {0, half}), b = slice(x, 3, {half, 2 * half});
+  return concat({a * cosine - b * sine, a * sine + b * cosine}, 3);
+}
+
 Tensor score(Scene& scene, const std::string& variant, Tensor s) {
   const AttentionShape& shape = scene.shape;
   if (variant == "causal") return where(scene.row() >= scene.column(), s, -infinity);
@@ -87,12 +104,21 @@ const std::vector<std::string>& attention_variants() {
   return all;
 }
 
-std::vector<AttentionShape> attention_shapes() {
+const std::vector<std::string>& matrix_variants() {
+  static const std::vector<std::string> all = [] {
+    std::vector<std::string> some = attention_variants();
+    some.push_back("rotated");
+    return some;
+  }();
+  return all;
+}
+
+std::vector<AttentionShape> attention_shapes(int lengths) {
   constexpr int64_t widths[] = {8, 40, 64, 80, 96, 128, 192, 256};
-  constexpr std::pair<int64_t, int64_t> lengths[] = {{61, 67}, {33, 130}, {129, 257}, {70, 71}};
+  constexpr std::pair<int64_t, int64_t> ragged[ragged_lengths] = {{61, 67}, {33, 130}, {129, 257}, {70, 71}};
   std::vector<AttentionShape> all;
   for (int64_t width : widths) {
-    const auto [rows, columns] = lengths[all.size() % std::size(lengths)];
+    const auto [rows, columns] = ragged[lengths < 0 ? all.size() % ragged_lengths : static_cast<size_t>(lengths)];
     all.push_back({2, 2, rows, columns, width});
   }
   return all;
@@ -110,6 +136,7 @@ AttentionProgram attention_program(const std::string& variant, const AttentionSh
   Tensor q = scene.learn({shape.batch, shape.rows, shape.heads, shape.width});
   Tensor k = scene.learn({shape.batch, shape.columns, shape.heads, shape.width});
   Tensor v = scene.learn({shape.batch, shape.columns, shape.heads, shape.width});
+  if (variant == "rotated") q = rotated(q, shape.columns - shape.rows), k = rotated(k, 0);
   Tensor s = einsum("bthd,bshd->bhts", q, k) * (1 / std::sqrt(static_cast<double>(shape.width)));
   Tensor p = weights(scene, variant, score(scene, variant, cast(s, precision.plane)));
   Tensor out = einsum("bhts,bshd->bthd", cast(p, precision.dtype), v);

@@ -23,8 +23,11 @@ struct AttentionProgram {
 
 // Names of the variants: none, causal, window, alibi, softcap, table, scale, pair, sigmoid, sinks, documents, prefix.
 const std::vector<std::string>& attention_variants();
-// Eight widths of a head, with ragged lengths in turn.
-std::vector<AttentionShape> attention_shapes();
+// Those, and one in which queries and keys are rotated by their position: rotated.
+const std::vector<std::string>& matrix_variants();
+// Eight widths of a head. Of the four ragged lengths each has number `lengths`; those of −1 have them in turn.
+constexpr int ragged_lengths = 4;
+std::vector<AttentionShape> attention_shapes(int lengths = -1);
 
 // Data is drawn in `storage` and comes in `dtype`. Scores are cast to `plane`, and weights back to `dtype`.
 struct AttentionPrecision {

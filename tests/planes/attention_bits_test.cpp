@@ -37,7 +37,7 @@ std::vector<AttentionShape> shapes() {
 }
 
 void print_fingerprints() {
-  for (const std::string& variant : attention_variants())
+  for (const std::string& variant : matrix_variants())
     for (const AttentionPrecision& precision : attention_precisions())
       for (const AttentionShape& shape : shapes()) {
         const AttentionProgram attention = attention_program(variant, shape, precision, 7);
@@ -66,7 +66,7 @@ std::string printed(int threads) {
 TEST(AttentionBits, DependOnNeitherThreadsNorRuns) {
   const std::string one = printed(1);
   const auto lines = static_cast<size_t>(std::count(one.begin(), one.end(), '\n'));
-  EXPECT_EQ(lines, attention_variants().size() * attention_precisions().size() * shapes().size());
+  EXPECT_EQ(lines, matrix_variants().size() * attention_precisions().size() * shapes().size());
   EXPECT_EQ(one.find("another"), std::string::npos) << one;
   for (int threads : {2, 3, 8}) EXPECT_EQ(printed(threads), one) << threads << " threads";
 }

@@ -48,10 +48,10 @@ int count(const std::string& text, const std::string& word) {
   return n;
 }
 
-class Attention : public ::testing::TestWithParam<std::tuple<std::string, AttentionPrecision>> {};
+class Attention : public ::testing::TestWithParam<std::tuple<std::string, AttentionPrecision, int>> {};
 
 TEST_P(Attention, Derived) {
-  const auto& [variant, precision] = GetParam();
+  const auto& [variant, precision, lengths] = GetParam();
   const DType dtype = precision.dtype;
   Executor* jit = find_executor("jit");
   ASSERT_NE(jit, nullptr);
@@ -59,7 +59,7 @@ TEST_P(Attention, Derived) {
   const bool few_numbers = variant == "scale" || variant == "sinks";
   const uint64_t draws = few_numbers && dtype == f32 ? 8 : 1;
   std::vector<std::pair<AttentionShape, uint64_t>> cases;
-  for (const AttentionShape& shape : attention_shapes())
+  for (const AttentionShape& shape : attention_shapes(lengths))
     for (uint64_t draw = 0; draw < draws; ++draw) cases.emplace_back(shape, 7 + draw);
   std::vector<double> mine, theirs;
   for (const auto& [shape, seed] : cases) {
@@ -128,10 +128,21 @@ std::vector<std::string> linear_variants() {
 INSTANTIATE_TEST_SUITE_P(Matrix, AttentionMemory, ::testing::ValuesIn(linear_variants()),
                          [](const auto& one) { return one.param; });
 
+std::string name_of(const ::testing::TestParamInfo<Attention::ParamType>& one) {
+  const auto& [variant, precision, lengths] = one.param;
+  return variant + "_in_" + precision.name + (lengths < 0 ? "" : "_of_lengths_" + std::to_string(lengths));
+}
+
 INSTANTIATE_TEST_SUITE_P(Matrix, Attention,
-                         ::testing::Combine(::testing::ValuesIn(attention_variants()),
-                                            ::testing::ValuesIn(attention_precisions())),
-                         [](const auto& one) { return std::get<0>(one.param) + "_in_" + std::get<1>(one.param).name; });
+                         ::testing::Combine(::testing::ValuesIn(matrix_variants()),
+                                            ::testing::ValuesIn(attention_precisions()), ::testing::Values(-1)),
+                         name_of);
+// Every width with all lengths: by hand, because it takes four times as long.
+INSTANTIATE_TEST_SUITE_P(Crossed, Attention,
+                         ::testing::Combine(::testing::ValuesIn(matrix_variants()),
+                                            ::testing::ValuesIn(attention_precisions()),
+                                            ::testing::Range(0, ragged_lengths)),
+                         name_of);
 
 }  // namespace
 }  // namespace tessera::testing
