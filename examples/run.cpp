@@ -49,42 +49,11 @@ size_t terminal_columns() {
   throw FileError({.code = "T-F021", .fault = path + ": " + reason, .hint = hint});
 }
 
-// CLI11's own message names the largest double there is.
-std::string at_least(const std::string& text, bool zero_is_fine) {
-  double value = 0;
-  if (!CLI::detail::lexical_cast(text, value)) return "'" + text + "' is no number";
-  if (value > 0 || (zero_is_fine && value == 0)) return "";
-  return text + (zero_is_fine ? " is below 0" : " is not above 0");
-}
-
 }  // namespace
-
-const CLI::Validator positive([](const std::string& text) { return at_least(text, false); }, "ABOVE 0");
-const CLI::Validator not_negative([](const std::string& text) { return at_least(text, true); }, "0 OR MORE");
 
 bool stop_wanted() { return interrupted != 0; }
 
-void add_flags(CLI::App& app, RunFlags& flags) {
-  app.option_defaults()->always_capture_default();
-  app.add_option("--device", flags.device, "where to compute")->check(CLI::IsMember({"cpu", "cuda"}));
-  app.add_option("--precision", flags.precision,
-                 "of the training step: bf16_mixed multiplies in bf16, weights stay f32")
-      ->check(CLI::IsMember({"f32", "bf16_mixed"}));
-  app.add_option("--steps", flags.steps, "training steps")->check(positive);
-  app.add_option("--seed", flags.seed, "of the first weights, the order of the data and every draw");
-  app.add_flag("--resume", flags.resume, "go on from the latest checkpoint in --out");
-  app.add_option("--out", flags.out, "directory of the run");
-  app.add_option("--threads", flags.threads, "0: all cores")->check(not_negative);
-  app.add_option("--save-every", flags.save_every, "steps between checkpoints; 0: only at the end")
-      ->check(not_negative);
-}
-
-int run_main(CLI::App& app, const RunFlags& flags, int argc, char** argv, const std::function<void()>& body) {
-  try {
-    app.parse(argc, argv);
-  } catch (const CLI::ParseError& error) {
-    return app.exit(error) == 0 ? 0 : 2;
-  }
+int run_main(const RunFlags& flags, const std::function<void()>& body) {
   try {
     // Before anything is computed: the pool of threads is made once.
     if (flags.threads > 0) setenv("TESSERA_THREADS", std::to_string(flags.threads).c_str(), /*overwrite=*/1);

@@ -1,5 +1,5 @@
 #pragma once
-// What every example trainer shares: flags, the run directory, the progress line, metrics, the loss curve, checkpoints.
+// What every example trainer shares: its flags, the run directory, the progress line, metrics, the loss curve, checkpoints.
 //
 //   RUN/metrics.jsonl   one line per step     RUN/loss.png       the curve, drawn at the end
 //   RUN/step-N/         checkpoints           RUN/program/       the compiled step, for `tessera explain RUN`
@@ -11,8 +11,6 @@
 #include <memory>
 #include <string>
 #include <utility>
-
-#include <CLI/CLI.hpp>
 
 #include <tessera/core/tensor.h>
 #include <tessera/nn/io/checkpoint.h>
@@ -31,12 +29,6 @@ struct RunFlags {
   int threads = 0;         // 0: all cores
   int64_t save_every = 0;  // 0: only at the end
 };
-
-// Adds the shared flags to a command line; `flags` holds the defaults.
-void add_flags(CLI::App&, RunFlags& flags);
-
-// Checks of numbers on the command line, with a message that a person can read.
-extern const CLI::Validator positive, not_negative;
 
 class Run {
  public:
@@ -112,8 +104,8 @@ void Run::train(Loader& loader, const optim::Schedule& schedule, double units_pe
   if (t < flags_.steps) throw Stopped();
 }
 
-// Parses, applies device, threads and seed, runs `body`, and turns an exception into one clear message and exit code 1.
-// Others: 2 for a flag that is wrong, 130 after Ctrl-C.
-int run_main(CLI::App& app, const RunFlags& flags, int argc, char** argv, const std::function<void()>& body);
+// Applies device, threads and seed, runs `body`, and turns an exception into one clear message and exit code 1; 130 after
+// Ctrl-C.
+int run_main(const RunFlags& flags, const std::function<void()>& body);
 
 }  // namespace tessera::examples

@@ -10,6 +10,7 @@
 #include <tessera/nn/models/vit.h>
 #include <tessera/tessera.h>
 
+#include "examples/command_line.h"
 #include "examples/frechet.h"
 #include "examples/run.h"
 
@@ -153,20 +154,18 @@ void train(const Flags& flags) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  CLI::App app("Trains a denoiser on Fashion-MNIST and draws pictures with it.");
   Flags flags;
-  examples::add_flags(app, flags.run);
-  app.add_option("--data", flags.data, "folder with the IDX files (Debian dataset-fashion-mnist)");
-  app.add_option("--vit", flags.vit, "run directory of train_vit: the judge of the samples");
-  app.add_option("--batch", flags.batch, "pictures per step")->check(examples::positive);
-  app.add_option("--lr", flags.lr, "peak learning rate")->check(examples::positive);
-  app.add_option("--samples", flags.samples, "pictures to draw, a multiple of 64")
-      ->check(examples::not_negative)
-      ->check([](const std::string& text) {
-        int64_t count = 0;
-        bool whole = CLI::detail::lexical_cast(text, count) && count % sample_batch == 0;
-        return whole ? std::string() : text + " is no multiple of 64";
-      });
-  app.add_option("--walk", flags.walk, "steps from noise to picture")->check(examples::positive);
-  return examples::run_main(app, flags.run, argc, argv, [&] { train(flags); });
+  examples::CommandLine line("Trains a denoiser on Fashion-MNIST and draws pictures with it.", flags.run);
+  line.add("--data", flags.data, "folder with the IDX files (Debian dataset-fashion-mnist)");
+  line.add("--vit", flags.vit, "run directory of train_vit: the judge of the samples");
+  line.add("--batch", flags.batch, "pictures per step", {examples::positive});
+  line.add("--lr", flags.lr, "peak learning rate", {examples::positive});
+  line.add("--samples", flags.samples, "pictures to draw, a multiple of 64",
+           {examples::not_negative, {"", [](const std::string& text) {
+                                       return std::strtoll(text.c_str(), nullptr, 10) % sample_batch == 0
+                                                  ? ""
+                                                  : text + " is no multiple of 64";
+                                     }}});
+  line.add("--walk", flags.walk, "steps from noise to picture", {examples::positive});
+  return line.run(argc, argv, [&] { train(flags); });
 }

@@ -11,6 +11,7 @@
 #include <tessera/nn/models/gpt.h>
 #include <tessera/tessera.h>
 
+#include "examples/command_line.h"
 #include "examples/run.h"
 
 using namespace tessera;
@@ -118,13 +119,12 @@ void train(const Flags& flags) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  CLI::App app("Trains a byte-level GPT and prints a sample.");
   Flags flags;
-  examples::add_flags(app, flags.run);
-  app.add_option("--text", flags.text, "a UTF-8 file; default: the King James Bible (Debian bible-kjv-text)");
-  app.add_option("--batch", flags.batch, "windows per step")->check(examples::positive);
-  app.add_option("--lr", flags.lr, "peak learning rate")->check(examples::positive);
-  app.add_option("--prompt", flags.prompt, "what the sample continues");
-  app.add_option("--sample", flags.sample, "bytes to sample")->check(examples::not_negative);
-  return examples::run_main(app, flags.run, argc, argv, [&] { train(flags); });
+  examples::CommandLine line("Trains a byte-level GPT and prints a sample.", flags.run);
+  line.add("--text", flags.text, "a UTF-8 file; default: the King James Bible (Debian bible-kjv-text)");
+  line.add("--batch", flags.batch, "windows per step", {examples::positive});
+  line.add("--lr", flags.lr, "peak learning rate", {examples::positive});
+  line.add("--prompt", flags.prompt, "what the sample continues");
+  line.add("--sample", flags.sample, "bytes to sample", {examples::not_negative});
+  return line.run(argc, argv, [&] { train(flags); });
 }

@@ -5,6 +5,7 @@
 #include <tessera/nn/models/vit.h>
 #include <tessera/tessera.h>
 
+#include "examples/command_line.h"
 #include "examples/run.h"
 
 using namespace tessera;
@@ -58,11 +59,10 @@ void train(const Flags& flags) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  CLI::App app("Trains a Vision Transformer on Fashion-MNIST.");
   Flags flags;
-  examples::add_flags(app, flags.run);
-  app.add_option("--data", flags.data, "folder with the IDX files (Debian dataset-fashion-mnist)");
-  app.add_option("--batch", flags.batch, "pictures per step")->check(examples::positive);
-  app.add_option("--lr", flags.lr, "peak learning rate")->check(examples::positive);
-  return examples::run_main(app, flags.run, argc, argv, [&] { train(flags); });
+  examples::CommandLine line("Trains a Vision Transformer on Fashion-MNIST.", flags.run);
+  line.add("--data", flags.data, "folder with the IDX files (Debian dataset-fashion-mnist)");
+  line.add("--batch", flags.batch, "pictures per step", {examples::positive});
+  line.add("--lr", flags.lr, "peak learning rate", {examples::positive});
+  return line.run(argc, argv, [&] { train(flags); });
 }
