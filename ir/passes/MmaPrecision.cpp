@@ -47,9 +47,24 @@ class Rounder {
       moved->getResult(0).setType(narrowed(value));
       return moved->getResult(0);
     }
+    if (auto concat = llvm::dyn_cast_or_null<tsr::ConcatOp>(op); concat && joins_what_is_computed(concat)) {
+      llvm::SmallVector<Value, 4> parts;
+      for (Value part : concat.getParts()) parts.push_back(rounded(part));
+      mlir::OpBuilder b(op);
+      return tsr::ConcatOp::create(b, op->getLoc(), narrowed(value), parts, concat.getDim());
+    }
     mlir::OpBuilder b(value.getContext());
     b.setInsertionPointAfterValue(value);
     return tsr::CastOp::create(b, value.getLoc(), narrowed(value), value);
+  }
+
+  // For one reader, by kernels that can round what they write. Contractions write it there wide, and what nobody computes
+  // is moved by a kernel of the concatenation's own.
+  static bool joins_what_is_computed(tsr::ConcatOp concat) {
+    return concat->hasOneUse() && llvm::all_of(concat.getParts(), [](Value part) {
+             Operation* from = base_of(part).getDefiningOp();
+             return from && !llvm::isa<tsr::ContractOp>(from);
+           });
   }
 
   mlir::Type narrowed(Value value) const { return tsr::type_of(value).clone(narrow_); }

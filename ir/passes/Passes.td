@@ -347,7 +347,7 @@ def MmaPrecision : Pass<"tsr-mma-precision", "::mlir::func::FuncOp"> {
     ```
     After: %0 and %w are cast to bf16, the reshape is one of bf16, and %2 reads both widened again, so that its kernel reads
     bf16 and sums in f32 (a widening has no kernel). The rounding goes behind views to where the value is
-    made; after CSE each is rounded once, for its gradients' contractions too. Results are not rounded.
+    made, and into the parts of a concatenation that kernels other than contractions compute; after CSE each is rounded once, for its gradients' contractions too. Results are not rounded.
 
     Not handled: a contraction of which a user widened an operand from another format; it stays as it is.
     Order: when contractions have all their operands, with pads and sums; before CSE and planes.

@@ -56,6 +56,23 @@ func.func @a_concatenation_is_made_as_one(%x: tensor<2x8xf32>, %y: tensor<2x8xf3
   return %2 : tensor<4x6xf32>
 }
 
+// Its parts are rounded where kernels compute them.
+// CHECK-LABEL: @a_concatenation_of_sums
+// CHECK-COUNT-2: tsr.cast {{.*}} : (tensor<8xf32>) -> tensor<8xbf16>
+// CHECK: tsr.concat {{.*}} -> tensor<2x8xbf16>
+// CHECK-NOT: tsr.concat {{.*}} -> tensor<2x8xf32>
+func.func @a_concatenation_of_sums(%x: tensor<5x8xf32>, %w: tensor<6x8xbf16>) -> tensor<2x6xf32>
+    attributes {tsr.mixed = bf16} {
+  %0 = tsr.reduce "sum" %x dims [0] : (tensor<5x8xf32>) -> tensor<8xf32>
+  %1 = tsr.reduce "max" %x dims [0] : (tensor<5x8xf32>) -> tensor<8xf32>
+  %2 = tsr.reshape %0 : (tensor<8xf32>) -> tensor<1x8xf32>
+  %3 = tsr.reshape %1 : (tensor<8xf32>) -> tensor<1x8xf32>
+  %4 = tsr.concat %2, %3 dim 0 : (tensor<1x8xf32>, tensor<1x8xf32>) -> tensor<2x8xf32>
+  %5 = tsr.cast %w : (tensor<6x8xbf16>) -> tensor<6x8xf32>
+  %6 = tsr.contract "mk,nk->mn" %4, %5 windows [] : (tensor<2x8xf32>, tensor<6x8xf32>) -> tensor<2x6xf32>
+  return %6 : tensor<2x6xf32>
+}
+
 // What is widened already is not rounded again; what a user widened from f16 stays f16.
 // CHECK-LABEL: @users_casts
 // CHECK-NOT: xbf16>

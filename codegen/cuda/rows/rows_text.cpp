@@ -593,6 +593,7 @@ class Rows {
     const int64_t last = last_blocks(stages_, s_);
     to.push_back(
         fmt::format("if (!is_last_block<{}>(arrived{})) return;", s_.blocks / last, last > 1 ? " + split" : ""));
+    v_.leave_rows();
     for (size_t k = 0; k < stages_.columns.size(); ++k) {
       if (!last_block_adds(stages_, s_, stages_.columns[k])) continue;
       stages_.columns[k].kept != 0 ? add_columns(k, to) : add_numbers(k, to);

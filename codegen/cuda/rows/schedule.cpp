@@ -119,8 +119,21 @@ bool reads_once(const Form& form, const Stages& stages) {
          llvm::none_of(stages.nests, [](const codegen::Nest& nest) { return nest.level > 0 && !nest.reduces.empty(); });
 }
 
-// What the text can say: a row is reduced as a whole, and columns keep all inner dims or none.
+// Is `value` computed from what a row comes to? Sums over all rows are not.
+bool waits_for_row(const Form& form, const Stages& stages, mlir::Value value) {
+  mlir::Operation* op = value.getDefiningOp();
+  if (!op || llvm::any_of(stages.columns, [&](const codegen::Column& column) { return column.reduce == op; }))
+    return false;
+  if (mlir::isa<fuse::ReduceOp>(op) && !codegen::passes_through(form, op)) return true;
+  return llvm::any_of(op->getOperands(), [&](mlir::Value operand) { return waits_for_row(form, stages, operand); });
+}
+
+// What the text can say: a row is reduced as a whole, and columns keep all inner dims or none. What is made of a sum over
+// all rows comes behind the last row, and asks for none: also where all rows are equal.
 void check_reductions(const Form& form, const Stages& stages) {
+  for (mlir::Value result : form.body->getTerminator()->getOperands())
+    if (column_behind(stages, result) >= 0 && waits_for_row(form, stages, result))
+      throw Unsupported{"a sum over all rows, and with it what one row comes to"};
   for (size_t k = 0; k < form.over.size(); ++k)
     if (form.over[k] != 0 && !form.column[k] && form.over[k] != form.inner_set())
       throw Unsupported{"a reduction over a part of the row that another value is reduced over"};

@@ -44,6 +44,7 @@ class ValuesText {
   // The value's name at this place; what it takes to compute it goes to the lines above.
   std::string name_of(mlir::Value value);
   void call_in_row(mlir::Value value, const std::string& name) { row_name_[value] = name; }
+  void leave_rows() { row_name_.clear(); }  // what has a name inside a row has none behind the last one
   void call_in_lane(mlir::Value value, const std::string& name) { lane_name_[value] = name; }
   // Input k is no parameter: the text around makes it.
   bool is_made_here(size_t k) const { return k >= form.in.size() - static_cast<size_t>(words.made_here); }
