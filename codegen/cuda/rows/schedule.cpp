@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <bit>
 
+#include "llvm/ADT/SetVector.h"
 #include "mlir/IR/BuiltinTypes.h"
 
 #include <tessera/codegen/cuda/rows/running_sum.h>
@@ -119,13 +120,18 @@ bool reads_once(const Form& form, const Stages& stages) {
          llvm::none_of(stages.nests, [](const codegen::Nest& nest) { return nest.level > 0 && !nest.reduces.empty(); });
 }
 
-// Is `value` computed from what a row comes to? Sums over all rows are not.
-bool waits_for_row(const Form& form, const Stages& stages, mlir::Value value) {
-  mlir::Operation* op = value.getDefiningOp();
-  if (!op || llvm::any_of(stages.columns, [&](const codegen::Column& column) { return column.reduce == op; }))
-    return false;
-  if (mlir::isa<fuse::ReduceOp>(op) && !codegen::passes_through(form, op)) return true;
-  return llvm::any_of(op->getOperands(), [&](mlir::Value operand) { return waits_for_row(form, stages, operand); });
+// Is `result` computed from what a row comes to? Sums over all rows are not. Looks at each value once: bodies share many.
+bool waits_for_row(const Form& form, const Stages& stages, mlir::Value result) {
+  llvm::SetVector<mlir::Value> values;
+  values.insert(result);
+  for (size_t k = 0; k < values.size(); ++k) {
+    mlir::Operation* op = values[k].getDefiningOp();
+    if (!op || llvm::any_of(stages.columns, [&](const codegen::Column& column) { return column.reduce == op; }))
+      continue;
+    if (mlir::isa<fuse::ReduceOp>(op) && !codegen::passes_through(form, op)) return true;
+    values.insert(op->operand_begin(), op->operand_end());
+  }
+  return false;
 }
 
 // What the text can say: a row is reduced as a whole, and columns keep all inner dims or none. What is made of a sum over
