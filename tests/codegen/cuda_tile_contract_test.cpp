@@ -119,6 +119,18 @@ const TileProgram programs[] = {
            einsum("mk,nk->mn", in("x", bf16, {40, 328}), in("weight", bf16, {136, 328})) + in("bias", bf16, {136});
        return std::vector{h, nn::gelu(h)};
      }},
+    {"dealt",  // several results that go from registers to memory
+     [](const MakeInput& in) {
+       Tensor h =
+           einsum("mk,nk->mn", in("x", bf16, {130, 72}), in("weight", bf16, {224, 72})) + in("bias", bf16, {224});
+       return std::vector{h, nn::gelu(h)};
+     }},
+    {"dealt_views",  // a bias of 32 bits, results that lie in a longer line
+     [](const MakeInput& in) {
+       Tensor y = einsum("mk,nk->mn", in("x", f16, {70, 136}), in("weight", f16, {96, 136}));
+       Tensor h = cast(cast(y, f32) + in("bias", f32, {96}), f16);
+       return std::vector{h, concat({y, in("z", f16, {70, 40})}, 1)};
+     }},
 };
 
 RowProgram recorded(const TileProgram& program) {
@@ -293,7 +305,7 @@ TEST(CudaTileContracts, what_L2_cannot_hold_leaves_it_first) {
 }
 
 TEST(CudaTileContracts, have_a_golden_text) {
-  for (const char* name : {"linear", "linear_gelu", "few_rows", "conv", "conv_filter_gradient"}) {
+  for (const char* name : {"linear", "linear_gelu", "dealt", "few_rows", "conv", "conv_filter_gradient"}) {
     const auto* program =
         std::ranges::find_if(programs, [&](const TileProgram& p) { return std::string(p.name) == name; });
     std::string text;
@@ -363,6 +375,11 @@ INSTANTIATE_TEST_SUITE_P(
         Planted{14, "steps of 128", "", "{328, 136}", "{320, 136}"},
         Planted{14, "steps of 128", "shared.cuh", "k / Part::line * Part::pitch * 128", "0"},
         Planted{11, "a through a window", "", "8 - k / 128", "k / 128"},
+        Planted{15, "b dealt", "", "{1, 72, 576, 144, 2304}", "{1, 72, 144, 576, 2304}"},
+        Planted{15, "b dealt", "", "bias + n_first", "bias"},
+        Planted{15, "b dealt", "columns.cuh", "[column % 32 / 8][column % 8 / 2]", "[column % 8 / 2][column % 32 / 8]"},
+        Planted{15, "b dealt", "finish.cuh", "lane() % 4 * 8, eight", "0, eight"},
+        Planted{15, "b dealt", "finish.cuh", "first / 2 + k / 2 * 4 + 2 * i", "first / 2 + k / 2 * 4"},
         Planted{12, "columns<64>(rows<32>(shared.b[s], rank * 32), 64)", "shared.cuh", "::line * P * 128",
                 "::line * R * 128"}));
 

@@ -206,6 +206,34 @@ TEST_F(TileContract, values_of_columns) {
   EXPECT_EQ(caught, checked) << "the first columns' values for all";
 }
 
+// Lines of b that are dealt are for several results in registers; the sums' columns come out in their order.
+TEST_F(TileContract, dealt_lines) {
+  const Product products[] = {{1, 200, 352, 264, true, true, bf16, true}, {1, 8, 32, 72, false, true, f16, true}};
+  int checked = 0, planted = 0;
+  for (const Product& p : products) {
+    const Contraction c = contraction(p);
+    for (const TileSchedule& s : tile_schedules(c)) {
+      if (!s.is_dealt()) continue;
+      SCOPED_TRACE(fmt::format("{} x {} x {}: {}", p.m, p.n, p.k, schedule_text(s)));
+      auto built = build(c, s);
+      ASSERT_TRUE(mlir::succeeded(tile::verify_protocol(kernel_of(*built), {}))) << said;
+      const tile::Execution how{.seed = 5, .blocks = s.cluster() * 2};
+      EXPECT_LE(run(kernel_of(*built), p, 1, how), 1) << said;
+      ++checked;
+      if (planted++ > 0) continue;
+      kernel_of(*built).walk([&](tile::FinishOp finish) { finish.setDealt(false); });
+      EXPECT_GT(run(kernel_of(*built), p, 1, how), 1) << "sums are taken as they come";
+    }
+  }
+  EXPECT_GE(checked, 20);
+  for (const Product& p : {Product{1, 200, 328, 264, true, true, bf16, true},    // no whole 32s
+                           Product{1, 200, 352, 264, true, false, bf16, true},   // neighbours along N
+                           Product{3, 200, 352, 264, true, true, bf16, true},    // planes
+                           Product{1, 40, 352, 264, true, true, bf16, true},     // few rows
+                           Product{1, 200, 352, 264, true, true, bf16, false}})  // one result
+    for (const TileSchedule& s : tile_schedules(contraction(p))) EXPECT_FALSE(s.is_dealt());
+}
+
 // What the copy engine cannot bring has no such schedule.
 TEST_F(TileContract, other_layouts_have_none) {
   EXPECT_TRUE(tile_schedules(contraction({1, 64, 64, 60})).empty()) << "rows that are not multiples of 16 bytes";

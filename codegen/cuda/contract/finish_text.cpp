@@ -1,5 +1,7 @@
 #include <tessera/codegen/cuda/contract/finish_text.h>
 
+#include <optional>
+
 #include "mlir/Dialect/Arith/IR/Arith.h"
 
 #include <fmt/format.h>
@@ -10,8 +12,9 @@
 namespace tessera::cuda {
 namespace {
 
-// Into `after` goes what packs result k: two of them in a register, rounded together where they were rounded last.
-void pack_lanes(ValuesText& values, unsigned k, size_t place, Lines& after) {
+// What is done with result k of all neighbours goes into `after`: two are rounded together where they were rounded last. They
+// are packed where they are sent, each two in a register, and stored where b is dealt.
+void end_lanes(ValuesText& values, unsigned k, std::optional<size_t> sent, Lines& after) {
   mlir::Value result = values.yield->getOperand(k);
   auto rounded = result.getDefiningOp<mlir::arith::TruncFOp>();
   const bool is_wide = rounded && rounded.getIn().getType().isF32();
@@ -19,8 +22,11 @@ void pack_lanes(ValuesText& values, unsigned k, size_t place, Lines& after) {
   const std::string value = values.name_of(held), name = values.names.identifier(values.words.results[k] + "_at");
   values.chunk.push_back(fmt::format("Vector<{}, {}> {};", type_text(held.getType()), values.schedule.width, name));
   values.lane.push_back(name + "[i] = " + value + ";");
-  after.push_back(is_wide ? fmt::format("packed[{}] = pack<{}>({});", place, type_text(result.getType()), name)
-                          : fmt::format("packed[{}] = packed_bits({});", place, name));
+  if (!sent)
+    after.push_back(fmt::format("{}({}, {});", is_wide ? "store_rounded" : "store",
+                                values.addresses.pointer(values.words.results[k], values.form.out[k]), name));
+  else if (is_wide) after.push_back(fmt::format("packed[{}] = pack<{}>({});", *sent, type_text(result.getType()), name));
+  else after.push_back(fmt::format("packed[{}] = packed_bits({});", *sent, name));
 }
 
 // What is rounded to 16 bits needs no more of tanh, and exact ones take longer than the products.
@@ -43,7 +49,7 @@ RowSchedule neighbours_along_n(const codegen::Form& form, int width) {
 
 std::vector<size_t> inputs_of_columns(const TileSchedule& s, const ValuesText& values) {
   std::vector<size_t> found;
-  if (s.sent.empty()) return found;
+  if (s.sent.empty() && !s.is_dealt()) return found;
   const auto last = static_cast<size_t>(values.form.dims()) - 1;  // n
   for (size_t k = 0; k < values.form.in.size(); ++k) {
     if (values.is_made_here(k)) continue;
@@ -56,7 +62,9 @@ std::vector<size_t> inputs_of_columns(const TileSchedule& s, const ValuesText& v
   return found;
 }
 
-std::string pairs_name(const ValuesText& values, size_t input) { return values.words.inputs[input] + "_pairs"; }
+std::string columns_name(const TileSchedule& s, const ValuesText& values, size_t input) {
+  return values.words.inputs[input] + (s.is_dealt() ? "_columns" : "_pairs");
+}
 
 Lines finish_lines(const Contraction& c, const TileSchedule& s, ValuesText& values) {
   const Addresses& addresses = values.addresses;
@@ -98,8 +106,8 @@ Lines finish_lines(const Contraction& c, const TileSchedule& s, ValuesText& valu
   for (size_t k : of_columns) {
     const mlir::BlockArgument argument = values.form.body->getArgument(static_cast<unsigned>(k));
     const std::string here = values.names.identifier(values.words.inputs[k] + "_at");
-    values.chunk.push_back(
-        fmt::format("const Vector<{}, 2> {} = {}[pair];", type_text(argument.getType()), here, pairs_name(values, k)));
+    values.chunk.push_back(fmt::format("const Vector<{}, {}> {} = {}{};", type_text(argument.getType()), s.width(), here,
+                                       columns_name(s, values, k), s.is_dealt() ? ".at(column)" : "[pair]"));
     values.call_in_lane(argument, here + "[i]");
   }
   const bool is_quick = rounds_all_results(c.kernel());
@@ -107,7 +115,8 @@ Lines finish_lines(const Contraction& c, const TileSchedule& s, ValuesText& valu
   Lines after, last;
   for (unsigned k = 0; k < values.yield->getNumOperands(); ++k) {
     const auto place = llvm::find(sent, k);
-    if (place != sent.end()) pack_lanes(values, k, static_cast<size_t>(place - sent.begin()), after);
+    if (place != sent.end()) end_lanes(values, k, static_cast<size_t>(place - sent.begin()), after);
+    else if (s.is_dealt()) end_lanes(values, k, std::nullopt, after);
     else if (values.is_lane_result(k))
       values.write_lanes(k, values.addresses.writer_condition(values.form.out[k], true), after);
     else last.push_back(values.write_once(k, addresses.writer_condition(values.form.out[k], false)));

@@ -11,10 +11,10 @@ namespace tessera::cuda {
 // How the epilogue's kernel lies on threads: each has so many neighbours along N.
 RowSchedule neighbours_along_n(const codegen::Form& form, int width);
 
-// Inputs of the epilogue's kernel that have one value for each column of a tile, in registers where results are sent: the
-// statements find them as `pair` of what `pairs_name` is.
+// Inputs of the epilogue's kernel that have one value for each column of a tile, and are brought ahead where results are sent
+// or b is dealt: the statements find theirs in what `columns_name` is.
 std::vector<size_t> inputs_of_columns(const TileSchedule& s, const ValuesText& values);
-std::string pairs_name(const ValuesText& values, size_t input);
+std::string columns_name(const TileSchedule& s, const ValuesText& values, size_t input);
 
 // Statements in terms of m_first and n_first, and of at_batch_1, … and at_part, the tile's own. Results that are sent end
 // in `packed`.

@@ -53,6 +53,20 @@ bool has_map(const Mapped& tensor) {
   return true;
 }
 
+bool can_be_dealt(const MappedOperand& operand) {
+  return operand.along_k && !operand.tensor.is_window() && operand.taps.empty() && operand.tensor.rank() == 2 &&
+         operand.tensor.extents[1] % dealt_lines == 0 && has_map(dealt(operand).tensor);
+}
+
+MappedOperand dealt(const MappedOperand& operand) {
+  const int64_t k = operand.tensor.extents[0], lines = operand.tensor.extents[1], line = operand.tensor.strides[1];
+  MappedOperand made = operand;
+  made.is_dealt = true;
+  made.tensor.extents = {k, dealt_box[0], dealt_box[1], dealt_box[2], lines / dealt_lines};
+  made.tensor.strides = {1, line, 8 * line, 2 * line, dealt_lines * line};
+  return made;
+}
+
 // `c` has dims that are one for all but the operands, so those are read as they stand.
 std::optional<MappedOperands> map_operands(const Contraction& c) {
   const mlir::Type element = half_type(c, c.a);

@@ -5,6 +5,7 @@
 // moves over the picture (cuTensorMapEncodeIm2col), a box begins at any pixel and goes on in the next line, and what a tap
 // finds outside is zero.
 
+#include <array>
 #include <optional>
 
 #include <tessera/codegen/cuda/contract/contraction.h>
@@ -41,6 +42,7 @@ struct MappedOperand {
   int64_t line = 0;          // 0: it is one
   std::vector<Walk> taps;    // of a window the offsets; of boxes the coordinates behind the first two
   std::vector<Walk> pixels;  // of a window the coordinates from the second on: of its rows, or of K
+  bool is_dealt = false;     // see `dealt`
 };
 
 struct MappedOperands {
@@ -56,6 +58,14 @@ struct MappedOperands {
 
 // A contraction with dims of M, N and K joined as far as results allow, for operands that the copy engine brings.
 Contraction read_mapped(fuse::KernelOp kernel);
+
+// Lines along K, whole 32s of them, dealt: line 8 j + 2 q + c of 32 in a tile is line 8 q + 2 j + c of the operand. Then of 32
+// columns of the sums lane q of four has eight neighbours, where without it has pairs. A tensor of five dims says so, and
+// boxes of `dealt_box` by as many 32s as there are.
+constexpr int64_t dealt_lines = 32;
+constexpr std::array<int64_t, 3> dealt_box = {2, 4, 4};
+bool can_be_dealt(const MappedOperand& operand);
+MappedOperand dealt(const MappedOperand& operand);
 
 // Both operands, or nothing where one has no map.
 std::optional<MappedOperands> map_operands(const Contraction& c);

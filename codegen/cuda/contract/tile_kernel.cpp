@@ -90,6 +90,7 @@ class Builder {
   tile::SmemType smem(std::vector<int64_t> shape, int64_t pitch = 0) {
     return tile::SmemType::get(b_.getContext(), shape, s_.operands.element, pitch);
   }
+  UnitAttr dealt() { return s_.is_dealt() ? b_.getUnitAttr() : UnitAttr(); }
   // Do the statements speak of it?
   bool is_mentioned(const std::string& name) const {
     auto is_part = [](char x) { return llvm::isAlnum(x) || x == '_'; };
@@ -105,23 +106,22 @@ class Builder {
 
   void add_parameters(Block& block) {
     SmallVector<Attribute> tensors;
-    auto map = [&](const Mapped& tensor, int64_t box_rows, const std::string& name) {
+    auto map = [&](const Mapped& tensor, ArrayRef<int64_t> box, const std::string& name) {
       SmallVector<int64_t> numbers{static_cast<int64_t>(block.getNumArguments()), tensor.first};
       numbers.append(tensor.extents.begin(), tensor.extents.end());
       numbers.append(tensor.strides.begin(), tensor.strides.end());
       for (const std::vector<int64_t>* window : {&tensor.lower, &tensor.upper, &tensor.steps})
         numbers.append(window->begin(), window->end());
       tensors.push_back(b_.getDenseI64ArrayAttr(numbers));
-      return block.addArgument(tile::MapType::get(b_.getContext(), {box_rows, 64}, s_.operands.element, tensor.rank()),
+      return block.addArgument(tile::MapType::get(b_.getContext(), box, s_.operands.element, tensor.rank()),
                                named(name));
     };
     auto pointer = [&](Type element, const std::string& name, bool read) {
       return block.addArgument(tile::PointerType::get(b_.getContext(), element, read, !values_.words.writes_elsewhere),
                                named(name));
     };
-    a_map_ =
-        map(s_.operands.a.tensor, box_rows(s_.operands.a, s_.tile_m(), s_.pair == Pair::along_n), operand_names_[0]);
-    b_map_ = map(s_.operands.b.tensor, box_rows(s_.operands.b, s_.tile_n, s_.pair == Pair::along_m), operand_names_[1]);
+    a_map_ = map(s_.operands.a.tensor, box(s_.operands.a, s_.tile_m(), s_.pair == Pair::along_n), operand_names_[0]);
+    b_map_ = map(s_.operands.b.tensor, box(s_.operands.b, s_.tile_n, s_.pair == Pair::along_m), operand_names_[1]);
     const KernelWords& words = values_.words;
     for (size_t k = 0; k < form_.in.size(); ++k) {
       Type type = form_.body->getArgument(static_cast<unsigned>(k)).getType();
@@ -131,15 +131,17 @@ class Builder {
     for (unsigned k = 0; k < form_.out.size(); ++k) {
       const auto place = llvm::find(s_.sent, k);
       if (place == s_.sent.end()) pointer(fuse::body_type(values_.result_type(k)), words.results[k], false);
-      else maps_.push_back(map(s_.results[static_cast<size_t>(place - s_.sent.begin())], 64, words.results[k]));
+      else maps_.push_back(map(s_.results[static_cast<size_t>(place - s_.sent.begin())], {64, 64}, words.results[k]));
     }
     if (values_.checks_indices()) pointer(b_.getI64Type(), "errors", false);
     kernel_.setTensorsAttr(b_.getArrayAttr(tensors));
   }
   // An operand along its rows lies in columns of 64 of them, whose lines are steps of K. A block that brings half brings
   // half of the lines either way.
-  int64_t box_rows(const MappedOperand& operand, int64_t rows, bool is_half) const {
-    return (operand.along_k ? rows : s_.step) / (is_half ? 2 : 1);
+  std::vector<int64_t> box(const MappedOperand& operand, int64_t rows, bool is_half) const {
+    const int64_t lines = (operand.along_k ? rows : s_.step) / (is_half ? 2 : 1);
+    if (!operand.is_dealt) return {lines, 64};
+    return {lines / dealt_lines, dealt_box[2], dealt_box[1], dealt_box[0], 64};
   }
 
   std::vector<int64_t> tile_shape(const MappedOperand& operand, int64_t rows) const {
@@ -262,7 +264,9 @@ class Builder {
     Value inner = operand.along_k ? k : row, outer = operand.along_k ? row : k;
     if (is_half) outer = add(outer, first);
     if (operand.tensor.is_window()) return load_window(part, map, operand, slot, inner, outer, to_all);
-    SmallVector<Value> at = coordinates(operand.tensor, inner, outer, place);
+    SmallVector<Value> at;
+    if (operand.is_dealt) at = {inner, number(0), number(0), number(0), divided(outer, dealt_lines)};
+    else at = coordinates(operand.tensor, inner, outer, place);
     llvm::append_range(at, of_taps);
     tile::LoadOp::create(b_, here(), part, map, slot, at, ValueRange(), to_all);
   }
@@ -358,7 +362,7 @@ class Builder {
       column_values_.push_back(tile::BringColumnsOp::create(
           b_, here(), tile::ValuesType::get(b_.getContext(), type.getShape().drop_front(), type.getElement(), 0), room,
           consumer, pointers_[k], place.n, b_.getI64IntegerAttr(form_.in[k].base),
-          b_.getI64IntegerAttr(c_.size(c_.n))));
+          b_.getI64IntegerAttr(c_.size(c_.n)), dealt()));
     }
   }
 
@@ -433,13 +437,13 @@ class Builder {
     for (Value batch : llvm::reverse(place.batch)) at.push_back(batch);
     if (place.part) at.push_back(place.part);
     SmallVector<StringRef> text(lines_.begin(), lines_.end());
-    std::vector<std::string> pairs;
-    for (size_t k : columns_) pairs.push_back(pairs_name(values_, k));
-    SmallVector<StringRef> names(pairs.begin(), pairs.end());
+    std::vector<std::string> of_columns;
+    for (size_t k : columns_) of_columns.push_back(columns_name(s_, values_, k));
+    SmallVector<StringRef> names(of_columns.begin(), of_columns.end());
     auto made =
         tile::FinishOp::create(b_, here(), sums, staged_, staged_ ? times(consumer, of_each_) : Value(), maps_,
                                column_values_, at, b_.getI64IntegerAttr(s_.at_once), b_.getI64IntegerAttr(s_.buffers),
-                               b_.getStrArrayAttr(names), b_.getStrArrayAttr(text));
+                               b_.getStrArrayAttr(names), b_.getStrArrayAttr(text), dealt());
     if (outgrow_l2()) made->setAttr(evict_first, b_.getUnitAttr());
   }
 

@@ -81,6 +81,7 @@ class Chooser {
                       ending_.fits_registers) {
     for (unsigned k = 0; ending_.fits_registers && k < c.out.size() && sent_.size() < 3; ++k)
       if (auto result = map_result(c, k)) sent_.push_back(k), results_.push_back(std::move(*result));
+    is_dealt_ = sent_.size() > 1 && sent_.size() == c.out.size() && !has_few_rows_ && can_be_dealt(operands_.b);
   }
 
   std::vector<TileSchedule> all() {
@@ -91,6 +92,7 @@ class Chooser {
           if (has_few_rows_) add_narrow(shape);
           continue;
         }
+        if (is_dealt_) add_dealt(shape, pair);
         if (ending_.fits_registers) add_parts(shape, pair, false);
         if (!ending_.is_little()) add_parts(shape, pair, true);
       }
@@ -120,6 +122,16 @@ class Chooser {
     }
   }
 
+  // Several results that leave by the copy engine keep products waiting longer than stores from registers do.
+  void add_dealt(const Shape& shape, Pair pair) {
+    TileSchedule s;
+    s.operands = operands_;
+    s.operands.b = dealt(operands_.b);
+    s.in_turns = shape.in_turns, s.fragments = shape.fragments, s.tile_n = shape.tile_n, s.pair = pair;
+    s.part = llvm::divideCeilSigned(k_, s.step) * s.step;
+    place(std::move(s));
+  }
+
   void add_narrow(const Shape& shape) {
     TileSchedule s;
     s.operands = operands_;
@@ -147,10 +159,10 @@ class Chooser {
     s.at_once = !s.in_turns && results == 1 ? slices : 1;
     s.buffers = s.in_turns ? std::clamp(slices, 1, 3) : s.at_once == 1 ? 2 : 1;
     auto left = [&] {
+      const bool has_columns = results > 0 || s.is_dealt();
       const int64_t ending = s.through_shared ? scratch_tile
-                             : results == 0
-                                 ? 0
-                                 : results * s.at_once * s.buffers * sent_tile + ending_.bytes_of_columns * s.tile_n;
+                                              : results * s.at_once * s.buffers * sent_tile +
+                                                    (has_columns ? ending_.bytes_of_columns * s.tile_n : 0);
       return shared_bytes - TileSchedule::consumers * ending;
     };
     while (s.buffers > 1 && left() < 4 * stage) --s.buffers;
@@ -175,7 +187,8 @@ class Chooser {
     const double statements = s.parts > 1 ? 0 : 0.027 * ending_.statements;
     // Beside 192 sums a thread has registers for few loads at a time, and little arithmetic does not hide the wait.
     const bool waits = s.through_shared && ending_.reads_rows && s.fragments * s.tile_n / 2 >= 192;
-    const double end = 500 + area * (0.03 + std::max(statements, waits ? 0.22 : 0) + (s.through_shared ? 0.2 : 0));
+    const double stored = s.is_dealt() ? 0.02 : 0.03;
+    const double end = 500 + area * (stored + std::max(statements, waits ? 0.22 : 0) + (s.through_shared ? 0.2 : 0));
     const double tile = s.in_turns ? std::max(along_k, (along_k + end) / 2) : along_k + end;
     double run = 1500 + static_cast<double>(rounds) * tile + (s.in_turns ? end : 0);
     // With few rows the other operand is read once, from memory, so many bytes a clock; what is done meanwhile tells little.
@@ -189,6 +202,7 @@ class Chooser {
   const int64_t m_, n_, k_, batch_;
   const Ending ending_;
   const bool has_few_rows_;
+  bool is_dealt_ = false;  // b may be: see add_dealt
   std::vector<unsigned> sent_;
   std::vector<Mapped> results_;
   std::vector<TileSchedule> found_;
@@ -216,6 +230,7 @@ std::string schedule_text(const TileSchedule& s) {
       s.operands.b.along_k ? "K" : "rows");
   if (s.operands.a.tensor.is_window()) text += "; a through a window";
   if (s.operands.b.tensor.is_window()) text += "; b through a window";
+  if (s.is_dealt()) text += "; b dealt";
   if (s.pair == Pair::along_m) text += "; pairs along M share b";
   if (s.pair == Pair::along_n) text += "; pairs along N share a";
   if (s.parts > 1) text += fmt::format("; K in {} parts of {}", s.parts, s.part);

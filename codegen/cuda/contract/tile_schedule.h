@@ -22,7 +22,7 @@ struct TileSchedule {
   enum class Pair { none, along_m, along_n };
   Pair pair = Pair::none;  // neighbours along M share b, along N share a
   int stages = 3;
-  bool through_shared = false;  // the sums, to be finished in a loop, four neighbours at a time; else two, in registers
+  bool through_shared = false;  // the sums, to be finished in a loop, four neighbours at a time; else in registers
   int at_once = 1, buffers = 1;  // tiles of 64 columns that leave together, and how often there is room for them
   int64_t parts = 1, part = 0;   // how many, and K of one: a multiple of `step`
   std::vector<unsigned> sent;    // results that leave by the copy engine
@@ -41,7 +41,9 @@ struct TileSchedule {
                : step;
   }
   int tile_m() const { return 64 * fragments * (in_turns ? 1 : consumers); }
-  int width() const { return through_shared ? 4 : 2; }
+  // Of the sums a thread has pairs of neighbours, or eight, which go to memory as they are.
+  bool is_dealt() const { return operands.b.is_dealt; }
+  int width() const { return through_shared ? 4 : is_dealt() ? 8 : 2; }
   int cluster() const { return pair == Pair::none ? 1 : 2; }
   int64_t blocks() const;
 };

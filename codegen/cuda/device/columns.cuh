@@ -21,6 +21,14 @@ struct alignas(16) ColumnValues {
       pairs[column / 32][column % 8 / 2][column % 32 / 8][column % 2] = column < left ? from[column] : T{};
     warpgroup_sync();
   }
+  // The same of columns that are dealt, each in its place.
+  TESSERA_DEVICE void bring_dealt(const T* from, int left) {
+    for (int column = thread_of_warpgroup(); column < N; column += 128)
+      pairs[column / 32][column % 32 / 8][column % 8 / 2][column % 2] = column < left ? from[column] : T{};
+    warpgroup_sync();
+  }
+  // Eight of them.
+  TESSERA_DEVICE Vector<T, 8> at(int column) const { return load<8>(&pairs[0][0][0][0] + column); }
   // This thread's of 32 columns from `first` on.
   TESSERA_DEVICE void get(int first, Vector<T, 2> (&to)[4]) const {
     const Vector<T, 8> all = load<8>(&pairs[first / 32][lane() % 4][0][0]);

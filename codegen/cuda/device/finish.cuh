@@ -23,6 +23,13 @@ TESSERA_DEVICE u32 pack(const Vector<float, 2>& x) {
   else return packed_bits(Vector<T, 2>{narrow<T>(x[0]), narrow<T>(x[1])});
 }
 
+// The same for eight, to memory that is aligned to 16 bytes.
+template <class T>
+TESSERA_DEVICE void store_rounded(T* to, const Vector<float, 8>& x) {
+  store(reinterpret_cast<u32*>(to), Vector<u32, 4>{pack<T>({x[0], x[1]}), pack<T>({x[2], x[3]}), pack<T>({x[4], x[5]}),
+                                                   pack<T>({x[6], x[7]})});
+}
+
 // For results that are rounded to 16 bits, without a branch. tanh within 4e-6 of its size:
 TESSERA_DEVICE float quick_tanh(float x) {
   const float far = fmaf(-2.f, reciprocal(1.f + exp2(2.f * log2_e * x)), 1.f);
@@ -32,6 +39,11 @@ TESSERA_DEVICE float quick_tanh(float x) {
 // … and (1 + tanh(scale x)) / 2, which is as exact where that is small:
 TESSERA_DEVICE float half_one_plus_tanh(float scale, float x) {
   return reciprocal(1.f + exp2(-2.f * log2_e * scale * x));
+}
+// … and the same of x + cube x³ in the place of x:
+TESSERA_DEVICE float half_one_plus_tanh(float scale, float cube, float x) {
+  const float first = -2.f * log2_e * scale, third = first * cube;
+  return reciprocal(1.f + exp2(x * fmaf(third, x * x, first)));
 }
 
 template <int results, int at_once, int buffers, int N, class T, class Ahead, class Each, class Send>
@@ -110,6 +122,30 @@ template <class Each, int... N>
 TESSERA_DEVICE void finish(Each each, const Fragment<N>&... sums) {
   int below = 0;
   ((finish_directly(below, each, sums), below += 64), ...);
+}
+
+// Columns were dealt as rows of the right operand were brought: 8 j + 2 q + c of each 32 is 8 q + 2 j + c of the tile, so what
+// lane q of four holds of them are eight neighbours.
+template <int N, class Each>
+TESSERA_DEVICE void finish_dealt_fragment(int below, Each& each, const Fragment<N>& sums) {
+#pragma unroll
+  for (int first = 0; first < N; first += 32) {
+#pragma unroll
+    for (int i = 0; i < 2; ++i) {
+      Vector<float, 8> eight;
+#pragma unroll
+      for (int k = 0; k < 8; ++k) eight[k] = sums.v[first / 2 + k / 2 * 4 + 2 * i + k % 2];
+      each(below + first_row() + 8 * i, first + lane() % 4 * 8, eight);
+    }
+    __syncwarp();  // what is read for other columns is read behind it, or ptxas reads all of it first and spills
+  }
+}
+
+// `each(row, column, sums)` is called for every eight neighbours, and writes what it makes of them.
+template <class Each, int... N>
+TESSERA_DEVICE void finish_dealt(Each each, const Fragment<N>&... sums) {
+  int below = 0;
+  ((finish_dealt_fragment(below, each, sums), below += 64), ...);
 }
 
 // ---- through shared memory ----

@@ -19,11 +19,12 @@ struct MappedTensor {
   int extents[5];
   long long strides[5];
   Window window;
+  int box[4];  // where lines of a box lie along several dims: of each from the second on; else 0
 };
 
 struct Launch {
   int threads, cluster, shared_bytes;
-  int box_rows[8];  // of the tensor maps, in the order of the parameters
+  int box_rows[8];  // of the tensor maps, in the order of the parameters: lines of a box
   // Where the text knows its tensors: their number, and each. Without, whoever launches makes the maps.
   int mapped;
   MappedTensor tensors[8];

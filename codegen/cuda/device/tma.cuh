@@ -49,6 +49,17 @@ TESSERA_DEVICE void load(const Part& to, const TensorMap& map, const Slot& slot,
         : "memory");
 }
 
+template <class Part>
+TESSERA_DEVICE void load(const Part& to, const TensorMap& map, const Slot& slot, int x, int y, int z, int w, int v) {
+#pragma unroll
+  for (int block = 0; block < Part::columns / Part::line; ++block)
+    asm volatile(
+        "cp.async.bulk.tensor.5d.shared::cluster.global.mbarrier::complete_tx::bytes [%0], [%1, {%3, %4, %5, %6, %7}], [%2];" ::"r"(
+            to.address() + block * Part::pitch * 128),
+        "l"(&map), "r"(shared_address(&slot.full)), "r"(x + block * Part::line), "r"(y), "r"(z), "r"(w), "r"(v)
+        : "memory");
+}
+
 // The same box lands at the same place in each of the first `cluster` blocks, and counts into the barrier of each.
 template <int cluster>
 constexpr u16 everyone = (1 << cluster) - 1;
@@ -83,6 +94,17 @@ TESSERA_DEVICE void load_to_all(const Part& to, const TensorMap& map, const Slot
         "cp.async.bulk.tensor.4d.shared::cluster.global.mbarrier::complete_tx::bytes.multicast::cluster [%0], "
         "[%1, {%3, %4, %5, %6}], [%2], %7;" ::"r"(to.address() + block * Part::pitch * 128),
         "l"(&map), "r"(shared_address(&slot.full)), "r"(x + block * Part::line), "r"(y), "r"(z), "r"(w), "h"(everyone<cluster>)
+        : "memory");
+}
+
+template <int cluster, class Part>
+TESSERA_DEVICE void load_to_all(const Part& to, const TensorMap& map, const Slot& slot, int x, int y, int z, int w, int v) {
+#pragma unroll
+  for (int block = 0; block < Part::columns / Part::line; ++block)
+    asm volatile(
+        "cp.async.bulk.tensor.5d.shared::cluster.global.mbarrier::complete_tx::bytes.multicast::cluster [%0], "
+        "[%1, {%3, %4, %5, %6, %7}], [%2], %8;" ::"r"(to.address() + block * Part::pitch * 128),
+        "l"(&map), "r"(shared_address(&slot.full)), "r"(x + block * Part::line), "r"(y), "r"(z), "r"(w), "r"(v), "h"(everyone<cluster>)
         : "memory");
 }
 

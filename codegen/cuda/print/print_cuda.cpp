@@ -151,7 +151,7 @@ class Printer {
     for (BlockArgument argument : kernel_.getBody().getArguments()) {
       const std::string parameter = declare(argument, "argument");
       if (auto map = llvm::dyn_cast<tile::MapType>(argument.getType())) {
-        boxes += fmt::format("{}{}", boxes.empty() ? "" : ", ", map.getShape()[0]);
+        boxes += fmt::format("{}{}", boxes.empty() ? "" : ", ", tile::lines(map));
         parameters.push_back("const TensorMap __grid_constant__ " + parameter);
       } else if (auto pointer = llvm::dyn_cast<tile::PointerType>(argument.getType())) {
         parameters.push_back(fmt::format("{}{}*{} {}", pointer.getRead() ? "const " : "",
@@ -190,16 +190,19 @@ class Printer {
     for (auto [i, attribute] : llvm::enumerate(all)) {
       llvm::ArrayRef<int64_t> numbers = llvm::cast<DenseI64ArrayAttr>(attribute).asArrayRef();
       const auto parameter = kernel_.getBody().getArgument(static_cast<unsigned>(numbers[0]));
-      const auto rank = static_cast<size_t>(llvm::cast<tile::MapType>(parameter.getType()).getExtra());
-      auto list = [&](size_t begin, size_t count) {
+      auto type = llvm::cast<tile::MapType>(parameter.getType());
+      const auto rank = static_cast<size_t>(type.getExtra());
+      auto braces = [](const auto& all_of_them) {
         std::string text;
-        for (int64_t x : numbers.slice(begin, count)) text += fmt::format("{}{}", text.empty() ? "" : ", ", x);
+        for (int64_t x : all_of_them) text += fmt::format("{}{}", text.empty() ? "" : ", ", x);
         return "{" + text + "}";
       };
+      auto list = [&](size_t begin, size_t count) { return braces(numbers.slice(begin, count)); };
       std::string window;
       if (const size_t from = 2 + 2 * rank, dims = rank - 2; numbers.size() > from)
         window =
             fmt::format(", {{{}, {}, {}}}", list(from, dims), list(from + dims, dims), list(from + 2 * dims, dims));
+      if (type.getShape().size() > 2) window = ", {}, " + braces(llvm::reverse(type.getShape().drop_back()));
       line(fmt::format("    {{{}, {}, {}, {}, {}{}}}{}", numbers[0], rank, numbers[1], list(2, rank),
                        list(2 + rank, rank), window, i + 1 < all.size() ? "," : "}};"));
     }
@@ -304,7 +307,7 @@ class Printer {
         .Case([&](tile::BringColumnsOp o) {
           const std::string room = fmt::format("{}[{}]", say_.of(o.getRoom()), say_.of(o.getIndex()));
           const std::string first = say_.of(o.getFirst(), Binding::sum);
-          line(fmt::format("{}.bring({} + {}{}, {} - {});", room, say_.of(o.getFrom()),
+          line(fmt::format("{}.bring{}({} + {}{}, {} - {});", room, o.getDealt() ? "_dealt" : "", say_.of(o.getFrom()),
                            o.getBase() > 0 ? fmt::format("{} + ", o.getBase()) : "", first, o.getExtent(), first));
           say_.name(o.getResult(), room);
         })
@@ -406,24 +409,31 @@ class Printer {
   void finish(tile::FinishOp op) {
     const size_t results = op.getMaps().size();
     const bool through = op.goes_through_shared();
-    const bool with_columns = !op.getColumns().empty();
-    std::string ahead;
+    std::string ahead;  // what brings values of columns before the statements
     for (auto [values, name] : llvm::zip(op.getColumns(), op.getNames())) {
       auto type = llvm::cast<tile::ValuesType>(values.getType());
-      const std::string pairs = llvm::cast<StringAttr>(name).str();
-      line(fmt::format("Vector<{}, 2> {}[4];", element_name(type.getElement()), pairs));
-      ahead += fmt::format("{}{}.get(first, {});", ahead.empty() ? "" : " ", say_.of(values), pairs);
+      const std::string called = llvm::cast<StringAttr>(name).str(), element = element_name(type.getElement());
+      if (op.getDealt()) {
+        line(fmt::format("const ColumnValues<{}, {}>& {} = {};", element, type.getShape()[0], called, say_.of(values)));
+        continue;
+      }
+      line(fmt::format("Vector<{}, 2> {}[4];", element, called));
+      ahead += fmt::format("{}{}.get(first, {});", ahead.empty() ? "" : " ", say_.of(values), called);
     }
-    line(results > 0 ? fmt::format("finish{}<{}, {}, {}>(", with_columns ? "_with_columns" : "", results,
+    line(op.getDealt() ? "finish_dealt("
+         : results > 0 ? fmt::format("finish{}<{}, {}, {}>(", ahead.empty() ? "" : "_with_columns", results,
                                    op.getAtOnce(), op.getBuffers())
          : through   ? "finish_through("
                      : "finish(");
     ++depth_, ++depth_;
     if (op.getStaging())
       line(fmt::format("{}{}[{}],", through ? "" : "&", say_.of(op.getStaging()), say_.of(op.getFirst())));
-    if (with_columns) line("[&](int first) { " + ahead + " },");
-    line(fmt::format("[&](int row, int column{}, const Vector<float, {}>& sum{}) {{", with_columns ? ", int pair" : "",
-                     through ? 4 : 2, results > 0 ? ", u32* packed" : ""));
+    if (!ahead.empty()) line("[&](int first) { " + ahead + " },");
+    line(fmt::format("[&](int row, int column{}, const Vector<float, {}>& sum{}) {{", ahead.empty() ? "" : ", int pair",
+                     op.getDealt() ? 8
+                     : through     ? 4
+                                   : 2,
+                     results > 0 ? ", u32* packed" : ""));
     ++depth_;
     for (Attribute text : op.getText()) {
       const std::string statement = llvm::cast<StringAttr>(text).str();

@@ -68,11 +68,19 @@ void Kernel::launch(int blocks, std::vector<const void*> arguments) const {
   check(driver().launch(&config, function_, node.arguments, nullptr), fmt::format("launch {}", name_).c_str());
 }
 
+std::array<uint32_t, 5> MappedTensor::whole_box(int lines) const {
+  std::array<uint32_t, 5> made = {64, static_cast<uint32_t>(lines), 1, 1, 1};
+  if (box[0] != 0) std::copy_n(box, rank - 1, made.begin() + 1);
+  check_internal(made[1] * made[2] * made[3] * made[4] == static_cast<uint32_t>(lines), "a box of as many lines");
+  return made;
+}
+
 TensorMap map_tensor(Pointer address, const MappedTensor& tensor, int box_rows) {
   const auto rank = static_cast<size_t>(tensor.rank);
   check_internal(rank >= 2 && rank <= 5, "tensor maps of rank 2 to 5");
   uint64_t extents[5], strides[4];
-  uint32_t box[5] = {64, static_cast<uint32_t>(box_rows), 1, 1, 1}, steps[5] = {1, 1, 1, 1, 1};
+  const std::array<uint32_t, 5> box = tensor.whole_box(box_rows);
+  uint32_t steps[5] = {1, 1, 1, 1, 1};
   for (size_t d = 0; d < rank; ++d) extents[d] = static_cast<uint64_t>(tensor.extents[d]);
   for (size_t d = 1; d < rank; ++d) strides[d - 1] = static_cast<uint64_t>(tensor.strides[d]) * 2;
   TensorMap map;
@@ -84,7 +92,7 @@ TensorMap map_tensor(Pointer address, const MappedTensor& tensor, int box_rows) 
         driver().window_map(&map, map_bf16, static_cast<uint32_t>(rank), first, extents, strides, tensor.window.lower,
                             tensor.window.upper, box[0], box[1], steps, 0, map_swizzle_128, map_promote_256, 0);
   } else {
-    result = driver().tensor_map(&map, map_bf16, static_cast<uint32_t>(rank), first, extents, strides, box, steps, 0,
+    result = driver().tensor_map(&map, map_bf16, static_cast<uint32_t>(rank), first, extents, strides, box.data(), steps, 0,
                                  map_swizzle_128, map_promote_256, 0);
   }
   if (result != 0)

@@ -2,6 +2,7 @@
 // A compiled kernel on the device. Its text carries how it is launched (device/launch.cuh), so an edited text that
 // needs more shared memory or another box is launched right.
 
+#include <array>
 #include <string>
 #include <vector>
 
@@ -20,12 +21,15 @@ struct MappedTensor {
   int extents[5];
   int64_t strides[5];
   Window window;
+  int box[4];  // where lines of a box lie along several dims: of each from the second on; else 0
 
   bool has_window() const { return window.steps[0] != 0; }
+  // The box in elements, of so many lines, as the driver takes it.
+  std::array<uint32_t, 5> whole_box(int lines) const;
 };
 struct LaunchFacts {
   int threads, cluster, shared_bytes;
-  int box_rows[8];  // of the tensor maps, in the order of the parameters
+  int box_rows[8];  // of the tensor maps, in the order of the parameters: lines of a box
   int mapped;
   MappedTensor tensors[8];
   int is_early;  // begins while the launch before ends; its text waits for that
@@ -72,7 +76,7 @@ class Kernel {
 };
 
 // A tensor of 16-bit elements, copied in boxes of `box_rows` rows (pixels, where it has a window) by 64 columns with the
-// 128-byte swizzle. It must begin at a multiple of 16 bytes, and its strides be such: DeviceError otherwise, as the copy
+// 128-byte swizzle; rows of the second dim but where the tensor has a `box`. It must begin at a multiple of 16 bytes, and its strides be such: DeviceError otherwise, as the copy
 // engine reads 16-byte units.
 TensorMap map_tensor(Pointer address, const MappedTensor& tensor, int box_rows);
 // The same of a dense one (outermost extent first).

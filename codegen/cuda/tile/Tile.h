@@ -21,6 +21,7 @@ namespace tessera::tile {
 // Of a tile or an array of tiles: the last two extents.
 inline int64_t rows(SmemType type) { return type.getShape()[type.getShape().size() - 2]; }
 inline int64_t columns(SmemType type) { return type.getShape().back(); }
+int64_t lines(MapType type);   // of the box, along all of its dims but the innermost
 int64_t bytes(SmemType type);  // of the whole array
 int64_t tile_bytes(SmemType type);
 int64_t bytes(ValuesType type);

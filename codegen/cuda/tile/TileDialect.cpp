@@ -76,6 +76,11 @@ void TileDialect::initialize() {
       >();
 }
 
+int64_t lines(MapType type) {
+  int64_t count = 1;
+  for (int64_t extent : type.getShape().drop_back()) count *= extent;
+  return count;
+}
 int64_t tile_bytes(SmemType type) { return rows(type) * columns(type) * type.getElement().getIntOrFloatBitWidth() / 8; }
 int64_t bytes(SmemType type) {
   return type.getShape().size() == 3 ? type.getShape()[0] * tile_bytes(type) : tile_bytes(type);

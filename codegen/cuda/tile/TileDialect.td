@@ -47,7 +47,8 @@ def Tile_Values : Tile_ShapedType<"Values", "values"> {
   let summary = "in shared memory, one value for each column of a tile: values<192xbf16>, or of several: values<2x192xf32>";
 }
 def Tile_Map : Tile_ShapedType<"Map", "map"> {
-  let summary = "a tensor in global memory and the box that is copied of it: map<128x64xbf16, rank 2>";
+  let summary = "a tensor in global memory and the box that is copied of it: map<128x64xbf16, rank 2>; of two dims, the "
+                "innermost, or of all: map<6x4x4x2x64xbf16, rank 5>";
 }
 def Tile_Row : Tile_Type<"Row", "row"> { let summary = "one f32 for each of 64 rows"; }
 def Tile_Channel : Tile_Type<"Channel", "channel"> { let summary = "hands buffers from one role to another"; }

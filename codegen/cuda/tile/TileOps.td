@@ -160,6 +160,7 @@ def Tile_LoadOp : Tile_Op<"load", [AttrSizedOperandSegments]> {
   let description = [{
     Coordinates are innermost first. With a `window`, rows of the tile are pixels of a picture from `at` on, which go on in
     the next line and the next picture, and each is read so far from where it is: a tap of the window. Outside are zeros.
+    Lines of a box of more than two dims lie below each other, those of the inner dims first.
     Constraint: (T5) the tile is the map's box, in column blocks of 64, of which a window brings one, and there is a
     coordinate for each dim and an offset for each dim of the picture: all but the first and the last.
   }];
@@ -305,11 +306,12 @@ def Tile_RoundOp : Tile_Op<"round", [Pure]> {
 
 def Tile_BringColumnsOp : Tile_Op<"bring_columns"> {
   let summary = "this warpgroup, number `index`, brings the values of its tile's columns for its next `finish`";
-  let description = "From element `base` of the tensor on; column `first` is the tile's first of `extent`.";
-  let arguments = (ins Tile_Values:$room, I32:$index, Tile_Pointer:$from, I32:$first, I64Attr:$base, I64Attr:$extent);
+  let description = "From element `base` of the tensor on; column `first` is the tile's first of `extent`. See `finish` for `dealt`.";
+  let arguments = (ins Tile_Values:$room, I32:$index, Tile_Pointer:$from, I32:$first, I64Attr:$base, I64Attr:$extent,
+                       UnitAttr:$dealt);
   let results = (outs Tile_Values:$result);
   let assemblyFormat = [{
-    $room `[` $index `]` `from` $from `+` $base `[` $first `]` `of` $extent attr-dict
+    $room `[` $index `]` `from` $from `+` $base `[` $first `]` `of` $extent (`dealt` $dealt^)? attr-dict
     `:` type($room) `,` type($from) `->` type($result)
   }];
   let hasVerifier = 1;
@@ -327,14 +329,17 @@ def Tile_FinishOp : Tile_Op<"finish", [AttrSizedOperandSegments]> {
     the name that is `names` i, four pairs of neighbours of which `pair` is theirs.
 
     Four neighbours, where `staging` is f32: sums go through tile `first` of it.
+
+    Eight, in registers, where `dealt`: column 8 j + 2 q + c of each 32 of the sums is column 8 q + 2 j + c of the tile, as rows
+    of the right operand were brought. The statements store all results, and see `columns` by their `names`.
   }];
   let arguments = (ins Variadic<Tile_Complete>:$values, Optional<Tile_Smem>:$staging, Optional<I32>:$first,
                        Variadic<Tile_Map>:$maps, Variadic<Tile_Values>:$columns, Variadic<I32>:$at, I64Attr:$at_once,
-                       I64Attr:$buffers, StrArrayAttr:$names, StrArrayAttr:$text);
+                       I64Attr:$buffers, StrArrayAttr:$names, StrArrayAttr:$text, UnitAttr:$dealt);
   let assemblyFormat = [{
     $values (`through` $staging^ `:` type($staging) `[` $first `]`)? (`to` $maps^ `:` type($maps))?
     (`with` $columns^ `:` type($columns) `named` $names)? `at` `[` $at `]`
-    `at_once` $at_once `buffers` $buffers `text` $text attr-dict `:` type($values)
+    `at_once` $at_once `buffers` $buffers (`dealt` $dealt^)? `text` $text attr-dict `:` type($values)
   }];
   let extraClassDeclaration = [{
     bool goes_through_shared() { return getStaging() && getStaging().getType().getElement().isF32(); }

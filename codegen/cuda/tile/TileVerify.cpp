@@ -74,7 +74,9 @@ mlir::LogicalResult ColumnsOp::verify() {
 mlir::LogicalResult LoadOp::verify() {
   SmemType tile = getTile().getType();
   MapType map = getMap().getType();
-  if (rows(tile) != map.getShape()[0] || map.getShape()[1] != 64 || columns(tile) % 64 != 0)
+  const auto dims = static_cast<int64_t>(map.getShape().size());
+  if (rows(tile) != lines(map) || map.getShape().back() != 64 || columns(tile) % 64 != 0 ||
+      (dims != 2 && (dims != map.getExtra() || !getWindow().empty())))
     return emitOpError("(T5) loads boxes of ") << map << " into " << tile;
   if (static_cast<int64_t>(getAt().size()) != map.getExtra())
     return emitOpError("(T5) has ") << getAt().size() << " coordinates for " << map;
@@ -86,7 +88,7 @@ mlir::LogicalResult LoadOp::verify() {
 mlir::LogicalResult StoreOp::verify() {
   SmemType tile = getStaging().getType();
   MapType map = getMap().getType();
-  if (rows(tile) != map.getShape()[0] || map.getShape()[1] != 64 ||
+  if (map.getShape().size() != 2 || rows(tile) != map.getShape()[0] || map.getShape()[1] != 64 ||
       tile.getShape() != getValue().getType().getShape() || tile.getElement() != getValue().getType().getElement())
     return emitOpError("(T5) stores ") << getValue().getType() << " through " << tile << " by boxes of " << map;
   if (static_cast<int64_t>(getAt().size()) != map.getExtra())
@@ -138,7 +140,7 @@ mlir::LogicalResult FinishOp::verify() {
     if (getAtOnce() < 1 ||
         (getStaging() && llvm::cast<FragmentType>(value.getType()).getShape()[1] % (64 * getAtOnce()) != 0))
       return emitOpError("finishes ") << value.getType();
-  if (getNames().size() != getColumns().size() || (getMaps().empty() && !getColumns().empty()))
+  if (getNames().size() != getColumns().size() || (getMaps().empty() && !getDealt() && !getColumns().empty()))
     return emitOpError("names ") << getNames().size() << " of " << getColumns().size() << " values of columns";
   for (mlir::Value values : getColumns())
     if (llvm::cast<ValuesType>(values.getType()).getShape() !=
@@ -151,6 +153,13 @@ mlir::LogicalResult FinishOp::verify() {
       return emitOpError("goes through ") << scratch;
     return mlir::success();
   }
+  if (getDealt()) {
+    if (getStaging() || !getMaps().empty()) return emitOpError("is dealt, and stores boxes");
+    for (mlir::Value value : getValues())
+      if (llvm::cast<FragmentType>(value.getType()).getShape()[1] % 32 != 0)
+        return emitOpError("is dealt ") << value.getType();
+    return mlir::success();
+  }
   if (getMaps().empty()) return mlir::success();
   if (!getStaging() || !getFirst()) return emitOpError("stores boxes through nothing");
   SmemType tiles = getStaging().getType();
@@ -159,7 +168,7 @@ mlir::LogicalResult FinishOp::verify() {
     return emitOpError("stores ") << getMaps().size() << " results through " << getBuffers() << " buffers of " << tiles;
   for (mlir::Value map : getMaps()) {
     auto type = llvm::cast<MapType>(map.getType());
-    if (type.getShape()[0] != 64 || type.getShape()[1] != 64 || type.getExtra() != static_cast<int64_t>(getAt().size()))
+    if (type.getShape() != llvm::ArrayRef<int64_t>{64, 64} || type.getExtra() != static_cast<int64_t>(getAt().size()))
       return emitOpError("(T5) has ") << getAt().size() << " coordinates for " << type;
   }
   return mlir::success();

@@ -203,7 +203,8 @@ class Agent {
           for (Value columns : o.getColumns())
             if (first_column_.lookup(columns) != at[0]) fail(o, "has values of the columns of another tile");
           for (Value value : o.getValues()) {
-            cluster_.execution.finish({llvm::cast<FragmentType>(value.getType()).getShape()[1], *fragment(value), at});
+            const int64_t columns = llvm::cast<FragmentType>(value.getType()).getShape()[1];
+            cluster_.execution.finish({columns, o.getDealt() ? in_order(*fragment(value), columns) : *fragment(value), at});
             at[1] += 64;
           }
         })
@@ -266,6 +267,16 @@ class Agent {
         .Case<SharedOp, ColumnValuesOp, ChannelOp, TurnsOp, RasterOp, LongestFirstOp, AtOp, RowsOp, ColumnsOp,
               WaitStoresOp, YieldOp>([](auto) {})
         .Default([&](Operation* o) { fail(o, "cannot be interpreted"); });
+  }
+
+  // Sums whose columns were dealt, as the columns of their tile follow each other.
+  static std::vector<float> in_order(const std::vector<float>& sums, int64_t columns) {
+    std::vector<float> ordered(sums.size());
+    for (int64_t i = 0; i < static_cast<int64_t>(sums.size()); ++i) {
+      const int64_t column = i % columns, pair = column % 32 / 8, lane = column % 8 / 2;
+      ordered[static_cast<size_t>(i - column % 32 + lane * 8 + pair * 2 + column % 2)] = sums[static_cast<size_t>(i)];
+    }
+    return ordered;
   }
 
   Lanes new_row(Value value) { return row(value) = std::make_shared<std::array<float, 64 * 4>>(); }
@@ -364,13 +375,17 @@ class Agent {
 
   // Where the element of a box lies in the tensor that the launch makes the map of, or -1 outside. With a window rows of the
   // box are pixels.
-  static int64_t element(llvm::ArrayRef<int64_t> numbers, llvm::SmallVector<int64_t> at, llvm::ArrayRef<int64_t> tap,
-                         int64_t row, int64_t column) {
+  static int64_t element(llvm::ArrayRef<int64_t> numbers, llvm::ArrayRef<int64_t> box, llvm::SmallVector<int64_t> at,
+                         llvm::ArrayRef<int64_t> tap, int64_t row, int64_t column) {
     const size_t rank = at.size(), dims = tap.size();
     llvm::ArrayRef<int64_t> extents = numbers.slice(2, rank), strides = numbers.slice(2 + rank, rank),
                             window = numbers.drop_front(2 + 2 * rank);
     at[0] += column;
-    if (tap.empty()) at[1] += row;
+    if (tap.empty())
+      for (size_t d = 1; d < box.size(); ++d) {
+        const int64_t extent = box[box.size() - 1 - d];
+        at[d] += row % extent, row /= extent;
+      }
     for (size_t d = 0; d < dims; ++d) {
       const int64_t lower = window[d], upper = window[dims + d], step = window[2 * dims + d];
       const int64_t count = (extents[d + 1] + upper - lower - 1) / step + 1, number = (at[d + 1] - lower) / step + row;
@@ -401,7 +416,7 @@ class Agent {
   void load(LoadOp op) {
     const GlobalTensor* tensor = tensors_[op.getMap()];
     const llvm::SmallVector<int64_t> at = coordinates(op, op.getAt()), tap = coordinates(op, op.getWindow());
-    const llvm::ArrayRef<int64_t> numbers = numbers_of(op);
+    const llvm::ArrayRef<int64_t> numbers = numbers_of(op), box = op.getMap().getType().getShape();
     auto [name, number] = slots_[op.getSlot()];
     const TileRef here = tile(op, op.getTile());
     const int64_t bytes = tile_bytes(op.getTile().getType());
@@ -414,7 +429,7 @@ class Agent {
       std::function<void()> arrive = [=, &state, number = number] {
         for (int64_t r = 0; r < there.rows; ++r)
           for (int64_t c = 0; c < there.columns; ++c) {
-            const int64_t place = numbers.empty() ? offset(*tensor, at, r, c) : element(numbers, at, tap, r, c);
+            const int64_t place = numbers.empty() ? offset(*tensor, at, r, c) : element(numbers, box, at, tap, r, c);
             there.at(r, c) = place < 0 ? 0 : tensor->values.at(static_cast<size_t>(place));
           }
         state.landed[static_cast<size_t>(number)] += bytes;

@@ -41,7 +41,7 @@ struct HostBlock {  // as in host/core.cuh
 struct HostMap {  // as in host/tma.cuh
   unsigned char* base;
   long long strides[5];
-  int rank, extents[5], box_rows, lower[3], upper[3], steps[3];
+  int rank, extents[5], box[4], lower[3], upper[3], steps[3];
 };
 
 constexpr size_t shared_of_block = 256 << 10;  // as in host/shared_memory.cuh
@@ -254,10 +254,13 @@ void run_host_kernel(const HostKernel& kernel, const HostArguments& arguments, i
 }
 
 bool map_on_host(cuda::TensorMap* map, void* address, uint32_t rank, const uint64_t* extents,
-                 const uint64_t* byte_strides, uint32_t box_rows, const cuda::Window& window) {
-  HostMap made = {
-      static_cast<unsigned char*>(address), {}, static_cast<int>(rank), {}, static_cast<int>(box_rows), {}, {}, {}};
-  bool fits = reinterpret_cast<uintptr_t>(address) % 16 == 0 && rank <= 5 && box_rows <= 256;
+                 const uint64_t* byte_strides, const uint32_t* box, const cuda::Window& window) {
+  HostMap made = {static_cast<unsigned char*>(address), {}, static_cast<int>(rank), {}, {1, 1, 1, 1}, {}, {}, {}};
+  bool fits = reinterpret_cast<uintptr_t>(address) % 16 == 0 && rank <= 5;
+  for (uint32_t d = 1; d < rank; ++d) {
+    made.box[d - 1] = static_cast<int>(box[d]);
+    fits &= box[d] >= 1 && box[d] <= 256;
+  }
   constexpr int corners[] = {0, 32768, 128, 16};
   for (uint32_t d = 0; window.steps[0] != 0 && d + 2 < rank; ++d) {
     made.lower[d] = window.lower[d], made.upper[d] = window.upper[d], made.steps[d] = window.steps[d];
@@ -331,7 +334,7 @@ std::vector<BufferPtr> run_on_host(const cuda::LoweredProgram& lowered, const Pr
       for (int d = 1; d < tensor.rank; ++d) strides[d - 1] = static_cast<uint64_t>(tensor.strides[d]) * 2;
       if (!map_on_host(&maps.at(static_cast<size_t>(k)), static_cast<char*>(argument) + tensor.first * 2,
                        static_cast<uint32_t>(tensor.rank), extents, strides,
-                       static_cast<uint32_t>(kernel.facts->box_rows[k]), tensor.window))
+                       tensor.whole_box(kernel.facts->box_rows[k]).data(), tensor.window))
         throw std::logic_error("the driver would refuse a tensor map");
       argument = &maps.at(static_cast<size_t>(k));
     }

@@ -31,10 +31,10 @@ struct HostKernel {
   unsigned char* shared = nullptr;  // where its dynamic shared memory lies, block after block of a cluster
   void (*open_barriers)() = nullptr;
 };
-// What stands in for a tensor map, of 16-bit elements in boxes of lines of 64, through a window where it has steps; false
+// What stands in for a tensor map, of 16-bit elements in boxes whose lines are 64, through a window where it has steps; false
 // where the driver would refuse it.
 bool map_on_host(cuda::TensorMap* map, void* address, uint32_t rank, const uint64_t* extents,
-                 const uint64_t* byte_strides, uint32_t box_rows, const cuda::Window& window = {});
+                 const uint64_t* byte_strides, const uint32_t* box, const cuda::Window& window = {});
 std::string build_host_library(const std::string& text, const HeaderEdit& edit = {});
 void* open_host_library(const std::string& library);
 void* find_host_symbol(void* library, const std::string& name);  // null: there is none

@@ -14,8 +14,10 @@ namespace tessera {
 struct alignas(64) TensorMap {  // as the driver of tests writes it
   unsigned char* base;
   long long strides[5];  // in bytes
-  int rank, extents[5], box_rows;
+  int rank, extents[5], box[4];  // of a box lines, along each dim from the second on
   int lower[3], upper[3], steps[3];  // of a window; without one steps are 0
+
+  int lines() const { return box[0] * box[1] * box[2] * box[3]; }
 };
 
 struct HostBox {
@@ -36,12 +38,14 @@ inline u32 swizzled(u32 address) { return address ^ (address >> 7 & 7) << 4; }
 // Calls f(element in memory or null, address in shared memory) for a box of lines of 64.
 template <class F> void walk_box(const TensorMap& map, u32 address, std::vector<int> at, F f) {
   if (static_cast<int>(at.size()) != map.rank || map.steps[0] != 0) __builtin_trap();
-  for (int r = 0; r < map.box_rows; ++r)
+  for (int r = 0; r < map.lines(); ++r)
     for (int c = 0; c < 64; ++c) {
       unsigned char* element = map.base;
       bool inside = true;
+      int line = r;
       for (unsigned d = 0; d < at.size(); ++d) {
-        const long long x = at[d] + (d == 0 ? c : d == 1 ? r : 0);
+        const long long x = at[d] + (d == 0 ? c : line % map.box[d - 1]);
+        if (d > 0) line /= map.box[d - 1];
         inside &= x >= 0 && x < map.extents[d];
         element += x * (d == 0 ? 2 : map.strides[d]);
       }
@@ -57,7 +61,7 @@ template <class Walk> void land_later(const TensorMap& map, u32 barrier, int ran
                             if (element) std::memcpy(shared_at(place, rank), element, 2);
                             else std::memset(shared_at(place, rank), 0, 2);
                           });
-                          full->landed(static_cast<u32>(map.box_rows * 128));
+                          full->landed(static_cast<u32>(map.lines() * 128));
                         }});
 }
 

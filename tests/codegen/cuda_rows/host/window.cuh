@@ -10,7 +10,7 @@ template <class F> void walk_window(const TensorMap& map, u32 address, std::vect
   const int dims = map.rank - 2, last = map.rank - 1;
   if (static_cast<int>(at.size()) != map.rank || static_cast<int>(tap.size()) != dims || map.steps[0] == 0)
     __builtin_trap();
-  for (int r = 0; r < map.box_rows; ++r) {
+  for (int r = 0; r < map.lines(); ++r) {
     for (int c = 0; c < 64; ++c) {
       bool inside = at[0] + c < map.extents[0] && at[last] < map.extents[last];
       unsigned char* element = map.base + 2 * (at[0] + c) + at[last] * map.strides[last];
