@@ -2,7 +2,8 @@
 //
 //   cuda_contract_bench [f32] [bf16] [large] [--only WORD] [--schedules N]
 //
-// `large` are the shapes that bf16 is judged by, with the four layouts of operands and with an epilogue. With --only, those
+// `large` are the shapes that bf16 is judged by, with the four layouts of operands and with an epilogue; these are timed in
+// turns with our own product of the same operands and nothing behind it, whose time over theirs stands last. With --only, those
 // whose name has one of the words that were given so. With --schedules, each of the first N of a bf16 product's schedules
 // for wgmma is timed.
 //
@@ -14,8 +15,11 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <optional>
 #include <string>
 #include <vector>
+
+#include <fmt/format.h>
 
 #include <tessera/codegen/cuda/executor/run_program.h>
 #include <tessera/core/convert.h>
@@ -58,6 +62,8 @@ constexpr Shape3 large[] = {
     {"GPT-2 up, data gradient", 16384, 768, 3072, 1, true, false},
     {"few rows", 64, 4096, 4096},
     {"with bias, gelu and its input", 16384, 3072, 768, 1, true, true, true},
+    {"larger, with gelu", 8192, 14336, 4096, 1, true, true, true},
+    {"8192 cubed with gelu", 8192, 8192, 8192, 1, true, true, true},
 };
 
 constexpr Shape3 shapes[] = {
@@ -112,21 +118,26 @@ testing::RowProgram product(const Shape3& s, DType dtype) {
   });
 }
 
-// Of one launch, in microseconds: so many at once that the clock is fine enough.
-double time_of(const std::function<void()>& run) {
+// Of one launch of each, in turns, in microseconds: so many at once that the clock is fine enough.
+std::vector<double> times_of(const std::vector<std::function<void()>>& all) {
   cuda::Stopwatch watch;
-  run();
-  watch.start();
-  run();
-  const double once = watch.milliseconds();
-  const int launches = std::clamp(static_cast<int>(2 / std::max(once, 1e-3)), 1, 100);
-  std::vector<double> times;
-  for (int round = 0; round < rounds; ++round) {
+  std::vector<int> launches;
+  for (const auto& run : all) {
+    run();
     watch.start();
-    for (int i = 0; i < launches; ++i) run();
-    times.push_back(watch.milliseconds() * 1e3 / launches);
+    run();
+    launches.push_back(std::clamp(static_cast<int>(2 / std::max(watch.milliseconds(), 1e-3)), 1, 100));
   }
-  return median(times);
+  std::vector<std::vector<double>> times(all.size());
+  for (int round = 0; round < rounds; ++round)
+    for (size_t k = 0; k < all.size(); ++k) {
+      watch.start();
+      for (int i = 0; i < launches[k]; ++i) all[k]();
+      times[k].push_back(watch.milliseconds() * 1e3 / launches[k]);
+    }
+  std::vector<double> medians;
+  for (const std::vector<double>& of_one : times) medians.push_back(median(of_one));
+  return medians;
 }
 
 double difference(const Buffer& x, const Buffer& y, DType dtype, int64_t count) {
@@ -147,15 +158,30 @@ void measure(CublasLt& peer, const Shape3& s, DType dtype, int schedule, std::ve
   how = how.substr(0, how.find('\n'));
   cuda::ProgramRunner runner(std::move(compiled));
   runner.begin(made.program, made.arguments);
-  const double ours = time_of([&] { runner.launch_all(); });
+  std::vector<std::function<void()>> runs{[&] { runner.launch_all(); }};
+  Shape3 nothing_behind = s;
+  nothing_behind.has_epilogue = false;
+  std::optional<testing::RowProgram> plain_made;
+  std::optional<cuda::ProgramRunner> plain;
+  if (s.has_epilogue) {
+    plain_made = product(nothing_behind, dtype);
+    plain.emplace(cuda::compile_program(plain_made->program, {cuda::use_device().architecture}));
+    plain->begin(plain_made->program, plain_made->arguments);
+    runs.emplace_back([&] { plain->launch_all(); });
+  }
+  const std::vector<double> times = times_of(runs);
+  const double ours = times[0];
   const std::vector<BufferPtr> results = runner.end(made.program, made.arguments);
+  if (plain) plain->end(plain_made->program, plain_made->arguments);
+  const std::string beside_plain =
+      plain ? fmt::format("   ours with nothing behind {:.1f} us, {:.3f}", times[1], times[1] / ours) : "";
 
   const int64_t count = int64_t{s.batch} * s.m * s.n;
   const double flops = 2.0 * static_cast<double>(count) * s.k;
   std::printf("%-27s %5d x %5d x %5d %4s %9.1f us %7.1f TFLOP/s", s.what, s.m, s.n, s.k, dtype == bf16 ? "bf16" : "f32",
               ours, flops / ours / 1e6);
   if (schedule >= 0) {  // one of several: the library was timed with the first
-    std::printf("   %s\n", how.c_str());
+    std::printf("%s   %s\n", beside_plain.c_str(), how.c_str());
     std::fflush(stdout);
     return;
   }
@@ -174,7 +200,7 @@ void measure(CublasLt& peer, const Shape3& s, DType dtype, int schedule, std::ve
     double best = INFINITY;
     for (const auto& run : peer.prepare(operands[0]->address(), operands[1]->address(), d.address(),
                                         {precision, s.m, s.n, s.k, s.batch, s.a_along_k, s.b_along_k}))
-      best = std::min(best, time_of(run));
+      best = std::min(best, times_of({run})[0]);
     std::printf("   %9.1f us %6.3f", best, best / ours);
     if (precision == all.front() && std::isfinite(best)) ratios.push_back(best / ours);
     Buffer expected(static_cast<size_t>(count) * size_of(dtype));
@@ -182,7 +208,7 @@ void measure(CublasLt& peer, const Shape3& s, DType dtype, int schedule, std::ve
     cuda::wait_for_device();
     apart = s.has_epilogue ? NAN : difference(*results[0], expected, dtype, count);
   }
-  std::printf("   %.1e  %s\n", apart, dtype == bf16 ? how.c_str() : "");
+  std::printf("   %.1e%s  %s\n", apart, beside_plain.c_str(), dtype == bf16 ? how.c_str() : "");
   std::fflush(stdout);
 }
 

@@ -129,7 +129,7 @@ const TileProgram programs[] = {
      [](const MakeInput& in) {
        Tensor y = einsum("mk,nk->mn", in("x", f16, {70, 136}), in("weight", f16, {96, 136}));
        Tensor h = cast(cast(y, f32) + in("bias", f32, {96}), f16);
-       return std::vector{h, concat({y, in("z", f16, {70, 40})}, 1)};
+       return std::vector{h, 0.5 * h * (1 + tanh(0.8 * h)), concat({y, in("z", f16, {70, 40})}, 1)};
      }},
 };
 
@@ -367,7 +367,8 @@ INSTANTIATE_TEST_SUITE_P(
         Planted{1, "ColumnValues", "", "bias + n_first", "bias"},
         Planted{1, "ColumnValues", "columns.cuh", "column % 32 / 8", "(column / 8 + 1) % 4"},
         Planted{1, "ColumnValues", "finish.cuh", "c % 32 / 8 + i / 2", "c % 32 / 8"},
-        Planted{1, "ColumnValues", "finish.cuh", "reciprocal(1.f + exp2(-", "reciprocal(1.f + exp2("},
+        Planted{1, "ColumnValues", "finish.cuh", "first = -2.f", "first = 2.f"},
+        Planted{16, "b dealt", "finish.cuh", "reciprocal(1.f + exp2(-", "reciprocal(1.f + exp2("},
         Planted{1, "128, 64> b[7];\n  Tile<float", "finish.cuh", "place % columns * 64 + column, load", "column, load"},
         Planted{7, "a through a window", "", "{-1, -1}, {-1, -1}", "{-1, -1}, {0, -1}"},
         Planted{7, "a through a window", "", "{72, 11, 9, 2}", "{72, 10, 9, 2}"},
