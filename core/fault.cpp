@@ -19,6 +19,7 @@ constexpr std::string_view names[] = {
     "random_step_stuck",
     "device_copy_kept",
     "state_not_donated_back",
+    "layout_taps_turned",
     "contract_edge_lost",
     "operand_sum_twice",
     "last_task_lost",

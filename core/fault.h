@@ -14,6 +14,7 @@ enum class Fault {
   random_step_stuck,       // compile: a step that draws does not advance the generator
   device_copy_kept,        // buffer: what the host writes leaves an old value on the device
   state_not_donated_back,  // compile: an error in a run loses the States it was to update
+  layout_taps_turned,      // layout: a filter is read as if its taps lay across before down
   contract_edge_lost,      // codegen: the rows of the last, partial tile are not written
   operand_sum_twice,       // codegen: a contraction counts K blocks behind the first twice in the sum of an operand
   last_task_lost,          // codegen: the last task of a launch does not run

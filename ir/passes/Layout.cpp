@@ -5,6 +5,7 @@
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/IR/Remarks.h"
 
+#include <tessera/core/fault.h>
 #include <tessera/ir/form/free_ops.h>
 #include <tessera/ir/form/memory_order.h>
 #include <tessera/ir/passes/Passes.h>
@@ -267,6 +268,8 @@ class Layout {
     for (auto [t, word] : llvm::enumerate(std::array{&words.a, &words.b, &words.out})) {
       *word = conv.word[t];
       for (auto [i, d] : llvm::enumerate(order[t])) (*word)[i] = conv.word[t][static_cast<size_t>(d)];
+      if (planted(Fault::layout_taps_turned) && t == conv.filter && !order[t].empty())
+        std::reverse(word->begin() + 1, word->end() - 1);
     }
     Operation* moved = tsr::ContractOp::create(b, op.getLoc(), type(op.getY(), order[2]), b.getStringAttr(words.str()),
                                                operands[0], operands[1], op.getWindows());
