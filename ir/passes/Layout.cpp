@@ -30,6 +30,11 @@ constexpr int64_t channel_unit = 8;  // 16 bytes: every stride of a picture is a
 constexpr int64_t most_stride = 8;
 constexpr size_t most_windows = 3;
 
+// Pictures of a few channels, as a first layer reads. With four of them in memory the taps of a line are neighbours, and
+// where windows step by two pixels each begins 16 bytes behind the one before: so a line of taps is read as channels are,
+// up to as many as a line of a tile holds.
+constexpr int64_t few_channels = 4, most_of_line = 64;
+
 bool has(const std::string& word, char letter) { return word.find(letter) != std::string::npos; }
 
 // A convolution, or one of its gradients: which of its two operands and its result (number 2) are the picture that windows
@@ -246,21 +251,34 @@ class Layout {
       const char letter = picture == conv.over ? conv.over_channel : conv.places_channel;
       return tsr::shape_of(tensor_of(op, picture))[conv.word[picture].find(letter)];
     };
-    const bool is_served = channels(conv.over) % channel_unit == 0 && channels(conv.places) % channel_unit == 0 &&
-                           conv.largest_stride <= most_stride;
+    const bool is_gradient = conv.filter == 2;
+    const bool keeps_order = !is_gradient && is_returned(op.getY());
+    std::optional<LinesOfTaps> lines;
+    if (channels(conv.places) % channel_unit == 0 &&
+        !(keeps_order && !normal_order(conv.order(2), tsr::shape_of(op.getY())).empty()))
+      lines = lines_of_taps(op, conv);
+    const bool is_served = lines || (channels(conv.over) % channel_unit == 0 &&
+                                     channels(conv.places) % channel_unit == 0 && conv.largest_stride <= most_stride);
     mlir::OpBuilder b(op);
     std::array<MemoryOrder, 3> order;
     SmallVector<Value, 2> operands;
     for (size_t t = 0; t < 2; ++t) {
       const Value x = op->getOperand(t);
+      if (lines && t != conv.places) {
+        order[t] = conv.order(t);
+        if (t == conv.over) operands.push_back(rewritten(b, op, x, order[t], lines->around_picture));
+        else
+          operands.push_back(first_elements(b, rewritten(b, op, x, order[t], lines->around_filter),
+                                            with_few_channels(type(x, order[t])).getShape()));
+        continue;
+      }
       const MemoryOrder wanted = normal_order(conv.order(t), tsr::shape_of(x)), given = order_.lookup(x);
       const bool is_fit =
           wanted.empty() || given == wanted || (conv.is_picture(t) && !given.empty() && given.back() == wanted.back());
       order[t] = is_fit || !is_served ? given : wanted;
       operands.push_back(order[t] == given ? in_order(b, x, given) : rewritten(b, op, x, wanted));
     }
-    const bool is_gradient = conv.filter == 2;
-    if (is_gradient ? is_served : channels(2) % channel_unit == 0 && !is_returned(op.getY()))
+    if (is_gradient ? is_served : channels(2) % channel_unit == 0 && !keeps_order)
       order[2] = normal_order(conv.order(2), tsr::shape_of(op.getY()));
     if (llvm::all_of(order, [](const MemoryOrder& o) { return o.empty(); })) return;
 
@@ -271,8 +289,11 @@ class Layout {
       if (planted(Fault::layout_taps_turned) && t == conv.filter && !order[t].empty())
         std::reverse(word->begin() + 1, word->end() - 1);
     }
-    Operation* moved = tsr::ContractOp::create(b, op.getLoc(), type(op.getY(), order[2]), b.getStringAttr(words.str()),
-                                               operands[0], operands[1], op.getWindows());
+    if (lines && is_gradient) order[2] = conv.order(2);
+    mlir::Type made = type(op.getY(), order[2]);
+    if (lines && is_gradient) made = with_few_channels(made);
+    Operation* moved = tsr::ContractOp::create(b, op.getLoc(), made, b.getStringAttr(words.str()), operands[0],
+                                               operands[1], lines ? lines->windows : op.getWindows());
     moved->setDiscardableAttrs(op->getDiscardableAttrDictionary());
     if (is_served) report(op);
     if (!is_gradient) return replace(op, moved, order[2]);
@@ -280,10 +301,78 @@ class Layout {
     Value gradient = moved->getResult(0);
     if (!order[2].empty()) {
       gradient = tsr::BarrierOp::create(b, op.getLoc(), gradient);
+      gradient = first_elements(b, gradient, permuted(shape(op.getY()), order[2]));
       gradient = tsr::TransposeOp::create(b, op.getLoc(), op.getY().getType(), gradient, inverse(order[2]));
     }
     op.getY().replaceAllUsesWith(gradient);
     op.erase();
+  }
+
+  // Zeros before and behind a tensor's elements, for each dim of the order that it is written in.
+  struct Room {
+    SmallVector<int64_t, 6> low, high;
+  };
+  struct LinesOfTaps {
+    Room around_picture, around_filter;
+    mlir::ArrayAttr windows;  // which never leave the picture then
+  };
+
+  // Of a convolution, or the gradient of its filter, whose windows overlap.
+  static std::optional<LinesOfTaps> lines_of_taps(tsr::ContractOp op, const Convolution& conv) {
+    if (conv.over == 2 || conv.largest_stride > most_stride) return std::nullopt;
+    auto extent = [&](size_t tensor, char letter) {
+      return shape(tensor_of(op, tensor))[conv.word[tensor].find(letter)];
+    };
+    const std::string &picture = conv.wanted[conv.over], &filter = conv.wanted[conv.filter];
+    const int64_t channels = extent(conv.over, conv.over_channel);
+    if (channels > few_channels) return std::nullopt;
+    LinesOfTaps made;
+    for (auto [room, word] : {std::pair{&made.around_picture, &picture}, {&made.around_filter, &filter}}) {
+      room->low.assign(word->size(), 0), room->high.assign(word->size(), 0);
+      room->high.back() = few_channels - channels;
+    }
+    SmallVector<mlir::Attribute, 2> windows;
+    for (WindowRelation w : tsr::relations_of(op.getWindows())) {
+      const size_t in = picture.find(w.in), tap = filter.find(w.tap);
+      const int64_t size = extent(conv.over, w.in), taps = extent(conv.filter, w.tap);
+      const int64_t last = w.stride * (extent(conv.places, w.out) - 1) + w.dilation * (taps - 1) - w.pad;
+      if (w.pad < 0) return std::nullopt;
+      made.around_picture.low[in] = w.pad, made.around_picture.high[in] = std::max<int64_t>(last - (size - 1), 0);
+      if (in + 2 == picture.size()) {
+        if (w.dilation != 1 || w.stride % 2 != 0 || w.stride >= taps || taps * few_channels > most_of_line ||
+            tap + 2 != filter.size())
+          return std::nullopt;
+        // Lines begin at multiples of 16 bytes.
+        made.around_picture.high[in] += (size + w.pad + made.around_picture.high[in]) % 2;
+        made.around_filter.high[tap] = taps % 2;
+      }
+      w.pad = 0;
+      windows.push_back(mlir::StringAttr::get(op.getContext(), tsr::print_relation(w)));
+    }
+    made.windows = mlir::ArrayAttr::get(op.getContext(), windows);
+    return made;
+  }
+  static mlir::RankedTensorType with_few_channels(mlir::Type as_named) {
+    auto type = mlir::cast<mlir::RankedTensorType>(as_named);
+    SmallVector<int64_t, 6> extents(type.getShape());
+    extents.back() = few_channels;
+    return type.clone(extents);
+  }
+  // Of each dim so many.
+  static Value first_elements(mlir::OpBuilder& b, Value x, ArrayRef<int64_t> extents) {
+    if (shape(x) == extents) return x;
+    const SmallVector<int64_t, 6> zeros(extents.size(), 0), ones(extents.size(), 1);
+    return tsr::SliceOp::create(b, x.getLoc(), tsr::type_of(x).clone(extents), x, b.getDenseI64ArrayAttr(zeros),
+                                b.getDenseI64ArrayAttr(extents), b.getDenseI64ArrayAttr(ones));
+  }
+  static Value padded(mlir::OpBuilder& b, Value x, const Room& room) {
+    if (llvm::all_of(room.low, [](int64_t n) { return n == 0; }) &&
+        llvm::all_of(room.high, [](int64_t n) { return n == 0; }))
+      return x;
+    SmallVector<int64_t, 6> extents(shape(x)), zeros(extents.size(), 0);
+    for (auto [extent, low, high] : llvm::zip(extents, room.low, room.high)) extent += low + high;
+    return tsr::PadOp::create(b, x.getLoc(), tsr::type_of(x).clone(extents), x, b.getDenseI64ArrayAttr(room.low),
+                              b.getDenseI64ArrayAttr(room.high), b.getDenseI64ArrayAttr(zeros), b.getF64FloatAttr(0));
   }
 
   // Read as 16-bit elements by its kernel.
@@ -294,15 +383,17 @@ class Layout {
 
   // One kernel writes `x` in another order, once for all that read it: a cast if it has to be rounded for contractions
   // anyway.
-  Value rewritten(mlir::OpBuilder& b, tsr::ContractOp reader, Value x, const MemoryOrder& order) {
+  Value rewritten(mlir::OpBuilder& b, tsr::ContractOp reader, Value x, const MemoryOrder& order, const Room& room = {}) {
     auto widening = x.getDefiningOp<tsr::CastOp>();
     const bool is_mixed = narrow_ && tsr::element_of(x).isF32();
     const bool is_rounded = is_mixed && widening && tsr::element_of(widening.getX()) == narrow_;
     const Value from = is_rounded ? widening.getX() : x;
-    Value& known = rewritten_[{from, mlir::DenseI64ArrayAttr::get(b.getContext(), order)}];
+    SmallVector<int64_t, 18> how(order.begin(), order.end());
+    how.append(room.low), how.append(room.high);
+    Value& known = rewritten_[{from, mlir::DenseI64ArrayAttr::get(b.getContext(), how)}];
     if (!known) {
       const mlir::Location at = from.getLoc();
-      known = in_order(b, from, order);
+      known = padded(b, in_order(b, from, order), room);
       if (is_mixed && !is_rounded) known = tsr::CastOp::create(b, at, tsr::type_of(known).clone(narrow_), known);
       else known = tsr::BarrierOp::create(b, at, known);
       mlir::remark::passed(at, mlir::remark::RemarkOpts::name("rewritten").category("layout"))

@@ -137,7 +137,8 @@ TESSERA_DEVICE void finish_dealt_fragment(int below, Each& each, const Fragment<
       for (int k = 0; k < 8; ++k) eight[k] = sums.v[first / 2 + k / 2 * 4 + 2 * i + k % 2];
       each(below + first_row() + 8 * i, first + lane() % 4 * 8, eight);
     }
-    __syncwarp();  // what is read for other columns is read behind it, or ptxas reads all of it first and spills
+    // What is read for other columns is read behind it, or ptxas reads all of it first and spills.
+    if (first % 64 == 32) __syncwarp();
   }
 }
 
