@@ -383,7 +383,8 @@ class Layout {
 
   // One kernel writes `x` in another order, once for all that read it: a cast if it has to be rounded for contractions
   // anyway.
-  Value rewritten(mlir::OpBuilder& b, tsr::ContractOp reader, Value x, const MemoryOrder& order, const Room& room = {}) {
+  Value rewritten(mlir::OpBuilder& b, tsr::ContractOp reader, Value x, const MemoryOrder& order,
+                  const Room& room = {}) {
     auto widening = x.getDefiningOp<tsr::CastOp>();
     const bool is_mixed = narrow_ && tsr::element_of(x).isF32();
     const bool is_rounded = is_mixed && widening && tsr::element_of(widening.getX()) == narrow_;

@@ -2,7 +2,8 @@
 //
 //   cuda_conv_bench [--schedules N] [--only TEXT]
 //
-// With --schedules, each of the first N of a convolution's schedules for wgmma is timed. A ratio above 1 says that ours is
+// With --schedules, each of the first N of a convolution's schedules for wgmma is timed. With --only, those whose line begins
+// with what has all the texts that were given so: --only "3 x 224" --only forward. A ratio above 1 says that ours is
 // faster. The last column is the largest difference from cuDNN's result, in units of its largest element.
 
 #include <algorithm>
@@ -12,6 +13,8 @@
 #include <cstring>
 #include <string>
 #include <vector>
+
+#include <fmt/format.h>
 
 #include <tessera/codegen/cuda/executor/run_program.h>
 #include <tessera/core/convert.h>
@@ -113,6 +116,11 @@ std::string schedule_of(const cuda::CompiledProgram& compiled) {
   return all;
 }
 
+std::string label(size_t kind, const Convolution& s) {
+  return fmt::format("{:3} x {:4} x {:3}^2, k {:4}, {:2}^2, s{:<2} {:<15}", s.n, s.c, s.h, s.k, s.r, s.stride,
+                     names[kind]);
+}
+
 double measure(Cudnn& peer, size_t kind, const Convolution& s, int schedule) {
   const What what = kinds[kind];
   testing::RowProgram made = program(what, s);
@@ -137,9 +145,8 @@ double measure(Cudnn& peer, size_t kind, const Convolution& s, int schedule) {
   tensors[written[kind]]->copy_out(expected.data(), expected.bytes());
   cuda::wait_for_device();
   const double flops = 2.0 * static_cast<double>(counts[2]) * s.c * s.r * s.r, ratio = us[1] / us[0];
-  std::printf("%3d x %4d x %3d^2, k %4d, %2d^2, s%-2d %-15s %9.1f us %7.1f TFLOP/s %9.1f us %6.3f   %.1e  %s\n", s.n,
-              s.c, s.h, s.k, s.r, s.stride, names[kind], us[0], flops / us[0] / 1e6, us[1], ratio,
-              difference(*results[0], expected, counts[written[kind]]), how.c_str());
+  std::printf("%s %9.1f us %7.1f TFLOP/s %9.1f us %6.3f   %.1e  %s\n", label(kind, s).c_str(), us[0],
+              flops / us[0] / 1e6, us[1], ratio, difference(*results[0], expected, counts[written[kind]]), how.c_str());
   std::fflush(stdout);
   return ratio;
 }
@@ -150,11 +157,11 @@ double measure(Cudnn& peer, size_t kind, const Convolution& s, int schedule) {
 int main(int count, char** words) {
   using namespace tessera;
   int schedules = 0;
-  std::string only;
+  std::vector<std::string> only;
   for (int i = 1; i < count; ++i) {
     const std::string word = words[i];
     if (word == "--schedules" && i + 1 < count) schedules = std::atoi(words[++i]);
-    else if (word == "--only" && i + 1 < count) only = words[++i];
+    else if (word == "--only" && i + 1 < count) only.emplace_back(words[++i]);
   }
   try {
     std::printf("%s\n", cuda::use_device().name.c_str());
@@ -163,14 +170,16 @@ int main(int count, char** words) {
     double all = 0;
     int shapes = 0;
     for (size_t kind = 0; kind < std::size(bench::kinds); ++kind) {
-      if (!only.empty() && only != bench::names[kind]) continue;
       double sum = 0;
+      int of_kind = 0;
       for (const cuda::Convolution& shape : bench::shapes) {
-        sum += std::log(bench::measure(peer, kind, shape, -1)), ++shapes;
+        const std::string label = bench::label(kind, shape);
+        if (std::ranges::any_of(only, [&](const auto& text) { return label.find(text) == label.npos; })) continue;
+        sum += std::log(bench::measure(peer, kind, shape, -1)), ++of_kind;
         for (int schedule = 0; schedule < schedules; ++schedule) bench::measure(peer, kind, shape, schedule);
       }
-      std::printf("%s: geometric mean %.3f\n", bench::names[kind], std::exp(sum / std::size(bench::shapes)));
-      all += sum;
+      if (of_kind > 0) std::printf("%s: geometric mean %.3f\n", bench::names[kind], std::exp(sum / of_kind));
+      all += sum, shapes += of_kind;
     }
     std::printf("geometric mean of all: %.3f\n", std::exp(all / shapes));
   } catch (const Error& error) {

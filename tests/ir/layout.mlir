@@ -101,6 +101,52 @@ func.func @onwards(%x: tensor<2x3x8x8xbf16>, %w: tensor<8x3x1x1xbf16>) -> (tenso
   return %3, %9 : tensor<2x2xbf16>, tensor<2x16xbf16>
 }
 
+// A picture of three channels is written with a fourth and with its padding, lines of an even number of pixels, once for a
+// convolution and the gradient of its filter; the filter likewise, of whose taps in a line those are read that there are.
+// CHECK-LABEL: @few_channels
+// CHECK: %[[XT:.*]] = tsr.transpose %arg0 dims [0, 2, 3, 1]
+// CHECK: %[[XP:.*]] = tsr.pad %[[XT]] low [0, 3, 3, 0] high [0, 2, 3, 1] {{.*}} -> tensor<2x25x26x4xf32>
+// CHECK: %[[XN:.*]] = tsr.cast %[[XP]] {{.*}} -> tensor<2x25x26x4xbf16>
+// CHECK: %[[X:.*]] = tsr.cast %[[XN]]
+// CHECK: %[[WT:.*]] = tsr.transpose %arg1 dims [0, 2, 3, 1]
+// CHECK: %[[WP:.*]] = tsr.pad %[[WT]] low [0, 0, 0, 0] high [0, 0, 1, 1] {{.*}} -> tensor<16x7x8x4xf32>
+// CHECK: %[[WN:.*]] = tsr.cast %[[WP]] {{.*}} -> tensor<16x7x8x4xbf16>
+// CHECK: %[[WW:.*]] = tsr.cast %[[WN]]
+// CHECK: %[[W:.*]] = tsr.slice %[[WW]] start [0, 0, 0, 0] stop [16, 7, 7, 4]
+// CHECK: %[[Y:.*]] = tsr.contract "nhwc,krsc->npqk" %[[X]], %[[W]] windows ["h = 2p + 1r - 0", "w = 2q + 1s - 0"]
+// CHECK: %[[D:.*]] = tsr.mul %[[Y]]
+// CHECK: %[[GT:.*]] = tsr.contract "nhwc,npqk->krsc" %[[X]], %[[D]] {{.*}} -> tensor<16x7x7x4xf32>
+// CHECK: %[[GB:.*]] = tsr.barrier %[[GT]]
+// CHECK: %[[GS:.*]] = tsr.slice %[[GB]] start [0, 0, 0, 0] stop [16, 7, 7, 3]
+// CHECK: %[[G:.*]] = tsr.transpose %[[GS]] dims [0, 3, 1, 2] : (tensor<16x7x7x3xf32>) -> tensor<16x3x7x7xf32>
+// CHECK: tsr.sub %arg3, %[[G]]
+func.func @few_channels(%x: tensor<2x3x20x20xf32>, %w: tensor<16x3x7x7xf32>, %g: tensor<2x16x10x10xf32>,
+    %u: tensor<16x3x7x7xf32>) -> (tensor<16xf32>, tensor<16x3x7x7xf32>) attributes {tsr.mixed = bf16} {
+  %0 = tsr.contract "nchw,kcrs->nkpq" %x, %w windows ["h = 2p + 1r - 3", "w = 2q + 1s - 3"]
+      : (tensor<2x3x20x20xf32>, tensor<16x3x7x7xf32>) -> tensor<2x16x10x10xf32>
+  %1 = tsr.reduce "max" %0 dims [0, 2, 3] : (tensor<2x16x10x10xf32>) -> tensor<16xf32>
+  %2 = tsr.mul %0, %g : tensor<2x16x10x10xf32>
+  %3 = tsr.contract "nchw,nkpq->kcrs" %x, %2 windows ["h = 2p + 1r - 3", "w = 2q + 1s - 3"]
+      : (tensor<2x3x20x20xf32>, tensor<2x16x10x10xf32>) -> tensor<16x3x7x7xf32>
+  %4 = tsr.sub %u, %3 : tensor<16x3x7x7xf32>
+  return %1, %4 : tensor<16xf32>, tensor<16x3x7x7xf32>
+}
+
+// Windows that do not overlap, in a line, stay as they are; so do those that step by one pixel.
+// CHECK-LABEL: @patches
+// CHECK-NOT: tsr.pad
+// CHECK: return
+func.func @patches(%x: tensor<2x3x16x16xbf16>, %w: tensor<16x3x4x4xbf16>, %v: tensor<16x3x3x3xbf16>)
+    -> (tensor<16xbf16>, tensor<16xbf16>) {
+  %0 = tsr.contract "nchw,kcrs->nkpq" %x, %w windows ["h = 4p + 1r - 0", "w = 4q + 1s - 0"]
+      : (tensor<2x3x16x16xbf16>, tensor<16x3x4x4xbf16>) -> tensor<2x16x4x4xbf16>
+  %1 = tsr.reduce "max" %0 dims [0, 2, 3] : (tensor<2x16x4x4xbf16>) -> tensor<16xbf16>
+  %2 = tsr.contract "nchw,kcrs->nkpq" %x, %v windows ["h = 1p + 1r - 1", "w = 1q + 1s - 1"]
+      : (tensor<2x3x16x16xbf16>, tensor<16x3x3x3xbf16>) -> tensor<2x16x16x16xbf16>
+  %3 = tsr.reduce "max" %2 dims [0, 2, 3] : (tensor<2x16x16x16xbf16>) -> tensor<16xbf16>
+  return %1, %3 : tensor<16xbf16>, tensor<16xbf16>
+}
+
 // Groups, f32 that no precision narrows, and functions whose sums keep their order.
 // CHECK-LABEL: @grouped
 // CHECK-NOT: tsr.transpose

@@ -25,7 +25,8 @@ void end_lanes(ValuesText& values, unsigned k, std::optional<size_t> sent, Lines
   if (!sent)
     after.push_back(fmt::format("{}({}, {});", is_wide ? "store_rounded" : "store",
                                 values.addresses.pointer(values.words.results[k], values.form.out[k]), name));
-  else if (is_wide) after.push_back(fmt::format("packed[{}] = pack<{}>({});", *sent, type_text(result.getType()), name));
+  else if (is_wide)
+    after.push_back(fmt::format("packed[{}] = pack<{}>({});", *sent, type_text(result.getType()), name));
   else after.push_back(fmt::format("packed[{}] = packed_bits({});", *sent, name));
 }
 
@@ -106,8 +107,8 @@ Lines finish_lines(const Contraction& c, const TileSchedule& s, ValuesText& valu
   for (size_t k : of_columns) {
     const mlir::BlockArgument argument = values.form.body->getArgument(static_cast<unsigned>(k));
     const std::string here = values.names.identifier(values.words.inputs[k] + "_at");
-    values.chunk.push_back(fmt::format("const Vector<{}, {}> {} = {}{};", type_text(argument.getType()), s.width(), here,
-                                       columns_name(s, values, k), s.is_dealt() ? ".at(column)" : "[pair]"));
+    values.chunk.push_back(fmt::format("const Vector<{}, {}> {} = {}{};", type_text(argument.getType()), s.width(),
+                                       here, columns_name(s, values, k), s.is_dealt() ? ".at(column)" : "[pair]"));
     values.call_in_lane(argument, here + "[i]");
   }
   const bool is_quick = rounds_all_results(c.kernel());

@@ -361,8 +361,8 @@ class Builder {
       auto type = cast<tile::ValuesType>(room.getType());
       column_values_.push_back(tile::BringColumnsOp::create(
           b_, here(), tile::ValuesType::get(b_.getContext(), type.getShape().drop_front(), type.getElement(), 0), room,
-          consumer, pointers_[k], place.n, b_.getI64IntegerAttr(form_.in[k].base),
-          b_.getI64IntegerAttr(c_.size(c_.n)), dealt()));
+          consumer, pointers_[k], place.n, b_.getI64IntegerAttr(form_.in[k].base), b_.getI64IntegerAttr(c_.size(c_.n)),
+          dealt()));
     }
   }
 

@@ -1,6 +1,7 @@
 #include <tessera/codegen/cuda/contract/tile_schedule.h>
 
 #include <algorithm>
+#include <utility>
 
 #include "llvm/Support/MathExtras.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
@@ -104,16 +105,19 @@ class Chooser {
   static bool is_plain(const MappedOperand& operand) { return !operand.tensor.is_window() && operand.taps.empty(); }
 
   void add_parts(const Shape& shape, Pair pair, bool through_shared) {
+    int64_t before = 0;
     for (int64_t wanted = 1; wanted <= 64; wanted += (wanted + 3) / 4) {
       TileSchedule s;
       s.operands = operands_;
       s.in_turns = shape.in_turns, s.fragments = shape.fragments, s.tile_n = shape.tile_n, s.pair = pair;
-      s.part = llvm::divideCeilSigned(llvm::divideCeilSigned(k_, wanted), s.step) * s.step;
+      const int64_t steps = llvm::divideCeilSigned(k_, s.step);
+      int64_t of_part = llvm::divideCeilSigned(steps, wanted);
+      while (s.in_turns && steps % of_part != 0) ++of_part;  // all tiles take as many
+      s.part = of_part * s.step;
       s.parts = llvm::divideCeilSigned(k_, s.part);
       constexpr int64_t shortest = 256;
       if (wanted > 1 && (s.part < shortest || s.parts == 1)) continue;
-      // In turns, all tiles take as many steps.
-      if (s.in_turns && s.parts > 1 && llvm::divideCeilSigned(k_, s.step) % (s.part / s.step) != 0) continue;
+      if (std::exchange(before, s.parts) == s.parts) continue;
       // The sums of parts are all that their kernel writes.
       if (s.parts > 1 && through_shared && ending_.fits_registers) continue;
       if (s.parts == 1) s.through_shared = through_shared;

@@ -22,7 +22,7 @@ struct TileSchedule {
   enum class Pair { none, along_m, along_n };
   Pair pair = Pair::none;  // neighbours along M share b, along N share a
   int stages = 3;
-  bool through_shared = false;  // the sums, to be finished in a loop, four neighbours at a time; else in registers
+  bool through_shared = false;   // the sums, to be finished in a loop, four neighbours at a time; else in registers
   int at_once = 1, buffers = 1;  // tiles of 64 columns that leave together, and how often there is room for them
   int64_t parts = 1, part = 0;   // how many, and K of one: a multiple of `step`
   std::vector<unsigned> sent;    // results that leave by the copy engine

@@ -138,7 +138,7 @@ TESSERA_DEVICE void finish_dealt_fragment(int below, Each& each, const Fragment<
       each(below + first_row() + 8 * i, first + lane() % 4 * 8, eight);
     }
     // What is read for other columns is read behind it, or ptxas reads all of it first and spills.
-    if (first % 64 == 32) __syncwarp();
+    if (first % 96 == 64) __syncwarp();
   }
 }
 

@@ -422,9 +422,9 @@ class Printer {
     }
     line(op.getDealt() ? "finish_dealt("
          : results > 0 ? fmt::format("finish{}<{}, {}, {}>(", ahead.empty() ? "" : "_with_columns", results,
-                                   op.getAtOnce(), op.getBuffers())
-         : through   ? "finish_through("
-                     : "finish(");
+                                     op.getAtOnce(), op.getBuffers())
+         : through     ? "finish_through("
+                       : "finish(");
     ++depth_, ++depth_;
     if (op.getStaging())
       line(fmt::format("{}{}[{}],", through ? "" : "&", say_.of(op.getStaging()), say_.of(op.getFirst())));

@@ -92,8 +92,8 @@ TensorMap map_tensor(Pointer address, const MappedTensor& tensor, int box_rows) 
         driver().window_map(&map, map_bf16, static_cast<uint32_t>(rank), first, extents, strides, tensor.window.lower,
                             tensor.window.upper, box[0], box[1], steps, 0, map_swizzle_128, map_promote_256, 0);
   } else {
-    result = driver().tensor_map(&map, map_bf16, static_cast<uint32_t>(rank), first, extents, strides, box.data(), steps, 0,
-                                 map_swizzle_128, map_promote_256, 0);
+    result = driver().tensor_map(&map, map_bf16, static_cast<uint32_t>(rank), first, extents, strides, box.data(),
+                                 steps, 0, map_swizzle_128, map_promote_256, 0);
   }
   if (result != 0)
     throw DeviceError(

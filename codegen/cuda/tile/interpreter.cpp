@@ -204,7 +204,8 @@ class Agent {
             if (first_column_.lookup(columns) != at[0]) fail(o, "has values of the columns of another tile");
           for (Value value : o.getValues()) {
             const int64_t columns = llvm::cast<FragmentType>(value.getType()).getShape()[1];
-            cluster_.execution.finish({columns, o.getDealt() ? in_order(*fragment(value), columns) : *fragment(value), at});
+            cluster_.execution.finish(
+                {columns, o.getDealt() ? in_order(*fragment(value), columns) : *fragment(value), at});
             at[1] += 64;
           }
         })

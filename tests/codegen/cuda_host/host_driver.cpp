@@ -482,10 +482,9 @@ const Driver table = {
                       [nodes = run->graph->nodes] { run_in_worst_order(nodes); });  // later changes are for later
         },
     .graph_run_destroy = [](GraphRunHandle* run) { return delete run, success; },
-    .tensor_map =
-        [](TensorMap* map, int, uint32_t rank, void* address, const uint64_t* extents, const uint64_t* byte_strides,
-           const uint32_t* box, const uint32_t*, int, int, int,
-           int) { return map_on_host(map, address, rank, extents, byte_strides, box) ? success : invalid; },
+    .tensor_map = [](TensorMap* map, int, uint32_t rank, void* address, const uint64_t* extents,
+                     const uint64_t* byte_strides, const uint32_t* box, const uint32_t*, int, int, int,
+                     int) { return map_on_host(map, address, rank, extents, byte_strides, box) ? success : invalid; },
     .window_map =
         [](TensorMap* map, int, uint32_t rank, void* address, const uint64_t* extents, const uint64_t* byte_strides,
            const int* lower, const int* upper, uint32_t, uint32_t pixels, const uint32_t* steps, int, int, int, int) {
