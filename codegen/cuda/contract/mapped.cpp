@@ -10,7 +10,7 @@ using codegen::Access;
 
 namespace {
 
-constexpr size_t most_dims = 4;  // that the device header has copies of boxes for
+constexpr size_t most_dims = 4;  // that the device header has stores of boxes for
 constexpr int64_t furthest = int64_t{1} << 39;
 
 // The tensor that `access` walks with neighbours along `inner` and lines along `outer`.

@@ -182,7 +182,7 @@ std::optional<MappedOperand> map_taps(const Contraction& c, const ContractOperan
     points *= dim.extent;
   }
   if (!made.taps.empty()) made.taps.back().is_last = true;
-  constexpr int most_dims = 4;  // that the device header has copies of boxes for
+  constexpr int most_dims = 4;  // lines, rows, and two dims of taps
   return tensor.rank() <= most_dims && has_map(tensor) ? std::optional(std::move(made)) : std::nullopt;
 }
 
