@@ -278,7 +278,8 @@ class Layout {
       order[t] = is_fit || !is_served ? given : wanted;
       operands.push_back(order[t] == given ? in_order(b, x, given) : rewritten(b, op, x, wanted));
     }
-    if (is_gradient ? is_served : channels(2) % channel_unit == 0 && !keeps_order)
+    if (is_gradient && lines) order[2] = conv.order(2);  // the channels come last also where there is one
+    else if (is_gradient ? is_served : channels(2) % channel_unit == 0 && !keeps_order)
       order[2] = normal_order(conv.order(2), tsr::shape_of(op.getY()));
     if (llvm::all_of(order, [](const MemoryOrder& o) { return o.empty(); })) return;
 
@@ -289,7 +290,6 @@ class Layout {
       if (planted(Fault::layout_taps_turned) && t == conv.filter && !order[t].empty())
         std::reverse(word->begin() + 1, word->end() - 1);
     }
-    if (lines && is_gradient) order[2] = conv.order(2);
     mlir::Type made = type(op.getY(), order[2]);
     if (lines && is_gradient) made = with_few_channels(made);
     Operation* moved = tsr::ContractOp::create(b, op.getLoc(), made, b.getStringAttr(words.str()), operands[0],

@@ -64,6 +64,15 @@ const LayoutProgram programs[] = {
        all.push_back(y);
        return all;
      }},
+    {"few_channels",  // of which lines of taps are made, in a picture and in a line
+     [](const MakeInput& in) {
+       Tensor x = in("x", f32, {2, 1, 11, 13}), w = in("weight", f32, {16, 1, 3, 3}),
+              sound = in("sound", f32, {3, 2, 40}), v = in("v", f32, {8, 2, 7});
+       Tensor y = nn::relu(conv(x, w, 2)), z = nn::relu(contract(sound, v, "ncw,kcs->nkq", {{'w', 'q', 's', 4, 1, 3}}));
+       std::vector<Tensor> all = grad(sum(y * in("dy", f32, y.shape())) + sum(z * in("dz", f32, z.shape())), {w, v});
+       all.push_back(mean(y, {2, 3})), all.push_back(mean(z, {2}));
+       return all;
+     }},
     {"group_norm",
      [](const MakeInput& in) {
        Tensor x = in("x", f32, {2, 16, 6, 5}), w = in("weight", f32, {32, 16, 3, 3}), v = in("v", f32, {8, 32, 3, 3});
