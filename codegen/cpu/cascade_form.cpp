@@ -10,6 +10,7 @@
 #include <tessera/core/error.h>
 #include <tessera/ir/fuse/Scatter.h>
 #include <tessera/ir/fuse/body_dims.h>
+#include <tessera/ir/plane/uneven.h>
 
 namespace tessera::codegen {
 namespace {
@@ -261,7 +262,6 @@ class Reader {
 
   // The rest dims that choices in the computation of an operand depend on, if they make few cases.
   fuse::DimBits cases_of(mlir::Value value) const {
-    constexpr int64_t most_cases = 8;
     fuse::DimBits found = 0;
     std::function<void(mlir::Value)> walk = [&](mlir::Value at) {
       mlir::Operation* op = at.getDefiningOp();
@@ -276,7 +276,7 @@ class Reader {
     int64_t count = 1;
     for (size_t d = 0; d < form_.dims.size(); ++d)
       if ((found >> d & 1) != 0) count *= form_.dims[d];
-    return count <= most_cases ? found : 0;
+    return count <= ir::most_parts ? found : 0;
   }
   static Dims cases_first(Dims dims, fuse::DimBits cases) {
     std::stable_partition(dims.begin(), dims.end(), [&](int64_t d) { return (cases >> d & 1) != 0; });

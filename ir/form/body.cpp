@@ -158,7 +158,7 @@ Coordinates KernelWriter::through_view(Operation* op, const Coordinates& at) {
 
 Value KernelWriter::load(Value memory, const Linear& offset) {
   AffineMap map = map_of(offset);
-  Value tensor = memory_.lookup(memory);
+  Value tensor = memory_.lookupOrDefault(memory);
   Value& argument = loaded_[{tensor, map}];
   if (!argument) {
     inputs_.push_back(tensor);
@@ -170,7 +170,7 @@ Value KernelWriter::load(Value memory, const Linear& offset) {
 
 Value KernelWriter::whole(Value memory) {
   AffineMap map = AffineMap::get(b_.getContext());
-  Value tensor = memory_.lookup(memory);
+  Value tensor = memory_.lookupOrDefault(memory);
   Value& argument = loaded_[{tensor, map}];
   if (!argument) {
     inputs_.push_back(tensor);

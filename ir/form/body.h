@@ -39,7 +39,7 @@ struct Root {
 
 class KernelWriter {
  public:
-  // `memory` maps values of the tsr function to the tensors that hold them now.
+  // `memory` maps values of the tsr function to the tensors that hold them now, if those are others.
   KernelWriter(mlir::OpBuilder& b, const FreeOps& free, const mlir::IRMapping& memory, const Space& space);
 
   Coordinates at(const Places& places) const;

@@ -13,6 +13,8 @@
 #include <tessera/ir/plane/part_results.h>
 #include <tessera/ir/plane/prologue.h>
 #include <tessera/ir/plane/repair.h>
+#include <tessera/ir/plane/slices_last.h>
+#include <tessera/ir/plane/split_results.h>
 #include <tessera/ir/plane/split_sums.h>
 #include <tessera/ir/plane/write_cascade.h>
 #include <tessera/ir/remarks.h>
@@ -38,6 +40,10 @@ class DerivePlanesPass : public impl::DerivePlanesBase<DerivePlanesPass> {
     for (Operation* op : seeds) {
       if (gone_.contains(op)) continue;
       auto seed = llvm::cast<tsr::ContractOp>(op);
+      if (const auto known = obstructed_.find(op); known != obstructed_.end()) {
+        missed(seed, op, known->second);
+        continue;
+      }
       std::string why;
       std::unique_ptr<Plane> plane = grow_plane(seed, now->free, now->order, why);
       if (plane && split_sums(*plane)) {
@@ -52,7 +58,9 @@ class DerivePlanesPass : public impl::DerivePlanesBase<DerivePlanesPass> {
       prologues_ = {};
       std::unique_ptr<FreeOps> free;
       if (takes_in_more(*plane, *now)) {
+        if (put_slices_last(*plane)) grow_again(seed, plane, now, block);
         const PartedResults parted = with_parted_results(seed, plane, now, block);
+        with_cut_operands(seed, plane, now, block, parted);
         free = with_prologues(seed, plane, *now, parted);
       }
       if (derive(seed, *plane, free ? *free : now->free, now->order, block))
@@ -70,26 +78,52 @@ class DerivePlanesPass : public impl::DerivePlanesBase<DerivePlanesPass> {
   // The plane again, where accumulations that others read in parts are computed in parts.
   PartedResults with_parted_results(tsr::ContractOp seed, std::unique_ptr<Plane>& plane,
                                     std::unique_ptr<Surroundings>& now, mlir::Block& block) {
-    const Prologues prologues = find_prologues(*plane, now->free);
-    PartedResults parted = part_results(*plane, now->order, prologues.ops);
-    if (parted.following.empty()) return {};
+    const SplitResults split = split_results(*plane, find_prologues(*plane, now->free).ops);
+    if (split.any) grow_again(seed, plane, now, block);
+    PartedResults parted = part_results(*plane, now->order, find_prologues(*plane, now->free, split.operands).ops);
+    parted.operands.insert_range(split.operands);
+    if (parted.following.empty()) return parted;
     erase_dead(block);
     now = std::make_unique<Surroundings>(block);
     std::string why;
-    plane = grow_plane(seed, now->free, now->order, why, parted.following);
-    auto is_member = [&](Operation* op) { return plane->lists->is_member(op); };
-    if (plane && llvm::all_of(parted.following, is_member)) return parted;
-    plane = grow_plane(seed, now->free, now->order, why);
-    check_internal(plane != nullptr, "a plane does not grow again from parts of its results");
+    std::unique_ptr<Plane> with = grow_plane(seed, now->free, now->order, why, parted.following);
+    auto is_member = [&](Operation* op) { return with->lists->is_member(op); };
+    if (with && llvm::all_of(parted.following, is_member)) {
+      plane = std::move(with);
+      return parted;
+    }
+    grow_again(seed, plane, now, block);
     return {{}, std::move(parted.operands)};
   }
 
-  // The plane again, with operands that its kernels compute where they read them; gives what is free for it.
+  // The plane again, with equal parts in what its kernels will compute where they read their operands.
+  void with_cut_operands(tsr::ContractOp seed, std::unique_ptr<Plane>& plane, std::unique_ptr<Surroundings>& now,
+                         mlir::Block& block, const PartedResults& parted) {
+    for (;;) {
+      const Prologues prologues = find_prologues(*plane, now->free, parted.operands);
+      if (prologues.uneven.empty()) return;
+      // Others may lie within the first: they are looked at again.
+      const auto [concat, extent] = prologues.uneven.front();
+      with_equal_parts(concat, extent, {prologues.ops.begin(), prologues.ops.end()});
+      grow_again(seed, plane, now, block, parted.following);
+    }
+  }
+
+  void grow_again(tsr::ContractOp seed, std::unique_ptr<Plane>& plane, std::unique_ptr<Surroundings>& now,
+                  mlir::Block& block, llvm::ArrayRef<Operation*> following = {}) {
+    erase_dead(block);
+    now = std::make_unique<Surroundings>(block);
+    std::string why;
+    plane = grow_plane(seed, now->free, now->order, why, following);
+    check_internal(plane != nullptr, "a plane does not grow again when values beside it are computed in parts");
+  }
+
+  // The plane again, with operands that its kernels compute where they read them; gives what is free for it then.
   std::unique_ptr<FreeOps> with_prologues(tsr::ContractOp seed, std::unique_ptr<Plane>& plane, const Surroundings& now,
                                           const PartedResults& parted) {
     prologues_ = find_prologues(*plane, now.free, parted.operands);
+    if (prologues_.ops.empty()) return nullptr;
     auto free = std::make_unique<FreeOps>(now.free);
-    if (prologues_.ops.empty()) return free;
     for (Operation* op : prologues_.ops) free->release(op);
     for (Value table : prologues_.tables) free->store(table);
     std::string why;
@@ -102,7 +136,7 @@ class DerivePlanesPass : public impl::DerivePlanesBase<DerivePlanesPass> {
     prologues_.missed.push_back(
         {prologues_.ops.front(), "it joins rows or columns of the plane", "join what they hold"});
     prologues_.ops.clear();
-    return std::make_unique<FreeOps>(now.free);
+    return nullptr;
   }
 
   // Whether the block is another one now.
@@ -112,6 +146,7 @@ class DerivePlanesPass : public impl::DerivePlanesBase<DerivePlanesPass> {
       auto plan = [&] { return plan_kernels(plane, free, order, stored); };
       if (auto obstruction = why_materialise(plane, free, plan)) {
         missed(seed, plane.ops, *obstruction);
+        for (Operation* op : scores_of(plane)) obstructed_.try_emplace(op, *obstruction);
         return false;
       }
       const std::vector<PlaneKernel> kernels = plan();
@@ -139,9 +174,6 @@ class DerivePlanesPass : public impl::DerivePlanesBase<DerivePlanesPass> {
   std::optional<Stop> write(const Plane& plane, const std::vector<PlaneKernel>& kernels, const FreeOps& free,
                             mlir::Block& block, mlir::IRMapping& memory, std::vector<fuse::CascadeOp>& written,
                             std::vector<RepairSteps>& steps) {
-    for (mlir::BlockArgument argument : block.getArguments()) memory.map(argument, argument);
-    for (Operation& op : block)
-      for (Value result : op.getResults()) memory.map(result, result);
     mlir::OpBuilder b(block.getTerminator());
     for (const PlaneKernel& kernel : kernels) {
       WrittenCascade cascade = write_cascade(b, plane, kernel, free, memory);
@@ -185,7 +217,7 @@ class DerivePlanesPass : public impl::DerivePlanesBase<DerivePlanesPass> {
       say_skipped(op);
     }
     erase_dead(block);
-    if (!is_sorted(block)) mlir::sortTopologically(&block);
+    if (!llvm::all_of(written, is_before_readers)) mlir::sortTopologically(&block);
   }
 
   void erase_dead(mlir::Block& block) {
@@ -207,23 +239,19 @@ class DerivePlanesPass : public impl::DerivePlanesBase<DerivePlanesPass> {
         << mlir::remark::add("{0} skips the blocks that a mask hides: {1}", op.getName().str(), share);
   }
 
-  // Right behind what it reads.
+  // Right behind what it reads. Taken out and put in: `moveAfter` forgets the order of all ops, which takes a walk over
+  // the block to know again.
   static void place(fuse::CascadeOp op, mlir::Block& block) {
     Operation* last = nullptr;
     for (Value input : op.getInputs())
       if (Operation* from = input.getDefiningOp(); from && (!last || last->isBeforeInBlock(from))) last = from;
-    if (last) op->moveAfter(last);
-    else op->moveBefore(&block, block.begin());
+    op->remove();
+    if (last) block.getOperations().insertAfter(last->getIterator(), op);
+    else block.push_front(op);
   }
 
-  static bool is_sorted(mlir::Block& block) {
-    llvm::DenseSet<Operation*> before;
-    for (Operation& op : block) {
-      for (Value operand : op.getOperands())
-        if (Operation* from = operand.getDefiningOp(); from && !before.contains(from)) return false;
-      before.insert(&op);
-    }
-    return true;
+  static bool is_before_readers(fuse::CascadeOp op) {
+    return llvm::all_of(op->getUsers(), [&](Operation* reader) { return op->isBeforeInBlock(reader); });
   }
 
   static void report(const PlaneKernel& kernel, fuse::CascadeOp op, const RepairSteps& steps) {
@@ -286,6 +314,9 @@ class DerivePlanesPass : public impl::DerivePlanesBase<DerivePlanesPass> {
   }
 
   llvm::DenseSet<Operation*> gone_;
+  // Scores of planes that lie in memory. What grows from another score of one is that plane again: along a residual
+  // stream one goes through all layers, and is looked at once.
+  llvm::DenseMap<Operation*, Obstruction> obstructed_;
   Prologues prologues_;  // of the plane that is looked at
 };
 

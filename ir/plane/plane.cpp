@@ -449,6 +449,10 @@ bool Plane::sums_batches(Operation* op) const {
   return !summed.empty() && !contains_any(summed, rows) && !contains_any(summed, columns);
 }
 
+llvm::SmallVector<Operation*, 4> scores_of(const Plane& plane) {
+  return llvm::filter_to_vector<4>(plane.ops, [&](Operation* op) { return plane.is_score(op); });
+}
+
 OpOrder order_of(mlir::Block& block) {
   OpOrder order;
   int at = 0;

@@ -50,6 +50,9 @@ struct Plane {
   bool sums_batches(mlir::Operation* op) const;
 };
 
+// The contractions from which a plane can grow: the seed, and others that make values of it.
+llvm::SmallVector<mlir::Operation*, 4> scores_of(const Plane& plane);
+
 // `strict` functions sum in the order in which they were written, so their planes stay in memory.
 inline bool keeps_order(mlir::Operation* function) { return function->hasAttr("tsr.strict"); }
 

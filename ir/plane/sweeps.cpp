@@ -3,6 +3,7 @@
 #include <map>
 
 #include "llvm/ADT/STLExtras.h"
+#include "llvm/ADT/SetVector.h"
 
 namespace tessera::ir {
 
@@ -17,10 +18,51 @@ struct Liberties {
   bool repeats = false;    // what follows point by point from statistics is computed by each kernel that reads it
 };
 
+// What `op` reads, through free ops: members and what lies in memory.
+void add_bases(const FreeOps& free, Operation* op, llvm::SmallVectorImpl<Value>& out) {
+  for (Value operand : op->getOperands()) {
+    Operation* from = operand.getDefiningOp();
+    if (from && free.is_free(from)) add_bases(free, from, out);
+    else if (!llvm::is_contained(out, operand)) out.push_back(operand);
+  }
+}
+
+// Which members' results the other values follow from. A walk over all ops between the first member and the last, once for
+// all ways to plan.
+class Between {
+ public:
+  Between(const Plane& plane, const FreeOps& free, const OpOrder& order) {
+    const int last = order.lookup(plane.ops.back());
+    for (Operation* op = plane.ops.front(); op && order.lookup(op) <= last; op = op->getNextNode()) {
+      if (plane.lists->is_member(op)) continue;
+      llvm::SmallVector<Value, 8> operands;
+      add_bases(free, op, operands);
+      Members all;
+      for (Value operand : operands) {
+        if (plane.is_member(operand)) all.insert(operand);
+        else if (auto known = behind_.find(operand); known != behind_.end())
+          all.insert(known->second.begin(), known->second.end());
+      }
+      if (all.empty()) continue;
+      for (Value result : op->getResults()) behind_[result] = all;
+    }
+  }
+
+  llvm::ArrayRef<Value> behind(Value value) const {
+    const auto known = behind_.find(value);
+    return known == behind_.end() ? llvm::ArrayRef<Value>() : known->second.getArrayRef();
+  }
+
+ private:
+  using Members = llvm::SmallSetVector<Value, 4>;
+  llvm::DenseMap<Value, Members> behind_;
+};
+
 class Sweeps {
  public:
-  Sweeps(const Plane& plane, const FreeOps& free, const OpOrder& order, const Values& stored, Liberties take)
-      : plane_(plane), free_(free), order_(order), stored_(stored), take_(take) {}
+  Sweeps(const Plane& plane, const FreeOps& free, const OpOrder& order, const Between& between, const Values& stored,
+         Liberties take)
+      : plane_(plane), free_(free), order_(order), between_(between), stored_(stored), take_(take) {}
 
   std::vector<PlaneKernel> run() {
     find_needs();
@@ -40,37 +82,27 @@ class Sweeps {
     int from_memory = 0;  // the same with every statistic in memory
   };
 
-  // What `op` reads, through free ops: members and what lies in memory.
-  void bases(Operation* op, llvm::SmallVectorImpl<Value>& out) const {
-    for (Value operand : op->getOperands()) {
-      Operation* from = operand.getDefiningOp();
-      if (from && free_.is_free(from)) bases(from, out);
-      else if (!llvm::is_contained(out, operand)) out.push_back(operand);
+  // In block order: operands come before their readers.
+  void find_needs() {
+    for (Operation* op : plane_.ops) {
+      llvm::SmallVector<Value, 8> operands;
+      add_bases(free_, op, operands);
+      need_[op->getResult(0)] = need_of(op, operands);
     }
   }
 
-  // In block order, from the first member to the last: operands come before their readers.
-  void find_needs() {
-    const int last = order_.lookup(plane_.ops.back());
-    for (Operation* op = plane_.ops.front(); op && order_.lookup(op) <= last; op = op->getNextNode()) {
-      llvm::SmallVector<Value, 8> operands;
-      bases(op, operands);
-      if (plane_.lists->is_member(op)) {
-        need_[op->getResult(0)] = need_of(op, operands);
-        continue;
-      }
-      int after = 0;
-      for (Value operand : operands)
-        after = std::max(after, plane_.is_member(operand) ? home(operand) + 1 : after_.lookup(operand));
-      for (Value result : op->getResults()) after_[result] = after;
-    }
+  // The first sweep that may read a value which is no member.
+  int after(Value value) const {
+    int first = 0;
+    for (Value member : between_.behind(value)) first = std::max(first, home(member) + 1);
+    return first;
   }
 
   Need need_of(Operation* op, llvm::ArrayRef<Value> operands) {
     Need need;
     for (Side side : {Side::row, Side::column})
       for (Value operand : operands) {
-        int first = after_.lookup(operand);
+        int first = after(operand);
         if (plane_.is_member(operand)) {
           const bool here =
               plane_.spans(operand) || (side_of(plane_, operand.getDefiningOp()) == side && !stored_.contains(operand));
@@ -82,7 +114,7 @@ class Sweeps {
         by = std::max(by, first);
       }
     for (Value operand : operands) {
-      int first = after_.lookup(operand);
+      int first = after(operand);
       if (plane_.is_member(operand))
         first = plane_.spans(operand) ? need_.find(operand)->second.from_memory : home(operand) + 1;
       need.from_memory = std::max(need.from_memory, first);
@@ -149,7 +181,7 @@ class Sweeps {
       Operation* op = work.pop_back_val().getDefiningOp();
       if (!seen.insert(op).second) continue;
       llvm::SmallVector<Value, 8> operands;
-      bases(op, operands);
+      add_bases(free_, op, operands);
       for (Value operand : operands) {
         if (!plane_.is_member(operand)) continue;
         if (plane_.spans(operand) || is_computed_in(kernel, operand) || is_repeated_in(kernel, operand))
@@ -189,10 +221,10 @@ class Sweeps {
   const Plane& plane_;
   const FreeOps& free_;
   const OpOrder& order_;
+  const Between& between_;
   const Values& stored_;
   const Liberties take_;
   llvm::DenseMap<Value, Need> need_;                    // of members
-  llvm::DenseMap<Value, int> after_;                    // of other values: the first sweep that may read it
   std::map<std::pair<int, int>, PlaneKernel> kernels_;  // by sweep and side
 };
 
@@ -218,9 +250,10 @@ bool is_read_outside(const Plane& plane, const FreeOps& free, Value value) {
 
 std::vector<PlaneKernel> plan_kernels(const Plane& plane, const FreeOps& free, const OpOrder& order,
                                       const Values& stored) {
+  const Between between(plane, free, order);
   std::vector<PlaneKernel> fewest;
   for (const Liberties take : {Liberties{}, {.postpones = true}, {.repeats = true}, {true, true}}) {
-    std::vector<PlaneKernel> kernels = Sweeps(plane, free, order, stored, take).run();
+    std::vector<PlaneKernel> kernels = Sweeps(plane, free, order, between, stored, take).run();
     if (fewest.empty() || kernels.size() < fewest.size()) fewest = std::move(kernels);
   }
   return fewest;
