@@ -45,7 +45,47 @@ std::optional<AffineMap> within(tsr::ConcatOp concat, Value part, AffineMap map,
   return AffineMap::get(map.getNumDims(), 0, sum);
 }
 
+AffineMap out_map(mlir::OpResult result) {
+  auto cascade = llvm::cast<fuse::CascadeOp>(result.getOwner());
+  return llvm::cast<mlir::AffineMapAttr>(cascade.getOutMaps()[result.getResultNumber()]).getValue();
+}
+
+Value behind_reshapes(Value part) {
+  while (auto reshape = part.getDefiningOp<tsr::ReshapeOp>()) part = reshape.getX();
+  return part;
+}
+
+// Where a result of a cascade is written: in a concatenation, at these offsets. None if it is a tensor of its own.
+struct Target {
+  tsr::ConcatOp concat;
+  AffineMap map;
+};
+Target target_of(mlir::OpResult result) {
+  llvm::ArrayRef<int64_t> extents = llvm::cast<fuse::CascadeOp>(result.getOwner()).getDims();
+  Value part = part_of(result);
+  Target target{{}, out_map(result)};
+  for (tsr::ConcatOp concat; (concat = sole_concat(part)); part = part_of(concat.getY())) {
+    const std::optional<AffineMap> moved = within(concat, part, target.map, extents);
+    if (!moved) break;
+    target = {concat, *moved};
+    if (!is_written_as_part(concat)) break;
+  }
+  return target;
+}
+
 }  // namespace
+
+bool is_written_as_part(tsr::ConcatOp concat) {
+  const Value whole = part_of(concat.getY());
+  tsr::ConcatOp outer = sole_concat(whole);
+  return outer && llvm::all_of(concat.getParts(), [&](Value part) {
+           auto result = llvm::dyn_cast<mlir::OpResult>(behind_reshapes(part));
+           auto cascade = result ? llvm::dyn_cast<fuse::CascadeOp>(result.getOwner()) : fuse::CascadeOp();
+           if (!cascade || part_of(result) != part) return false;
+           const std::optional<AffineMap> moved = within(concat, part, out_map(result), cascade.getDims());
+           return moved && within(outer, whole, *moved, cascade.getDims());
+         });
+}
 
 void lower_cascade(mlir::OpBuilder& b, fuse::CascadeOp cascade, mlir::IRMapping& memory, Begun& begun) {
   llvm::SmallVector<tsr::ConcatOp, 4> concats;
@@ -53,16 +93,10 @@ void lower_cascade(mlir::OpBuilder& b, fuse::CascadeOp cascade, mlir::IRMapping&
   llvm::SmallVector<mlir::Attribute, 4> maps;
   llvm::SmallVector<Value, 2> inits;
   llvm::SmallVector<int64_t, 4> init_of;
-  for (auto [k, result] : llvm::enumerate(cascade.getResults())) {
-    AffineMap map = llvm::cast<mlir::AffineMapAttr>(cascade.getOutMaps()[k]).getValue();
-    const Value part = part_of(result);
-    tsr::ConcatOp concat = sole_concat(part);
-    const std::optional<AffineMap> moved =
-        concat ? within(concat, part, map, cascade.getDims()) : std::optional<AffineMap>();
-    if (!moved) concat = {};
+  for (mlir::OpResult result : cascade->getResults()) {
+    auto [concat, map] = target_of(result);
     int64_t init = -1;
     if (concat) {
-      map = *moved;
       const auto same = llvm::find(llvm::reverse(concats), concat);  // the last result that is a part of it
       if (same != concats.rend()) {
         init = -2 - (concats.rend() - same - 1);

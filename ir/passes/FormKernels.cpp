@@ -78,6 +78,7 @@ class FormKernelsPass : public impl::FormKernelsBase<FormKernelsPass> {
       lower_cascade(b, cascade, memory, begun);
       return;
     }
+    if (auto concat = llvm::dyn_cast<tsr::ConcatOp>(last); concat && is_written_as_part(concat)) return;
     if (stands_alone(last)) {
       memory.map(result, lower_alone(b, last, free, memory, begun));
       return;

@@ -6,6 +6,7 @@
 #include <tessera/ir/passes/Passes.h>
 #include <tessera/ir/plane/cost.h>
 #include <tessera/ir/plane/sweeps.h>
+#include <tessera/ir/tsr/Einsum.h>
 
 namespace tessera::ir {
 
@@ -116,14 +117,17 @@ bool is_moderate(double factor, double most) {
   return size <= most && size >= 1 / most;
 }
 
-// c·q contracted with k is c times q contracted with k.
-Value factor_out(tsr::ContractOp contract) {
+using Factors = llvm::SmallVector<double, 2>;
+
+// c·q contracted with k is c times q contracted with k. `factors`: those that were taken from operands.
+Value factor_out(tsr::ContractOp contract, Factors& factors) {
   constexpr double most = 0x1p16;
   if (tsr::element_of(contract.getY()).isF16()) return {};  // without its factor a sum may leave the range
   const Factored a = factored(contract.getA(), false), b = factored(contract.getB(), false);
   const double factor = a.factor * b.factor;
   const bool none = a.factor == 1 && b.factor == 1;
   if (none || !is_moderate(a.factor, most) || !is_moderate(b.factor, most)) return {};
+  factors.append({a.factor, b.factor});
   mlir::OpBuilder builder(contract);
   Operation* copy = builder.clone(*contract);
   if (a.factor != 1) copy->setOperand(0, a.path.rebuild(builder, a.base));
@@ -132,6 +136,56 @@ Value factor_out(tsr::ContractOp contract) {
   Value sum = copy->getResult(0);
   if (factor == 1) return sum;
   return tsr::MulOp::create(builder, contract.getLoc(), sum, number(builder, contract.getLoc(), sum.getType(), factor));
+}
+
+// The product with one of `factors` that alone reads `value`, behind views.
+tsr::MulOp sole_product(Value value, const Factors& factors) {
+  while (value.hasOneUse()) {
+    Operation* user = *value.user_begin();
+    if (auto mul = llvm::dyn_cast<tsr::MulOp>(user)) {
+      const std::optional<double> by = splat(mul.getB());
+      return by && llvm::is_contained(factors, *by) ? mul : tsr::MulOp();
+    }
+    if (!is_view(user)) break;
+    value = user->getResult(0);
+  }
+  return {};
+}
+
+// Gradients of queries and keys have the factor of scores once more: Σ ds (c·q) and c Σ ds k are sums of c·ds. So q is
+// read as it lies, and results are written where they belong.
+Value factor_into(const Plane& plane, tsr::ContractOp contract, const Factors& factors) {
+  const bool a_is_plane = plane.is_member(base_of(contract.getA()));
+  const Factored read = factored(a_is_plane ? contract.getB() : contract.getA(), false);
+  const bool reads = read.factor != 1 && llvm::is_contained(factors, read.factor);
+  tsr::MulOp behind = sole_product(contract.getY(), factors);
+  if (!reads && !behind) return {};
+  const double factor = (reads ? read.factor : 1) * (behind ? *splat(behind.getB()) : 1);
+  mlir::OpBuilder b(contract);
+  Value sum = a_is_plane ? contract.getA() : contract.getB();
+  sum = tsr::MulOp::create(b, contract.getLoc(), sum, number(b, contract.getLoc(), sum.getType(), factor));
+  Value memory = reads ? read.path.rebuild(b, read.base) : contract.getOperand(a_is_plane ? 1 : 0);
+  Operation* copy = b.clone(*contract);
+  copy->setOperand(a_is_plane ? 0 : 1, sum);
+  copy->setOperand(a_is_plane ? 1 : 0, memory);
+  if (behind) behind.getY().replaceAllUsesWith(behind.getA());
+  return copy->getResult(0);
+}
+
+// What alone reads an accumulation in another order of dims gets it so.
+bool make_in_order(tsr::ContractOp contract) {
+  if (!contract.getY().hasOneUse()) return false;
+  auto transpose = llvm::dyn_cast<tsr::TransposeOp>(*contract->user_begin());
+  if (!transpose) return false;
+  Einsum words = *parse_einsum(std::string_view(contract.getEinsum()));
+  const std::string out = words.out;
+  for (auto [d, from] : llvm::enumerate(transpose.getDims())) words.out[d] = out[static_cast<size_t>(from)];
+  mlir::OpBuilder b(transpose);
+  auto made = llvm::cast<tsr::ContractOp>(b.clone(*contract));
+  made.setEinsum(words.str());
+  made.getY().setType(transpose.getY().getType());
+  transpose.getY().replaceAllUsesWith(made.getY());
+  return true;
 }
 
 // A contraction's result, perhaps scaled and rounded by the user: what scales it rounds no more than it has.
@@ -174,9 +228,10 @@ Value hide(Operation* op, Value x, Value added, double sign) {
   return tsr::SelectOp::create(b, op->getLoc(), condition, keeps_first ? x : hidden, keeps_first ? hidden : x);
 }
 
-Value normalized(const Plane& plane, Operation* op) {
+Value normalized(const Plane& plane, Operation* op, Factors& factors) {
   if (!llvm::isa<mlir::FloatType>(tsr::element_of(op->getResult(0)))) return {};
-  if (auto contract = llvm::dyn_cast<tsr::ContractOp>(op)) return plane.is_score(op) ? factor_out(contract) : Value();
+  if (auto contract = llvm::dyn_cast<tsr::ContractOp>(op))
+    return plane.is_score(op) ? factor_out(contract, factors) : factor_into(plane, contract, factors);
   if (llvm::isa<tsr::MulOp, tsr::DivOp, tsr::NegOp>(op)) return one_factor(op);
   if (auto add = llvm::dyn_cast<tsr::AddOp>(op)) {
     if (Value x = hide(op, add.getA(), add.getB(), 1)) return x;
@@ -197,16 +252,23 @@ class NormalizeScoresPass : public impl::NormalizeScoresBase<NormalizeScoresPass
       std::string why;
       const std::unique_ptr<Plane> plane = grow_plane(seed, now->free, now->order, why);
       auto plan = [&] { return plan_kernels(*plane, now->free, now->order, {}); };
-      if (!plane || why_materialise(*plane, now->free, plan)) continue;
+      if (!plane) continue;
+      if (why_materialise(*plane, now->free, plan)) {
+        seen.insert_range(scores_of(*plane));  // what grows from another one is that plane again
+        continue;
+      }
       seen.insert(plane->ops.begin(), plane->ops.end());
       // In program order, so that an op sees what became of its operands. What is replaced stays until the end: a plane
       // is known by its ops.
       bool changed = false;
-      for (Operation* op : plane->ops)
-        if (Value by = normalized(*plane, op)) {
-          op->getResult(0).replaceAllUsesWith(by);
-          changed = true;
-        }
+      Factors factors;
+      for (Operation* op : plane->ops) {
+        Value by = normalized(*plane, op, factors);
+        if (by) op->getResult(0).replaceAllUsesWith(by);
+        auto sum = llvm::dyn_cast_if_present<tsr::ContractOp>(by ? by.getDefiningOp() : op);
+        const bool moved = sum && !plane->is_score(op) && make_in_order(sum);
+        changed |= by || moved;
+      }
       if (changed) now = std::make_unique<Surroundings>(block);
     }
     for (Operation& op : llvm::make_early_inc_range(llvm::reverse(block)))

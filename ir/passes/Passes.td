@@ -228,6 +228,8 @@ def NormalizeScores : Pass<"tsr-normalize-scores", "::mlir::func::FuncOp"> {
         right behind the contraction. They are multiplied in f64 and round once, so that x / 3 becomes x · (1/3): the sum
         that it scales has rounded more often. Quotients of anything else stay.
       - x + (c ? 0 : −∞) becomes c ? x : −∞. They differ where x is ∞ or no number, which the mask now hides too.
+      - Gradients of such operands have the same factor again, Σ ds (c·q) and c Σ ds k. It goes to ds, so that q is read as it
+        lies and the sums are written where they belong. A sum that is only transposed is made in that order.
 
     Not handled: scores in f16, which may leave the range without their factor; factors that are no constants; finite fills
     of masks, which keep their value. `strict` programs stay as written.

@@ -1,5 +1,5 @@
-// Attention with queries and keys that are rotated by their position, 2 × 8 heads of 1024 × 1024 at width 64: rotated
-// where its kernels read them, and before, as a barrier asks. Processor time;
+// Attention with queries and keys that are rotated by their position, 2 × 8 heads of 1024 × 1024 at width 64, all of a row or
+// its first quarter: rotated where its kernels read them, and before, as a barrier asks. Processor time;
 // --benchmark_enable_random_interleaving=true with --benchmark_repetitions=9 takes both sides in turns.
 
 #include <benchmark/benchmark.h>
@@ -38,6 +38,14 @@ Tensor pairs(const Tensor& x) {
   return reshape(concat({a * cosine - b * sine, a * sine + b * cosine}, 4), x.shape());
 }
 
+Tensor quarter(const Tensor& x) {
+  constexpr int64_t columns = width / 4, middle = columns / 2;
+  const Tensor cosine = slice(table(std::cos, false), 2, {0, middle}),
+               sine = slice(table(std::sin, false), 2, {0, middle});
+  Tensor a = slice(x, 3, {0, middle}), b = slice(x, 3, {middle, columns}), rest = slice(x, 3, {columns, width});
+  return concat({a * cosine - b * sine, a * sine + b * cosine, rest}, 3);
+}
+
 Tensor plain(const Tensor& x) { return x; }
 
 void attention(benchmark::State& state, Tensor (*rotated)(const Tensor&), bool before, bool trains) {
@@ -66,6 +74,8 @@ void attention(benchmark::State& state, Tensor (*rotated)(const Tensor&), bool b
   add("plain", plain, false);
   add("halves/before", halves, true);
   add("halves/where_read", halves, false);
+  add("quarter/before", quarter, true);
+  add("quarter/where_read", quarter, false);
   add("pairs/before", pairs, true);
   add("pairs/where_read", pairs, false);
   return true;

@@ -51,6 +51,15 @@ Tensor rotated(const Tensor& x, int64_t first) {
   return concat({a * cosine - b * sine, a * sine + b * cosine}, 3);
 }
 
+// Keys of which the last quarter is rotated, and the same for all heads.
+Tensor latent_keys(Scene& scene) {
+  const AttentionShape& shape = scene.shape;
+  const int64_t quarter = shape.width / 4;
+  Tensor own = scene.learn({shape.batch, shape.columns, shape.heads, shape.width - quarter});
+  Tensor shared = rotated(scene.learn({shape.batch, shape.columns, 1, quarter}), 0);
+  return concat({own, broadcast_to(shared, {shape.batch, shape.columns, shape.heads, quarter})}, 3);
+}
+
 Tensor score(Scene& scene, const std::string& variant, Tensor s) {
   const AttentionShape& shape = scene.shape;
   if (variant == "causal") return where(scene.row() >= scene.column(), s, -infinity);
@@ -107,7 +116,7 @@ const std::vector<std::string>& attention_variants() {
 const std::vector<std::string>& matrix_variants() {
   static const std::vector<std::string> all = [] {
     std::vector<std::string> some = attention_variants();
-    some.push_back("rotated");
+    some.insert(some.end(), {"rotated", "rotated_first", "latent"});
     return some;
   }();
   return all;
@@ -134,9 +143,20 @@ AttentionProgram attention_program(const std::string& variant, const AttentionSh
                                    const AttentionPrecision& precision, uint64_t seed) {
   Scene scene{shape, precision.storage, precision.dtype, Draw(seed)};
   Tensor q = scene.learn({shape.batch, shape.rows, shape.heads, shape.width});
-  Tensor k = scene.learn({shape.batch, shape.columns, shape.heads, shape.width});
+  Tensor k =
+      variant == "latent" ? latent_keys(scene) : scene.learn({shape.batch, shape.columns, shape.heads, shape.width});
   Tensor v = scene.learn({shape.batch, shape.columns, shape.heads, shape.width});
-  if (variant == "rotated") q = rotated(q, shape.columns - shape.rows), k = rotated(k, 0);
+  const int64_t first = shape.columns - shape.rows, quarter = shape.width / 4;
+  auto columns = [](const Tensor& x, int64_t from, int64_t to) { return slice(x, 3, {from, to}); };
+  if (variant == "rotated") q = rotated(q, first), k = rotated(k, 0);
+  if (variant == "rotated_first") {
+    q = concat({rotated(columns(q, 0, quarter), first), columns(q, quarter, shape.width)}, 3);
+    k = concat({rotated(columns(k, 0, quarter), 0), columns(k, quarter, shape.width)}, 3);
+  }
+  if (variant == "latent") {
+    const int64_t own = shape.width - quarter;
+    q = concat({columns(q, 0, own), rotated(columns(q, own, shape.width), first)}, 3);
+  }
   Tensor s = einsum("bthd,bshd->bhts", q, k) * (1 / std::sqrt(static_cast<double>(shape.width)));
   Tensor p = weights(scene, variant, score(scene, variant, cast(s, precision.plane)));
   Tensor out = einsum("bhts,bshd->bthd", cast(p, precision.dtype), v);

@@ -23,7 +23,8 @@ struct AttentionProgram {
 
 // Names of the variants: none, causal, window, alibi, softcap, table, scale, pair, sigmoid, sinks, documents, prefix.
 const std::vector<std::string>& attention_variants();
-// Those, and one in which queries and keys are rotated by their position: rotated.
+// Those, and some in which queries and keys are rotated by their position: all of a row, its first quarter, or its last,
+// which keys of all heads share.
 const std::vector<std::string>& matrix_variants();
 // Eight widths of a head. Of the four ragged lengths each has number `lengths`; those of −1 have them in turn.
 constexpr int ragged_lengths = 4;

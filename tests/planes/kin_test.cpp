@@ -87,6 +87,11 @@ Tensor turned_pairs(const Tensor& x) {
   return reshape(concat({a * cosine - b * sine, a * sine + b * cosine}, 4), x.shape());
 }
 
+// The first columns of each row rotated, the others as they are.
+Tensor first_turned(const Tensor& x, int64_t columns, Tensor (*turned)(const Tensor&)) {
+  return concat({turned(slice(x, 3, {0, columns})), slice(x, 3, {columns, x.size(3)})}, 3);
+}
+
 Tensor causal(const Tensor& s) {
   const Shape plane{s.size(-2), s.size(-1)};
   return where(iota(plane, 0) >= iota(plane, 1), s, -infinity);
@@ -95,9 +100,40 @@ Tensor attended(const Tensor& q, const Tensor& k, const Tensor& v) {
   return einsum("bhts,bshd->bthd", softmax(causal(einsum("bthd,bshd->bhts", q, k) * 0.25), -1), v);
 }
 
+// Queries and keys of a latent part and a rotated one, which all heads of keys share.
+Tensor latent_attended(const Tensor& q, const Tensor& turned_q, const Tensor& k, const Tensor& turned_k,
+                       const Tensor& v) {
+  const Shape shared{k.size(0), k.size(1), k.size(2), turned_k.size(3)};
+  Tensor all = broadcast_to(turned_halves(turned_k), shared);
+  return attended(concat({q, turned_halves(turned_q)}, 3), concat({k, all}, 3), v);
+}
+
+// q, k and v of one projection, in three spellings: two of them [batch, length, heads, width], the last with heads first.
+Tensors thirds(const Tensor& x, const Tensor& weight) {
+  Tensor all = reshape(einsum("btc,fc->btf", x, weight), {x.size(0), x.size(1), 3, 4, 32});
+  Tensors qkv;
+  for (int64_t i = 0; i < 3; ++i) qkv.push_back(reshape(slice(all, 2, {i, i + 1}), {x.size(0), x.size(1), 4, 32}));
+  return qkv;
+}
+Tensors chunks(const Tensor& x, const Tensor& weight) {
+  Tensors qkv = split(einsum("btc,fc->btf", x, weight), 3, 2);
+  for (Tensor& one : qkv) one = reshape(one, {x.size(0), x.size(1), 4, 32});
+  return qkv;
+}
+Tensor heads_first(const Tensor& x, const Tensor& weight) {
+  Tensor all = reshape(einsum("btc,fc->btf", x, weight), {x.size(0), x.size(1), 3, 4, 32});
+  all = permute(all, {2, 0, 3, 1, 4});
+  Tensors qkv;
+  for (Tensor& one : split(all, 3, 0)) qkv.push_back(reshape(one, {x.size(0), 4, x.size(1), 32}));
+  Tensor p = softmax(causal(matmul(qkv[0] * 0.25, permute(qkv[1], {0, 1, 3, 2}))), -1);
+  return permute(matmul(p, qkv[2]), {0, 2, 1, 3});
+}
+
 std::vector<Kin> kin() {
   const std::vector<Shape> of_classes = {{tokens, width}, {classes, width}};
   const std::vector<Shape> of_heads(3, {2, 96, 4, 32});
+  const std::vector<Shape> of_wide_heads(3, {1, 320, 2, 128});
+  const std::vector<Shape> of_packed = {{2, 256, 128}, {384, 128}};
   auto logits = [](const Tensors& in) { return einsum("td,vd->tv", in[0], in[1]); };
   auto loss = [=](nn::CrossEntropyOptions options) {
     return [=](const Tensors& in) { return Tensors{nn::cross_entropy(logits(in), targets(), options)}; };
@@ -204,6 +240,61 @@ std::vector<Kin> kin() {
        3,
        0,
        1},
+      // Forward the projection is a kernel and the rest another; the gradients of q, k and v become that of what packs
+      // them where they are made, so beside the loss there are two products.
+      {"packed_thirds", of_packed,
+       [](const Tensors& in) {
+         const Tensors qkv = thirds(in[0], in[1]);
+         return Tensors{attended(qkv[0], qkv[1], qkv[2])};
+       },
+       2 * 4 * 256 * 256, 1, 3, 1, 4},
+      {"packed_chunks", of_packed,
+       [](const Tensors& in) {
+         const Tensors qkv = chunks(in[0], in[1]);
+         return Tensors{attended(qkv[0], qkv[1], qkv[2])};
+       },
+       2 * 4 * 256 * 256, 1, 3, 1, 4},
+      {"packed_heads_first", of_packed, [](const Tensors& in) { return Tensors{heads_first(in[0], in[1])}; },
+       2 * 4 * 256 * 256, 1, 3, 1, 4},
+      {"packed_and_turned", of_packed,
+       [](const Tensors& in) {
+         const Tensors qkv = thirds(in[0], in[1]);
+         return Tensors{attended(turned_halves(qkv[0]), turned_halves(qkv[1]), qkv[2])};
+       },
+       2 * 4 * 256 * 256, 1, 3, 1, 4},
+      // A quarter of each row is rotated, by halves and by pairs.
+      {"turned_first_halves", of_wide_heads,
+       [](const Tensors& in) {
+         return Tensors{
+             attended(first_turned(in[0], 32, turned_halves), first_turned(in[1], 32, turned_halves), in[2])};
+       },
+       2 * 320 * 320, 1, 3, 0, 1},
+      {"turned_first_pairs", of_wide_heads,
+       [](const Tensors& in) {
+         return Tensors{attended(first_turned(in[0], 32, turned_pairs), first_turned(in[1], 32, turned_pairs), in[2])};
+       },
+       2 * 320 * 320, 1, 3, 0, 1},
+      // Beside the loss, what all heads share gets the sum of their gradients, turned back.
+      {"latent_and_turned",
+       {{2, 96, 4, 32}, {2, 96, 4, 16}, {2, 96, 4, 32}, {2, 96, 1, 16}, {2, 96, 4, 32}},
+       [](const Tensors& in) { return Tensors{latent_attended(in[0], in[1], in[2], in[3], in[4])}; },
+       2 * 4 * 96 * 96,
+       1,
+       3,
+       0,
+       5},
+      // As a model projects them: queries of both parts, and keys of the first with values.
+      {"latent_and_turned_packed",
+       {{1, 384, 2, 160}, {1, 384, 2, 128}, {1, 384, 1, 64}},
+       [](const Tensors& in) {
+         return Tensors{latent_attended(slice(in[0], 3, {0, 96}), slice(in[0], 3, {96, 160}), slice(in[1], 3, {0, 96}),
+                                        in[2], slice(in[1], 3, {96, 128}))};
+       },
+       2 * 384 * 384,
+       1,
+       3,
+       0,
+       5},
       {"normed",
        {{2, 96, 4, 32}, {2, 96, 4, 32}, {2, 96, 4, 32}, {32}, {32}},
        [](const Tensors& in) { return Tensors{attended(normed(in[0], in[3]), normed(in[1], in[4]), in[2])}; },

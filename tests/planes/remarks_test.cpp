@@ -77,5 +77,26 @@ TEST(Remarks, SayWhatAMissedPlaneCosts) {
   EXPECT_THAT(found.explain, HasSubstr("the plane lies in memory, 3072 bytes a value"));
 }
 
+// Queries of which the first columns are scaled, and others not: where the cut leaves no equal parts, no kernel reads both.
+TEST(Remarks, NameAnOperandWhosePartsAreUnlike) {
+  int line = 0;
+  auto program = [&](int64_t cut) {
+    return remarks([&line, cut](Tensor q, Tensor k, Tensor v) {
+      line = __LINE__ + 1;
+      Tensor joined = concat({slice(q, 2, {0, cut}) * 2, slice(q, 2, {cut, 16})}, 2);
+      return einsum("bmn,bne->bme", weights(joined, k), v);
+    });
+  };
+  const std::vector<json> missed = program(3).named("prologue");
+  ASSERT_EQ(missed.size(), 1u);
+  EXPECT_EQ(missed[0].at("missed"), true);
+  EXPECT_THAT(missed[0].at("at").get<std::string>(), HasSubstr("remarks_test.cpp:" + std::to_string(line)));
+  EXPECT_THAT(missed[0].at("reason").get<std::string>(), HasSubstr("no common extent that makes at most 8 parts"));
+  EXPECT_THAT(missed[0].at("text").get<std::string>(), HasSubstr("lies in memory, 8192 bytes"));
+  const std::vector<json> passed = program(4).named("prologue");
+  ASSERT_EQ(passed.size(), 1u);
+  EXPECT_EQ(passed[0].at("missed"), false);
+}
+
 }  // namespace
 }  // namespace tessera::testing
