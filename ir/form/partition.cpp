@@ -287,8 +287,13 @@ class Partition {
       return;
     std::vector<int> all = own.ops;
     all.insert(all.end(), epilogue.begin(), epilogue.end());
+    std::vector<int> parts;
+    for (int op : all) parts.push_back(part_of_[static_cast<size_t>(op)]);
+    // Where it does not go, op by op, each with its reason. The epilogue of another contraction, now a kernel, may wait for
+    // this one, and an op of this one for that.
+    if (!is_convex(parts)) return;
     Space space = find_space(operations(all), free_);
-    if (!space.legal() || adds_results(own, epilogue, space)) return;  // op by op then, each with its reason
+    if (!space.legal() || adds_results(own, epilogue, space)) return;
     for (int op : epilogue) unite(part_of_[static_cast<size_t>(contraction)], part_of_[static_cast<size_t>(op)]);
     own.space = std::move(space);
   }
@@ -321,7 +326,7 @@ class Partition {
     std::vector<int> all;
     std::merge(a.ops.begin(), a.ops.end(), b.ops.begin(), b.ops.end(), std::back_inserter(all));
     if (all.size() > most_ops) return missed(consumer, producer, "the kernel would be too large");
-    if (!is_convex(from, into)) return missed(consumer, producer, "another kernel must run in between");
+    if (!is_convex({from, into})) return missed(consumer, producer, "another kernel must run in between");
     Space space = find_space(operations(all), free_);
     if (!space.legal()) return missed(consumer, producer, space.refusal);
     if (contracts(a) && adds_results(a, b.ops, space))
@@ -347,9 +352,9 @@ class Partition {
     auto place = [&](int part) -> int& { return parts_[static_cast<size_t>(part)].place; };
     const int low = place(first), high = place(second);
     llvm::SmallVector<int, 16> before, behind;
-    walk_between(second, low, high, producers_, before);
+    walk_between({second}, low, high, producers_, before);
     if (before.empty()) return low;
-    walk_between(first, low, high, consumers_, behind);
+    walk_between({first}, low, high, consumers_, behind);
     if (behind.empty()) return high;
     llvm::SmallVector<int, 16> places = {low, high};
     for (llvm::SmallVector<int, 16>* parts : {&before, &behind}) {
@@ -362,12 +367,12 @@ class Partition {
     return places[before.size()];
   }
 
-  // Parts on places between `low` and `high` that `part` needs, or that need it, as `next` goes from op to op.
-  void walk_between(int part, int low, int high, const std::vector<llvm::SmallVector<int, 4>>& next,
+  // Parts on places between `low` and `high` that `parts` need, or that need them, as `next` goes from op to op.
+  void walk_between(llvm::ArrayRef<int> parts, int low, int high, const std::vector<llvm::SmallVector<int, 4>>& next,
                     llvm::SmallVectorImpl<int>& out) {
     walked_.resize(parts_.size(), 0);
     ++walks_;
-    llvm::SmallVector<int, 16> work = {part};
+    llvm::SmallVector<int, 16> work(parts);
     while (!work.empty())
       for (int op : parts_[static_cast<size_t>(work.pop_back_val())].ops)
         for (int other : next[static_cast<size_t>(op)]) {
@@ -379,16 +384,17 @@ class Partition {
         }
   }
 
-  // True unless a path leaves the two parts and comes back: one part on it would read the earlier one.
-  bool is_convex(int from, int into) {
-    const bool is_turned = parts_[static_cast<size_t>(from)].place > parts_[static_cast<size_t>(into)].place;
-    const int first = is_turned ? into : from, second = is_turned ? from : into;
+  // True unless a path leaves these parts and comes back: some part on it would read one of them.
+  bool is_convex(llvm::ArrayRef<int> parts) {
+    auto place = [&](int part) { return parts_[static_cast<size_t>(part)].place; };
+    const auto [first, last] = std::ranges::minmax_element(parts, {}, place);
     llvm::SmallVector<int, 16> between;
-    walk_between(second, parts_[static_cast<size_t>(first)].place, parts_[static_cast<size_t>(second)].place,
-                 producers_, between);
+    walk_between(parts, place(*first), place(*last), producers_, between);
     return llvm::none_of(between, [&](int part) {
-      return llvm::any_of(parts_[static_cast<size_t>(part)].ops, [&](int op) {
-        return llvm::any_of(producers(op), [&](int needed) { return part_of_[static_cast<size_t>(needed)] == first; });
+      return !llvm::is_contained(parts, part) && llvm::any_of(parts_[static_cast<size_t>(part)].ops, [&](int op) {
+        return llvm::any_of(producers(op), [&](int needed) {
+          return llvm::is_contained(parts, part_of_[static_cast<size_t>(needed)]);
+        });
       });
     });
   }

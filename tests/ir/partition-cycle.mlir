@@ -51,3 +51,21 @@ func.func @two_kernels_that_would_need_each_other(%arg0: tensor<7x17xf32>, %arg1
   %40 = tsr.mul %31, %39 : tensor<7x64xf32>
   return %19, %40 : tensor<64xf32>, tensor<7x64xf32>
 }
+
+// Two products, each with the sum of the other behind it: one alone may take what follows it. Both did, and no order of
+// their kernels was left.
+// CHECK-LABEL: @two_products_with_the_sums_of_each_other
+// CHECK-COUNT-5: = fuse.kernel
+// CHECK-NOT: fuse.kernel
+func.func @two_products_with_the_sums_of_each_other(%a: tensor<7x17xf32>, %b: tensor<17x64xf32>, %c: tensor<7x9xf32>, %d: tensor<9x64xf32>)
+    -> (tensor<7x64xf32>, tensor<7x64xf32>) {
+  %0 = tsr.contract "mk,kn->mn" %a, %b windows [] : (tensor<7x17xf32>, tensor<17x64xf32>) -> tensor<7x64xf32>
+  %1 = tsr.contract "mk,kn->mn" %c, %d windows [] : (tensor<7x9xf32>, tensor<9x64xf32>) -> tensor<7x64xf32>
+  %2 = tsr.reduce "sum" %0 dims [0] : (tensor<7x64xf32>) -> tensor<64xf32>
+  %3 = tsr.broadcast %2 dims [1] : (tensor<64xf32>) -> tensor<7x64xf32>
+  %4 = tsr.reduce "sum" %1 dims [0] : (tensor<7x64xf32>) -> tensor<64xf32>
+  %5 = tsr.broadcast %4 dims [1] : (tensor<64xf32>) -> tensor<7x64xf32>
+  %6 = tsr.add %0, %5 : tensor<7x64xf32>
+  %7 = tsr.add %1, %3 : tensor<7x64xf32>
+  return %6, %7 : tensor<7x64xf32>, tensor<7x64xf32>
+}
