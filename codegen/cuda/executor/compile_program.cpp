@@ -58,10 +58,6 @@ std::optional<CompiledProgram> from_disk(const std::string& key, const std::stri
   return made;
 }
 
-}  // namespace
-
-namespace {
-
 // A text that computes the same with fewer registers, or with more of them; none where there is no such.
 std::optional<std::string> text_for_registers(const std::string& text) {
   std::string made = text;
@@ -77,6 +73,38 @@ std::optional<std::string> text_for_registers(const std::string& text) {
 void change_for_registers(KernelSource& source) {
   source.text = text_for_registers(source.text).value();
   source.is_changed = true;
+}
+
+// One kernel, by the first of its schedules that ptxas takes.
+struct CompiledKernel {
+  Cubin cubin;
+  std::vector<std::string> dropped, remarks;  // schedules, and what is said of each
+  int64_t blocks = 0;                         // of its launches, if another schedule than the first was taken
+  bool is_settled = true;
+};
+
+CompiledKernel compile_one(KernelSource& source, ProgramLowering& lowering, const std::string& architecture) {
+  CompiledKernel made;
+  const std::string first = source.key;
+  while (true) {
+    made.cubin = compile_source(source, source.name + ".cu", architecture);
+    const std::vector<std::string>& refused = made.cubin.facts.refused;
+    if (refused.empty() || source.schedule.empty()) return made;
+    made.dropped.push_back(source.schedule);
+    made.remarks.push_back(fmt::format("{}; dropped: {}", source.schedule, refused.front()));
+    std::optional<NextSchedule> next = lowering.next_schedule(first);
+    made.is_settled = next.has_value();
+    if (!next) return made;
+    source = std::move(next->source), made.blocks = next->blocks;
+  }
+}
+
+// The plan launches what took the first schedule's place.
+void note_source(LoweredProgram& program, size_t kernel, int64_t blocks) {
+  const KernelSource& source = program.kernels[kernel];
+  program.plan.kernels[kernel].key = source.key, program.plan.kernels[kernel].symbol = source.name;
+  for (codegen::PlanLaunch& launch : program.plan.launches)
+    if (launch.kernel == static_cast<int>(kernel)) launch.tasks = blocks;
 }
 
 }  // namespace
@@ -121,42 +149,6 @@ void add_remark(LoweredProgram& program, size_t kernel, const char* name, std::s
       note.ops.insert(note.ops.end(), launch.ops.begin(), launch.ops.end());
   program.plan.remarks.push_back(std::move(note));
 }
-
-namespace {
-
-// One kernel, by the first of its schedules that ptxas takes.
-struct CompiledKernel {
-  Cubin cubin;
-  std::vector<std::string> dropped, remarks;  // schedules, and what is said of each
-  int64_t blocks = 0;                         // of its launches, if another schedule than the first was taken
-  bool is_settled = true;
-};
-
-CompiledKernel compile_one(KernelSource& source, ProgramLowering& lowering, const std::string& architecture) {
-  CompiledKernel made;
-  const std::string first = source.key;
-  while (true) {
-    made.cubin = compile_source(source, source.name + ".cu", architecture);
-    const std::vector<std::string>& refused = made.cubin.facts.refused;
-    if (refused.empty() || source.schedule.empty()) return made;
-    made.dropped.push_back(source.schedule);
-    made.remarks.push_back(fmt::format("{}; dropped: {}", source.schedule, refused.front()));
-    std::optional<NextSchedule> next = lowering.next_schedule(first);
-    made.is_settled = next.has_value();
-    if (!next) return made;
-    source = std::move(next->source), made.blocks = next->blocks;
-  }
-}
-
-// The plan launches what took the first schedule's place.
-void note_source(LoweredProgram& program, size_t kernel, int64_t blocks) {
-  const KernelSource& source = program.kernels[kernel];
-  program.plan.kernels[kernel].key = source.key, program.plan.kernels[kernel].symbol = source.name;
-  for (codegen::PlanLaunch& launch : program.plan.launches)
-    if (launch.kernel == static_cast<int>(kernel)) launch.tasks = blocks;
-}
-
-}  // namespace
 
 CompiledProgram compile_afresh(const Program& program, Target target) {
   CompiledProgram made;
