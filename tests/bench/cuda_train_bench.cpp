@@ -2,6 +2,7 @@
 // where they go, attention and all the rest.
 //
 //   cuda_train_bench gpt2|vit|dit|resnet [--precision f32] [--batch 32] [--layers 12] [--peer train_peer.py | --no-peer]
+//   cuda_train_bench … --residual bf16       keeps residual streams as bf16
 //   cuda_train_bench … --calls               also what each function of the driver takes of the host in a step
 //   cuda_train_bench gpt2 --without-card     compiles for sm_90a and says what the step consists of; NVRTC must be there
 //
@@ -313,6 +314,7 @@ Options parse(int argc, char** argv) {
     else if (word == "--no-peer") options.peer = "";
     else if (word == "--peer") options.peer = value();
     else if (word == "--precision") options.precision = Precision(value());
+    else if (word == "--residual") options.precision = precision::bf16_mixed({.residual = dtype_from_name(value())});
     else if (word == "--batch") options.size.batch = std::stoll(value());
     else if (word == "--layers") options.size.layers = std::stoll(value());
     else if (word.starts_with("-") || !options.name.empty())
