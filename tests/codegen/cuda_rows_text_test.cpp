@@ -113,7 +113,7 @@ TEST(CudaEarlyText, waits_first_and_only_where_a_card_can) {
   ASSERT_EQ(program.kernels.size(), 2u);
   EXPECT_THAT(program.kernels[0].text, ::testing::Not(::testing::HasSubstr("early")));
   const std::string& text = program.kernels[1].text;
-  const size_t wait = text.find("  wait_for_launch_before(part);\n"), read = text.find("part["),
+  const size_t wait = text.find("  wait_for_launch_before(part, part_2);\n"), read = text.find("part["),
                stop = text.find("return");
   EXPECT_THAT(text, ::testing::HasSubstr("_launch = early({"));
   ASSERT_NE(wait, std::string::npos) << text;

@@ -1,10 +1,12 @@
 // Whole training steps in bf16_mixed as plans for sm_90a, without a card: no kernel that only rounds, logits in memory once
-// and narrow, and layers that are equal share their kernels and are printed once.
+// and narrow, sums over rows in registers, and layers that are equal share their kernels and are printed once.
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <tessera/codegen/cuda/executor/lower_program.h>
+#include <tessera/codegen/cuda/executor/compile_program.h>
+#include <tessera/codegen/cuda/runtime/compiler.h>
+#include <tessera/core/error.h>
 #include <tessera/core/operand_copies.h>
 #include <tessera/core/trace.h>
 
@@ -41,6 +43,24 @@ TEST_P(CudaSteps, round_in_the_kernels_that_compute) {
   // A patch embedding is the first to touch its pictures, which come in f32.
   if (std::string(GetParam()) == "vit") EXPECT_THAT(only_round, ElementsAre("tensor<8x3x224x224xbf16>"));
   else EXPECT_THAT(only_round, IsEmpty());
+}
+
+// Gradients of norms hold a row and up to three sums of columns in registers, beside what else a step fuses with them.
+TEST_P(CudaSteps, sum_over_rows_in_registers) {
+  try {
+    cuda::compiler_version();
+  } catch (const DeviceError&) {
+    GTEST_SKIP() << "no NVRTC on this host";
+  }
+  cuda::LoweredProgram step = lowered(GetParam(), {.batch = 8, .layers = 2});
+  int sums = 0;
+  for (size_t k = 0; k < step.kernels.size(); ++k) {
+    if (step.plan.kernels[k].kind != "column") continue;
+    const cuda::Cubin cubin = cuda::compile_to_registers(step.kernels[k], step.kernels[k].name + ".cu", "sm_90a");
+    EXPECT_THAT(cubin.facts.refused, IsEmpty()) << step.kernels[k].text;
+    ++sums;
+  }
+  EXPECT_GT(sums, 4);
 }
 
 INSTANTIATE_TEST_SUITE_P(Of, CudaSteps, ::testing::Values("gpt2", "vit", "dit", "resnet"));

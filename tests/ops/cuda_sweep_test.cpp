@@ -239,8 +239,12 @@ INSTANTIATE_TEST_SUITE_P(
                       Large{"cumsum_reversed", 2, 70000, f32}, Large{"cumsum_columns", 5000, 3, f32},
                       Large{"softmax", 1, 200000, f32}, Large{"total", 300, 1000, f32},
                       Large{"layer_norm_backward", 2, 40000, f32},
+                      // several rows in a warp, with one block that adds up parts and with a kernel
+                      Large{"column_sum", 3000, 24, bf16}, Large{"batch_norm_sums", 3000, 64, bf16},
+                      Large{"total", 3000, 3, f32}, Large{"batch_norm_sums", 17000, 128, bf16},
                       // groups side by side in a block
                       Large{"layer_norm_backward", 4100, 520, bf16}, Large{"rms_norm_backward", 4100, 260, f32},
+                      Large{"stream_norm_backward", 4100, 520, bf16},
                       // in one walk, in shared memory, too long for it
                       Large{"cross_entropy", 140, 33000, bf16}, Large{"cross_entropy_backward", 132, 33000, bf16},
                       Large{"softmax_backward", 132, 32776, bf16}, Large{"softmax", 132, 32769, f32},
@@ -283,18 +287,23 @@ TEST_P(CudaLargePlanted, is_found) {
   EXPECT_NE(found, "");
 }
 
-constexpr Large long_rows{"cross_entropy", 140, 33000, bf16}, groups{"layer_norm_backward", 4100, 520, bf16},
-    f32_groups{"rms_norm_backward", 4100, 260, f32};
+constexpr Large narrow{"batch_norm_sums", 3000, 64, bf16}, long_rows{"cross_entropy", 140, 33000, bf16},
+    groups{"layer_norm_backward", 4100, 520, bf16}, f32_groups{"rms_norm_backward", 4100, 260, f32},
+    ahead{"stream_norm_backward", 4100, 520, bf16};
 INSTANTIATE_TEST_SUITE_P(
     texts, CudaLargePlanted,
-    ::testing::Values(PlantedLarge{long_rows, "sum_part_1 * rescale(highest_part_1, highest_now_1)", "sum_part_1"},
+    ::testing::Values(PlantedLarge{narrow, "across_rows<Sum", "across_rows<Max"},
+                      PlantedLarge{narrow, "threadIdx.x) / 8;", "threadIdx.x) / 32;"},
+                      PlantedLarge{narrow, "wide_2 - mean_columns[0][i]", "wide_2"},
+                      PlantedLarge{long_rows, "sum_part_1 * rescale(highest_part_1, highest_now_1)", "sum_part_1"},
                       PlantedLarge{long_rows, "sum_part_1 * rescale(highest_part_1, highest_1)", "sum_part_1"},
                       PlantedLarge{long_rows, "highest_part_1 = highest_now_1;", ""},
                       PlantedLarge{groups, "across_groups<Sum", "across_groups<Max"},
                       PlantedLarge{groups, " * 2 + of_block", " * 2"},
+                      PlantedLarge{ahead, "[t].values[4], x +", "[t].values[0], x +"},
                       PlantedLarge{f32_groups, "taken<Sum>(sum_part_1_slots[of_block])",
                                    "taken<Sum>(sum_part_1_slots[0])"},
-                      PlantedLarge{f32_groups, "group_sync<64>(of_block);", ""}),
+                      PlantedLarge{f32_groups, "group_sync<96>(of_block);", ""}),
     [](const auto& planted) { return std::to_string(planted.index) + "_" + planted.param.size.program; });
 
 // What a wrong text would be: each change must be seen, or running texts here proves nothing.
@@ -346,9 +355,9 @@ INSTANTIATE_TEST_SUITE_P(
         Planted{"embedding_backward", "combine_chunk<Sum", "combine_chunk<Max"},
         Planted{"embedding_backward", "tails + place, 1540);", "tails + place, 1536);"},
         Planted{"embedding_backward", "first, heads + place", "first + 16, heads + place"},
-        Planted{"embedding_backward", ") * 16;", ") * 15;"}, Planted{"total", "group * 13 + split", "group"},
+        Planted{"embedding_backward", ") * 16;", ") * 15;"}, Planted{"total", "_part[blockIdx.x]", "_part[group]"},
         Planted{"total", "is_last_block<", "is_last_block<1 + "}, Planted{"column_sum", "arrived + split", "arrived"},
-        Planted{"column_sum", "across_warps<Sum, 8>(sum_of_rows_1[0], sum_of_rows_1_slots);\n  if (",
+        Planted{"column_sum", "across_rows<Sum>(sum_of_rows_1[0], sum_of_rows_1_slots);\n  if (",
                 "sum_of_rows_1[0];\n  if ("},
         Planted{"update_rows", "= clamped(", "= 7 + clamped("}),
     [](const auto& planted) { return std::to_string(planted.index) + "_" + planted.param.program; });

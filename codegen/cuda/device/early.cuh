@@ -11,10 +11,14 @@ TESSERA_DEVICE constexpr Launch early(Launch launch) {
   return launch;
 }
 
-// First of all, in each block: until the launch before has ended, and what it has `written` can be read. The compiler knows
-// nothing of that address before, so no read comes first, not even of what it thinks never changes.
-template <class Address> TESSERA_DEVICE void wait_for_launch_before(Address& written) {
-  asm volatile("griddepcontrol.wait;" : "+l"(written) : : "memory");
+// The compiler knows nothing of this address before.
+template <class Address> TESSERA_DEVICE void hide(Address& address) { asm volatile("" : "+l"(address)); }
+
+// First of all, in each block: until the launch before has ended, and what it has written can be `read`. No read comes first,
+// not even of what the compiler thinks never changes.
+template <class... Addresses> TESSERA_DEVICE void wait_for_launch_before(Addresses&... read) {
+  asm volatile("griddepcontrol.wait;" : : : "memory");
+  (hide(read), ...);
 }
 
 }  // namespace tessera

@@ -75,17 +75,21 @@ template <class How, int warps, class T> TESSERA_DEVICE T across_warps(T x, T (&
   return x;
 }
 
-// The same for neighbours of each lane.
-template <class How, int warps, class T, int width>
-TESSERA_DEVICE Vector<T, width> across_warps(const Vector<T, width>& x, Vector<T, width> (&slots)[warps][32]) {
-  slots[threadIdx.x / 32][threadIdx.x % 32] = x;
+// Neighbours that `lanes` side by side have of a row: with fewer than 32 a warp holds several rows. All rows of the block.
+template <class How, int warps, int lanes, class T, int width>
+TESSERA_DEVICE Vector<T, width> across_rows(Vector<T, width> x, Vector<T, width> (&slots)[warps][lanes]) {
+#pragma unroll
+  for (int distance = 16; distance >= lanes; distance /= 2)
+#pragma unroll
+    for (int i = 0; i < width; ++i) x[i] = How::of(x[i], of_lane_across(x[i], distance));
+  if (threadIdx.x % 32 < lanes) slots[threadIdx.x / 32][threadIdx.x % 32] = x;
   __syncthreads();
-  Vector<T, width> all = slots[0][threadIdx.x % 32];
+  x = slots[0][threadIdx.x % lanes];
 #pragma unroll
   for (int warp = 1; warp < warps; ++warp)
 #pragma unroll
-    for (int i = 0; i < width; ++i) all[i] = How::of(all[i], slots[warp][threadIdx.x % 32][i]);
-  return all;
+    for (int i = 0; i < width; ++i) x[i] = How::of(x[i], slots[warp][threadIdx.x % lanes][i]);
+  return x;
 }
 
 // Groups of threads side by side have the same neighbours of a row. They meet in `slots`, which may be used again and again.

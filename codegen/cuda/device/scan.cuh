@@ -178,7 +178,7 @@ TESSERA_DEVICE void scan_parts_of_lanes(const T* x, T* y, int outer, i64 extent,
 #pragma unroll
   for (int k = 0; k < width; ++k) sum[k] = start_of<C>(How());
   if (is_there && first + warp < part) add_to<How>(sum, load_stored<width>(of_lanes + (first + warp) * apart));
-  sum = across_warps<How>(sum, slots);
+  sum = across_rows<How>(sum, slots);
   if (ends_run) {
 #pragma unroll
     for (int k = 0; k < width; ++k) all[k] = How::of(sum[k], all[k]);

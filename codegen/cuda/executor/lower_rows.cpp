@@ -2,6 +2,7 @@
 
 #include <optional>
 
+#include "llvm/ADT/SetVector.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/IR/Builders.h"
 #include "mlir/IR/IRMapping.h"
@@ -43,6 +44,26 @@ mlir::Value clone_behind(mlir::Value value, mlir::IRMapping& mapping, mlir::OpBu
   return b.clone(*op, mapping)->getResult(0);
 }
 
+// What results are made of that come behind the last row: column sums, by their numbers, and inputs of the kernel.
+struct MadeOf {
+  std::vector<size_t> sums;
+  std::vector<unsigned> inputs;
+};
+MadeOf made_of(const Form& form, const Stages& stages, const std::vector<unsigned>& results) {
+  llvm::SetVector<mlir::Value> values;
+  MadeOf made;
+  for (unsigned k : results) values.insert(form.body->getTerminator()->getOperand(k));
+  for (size_t k = 0; k < values.size(); ++k) {
+    mlir::Operation* op = values[k].getDefiningOp();
+    const auto sum = llvm::find_if(stages.columns, [&](const codegen::Column& column) { return column.reduce == op; });
+    if (!op) made.inputs.push_back(mlir::cast<mlir::BlockArgument>(values[k]).getArgNumber());
+    else if (sum != stages.columns.end()) made.sums.push_back(static_cast<size_t>(sum - stages.columns.begin()));
+    else values.insert(op->operand_begin(), op->operand_end());
+  }
+  llvm::sort(made.sums), llvm::sort(made.inputs);
+  return made;
+}
+
 }  // namespace
 
 void Lowering::launch_rows(fuse::KernelOp kernel, const std::vector<int>& values, mlir::Operation& at,
@@ -79,6 +100,7 @@ void Lowering::launch_rows(fuse::KernelOp kernel, const std::vector<int>& values
     for (size_t k = static_cast<size_t>(made.reads); k < values.size(); ++k)
       words.writes_elsewhere &= codegen::memory_of(plan(), values[k]) != read;
   words.head = head(*kernel, kernel.getName().str(), words, schedule_text(stages, schedule), made);
+  const KernelWords called = words;
   made.kernel = kernel_number(kernel, structure_of(kernel),
                               !parts.empty() ? "column"
                               : reduces      ? "row"
@@ -92,18 +114,20 @@ void Lowering::launch_rows(fuse::KernelOp kernel, const std::vector<int>& values
   add_checks(kernel.getBody().front(), made);
   // Results of column reductions that the last block does not write come from the launches below.
   mlir::Operation* yield = form.body->getTerminator();
-  std::vector<std::pair<size_t, unsigned>> finishes;
+  std::vector<unsigned> of_columns, of_all;
   for (unsigned k = 0; k < yield->getNumOperands(); ++k) {
-    const int column = column_behind(stages, yield->getOperand(k));
-    if (column < 0 || last_block_adds(stages, schedule, stages.columns[static_cast<size_t>(column)])) continue;
+    const int number = column_behind(stages, yield->getOperand(k));
+    if (number < 0) continue;
+    const codegen::Column& column = stages.columns[static_cast<size_t>(number)];
+    if (last_block_adds(stages, schedule, column)) continue;
     made.values[form.in.size() + k] = -1;
-    finishes.push_back({static_cast<size_t>(column), k});
+    (column.kept != 0 ? of_columns : of_all).push_back(k);
   }
   std::erase_if(made.writes,
                 [&](const codegen::PlanWrite& write) { return !llvm::is_contained(made.values, write.value); });
   launch(std::move(made), at);
-  for (auto [column, k] : finishes)
-    add_parts(form, schedule, stages.columns[column], k, parts[column], values[form.in.size() + k], at);
+  for (const std::vector<unsigned>& results : {of_columns, of_all})
+    if (!results.empty()) add_parts(form, stages, schedule, results, parts, values, called, at);
 }
 
 // A kernel for each result: what is reduced over different dims finds its schedule by itself, and reads its inputs again.
@@ -167,14 +191,14 @@ void Lowering::launch_in_parts(fuse::KernelOp kernel, int64_t parts, const std::
   for (unsigned k : made.inputs) of_each.push_back(values[k]), each_words.inputs.push_back(words.inputs[k]);
   of_each.push_back(part);
   launch_rows(made.each, of_each, at, std::move(each_words));
-  launch_rows(made.all, {part, values.back()}, at, words_of_parts(words.results));
+  KernelWords all_words = words_of_parts();
+  all_words.inputs = {"part"}, all_words.results = words.results;
+  launch_rows(made.all, {part, values.back()}, at, std::move(all_words));
 }
 
 // Of a kernel that adds up what the launch before it has left.
-KernelWords Lowering::words_of_parts(const std::vector<std::string>& results) const {
+KernelWords Lowering::words_of_parts() const {
   KernelWords words;
-  words.inputs = {"part"};
-  words.results = results;
   words.is_early = target_.has_early_launches();
   return words;
 }
@@ -184,50 +208,84 @@ int Lowering::counters(int64_t words) {
   return storage().constant(std::string(static_cast<size_t>(words) * sizeof(uint32_t), '\0'), "counters");
 }
 
-// Adds up the parts of the groups, in their order, and writes what the result makes of the sum.
-void Lowering::add_parts(const Form& form, const RowSchedule& schedule, const codegen::Column& column, unsigned result,
-                         int part, int value, mlir::Operation& at) {
-  auto source_kernel = mlir::cast<fuse::KernelOp>(form.body->getParentOp());
+// Adds up the parts of the groups, in their order, and writes what `results` make of the sums, and of inputs that no row
+// changes. All of them keep the columns, or none.
+void Lowering::add_parts(const Form& form, const Stages& stages, const RowSchedule& schedule,
+                         const std::vector<unsigned>& results, const std::vector<int>& parts,
+                         const std::vector<int>& values, const KernelWords& called, mlir::Operation& at) {
+  auto source = mlir::cast<fuse::KernelOp>(form.body->getParentOp());
+  const MadeOf of = made_of(form, stages, results);
   mlir::OpBuilder b(function().getContext());
-  mlir::Location loc = column.reduce->getLoc();
+  mlir::Location loc = stages.columns[of.sums[0]].reduce->getLoc();
   b.setInsertionPointToEnd(&place_for_kernel(loc));
-  const mlir::Type element = column.reduce->getResult(0).getType();
-  const mlir::Value yielded = form.body->getTerminator()->getOperand(result);
-  const int64_t width = column.kept ? schedule.columns : 1;
-  std::vector<int64_t> dims, in_strides, out_strides;
-  int64_t step = width;
-  if (column.kept) {
-    for (int d : schedule.inner_dims) {
-      step /= form.extent[static_cast<size_t>(d)];
-      dims.push_back(form.extent[static_cast<size_t>(d)]);
-      in_strides.push_back(step);
-      out_strides.push_back(form.out[result].stride[static_cast<size_t>(d)]);
-    }
-  }
-  const auto kept = static_cast<int64_t>(dims.size());
-  dims.push_back(schedule.parts(column.kept != 0));
-  in_strides.push_back(width);
+  const bool keeps_columns = stages.columns[of.sums[0]].kept != 0;
+  const int64_t width = keeps_columns ? schedule.columns : 1;
+  const std::vector<int> kept = keeps_columns ? schedule.inner_dims : std::vector<int>();
+  std::vector<int64_t> dims;
+  for (int d : kept) dims.push_back(form.extent[static_cast<size_t>(d)]);
+  dims.push_back(schedule.parts(keeps_columns));
   auto map = [&](int64_t base, const std::vector<int64_t>& strides) {
     mlir::AffineExpr sum = b.getAffineConstantExpr(base);
     for (auto [d, stride] : llvm::enumerate(strides)) sum = sum + b.getAffineDimExpr(static_cast<unsigned>(d)) * stride;
     return mlir::AffineMap::get(static_cast<unsigned>(dims.size()), 0, sum, b.getContext());
   };
-  mlir::Value source = mlir::tensor::EmptyOp::create(b, loc, {dims.back() * width}, element);
-  auto kernel = fuse::KernelOp::create(b, loc, mlir::TypeRange{source_kernel.getResult(result).getType()},
-                                       b.getStringAttr(source_kernel.getName().str() + "_parts"),
-                                       b.getDenseI64ArrayAttr(dims), b.getI64IntegerAttr(kept),
-                                       mlir::ValueRange{source}, b.getAffineMapArrayAttr({map(0, in_strides)}),
-                                       mlir::ValueRange{}, mlir::DenseI64ArrayAttr(),
-                                       b.getAffineMapArrayAttr({map(form.out[result].base, out_strides)}));
+  auto map_of = [&](const codegen::Access& access) {
+    std::vector<int64_t> strides;
+    for (int d : kept) strides.push_back(access.stride.empty() ? 0 : access.stride[static_cast<size_t>(d)]);
+    return map(access.base, strides);
+  };
+  std::vector<int64_t> steps(dims.size(), width);  // the last of them from part to part
+  for (size_t d = 0, step = static_cast<size_t>(width); d < kept.size(); ++d)
+    steps[d] = static_cast<int64_t>(step /= static_cast<size_t>(dims[d]));
+
+  KernelWords words = words_of_parts();
+  std::vector<int> places;
+  std::vector<mlir::Value> inputs;
+  std::vector<mlir::AffineMap> in_maps, out_maps;
+  auto add_input = [&](llvm::ArrayRef<int64_t> shape, mlir::Type element, mlir::AffineMap at_map, int place,
+                       const std::string& name) {
+    inputs.push_back(mlir::tensor::EmptyOp::create(b, loc, shape, element));
+    in_maps.push_back(at_map);
+    places.push_back(place);
+    words.inputs.push_back(name);
+  };
+  for (size_t sum : of.sums)
+    add_input({dims.back() * width}, stages.columns[sum].reduce->getResult(0).getType(), map(0, steps), parts[sum],
+              "part");
+  for (unsigned input : of.inputs) {
+    auto type = mlir::cast<mlir::RankedTensorType>(source.getInputs()[input].getType());
+    add_input(type.getShape(), type.getElementType(), map_of(form.in[input]), values[input], called.inputs[input]);
+  }
+  std::vector<mlir::Type> types;
+  for (unsigned k : results) {
+    types.push_back(source.getResult(k).getType());
+    out_maps.push_back(map_of(form.out[k]));
+    places.push_back(values[form.in.size() + k]);
+    words.results.push_back(called.results[k]);
+  }
+  auto kernel = fuse::KernelOp::create(
+      b, loc, types, b.getStringAttr(source.getName().str() + "_parts"), b.getDenseI64ArrayAttr(dims),
+      b.getI64IntegerAttr(static_cast<int64_t>(kept.size())), inputs, b.getAffineMapArrayAttr(in_maps),
+      mlir::ValueRange{}, mlir::DenseI64ArrayAttr(), b.getAffineMapArrayAttr(out_maps));
+
   mlir::Block& body = kernel.getBody().emplaceBlock();
-  body.addArgument(element, loc);
   b.setInsertionPointToEnd(&body);
-  mlir::Value total = fuse::ReduceOp::create(b, loc, element, mlir::cast<fuse::ReduceOp>(column.reduce).getKind(),
-                                             body.getArgument(0), b.getDenseI64ArrayAttr({kept}));
   mlir::IRMapping mapping;
-  mapping.map(column.reduce->getResult(0), total);
-  fuse::YieldOp::create(b, loc, mlir::ValueRange{clone_behind(yielded, mapping, b)});
-  launch_rows(kernel, {part, value}, at, words_of_parts({value_name(source_kernel.getResult(result))}));
+  for (size_t sum : of.sums) {
+    auto reduce = mlir::cast<fuse::ReduceOp>(stages.columns[sum].reduce);
+    mlir::Value part = body.addArgument(reduce.getType(), loc);
+    mapping.map(reduce.getResult(), fuse::ReduceOp::create(b, loc, reduce.getType(), reduce.getKind(), part,
+                                                           b.getDenseI64ArrayAttr({static_cast<int64_t>(kept.size())}))
+                                        .getResult());
+  }
+  for (unsigned input : of.inputs) {
+    const mlir::BlockArgument element = form.body->getArgument(input);
+    mapping.map(element, body.addArgument(element.getType(), loc));
+  }
+  std::vector<mlir::Value> yielded;
+  for (unsigned k : results) yielded.push_back(clone_behind(form.body->getTerminator()->getOperand(k), mapping, b));
+  fuse::YieldOp::create(b, loc, yielded);
+  launch_rows(kernel, places, at, std::move(words));
 }
 
 }  // namespace tessera::cuda

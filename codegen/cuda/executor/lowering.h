@@ -67,10 +67,11 @@ class Lowering : public codegen::PlanBuilder {
                      const KernelWords& words);
   void launch_in_parts(fuse::KernelOp kernel, int64_t parts, const std::vector<int>& values, mlir::Operation& at,
                        const KernelWords& words);
-  KernelWords words_of_parts(const std::vector<std::string>& results) const;
+  KernelWords words_of_parts() const;
   int counters(int64_t words);
-  void add_parts(const codegen::Form& form, const RowSchedule& schedule, const codegen::Column& column, unsigned result,
-                 int part, int value, mlir::Operation& at);
+  void add_parts(const codegen::Form& form, const codegen::Stages& stages, const RowSchedule& schedule,
+                 const std::vector<unsigned>& results, const std::vector<int>& parts, const std::vector<int>& values,
+                 const KernelWords& called, mlir::Operation& at);
 
   // ---- contractions ----
 

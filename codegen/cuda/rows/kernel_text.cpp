@@ -1,6 +1,6 @@
 #include <tessera/codegen/cuda/rows/kernel_text.h>
 
-#include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <tessera/codegen/cuda/rows/parameters.h>
 #include <tessera/codegen/cuda/rows/points_text.h>
@@ -18,7 +18,7 @@ std::string row_kernel_text(const codegen::Form& form, const codegen::Stages& st
   for (const std::string& line : values.words.head) text += line.empty() ? "//\n" : "// " + line + "\n";
   const std::string held = values.words.kernel + "_rows";
   if (rows.copies) text += "#include \"async.cuh\"\n";
-  if (rows.groups_at_once > 0) text += "#include \"barrier.cuh\"\n";
+  if (schedule.has_groups()) text += "#include \"barrier.cuh\"\n";
   if (values.words.is_early) text += "#include \"early.cuh\"\n";
   if (rows.adds_parts) text += "#include \"last_block.cuh\"\n";
   text += "#include \"rows.cuh\"\n";
@@ -32,12 +32,10 @@ std::string row_kernel_text(const codegen::Form& form, const codegen::Stages& st
   text += launch_constant(
       values.words, fmt::format("{}, 1, {}, {{}}", schedule.block(), rows.held.empty() ? "0" : "sizeof(" + held + ")"));
   text += fmt::format("extern \"C\" __global__ void __launch_bounds__({}{})\n{}({}) {{\n", schedule.block(),
-                      schedule.is_running         ? fmt::format(", {}", running_at_once)
-                      : schedule.in_shared_memory ? ", 2"
-                      : rows.groups_at_once > 0   ? fmt::format(", {}", rows.groups_at_once)
-                                                  : "",
+                      schedule.blocks_at_once > 0 ? fmt::format(", {}", schedule.blocks_at_once) : "",
                       values.words.kernel, parameter_list(parameters_of(values), values.words.kernel.size() + 1));
-  if (values.words.is_early) text += "  " + wait_for_launch_before(values.words.inputs.at(0)) + "\n";
+  if (values.words.is_early)
+    text += "  " + wait_for_launch_before(fmt::format("{}", fmt::join(values.words.inputs, ", "))) + "\n";
   if (!rows.held.empty()) text += fmt::format("  auto& held = shared_memory<{}>();\n", held);
   for (const std::string& line : rows.shared) text += "  " + line + "\n";
   for (const std::string& line : rows.body)

@@ -21,7 +21,7 @@ std::string launch_constant(const KernelWords& words, const std::string& facts) 
                      words.is_early ? "early({" + facts + "})" : "{" + facts + "}");
 }
 
-std::string wait_for_launch_before(const std::string& input) { return "wait_for_launch_before(" + input + ");"; }
+std::string wait_for_launch_before(const std::string& inputs) { return "wait_for_launch_before(" + inputs + ");"; }
 
 Lines parameters_of(const ValuesText& values) {
   const KernelWords& words = values.words;

@@ -11,6 +11,6 @@ Lines parameters_of(const ValuesText& values);
 
 // The constant that a launch follows; and where it begins early, the kernel's first statement.
 std::string launch_constant(const KernelWords& words, const std::string& facts);
-std::string wait_for_launch_before(const std::string& input);
+std::string wait_for_launch_before(const std::string& inputs);  // "part, weight"
 
 }  // namespace tessera::cuda

@@ -9,6 +9,7 @@
 
 #include <fmt/format.h>
 
+#include <tessera/codegen/cuda/rows/of_columns.h>
 #include <tessera/codegen/cuda/rows/running_sum.h>
 #include <tessera/codegen/cuda/rows/scalar_text.h>
 
@@ -21,9 +22,9 @@ using Kind = RowSchedule::Kind;
 
 namespace {
 
-constexpr int64_t most_ahead = 40 << 10;            // bytes of shared memory for rows before their turn
-constexpr int64_t most_ahead_of_groups = 64 << 10;  // the same where all groups of a block have theirs
-constexpr int most_kept = 96;  // values of one thread that later passes want, beside what was loaded
+constexpr int64_t most_ahead = 40 << 10;  // bytes of shared memory for rows before their turn
+constexpr int most_of_columns = 48;       // values of one thread that no row changes
+constexpr int most_kept = 96;             // values of one thread that later passes want, beside what was loaded
 
 class Rows {
  public:
@@ -57,6 +58,7 @@ class Rows {
     if (walks) {
       lines.push_back(fmt::format("const int group = {};", place));
       begin_columns(lines);
+      if (last_level() == 0) compute_columns(lines);
       depth = 1;
     } else if (clamps_rows()) {
       lines.push_back(fmt::format("const bool is_there = {} < {};", place, s_.rows));
@@ -77,7 +79,7 @@ class Rows {
     // One barrier by itself would let slots be filled for the next row while others still read them.
     if (walks && block_barriers_ == 1) inside.push_back(barrier());
     if (walks) {
-      if (last == 0) lines.push_back(fmt::format("#pragma unroll {}", s_.rows_under_way));
+      if (last == 0) lines.push_back(fmt::format("#pragma unroll {}", rows_under_way));
       // Groups side by side walk rows side by side: together they sweep through memory.
       lines.push_back(fmt::format("for ({} row = group; row < {}; row += {}{}) {{", type, s_.rows, s_.groups,
                                   is_ahead_ ? ", slot ^= 1" : ""));
@@ -91,8 +93,7 @@ class Rows {
     }
     if (met_bytes_ > 0)
       held_.push_back(fmt::format("alignas(16) unsigned char met[{}];", s_.block() * s_.width * met_bytes_));
-    const int groups_at_once = s_.has_groups() ? threads_of_groups / s_.block() : 0;
-    return {std::move(shared_), std::move(lines), std::move(held_), copies, adds_parts, groups_at_once};
+    return {std::move(shared_), std::move(lines), std::move(held_), copies, adds_parts};
   }
 
  private:
@@ -196,8 +197,10 @@ class Rows {
       for (mlir::Value root : roots_of(pass, last)) collect(root, pass, arguments);
       for (unsigned argument : arguments) ++passes[argument];
     }
+    // Groups of warps are few: what a row reads is asked for at once, also if only the last pass reads it.
     for (auto [argument, count] : passes)
-      if (count > 1) keep(form_.body->getArgument(argument), v_.words.inputs[argument] + "_row");
+      if (count > 1 || (s_.has_groups() && is_of_row(form_.body->getArgument(argument))))
+        keep(form_.body->getArgument(argument), v_.words.inputs[argument] + "_row");
   }
   void keep(mlir::Value value, const std::string& name) { kept_[value] = v_.names.identifier(name); }
 
@@ -235,19 +238,22 @@ class Rows {
   // With a row and sums of columns in registers few threads fit, too few to wait for memory by turns: then the next row
   // comes to shared memory while one is computed.
   bool brings_ahead() const {
-    bool keeps_columns = false, any = false, all = true;
-    for (const codegen::Column& column : stages_.columns) keeps_columns |= column.kept != 0;
-    int64_t bytes = 0;
+    bool any = false, all = true;
+    int64_t bytes = 0, of_column = 0;  // the second of an element that groups meet for
+    for (const codegen::Column& column : stages_.columns)
+      if (column.kept != 0)
+        of_column = std::max<int64_t>(of_column, bytes_of_element(column.reduce->getResult(0).getType()));
     for (const auto& [value, name] : kept_) {
       if (!is_of_row(value)) continue;
       const Access& access = form_.in[mlir::cast<mlir::BlockArgument>(value).getArgNumber()];
       const int size = bytes_of_element(value.getType());
       any = true;
-      all &= s_.width * size == 16 && is_vector(form_, s_, access, size);
-      bytes += 2 * s_.chunks * s_.threads * 16;
+      all &= s_.width * size % 16 == 0 && is_vector(form_, s_, access, size);
+      bytes += 2 * s_.chunks * s_.threads * s_.width * size;
     }
-    if (s_.has_groups()) return any && all && s_.rows_at_once * bytes <= most_ahead_of_groups;
-    return keeps_columns && any && all && s_.rows_at_once == 1 && bytes <= most_ahead;
+    if (!any || !all || of_column == 0) return false;
+    if (s_.has_groups()) return s_.rows_at_once * bytes + s_.block() * s_.width * of_column <= most_in_shared_memory;
+    return s_.rows_at_once == 1 && bytes <= most_ahead;
   }
 
   // What no row changes is read once, before the walk. `outside`: lines in front of the walk over rows.
@@ -272,8 +278,12 @@ class Rows {
             fmt::format("alignas(16) __shared__ {} {}[2][{}][{}];", vector, ahead, s_.chunks, s_.threads));
       }
       const Access& access = form_.in[argument.getArgNumber()];
-      copies.push_back(fmt::format("copy_async<16>(&{}[slot][{}][t], {}, true);", ahead, chunk_index(),
-                                   addresses_.pointer(v_.words.inputs[argument.getArgNumber()], access)));
+      const std::string from = addresses_.pointer(v_.words.inputs[argument.getArgNumber()], access);
+      const int piece = 16 / bytes_of_element(value.getType());
+      for (int i = 0; i < s_.width; i += piece)
+        copies.push_back(fmt::format("copy_async<16>(&{}[slot][{}][t]{}, {}{}, true);", ahead, chunk_index(),
+                                     i > 0 ? fmt::format(".values[{}]", i) : "", from,
+                                     i > 0 ? fmt::format(" + {}", i) : ""));
       takes.push_back(
           fmt::format("{0}[{1}] = load<{2}>({3}[slot][{1}][t].values);", name, chunk_index(), s_.width, ahead));
     }
@@ -323,6 +333,8 @@ class Rows {
 
   // Names of what earlier passes left in registers, or rows in shared memory.
   void begin_pass(int pass) {
+    for (auto& [value, name] : of_columns_)
+      v_.call_in_lane(value, fmt::format("{}[{}][{}]", name, chunk_index(), lane_index()));
     if (s_.in_shared_memory) {
       for (auto& [value, name] : kept_) {
         const std::string here = v_.names.identifier(name.substr(name.find('.') + 1) + "_at");
@@ -355,6 +367,14 @@ class Rows {
     if (s_.threads == 32) return fmt::format("across_warp<{}>({})", how, part);
     ++block_barriers_;
     return fmt::format("across_block<{}, {}>({}, {})", how, s_.threads / 32, part, block_slots(reduce, part));
+  }
+
+  // Of all threads, whatever rows they hold.
+  std::string across_whole_block(mlir::Operation* reduce, const std::string& name, const std::string& own) {
+    const std::string slots = v_.names.identifier(name + "_slots");
+    const int warps = s_.block() / 32;
+    shared_.push_back(fmt::format("__shared__ {} {}[{}];", type_text(reduce->getResult(0).getType()), slots, warps));
+    return fmt::format("across_block<{}, {}>({}, {})", combine_name(reduce), warps, own, slots);
   }
 
   std::string block_slots(mlir::Operation* reduce, const std::string& part) {
@@ -542,23 +562,44 @@ class Rows {
     }
   }
 
+  // What no row changes is computed before the walk, in registers.
+  void compute_columns(Lines& to) {
+    const llvm::SetVector<mlir::Value> values = values_of_columns(form_, stages_);
+    if (static_cast<int>(values.size()) * s_.width > most_of_columns) return;
+    for (mlir::Value value : values) {
+      auto argument = mlir::dyn_cast<mlir::BlockArgument>(value);
+      const std::string word = argument ? v_.words.inputs[argument.getArgNumber()] : word_of(value.getDefiningOp());
+      const std::string name = v_.names.identifier(word + "_columns");
+      to.push_back(fmt::format("Vector<{}, {}> {}[{}];", type_text(value.getType()), s_.width, name, s_.chunks));
+      v_.lane.push_back(fmt::format("{}[{}][{}] = {};", name, chunk_index(), lane_index(), v_.name_of(value)));
+      of_columns_[value] = name;
+    }
+    const Lines visit = v_.neighbours({});
+    append(to, v_.row, 0);
+    v_.row.clear();
+    walk(to, visit);
+  }
+
   // What the groups of a block have of a column, its last block's parts too, in each of them.
-  void meet(size_t number, Lines& to) {
+  void meet(size_t number, Lines& to) { s_.has_groups() ? meet_in_groups(number, to) : meet_in_warps(number, to); }
+
+  void meet_in_groups(size_t number, Lines& to) {
+    mlir::Operation* reduce = stages_.columns[number].reduce;
+    met_bytes_ = std::max(met_bytes_, bytes_of_element(reduce->getResult(0).getType()));
+    to.push_back("#pragma unroll");
+    to.push_back(fmt::format("for (int c = 0; c < {0}; ++c) {1}[c] = across_groups<{2}, {3}, {4}>({1}[c], held.met);",
+                             s_.chunks, v_.column_names[number], combine_name(reduce), s_.rows_at_once, s_.threads));
+  }
+
+  void meet_in_warps(size_t number, Lines& to) {
     mlir::Operation* reduce = stages_.columns[number].reduce;
     const std::string type = type_text(reduce->getResult(0).getType()), &name = v_.column_names[number];
-    if (s_.has_groups()) {
-      met_bytes_ = std::max(met_bytes_, bytes_of_element(reduce->getResult(0).getType()));
-      to.push_back("#pragma unroll");
-      to.push_back(fmt::format("for (int c = 0; c < {0}; ++c) {1}[c] = across_groups<{2}, {3}, {4}>({1}[c], held.met);",
-                               s_.chunks, name, combine_name(reduce), s_.rows_at_once, s_.threads));
-      return;
-    }
+    const int warps = s_.block() / 32;
     auto [slots, fresh] = column_slots_.try_emplace(number, v_.names.identifier(name + "_slots"));
     if (fresh)
       shared_.push_back(
-          fmt::format("__shared__ Vector<{}, {}> {}[{}][32];", type, s_.width, slots->second, s_.rows_at_once));
-    to.push_back(fmt::format("{0}[0] = across_warps<{1}, {2}>({0}[0], {3});", name, combine_name(reduce),
-                             s_.rows_at_once, slots->second));
+          fmt::format("__shared__ Vector<{}, {}> {}[{}][{}];", type, s_.width, slots->second, warps, s_.threads));
+    to.push_back(fmt::format("{0}[0] = across_rows<{1}>({0}[0], {2});", name, combine_name(reduce), slots->second));
   }
 
   void end_columns(Lines& to) {
@@ -575,15 +616,21 @@ class Rows {
                                     fmt::format("store({}, {}[{}]);", at, v_.column_names[k], chunk_index())));
         continue;
       }
-      std::string whole = v_.column_names[k];
-      if (is_row_sum(column) || form_.inner_set() == 0) {  // each split has all of it
-        if (s_.splits > 1) whole = fmt::format("split == 0 ? {} : {}", whole, start_text(column.reduce));
-      } else {
-        whole = v_.names.identifier(v_.column_names[k] + "_whole");
-        to.push_back(fmt::format("const auto {} = {};", whole, across(column.reduce, v_.column_names[k])));
+      std::string own = v_.column_names[k];
+      if (s_.meets) {
+        if (is_row_sum(column))  // each thread of a row has all of it
+          own =
+              fmt::format("t == 0{} ? {} : {}", s_.splits > 1 ? " && split == 0" : "", own, start_text(column.reduce));
+        const std::string whole = v_.names.identifier(v_.column_names[k] + "_whole");
+        to.push_back(fmt::format("const auto {} = {};", whole, across_whole_block(column.reduce, whole, own)));
+        to.push_back(fmt::format("if (threadIdx.x == 0) {}[blockIdx.x] = {};", part, whole));
+        continue;
       }
-      const std::string place = s_.splits > 1 ? fmt::format("group * {} + split", s_.splits) : "group";
-      to.push_back(fmt::format("if (t == 0) {}[{}] = {};", part, place, whole));
+      if (!is_row_sum(column) && form_.inner_set() != 0) {
+        own = v_.names.identifier(v_.column_names[k] + "_whole");
+        to.push_back(fmt::format("const auto {} = {};", own, across(column.reduce, v_.column_names[k])));
+      }
+      to.push_back(fmt::format("if (t == 0) {}[group] = {};", part, own));
     }
     walk(to, visit, /*decodes=*/false);
   }
@@ -649,7 +696,8 @@ class Rows {
   const Stages& stages_;
   const RowSchedule& s_;
   const Addresses& addresses_;
-  llvm::MapVector<mlir::Value, std::string> kept_;  // in registers between passes
+  llvm::MapVector<mlir::Value, std::string> kept_;        // in registers between passes
+  llvm::MapVector<mlir::Value, std::string> of_columns_;  // in registers from before the walk over rows
   Lines shared_, held_;
   std::map<size_t, std::string> column_slots_;  // where the warps of a block meet for a sum over all rows
   int block_barriers_ = 0;

@@ -10,7 +10,6 @@ struct RowsText {
   Lines held;               // members of what the launch asks shared memory for: rows
   bool copies = false;      // to shared memory, beside what threads do
   bool adds_parts = false;  // of sums over all rows, in its last block
-  int groups_at_once = 0;   // blocks of a multiprocessor, where groups wait for themselves; else 0
 };
 RowsText rows_text(ValuesText& values);
 

@@ -6,6 +6,7 @@
 #include "llvm/ADT/SetVector.h"
 #include "mlir/IR/BuiltinTypes.h"
 
+#include <tessera/codegen/cuda/rows/of_columns.h>
 #include <tessera/codegen/cuda/rows/running_sum.h>
 #include <tessera/codegen/cuda/rows/unsupported.h>
 #include <tessera/ir/fuse/Fuse.h>
@@ -19,11 +20,13 @@ using codegen::Stages;
 
 namespace {
 
-// Seeds for a card of about 130 multiprocessors, to be measured again where that changes by much.
-constexpr int64_t walking_blocks = 528;
-// With rows and sums in registers no more of them run at a time: of groups, whose number most extents divide by evenly, and of
-// other blocks.
-constexpr int64_t blocks_of_groups = 128, busy_walking_blocks = 264;
+// Seeds for a card of about 130 multiprocessors, to be measured again where that changes by much. Groups and sums have a block
+// for each of 128 of them, or several: most extents divide evenly by that.
+constexpr int64_t multiprocessors = 132, even_multiprocessors = 128;
+constexpr int64_t walking_blocks = 4 * multiprocessors;
+constexpr int64_t busy_walking_blocks = 2 * multiprocessors;  // with rows and sums in registers no more run at a time
+constexpr int running_at_once = 6;                            // blocks of a multiprocessor that each go once over rows
+constexpr int threads_of_groups = 512;  // of a multiprocessor, where each has 128 registers for a row and sums
 constexpr int most_in_registers = 112;  // values of a row in one thread, as far as they fit
 constexpr int most_of_lane = 32;        // the same where each lane has a row
 constexpr int few_warps = 8;
@@ -31,8 +34,8 @@ constexpr int widest = 8;
 constexpr int64_t rows_of_busy_group = 16;     // at least
 constexpr int64_t most_of_last_block = 32768;  // elements of parts that one block adds up sooner than a launch begins
 // Rows with more elements for each of 1024 threads leave no room for a second block in registers; in shared memory two
-// find it. Every card has so many bytes of it for a block, slots of reductions beside.
-constexpr int64_t most_of_thread = 32, most_in_shared_memory = 100864;
+// find it.
+constexpr int64_t most_of_thread = 32;
 
 // How well the operands like neighbours along `dim`.
 int64_t liking(const Form& form, int dim) {
@@ -104,6 +107,18 @@ int64_t volume(const Form& form, const std::vector<int>& dims) {
 
 int64_t ceil_div(int64_t x, int64_t y) { return (x + y - 1) / y; }
 
+// As few threads as hold a row with so many vectors each, or more where that leaves fewer of them idle.
+int threads_of_row(int64_t per_row, int vectors) {
+  int best = 0;
+  int64_t least_idle = 0;
+  for (int each = vectors; each > 0; --each) {
+    const int threads = static_cast<int>(std::clamp<int64_t>(ceil_div(ceil_div(per_row, each), 32) * 32, 32, 1024));
+    const int64_t idle = ceil_div(per_row, threads) * threads - per_row;
+    if (best == 0 || idle < least_idle) best = threads, least_idle = idle;
+  }
+  return best;
+}
+
 int power_of_two(int64_t at_least, int lowest, int highest) {
   return std::clamp(static_cast<int>(std::bit_ceil(static_cast<uint64_t>(std::max<int64_t>(1, at_least)))), lowest,
                     highest);
@@ -166,6 +181,7 @@ void walk_long_row(const Form& form, const Stages& stages, RowSchedule& s) {
   if (!s.is_running && !s.in_shared_memory) return;
   s.threads = s.is_running ? 256 : 512;
   s.chunks = 0;
+  s.blocks_at_once = s.is_running ? running_at_once : 2;
 }
 
 // Groups side by side meet before they write what they have of the columns, so there are fewer parts. As many as leave a
@@ -173,12 +189,30 @@ void walk_long_row(const Form& form, const Stages& stages, RowSchedule& s) {
 void group_threads(const Form& form, const Stages& stages, RowSchedule& s) {
   if (s.threads == 32) return;
   for (int at_once = threads_of_groups / s.threads; at_once > 1; at_once /= 2) {
-    if (ceil_div(s.rows, rows_of_busy_group) < blocks_of_groups * at_once) continue;
+    if (ceil_div(s.rows, rows_of_busy_group) < even_multiprocessors * at_once) continue;
     s.rows_at_once = at_once;
+    s.blocks_at_once = threads_of_groups / s.block();
     s.meets = registers_of_row(form, stages, s) <= registers_left(s);
     if (s.meets) return;
   }
   s.rows_at_once = 1;
+  s.blocks_at_once = 0;
+}
+
+// Where nothing but sums over all rows is wanted: blocks of a multiprocessor, all of which run at the same time, since a third
+// of another wave would take as long as a whole one. Registers hold rows under way, what no row changes, and sums; ptxas
+// asks for all of these rows at once only where it is told how many registers there are.
+int summing_at_once(const Form& form, const Stages& stages, const RowSchedule& s) {
+  constexpr int64_t beside = 16, all = 65536;
+  int64_t bytes = 0;
+  each_operand(form, [&](const Access& access, int size, bool is_result) {
+    if (!is_result && (access.dims() & form.row_set()) != 0) bytes += rows_under_way * size;
+  });
+  for (mlir::Value value : values_of_columns(form, stages)) bytes += bytes_of_element(value.getType());
+  for (const codegen::Column& column : stages.columns)
+    if (column.kept != 0) bytes += bytes_of_element(column.reduce->getResult(0).getType());
+  const int64_t registers = ceil_div(s.width * bytes, 4) + beside;
+  return static_cast<int>(std::clamp<int64_t>(all / (registers * s.block()), 2, 4));
 }
 
 void walk_rows(const Form& form, const Stages& stages, RowSchedule& s) {
@@ -186,15 +220,14 @@ void walk_rows(const Form& form, const Stages& stages, RowSchedule& s) {
   const bool sums_columns = !stages.columns.empty(), sums_rows = reduces_rows(form);
   const bool keeps_columns =
       llvm::any_of(stages.columns, [](const codegen::Column& column) { return column.kept != 0; });
-  if (sums_columns && !sums_rows) {  // columns are independent: a row may go to several blocks, each warp has its own
-    s.threads = 32;
+  if (sums_columns && !sums_rows) {  // columns are independent: a row may go to several blocks, or be a part of a warp
+    s.threads = power_of_two(per_row, 1, 32);
     s.chunks = 1;
     s.splits = ceil_div(per_row, s.threads);
-    if (per_row * 4 <= s.threads) s.rows_under_way *= 2;  // few lanes have anything to ask for
     s.meets = true;
   } else {
     // Where dear values are kept, more of them in fewer threads: smaller blocks wait less for each other.
-    const int at_best = power_of_two(ceil_div(per_row, stages.spills.empty() || sums_columns ? 2 : 4), 32, 1024);
+    const int at_best = threads_of_row(per_row, stages.spills.empty() || sums_columns ? 2 : 4);
     for (int threads : {at_best, 1024, 512}) {
       s.threads = threads;
       s.chunks = static_cast<int>(std::min<int64_t>(ceil_div(per_row, threads), most_in_registers + 1));
@@ -206,20 +239,21 @@ void walk_rows(const Form& form, const Stages& stages, RowSchedule& s) {
     if (s.chunks == 0 && keeps_columns)
       throw Unsupported{"column sums beside row reductions of rows too long for registers"};
   }
-  s.rows_at_once = s.meets ? 8 : s.threads == 32 ? 4 : 1;
+  s.rows_at_once = s.meets ? 256 / s.threads : s.threads == 32 ? 4 : 1;
   if (sums_rows && keeps_columns && !s.is_running) group_threads(form, stages, s);
   s.groups = s.rows;
   if (sums_columns) {
-    const int64_t blocks = s.is_running                 ? 132 * running_at_once
-                           : s.has_groups()             ? blocks_of_groups * threads_of_groups / s.block()
-                           : sums_rows && keeps_columns ? busy_walking_blocks
-                                                        : walking_blocks;
+    if (!sums_rows) s.blocks_at_once = summing_at_once(form, stages, s);
+    const int64_t blocks = s.is_running                   ? multiprocessors * running_at_once
+                           : s.has_groups() || !sums_rows ? even_multiprocessors * s.blocks_at_once
+                           : keeps_columns                ? busy_walking_blocks
+                                                          : walking_blocks;
     // Rows of a group: fewer make many parts.
     const int64_t at_least = !keeps_columns ? 1 : sums_rows ? rows_of_busy_group : 4;
     s.groups = std::min(std::max<int64_t>(1, blocks / s.splits) * s.rows_at_once, ceil_div(s.rows, at_least));
     const int64_t each = ceil_div(s.rows, s.groups);
-    if (!sums_rows && each > s.rows_under_way)
-      s.groups = ceil_div(s.rows, ceil_div(each, s.rows_under_way) * s.rows_under_way);
+    if (!sums_rows && each > rows_under_way)
+      s.groups = ceil_div(s.rows, ceil_div(each, rows_under_way) * rows_under_way);
   }
   s.blocks = ceil_div(s.groups, s.rows_at_once) * s.splits;
   if (sums_columns) s.groups = s.blocks / s.splits * s.rows_at_once;  // they meet at barriers: some may walk no row
@@ -251,7 +285,7 @@ int64_t registers_of_row(const Form& form, const Stages& stages, const RowSchedu
 
 int64_t registers_left(const RowSchedule& schedule) {
   constexpr int64_t all = 65536, at_most = 255, for_the_rest = 33;
-  return std::min(all / schedule.block(), at_most) - for_the_rest;
+  return std::min(all / (schedule.block() * std::max(1, schedule.blocks_at_once)), at_most) - for_the_rest;
 }
 
 int bytes_of_element(mlir::Type type) { return std::max(1, static_cast<int>(type.getIntOrFloatBitWidth()) / 8); }

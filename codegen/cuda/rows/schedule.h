@@ -2,7 +2,7 @@
 // How a row kernel is laid on threads. Decided by shapes alone, so every host and card gets the same kernels.
 //
 //   points   no reductions: each thread has `width` neighbours
-//   rows     `threads` side by side hold a row; each has `chunks` times `width` neighbours of it in registers, or walks
+//   rows     `threads` side by side hold a row, several rows share a warp where they are narrow; a thread has `chunks` times `width` neighbours of it in registers, or walks
 //            the row in a loop as often as the row is needed (`chunks` 0), from shared memory where it fits
 //   lanes    neighbours in memory are rows: each lane has one of its own, and the warps of a block share its elements
 //
@@ -18,8 +18,8 @@
 
 namespace tessera::cuda {
 
-inline constexpr int running_at_once = 6;      // blocks of a multiprocessor that each go once over rows
-inline constexpr int threads_of_groups = 512;  // of a multiprocessor, where each has 128 registers for a row and sums
+inline constexpr int rows_under_way = 4;  // that threads have asked memory for where they only sum over all rows
+inline constexpr int64_t most_in_shared_memory = 100864;  // of a block, on every card, slots of reductions beside
 
 struct RowSchedule {
   enum class Kind { points, rows, lanes };
@@ -33,10 +33,10 @@ struct RowSchedule {
   bool in_shared_memory = false;  // of a loop: what it reads again it reads there
   bool is_running = false;        // of a loop: it goes once over the row (running_sum.h)
   int rows_at_once = 1;           // rows that a block holds at the same time
-  int rows_under_way = 4;         // that a group has asked memory for, where it only sums over all rows
   int64_t groups = 1;             // of threads that hold a row: one for each, or fewer that walk the rows between them
   int64_t splits = 1;             // blocks that share the columns of a row
   int64_t blocks = 1;
+  int blocks_at_once = 0;   // of a multiprocessor, for which registers must do; 0: as many as they do for
   bool is_counted = false;  // of points: how many vectors there are is a parameter, so one text serves all sizes
   bool meets = false;       // the groups of a block add up what they have of the columns before it is written
 
@@ -44,9 +44,7 @@ struct RowSchedule {
   bool has_groups() const { return kind == Kind::rows && threads > 32 && rows_at_once > 1; }
   int block() const { return kind == Kind::points ? threads : threads * rows_at_once; }
   // Parts of a sum over all rows that keeps the columns, or nothing.
-  int64_t parts(bool keeps_columns) const {
-    return keeps_columns ? groups / (meets ? rows_at_once : 1) : groups * splits;
-  }
+  int64_t parts(bool keeps_columns) const { return groups / (meets ? rows_at_once : 1) * (keeps_columns ? 1 : splits); }
 };
 
 // Does the block that is done last add up the parts of this sum? Of all blocks, or of those that have the same columns.

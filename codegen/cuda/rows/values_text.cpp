@@ -92,8 +92,11 @@ std::string ValuesText::argument(mlir::BlockArgument value) {
     return row_name_[value] = here;
   }
   if (schedule.width > 1 && is_vector(form, schedule, access, bytes_of_element(value.getType()))) {
-    // A sum over all rows and nothing else reads an element of a row once.
-    const bool is_last_read = schedule.meets && !schedule.has_groups() && (access.dims() & form.row_set()) != 0;
+    // Sums over all rows and nothing else read an element of a row once. Where rows are written too, such loads would wait
+    // for the stores before them.
+    const bool is_last_read =
+        schedule.meets && !schedule.has_groups() && (access.dims() & form.row_set()) != 0 &&
+        llvm::none_of(form.out, [&](const Access& out) { return (out.dims() & form.row_set()) != 0; });
     chunk.push_back(fmt::format("const Vector<{}, {}> {} = {}<{}>({}{});", type, schedule.width, here,
                                 is_last_read ? "load_once" : "load", schedule.width, addresses.pointer(base, access),
                                 ends_early() ? ", left" : ""));

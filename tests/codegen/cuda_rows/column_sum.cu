@@ -10,10 +10,10 @@
 
 namespace tessera {
 
-extern "C" __constant__ Launch cast_reduce_7e8e7f40_launch = {256, 1, 0, {}};
+extern "C" __constant__ Launch cast_reduce_b0ef29b3_launch = {256, 1, 0, {}};
 
-extern "C" __global__ void __launch_bounds__(256)
-cast_reduce_7e8e7f40(const bf16* __restrict__ dy, float* __restrict__ reduce_value, float* __restrict__ sum_of_rows_1_part,
+extern "C" __global__ void __launch_bounds__(256, 4)
+cast_reduce_b0ef29b3(const bf16* __restrict__ dy, float* __restrict__ reduce_value, float* __restrict__ sum_of_rows_1_part,
     u32* __restrict__ arrived) {
   __shared__ Vector<float, 8> sum_of_rows_1_slots[8][32];
   const int split = static_cast<int>(blockIdx.x) % 16;
@@ -34,7 +34,7 @@ cast_reduce_7e8e7f40(const bf16* __restrict__ dy, float* __restrict__ reduce_val
       }
     }
   }
-  sum_of_rows_1[0] = across_warps<Sum, 8>(sum_of_rows_1[0], sum_of_rows_1_slots);
+  sum_of_rows_1[0] = across_rows<Sum>(sum_of_rows_1[0], sum_of_rows_1_slots);
   {
     const int column = (split * 32 + t) * 8;
     if (threadIdx.x < 32) store(sum_of_rows_1_part + static_cast<i64>(group / 8) * 4096 + column, sum_of_rows_1[0]);
@@ -44,7 +44,7 @@ cast_reduce_7e8e7f40(const bf16* __restrict__ dy, float* __restrict__ reduce_val
     const int column = (split * 32 + t) * 8;
     sum_of_rows_1[0] = every_part<Sum, 8, 32, 8, 4096>(sum_of_rows_1_part + column, static_cast<int>(threadIdx.x) / 32, 0.f);
   }
-  sum_of_rows_1[0] = across_warps<Sum, 8>(sum_of_rows_1[0], sum_of_rows_1_slots);
+  sum_of_rows_1[0] = across_rows<Sum>(sum_of_rows_1[0], sum_of_rows_1_slots);
   if (threadIdx.x < 32) {
     {
       const int column = (split * 32 + t) * 8;

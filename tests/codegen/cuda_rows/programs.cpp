@@ -124,6 +124,21 @@ const std::map<std::string, Record>& records() {
          Tensor decayed = p - lr * 0.1 * p;
          return std::vector{decayed - lr / first * m1 / (sqrt(v1) * rsqrt(second) + 1e-8), m1, v1};
        }},
+      {"batch_norm_sums",  // what the gradient of a batch norm sums over all rows: four results of two sums
+       [](const Shapes& s) {
+         auto of_columns = [&](const std::string& name) { return s.make(name, f32, {s.columns}); };
+         Tensor mean = of_columns("mean"), scale = of_columns("scale"), weight = of_columns("weight"),
+                bias = of_columns("bias");
+         Tensor y = (cast(s.rows_of("x"), f32) - mean) * scale * weight + bias;
+         return backward(y, s.rows_of("dy"), {mean, scale, weight, bias});
+       }},
+      {"stream_norm_backward",  // of a norm that reads a residual stream in f32, whose own gradient is added
+       [](const Shapes& s) {
+         Tensor x = s.make("x", f32, {s.rows, s.columns}), weight = s.row("weight");
+         std::vector<Tensor> gradients = backward(rms_norm(x, weight), s.rows_of("dy"), {x, weight});
+         gradients[0] = gradients[0] + s.make("stream", f32, {s.rows, s.columns});
+         return gradients;
+       }},
   };
   return all;
 }

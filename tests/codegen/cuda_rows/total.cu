@@ -10,11 +10,12 @@
 
 namespace tessera {
 
-extern "C" __constant__ Launch cast_reduce_1c944685_launch = {256, 1, 0, {}};
+extern "C" __constant__ Launch cast_reduce_9d45f0f2_launch = {256, 1, 0, {}};
 
-extern "C" __global__ void __launch_bounds__(256)
-cast_reduce_1c944685(const bf16* __restrict__ x, float* __restrict__ reduce_value, float* __restrict__ sum_of_rows_1_part,
+extern "C" __global__ void __launch_bounds__(256, 4)
+cast_reduce_9d45f0f2(const bf16* __restrict__ x, float* __restrict__ reduce_value, float* __restrict__ sum_of_rows_1_part,
     u32* __restrict__ arrived) {
+  __shared__ float sum_of_rows_1_whole_slots[8];
   __shared__ float sum_1_slots[8];
   const int split = static_cast<int>(blockIdx.x) % 16;
   const int t = static_cast<int>(threadIdx.x) % 32;
@@ -32,10 +33,10 @@ cast_reduce_1c944685(const bf16* __restrict__ x, float* __restrict__ reduce_valu
       }
     }
   }
-  const auto sum_of_rows_1_whole = across_warp<Sum>(sum_of_rows_1);
-  if (t == 0) sum_of_rows_1_part[group * 16 + split] = sum_of_rows_1_whole;
+  const auto sum_of_rows_1_whole = across_block<Sum, 8>(sum_of_rows_1, sum_of_rows_1_whole_slots);
+  if (threadIdx.x == 0) sum_of_rows_1_part[blockIdx.x] = sum_of_rows_1_whole;
   if (!is_last_block<512>(arrived)) return;
-  const float sum_1 = across_parts<Sum, 4096>(sum_of_rows_1_part, 0.f, sum_1_slots);
+  const float sum_1 = across_parts<Sum, 512>(sum_of_rows_1_part, 0.f, sum_1_slots);
   if (threadIdx.x == 0) reduce_value[0] = sum_1;
 }
 

@@ -9,6 +9,6 @@ constexpr Launch early(Launch launch) {
   launch.is_early = 1;
   return launch;
 }
-template <class Address> void wait_for_launch_before(Address&) { tessera_host_block->end_launch_before(); }
+template <class... Addresses> void wait_for_launch_before(Addresses&...) { tessera_host_block->end_launch_before(); }
 
 }  // namespace tessera
