@@ -14,15 +14,18 @@
 #include <tessera/core/ops.h>
 
 #include "tests/codegen/cuda_contract/programs.h"
+#include "tests/codegen/cuda_rows/programs.h"
 
 namespace tessera::cuda {
 namespace {
 
-int refusals = 0;  // still to come, of tile kernels
+int refusals = 0;         // still to come, of tile kernels
+bool has_spills = false;  // where four blocks have to fit beside each other
 
 Cubin compile_or_refuse(const std::string&, const std::string& text) {
   Cubin made;
   made.image = "machine code";
+  if (has_spills && text.find("__launch_bounds__(256, 4)") != std::string::npos) made.facts.refused = {"spills"};
   if (text.find("tile.cuh") == std::string::npos || refusals == 0) return made;
   --refusals;
   made.facts.refused = {"wgmma is serialized"}, made.facts.only_spills = false;
@@ -48,6 +51,22 @@ class CudaDroppedSchedule : public ::testing::Test {
     return count;
   }
 };
+
+TEST_F(CudaDroppedSchedule, sums_that_spill_have_the_registers_of_one_block) {
+  const testing::RowProgram made =
+      testing::row_program("column_sum", 4096, 256, bf16, [](const std::string&, DType dtype, const Shape& shape) {
+        return tensor_from(std::make_shared<Buffer>(static_cast<size_t>(shape.numel()) * size_of(dtype)), dtype, shape);
+      });
+  for (bool spills : {false, true}) {
+    has_spills = spills;
+    const CompiledProgram compiled = compile_afresh(made.program, {"sm_90a"});
+    ASSERT_FALSE(compiled.lowered.kernels.empty());
+    EXPECT_THAT(compiled.lowered.kernels[0].text,
+                ::testing::HasSubstr(spills ? "bounds__(256, 1)" : "bounds__(256, 4)"));
+    for (const ir::Remark& remark : compiled.lowered.plan.remarks) EXPECT_NE(remark.name, "spill") << remark.text;
+  }
+  has_spills = false;
+}
 
 TEST_F(CudaDroppedSchedule, the_next_is_taken) {
   const testing::RowProgram made = product();
@@ -100,6 +119,7 @@ TEST(CudaChangedText, comes_back_with_its_cubin) {
     ++compiled;
     Cubin made;
     made.image = "machine code";
+    if (has_spills && text.find("__launch_bounds__(256, 4)") != std::string::npos) made.facts.refused = {"spills"};
     if (text.find("#define TESSERA_ADDRESSES_ANEW\n") == std::string::npos) made.facts.refused = {"8 bytes of spills"};
     return made;
   });

@@ -63,10 +63,12 @@ std::optional<std::string> text_for_registers(const std::string& text) {
   std::string made = text;
   if (const size_t header = text.find("#include \"contract.cuh\"\n"); header != std::string::npos)
     return made.insert(header, "#define TESSERA_ADDRESSES_ANEW\n");
-  constexpr std::string_view bounds = "__launch_bounds__(";
+  constexpr std::string_view bounds = "__launch_bounds__(", one_block = ", 1";
   const size_t at = text.find(bounds), end = text.find(')', at);
-  if (end == std::string::npos || text.substr(at, end - at).find(',') != std::string::npos) return std::nullopt;
-  return made.insert(end, ", 1");
+  if (end == std::string::npos) return std::nullopt;
+  const size_t threads_end = std::min(text.find(',', at), end);
+  if (std::string_view(text).substr(threads_end, end - threads_end) == one_block) return std::nullopt;
+  return made.replace(threads_end, end - threads_end, one_block);
 }
 
 // As compile_to_registers has changed a text of the same key before.
