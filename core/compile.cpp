@@ -11,6 +11,7 @@
 #include <tessera/core/fault.h>
 #include <tessera/core/log.h>
 #include <tessera/core/operand_copies.h>
+#include <tessera/core/state_marks.h>
 #include <tessera/core/trace.h>
 
 namespace tessera {
@@ -91,9 +92,87 @@ struct CompiledFunction::Entry {
   Trace::Recorded recorded;
   std::vector<bool> is_assigned;        // of recorded.read: a new value of it may take the memory of the old one
   std::optional<OperandCopies> copies;  // of a mixed precision
+  std::optional<StateWatch> states;     // recorded.read
   std::shared_ptr<Executable> executable;
   bool checked = false;  // the second call has recorded again and agreed
+
+  // Since the last run:
+  bool holds_states = false;   // nobody else had a State's value, but who left a mark
+  std::vector<size_t> moving;  // of recorded.read: the new value lies in another buffer than the old one
+
+  std::vector<Tensor> run(std::vector<BufferPtr> arguments, Loc at);
+
+ private:
+  std::optional<std::vector<Tensor>> repeat(const std::vector<BufferPtr>& arguments, Loc at);
+  std::vector<Tensor> run_with_states(std::vector<BufferPtr> arguments, Loc at);
+  void take(std::vector<Tensor>& results, size_t number, BufferPtr output, Loc at);
+  // Results that the function and its States get: behind them are copies of weights.
+  size_t returned() const { return recorded.program.outputs.size() - (copies ? copies->results() : 0); }
 };
+
+// To States that nobody has touched since the last run, this one does what the last did. Otherwise each is looked at, which
+// leaves marks. So a run that repeats the last need leave none: any other program that has looked at a State since is seen,
+// and one that looks later finds those of the last run that looked.
+std::vector<Tensor> CompiledFunction::Entry::run(std::vector<BufferPtr> arguments, Loc at) {
+  const bool may_repeat = std::exchange(holds_states, false) && states->all_are_untouched();
+  if (may_repeat)
+    if (auto results = repeat(arguments, at)) return std::move(*results);
+  return run_with_states(std::move(arguments), at);
+}
+
+std::optional<std::vector<Tensor>> CompiledFunction::Entry::repeat(const std::vector<BufferPtr>& arguments, Loc at) {
+  std::vector<NumberedBuffer> given;
+  given.reserve(arguments.size() + moving.size() + recorded.captured.size());
+  for (const BufferPtr& argument : arguments) given.push_back({given.size(), argument});
+  const size_t first_state = given.size(), first_captured = first_state + recorded.read.size();
+  for (size_t k : moving) given.push_back({first_state + k, Trace::stored(*recorded.read[k]).node()->value});
+  for (size_t k = 0; k < recorded.captured.size(); ++k)
+    given.push_back({first_captured + k, recorded.captured[k]->value});
+  auto outputs = executable->repeat(recorded.program, given);
+  if (!outputs) return std::nullopt;
+  std::vector<Tensor> results;
+  for (auto& [number, buffer] : *outputs) take(results, number, std::move(buffer), at);
+  for (size_t k : moving) states->look(k);
+  holds_states = true;
+  return results;
+}
+
+std::vector<Tensor> CompiledFunction::Entry::run_with_states(std::vector<BufferPtr> arguments, Loc at) {
+  const size_t first_state = arguments.size();
+  arguments.reserve(recorded.program.inputs.size());
+  DonatedStates donated(arguments, recorded.read.size());
+  for (size_t k = 0; k < recorded.read.size(); ++k)
+    if (is_assigned[k]) donated.add(*recorded.read[k], at);
+    else arguments.push_back(Trace::stored(*recorded.read[k]).buffer(at));
+  for (const NodePtr& node : recorded.captured) arguments.push_back(node->value);
+  if (copies) copies->lend(recorded, *states, arguments);
+  std::vector<const Buffer*> before;
+  for (const BufferPtr& argument : arguments) before.push_back(argument.get());
+  std::vector<BufferPtr> outputs = executable->run(recorded.program, arguments);
+  donated.spent();
+  arguments.clear();
+
+  moving.clear();
+  std::vector<Tensor> results;
+  for (size_t k = 0; k < returned(); ++k) {
+    if (const int donor = recorded.program.donor[k]; donor >= 0) {
+      const auto number = static_cast<size_t>(donor);
+      if (outputs[k].get() != before[number]) moving.push_back(number - first_state);
+    }
+    take(results, k, std::move(outputs[k]), at);
+  }
+  if (copies) copies->keep(std::move(outputs));
+  states->look();
+  holds_states = std::ranges::all_of(recorded.read, [](const State* state) { return Trace::holds_alone(*state); });
+  return results;
+}
+
+void CompiledFunction::Entry::take(std::vector<Tensor>& results, size_t number, BufferPtr output, Loc at) {
+  const size_t first_state = returned() - recorded.written.size();
+  if (number >= first_state) return Trace::store(*recorded.written[number - first_state], std::move(output), at);
+  const Instruction& from = recorded.program.instructions[static_cast<size_t>(recorded.program.outputs[number])];
+  results.push_back(tensor_from(std::move(output), from.dtype, from.shape, at));
+}
 
 CompiledFunction::CompiledFunction(Body body, CompileOptions options, Loc at)
     : body_(std::move(body)), options_(std::move(options)), at_(at) {
@@ -116,6 +195,7 @@ std::shared_ptr<CompiledFunction::Entry> CompiledFunction::record(const std::vec
   for (int argument : entry->recorded.program.donor)
     if (argument >= 0) entry->is_assigned[static_cast<size_t>(argument) - arguments.size()] = true;
   if (options_.precision.is_mixed()) entry->copies.emplace(entry->recorded, arguments.size());
+  entry->states.emplace(entry->recorded.read);
   return entry;
 }
 
@@ -149,27 +229,7 @@ std::vector<Tensor> CompiledFunction::call(const std::vector<Tensor>& arguments)
     }
   }
 
-  const Trace::Recorded& recorded = entry->recorded;
-  const size_t returned = recorded.program.outputs.size() - (entry->copies ? entry->copies->results() : 0),
-               result_count = returned - recorded.written.size();
-  buffers.reserve(recorded.program.inputs.size());
-  DonatedStates donated(buffers, recorded.read.size());
-  for (size_t k = 0; k < recorded.read.size(); ++k)
-    if (entry->is_assigned[k]) donated.add(*recorded.read[k], at_);
-    else buffers.push_back(Trace::stored(*recorded.read[k]).buffer(at_));
-  for (const NodePtr& node : recorded.captured) buffers.push_back(node->value);
-  if (entry->copies) entry->copies->lend(recorded, buffers);
-  std::vector<BufferPtr> outputs = entry->executable->run(recorded.program, buffers);
-  donated.spent();
-
-  std::vector<Tensor> results;
-  for (size_t k = 0; k < returned; ++k) {
-    const Instruction& from = recorded.program.instructions[static_cast<size_t>(recorded.program.outputs[k])];
-    if (k < result_count) results.push_back(tensor_from(std::move(outputs[k]), from.dtype, from.shape, at_));
-    else Trace::store(*recorded.written[k - result_count], std::move(outputs[k]), at_);
-  }
-  if (entry->copies) entry->copies->keep(std::move(outputs));
-  return results;
+  return entry->run(std::move(buffers), at_);
 }
 
 void detail::check(const CompileOptions& options, Loc at) {

@@ -12,6 +12,9 @@
 
 namespace tessera {
 
+std::optional<std::vector<NumberedBuffer>> Executable::repeat(const Program&, std::span<const NumberedBuffer>) {
+  return std::nullopt;
+}
 std::string Executable::text(const Program&, std::string_view) const { return ""; }
 std::optional<InMemory> Executable::in_memory(const Program&, int) const { return std::nullopt; }
 

@@ -21,6 +21,12 @@ struct InMemory {
   int reader = -1;   // the instruction that stands in the way, if it is one
 };
 
+// An argument or a result of a program.
+struct NumberedBuffer {
+  size_t number;
+  BufferPtr buffer;
+};
+
 // One compiled computation. Equal programs share it, wherever they were recorded: so every call says which recording it
 // is for, and errors and texts speak of that one's lines and module paths. Runs on one thread at a time.
 class Executable {
@@ -31,6 +37,13 @@ class Executable {
   // has been written to, so the caller loses nothing. An executor that does not wait for a run may throw later instead,
   // from a later run or from whoever reads a result; then that run's results have no value.
   virtual std::vector<BufferPtr> run(const Program& recorded, std::vector<BufferPtr>& arguments) = 0;
+  // Runs once more with what the last run() or repeat() of `recorded` has left: an argument that is not `given` is the buffer
+  // that it was, with the result that took its memory, if one did. So the caller, who vouches that nobody else has used
+  // these buffers since or holds one, need not look at them, and this need not either. Given are those that the caller may
+  // have changed; returned are the results that lie in no argument's buffer. nullopt: nothing was done, run() does it. An
+  // error is told as by run(), and then run() is next.
+  virtual std::optional<std::vector<NumberedBuffer>> repeat(const Program& recorded,
+                                                            std::span<const NumberedBuffer> given);
   // What people read: "tsr", "fuse", "llvm", "plan", "kernels", "explain"; as data: "plan.json", "remarks.jsonl". Empty
   // when the executor has no such text.
   virtual std::string text(const Program& recorded, std::string_view stage) const;

@@ -18,6 +18,8 @@ constexpr std::string_view names[] = {
     "stale_cache_hit",
     "random_step_stuck",
     "device_copy_kept",
+    "read_unmarked",
+    "assignment_unmarked",
     "state_not_donated_back",
     "layout_taps_turned",
     "contract_edge_lost",

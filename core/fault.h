@@ -13,6 +13,8 @@ enum class Fault {
   stale_cache_hit,         // executor cache: attributes are no part of a program's identity
   random_step_stuck,       // compile: a step that draws does not advance the generator
   device_copy_kept,        // buffer: what the host writes leaves an old value on the device
+  read_unmarked,           // state: who has got a value leaves no mark
+  assignment_unmarked,     // state: nor does who has given one
   state_not_donated_back,  // compile: an error in a run loses the States it was to update
   layout_taps_turned,      // layout: a filter is read as if its taps lay across before down
   contract_edge_lost,      // codegen: the rows of the last, partial tile are not written

@@ -120,7 +120,8 @@ OperandCopies::OperandCopies(Trace::Recorded& recorded, size_t arguments) {
   const size_t had = program.outputs.size();
   for (size_t argument : of) {
     const size_t slot = argument - arguments;
-    Copy copy{.of = argument, .state = slot < recorded.read.size() ? recorded.read[slot] : nullptr};
+    Copy copy{.of = argument, .state = {}};
+    if (slot < recorded.read.size()) copy.state = slot;
     for (size_t k = 0; k < had; ++k) {
       if (program.donor[k] != static_cast<int>(argument)) continue;
       const Instruction assigned = program.instructions[static_cast<size_t>(program.outputs[k])];
@@ -140,37 +141,27 @@ OperandCopies::OperandCopies(Trace::Recorded& recorded, size_t arguments) {
   results_ = program.outputs.size() - had;
 }
 
-bool OperandCopies::is_fresh(const Copy& copy) const {
-  return copy.value && (!copy.state || copy.version == Trace::version(*copy.state));
-}
-
-void OperandCopies::lend(const Trace::Recorded& recorded, std::vector<BufferPtr>& arguments) {
-  std::vector<int> stale;
+void OperandCopies::lend(const Trace::Recorded& recorded, const StateWatch& states, std::vector<BufferPtr>& arguments) {
+  std::vector<Copy*> stale;
+  std::vector<int> values;
   std::vector<BufferPtr> wide;
-  for (const Copy& copy : copies_) {
-    if (is_fresh(copy)) continue;
-    stale.push_back(recorded.program.inputs[copy.of]);
+  for (Copy& copy : copies_) {
+    if (copy.value && !(copy.state && states.was_assigned(*copy.state))) continue;
+    stale.push_back(&copy);
+    values.push_back(recorded.program.inputs[copy.of]);
     wide.push_back(arguments[copy.of]);
   }
   if (!stale.empty()) {
-    std::vector<BufferPtr> rounded = round_all(recorded.program, stale, wide);
-    size_t next = 0;
-    for (Copy& copy : copies_) {
-      if (is_fresh(copy)) continue;
-      copy.value = std::move(rounded[next++]);
-      copy.version = copy.state ? Trace::version(*copy.state) : 0;
-    }
+    std::vector<BufferPtr> rounded = round_all(recorded.program, values, wide);
+    for (size_t k = 0; k < stale.size(); ++k) stale[k]->value = std::move(rounded[k]);
   }
   // What the program assigns it may write into: nobody else holds it then.
   for (Copy& copy : copies_) arguments.push_back(copy.output < 0 ? copy.value : std::move(copy.value));
 }
 
 void OperandCopies::keep(std::vector<BufferPtr> outputs) {
-  for (Copy& copy : copies_) {
-    if (copy.output < 0) continue;
-    copy.value = std::move(outputs[static_cast<size_t>(copy.output)]);
-    copy.version = Trace::version(*copy.state);
-  }
+  for (Copy& copy : copies_)
+    if (copy.output >= 0) copy.value = std::move(outputs[static_cast<size_t>(copy.output)]);
 }
 
 }  // namespace tessera

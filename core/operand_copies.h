@@ -7,11 +7,12 @@
 // as when a checkpoint is loaded, and no file holds them.
 
 #include <cstddef>
-#include <cstdint>
+#include <optional>
 #include <vector>
 
 #include <tessera/core/buffer.h>
 #include <tessera/core/program.h>
+#include <tessera/core/state_marks.h>
 #include <tessera/core/trace.h>
 
 namespace tessera {
@@ -25,20 +26,19 @@ class OperandCopies {
   // The new results, all behind those that the recording had.
   size_t results() const { return results_; }
 
-  // Puts the copies behind `arguments`, which has all others. They are gone until keep().
-  void lend(const Trace::Recorded& recorded, std::vector<BufferPtr>& arguments);
+  // Puts the copies behind `arguments`, which has all others. They are gone until keep(). `states` tells which States were
+  // assigned since the copies were made: it looks at them after each run.
+  void lend(const Trace::Recorded& recorded, const StateWatch& states, std::vector<BufferPtr>& arguments);
   // After the run, when States have their new values: takes its own of `outputs`, behind all others.
   void keep(std::vector<BufferPtr> outputs);
 
  private:
   struct Copy {
-    size_t of;             // the argument that it is the rounded value of
-    const State* state;    // null: captured
-    int output = -1;       // of the program, if it assigns the State
-    BufferPtr value = {};  // null: not known
-    uint64_t version = 0;  // of the State, when `value` was its rounded value
+    size_t of;                    // the argument that it is the rounded value of
+    std::optional<size_t> state;  // of recorded.read; none: captured
+    int output = -1;              // of the program, if it assigns the State
+    BufferPtr value = {};         // null: not known
   };
-  bool is_fresh(const Copy&) const;
 
   std::vector<Copy> copies_;
   size_t results_ = 0;

@@ -11,7 +11,9 @@ State::~State() = default;
 
 Tensor State::value() const {
   Trace* trace = Trace::current();
-  return trace ? trace->read(*this) : value_;
+  if (trace) return trace->read(*this);
+  marks_->hand_out();
+  return value_;
 }
 
 void State::assign(Operand value) {
@@ -35,7 +37,7 @@ void State::assign(Operand value) {
     return;
   }
   value_ = std::move(next);
-  ++version_;
+  marks_->assign();
 }
 
 }  // namespace tessera

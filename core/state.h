@@ -5,10 +5,10 @@
 // Inside compile() a State that was read becomes an input of the program and one that was assigned an output; the old
 // value's memory is reused for the new one if nobody else holds it.
 
-#include <cstdint>
 #include <memory>
 #include <string>
 
+#include <tessera/core/state_marks.h>
 #include <tessera/core/tensor.h>
 
 namespace tessera {
@@ -32,8 +32,8 @@ class State {
  private:
   friend class Trace;
   std::string name_;
-  Tensor value_;          // concrete, or recorded and not yet computed
-  uint64_t version_ = 0;  // how often it was assigned
+  Tensor value_;  // concrete, or recorded and not yet computed
+  MarksPlace marks_;
 };
 
 }  // namespace tessera

@@ -106,12 +106,21 @@ Trace::Recorded Trace::finish(const std::vector<Tensor>& results, std::string na
   return recorded;
 }
 
-const Tensor& Trace::stored(const State& state) { return state.value_; }
-uint64_t Trace::version(const State& state) { return state.version_; }
+const Tensor& Trace::stored(const State& state) {
+  state.marks_->hand_out();
+  return state.value_;
+}
+
+bool Trace::holds_alone(const State& state) {
+  const NodePtr& node = state.value_.node();
+  return node.use_count() == 1 && node->value.use_count() == 1;
+}
+
+const StateMarks& Trace::marks(const State& state) { return *state.marks_; }
 
 // The node that held the old value serves for the new one if nobody else has it: a step replaces hundreds of them.
 void Trace::store(State& state, BufferPtr value, Loc at) {
-  ++state.version_;
+  state.marks_->assign();
   const NodePtr& node = state.value_.node();
   if (node.use_count() == 1 && node->op == Op::Input && node->label.empty()) {
     node->value = std::move(value);

@@ -39,7 +39,8 @@ class Trace {
   // The slot itself, past any recording: what a compiled function takes its inputs from and puts its outputs into.
   static const Tensor& stored(const State&);
   static void store(State&, BufferPtr value, Loc at);
-  static uint64_t version(const State&);  // another one after each assignment
+  static bool holds_alone(const State&);  // nobody else has its value, node and buffer
+  static const StateMarks& marks(const State&);
 
  private:
   Trace* outer_;

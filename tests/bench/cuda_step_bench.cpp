@@ -3,14 +3,16 @@
 // step whose updates are as many launches as there are parameters, since each is another formula.
 //
 //   cuda_step_bench                  on the card
-//   cuda_step_bench --calls          on the card, with what each function of the driver takes; the clock costs 50 ns a call
+//   cuda_step_bench … --calls        with what each function of the driver takes; the clock costs 50 ns a call
 //   cuda_step_bench --without-card   with the driver of tests, whose kernels do nothing: what our own code takes
+//   cuda_step_bench … --cold         64 MB are written between calls, so that no cache holds what a call reads, as when
+//                                    a step of the device leaves the host's caches to others
 
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
-#include <cstring>
 #include <memory>
+#include <string_view>
 #include <vector>
 
 #include <tessera/codegen/cuda/runtime/device.h>
@@ -33,8 +35,15 @@ double microseconds_since(std::chrono::steady_clock::time_point start) {
 }
 
 enum class Updates { alike, each_its_own };
+enum class Caches { warm, cold };
 
-void measure(Updates updates) {
+// More than the caches of a processor hold.
+void write_memory() {
+  static std::vector<char> memory(64 << 20);
+  for (size_t k = 0; k < memory.size(); k += 64) ++memory[k];
+}
+
+void measure(Updates updates, Caches caches) {
   constexpr int64_t sizes[] = {768, 2304, 768, 3072};
   std::vector<std::unique_ptr<State>> weights;
   std::vector<State*> all;
@@ -63,6 +72,7 @@ void measure(Updates updates) {
       forget_driver_calls();
       begin = std::chrono::steady_clock::now();
     }
+    if (caches == Caches::cold) write_memory();
     const auto start = std::chrono::steady_clock::now();
     Tensor next = step(x, y, 1e-3f / static_cast<float>(k + 1));
     if (k == 0) std::printf("first call %.0f ms\n", microseconds_since(start) / 1e3);
@@ -85,15 +95,32 @@ void measure(Updates updates) {
 }  // namespace tessera::bench
 
 int main(int argc, char** argv) {
+  using namespace tessera::bench;
   try {
-    if (argc > 1 && std::strcmp(argv[1], "--calls") == 0) tessera::bench::time_driver_calls();
-    if (argc > 1 && std::strcmp(argv[1], "--without-card") == 0) {
+    Caches caches = Caches::warm;
+    bool times_calls = false, without_card = false;
+    for (int k = 1; k < argc; ++k) {
+      const std::string_view word = argv[k];
+      if (word == "--cold") {
+        caches = Caches::cold;
+      } else if (word == "--calls") {
+        times_calls = true;
+      } else if (word == "--without-card") {
+        without_card = true;
+      } else {
+        std::fprintf(stderr, "'%s' is no option of this program\n", argv[k]);
+        return 2;
+      }
+    }
+    if (without_card) {
       tessera::testing::use_host_driver();
       tessera::testing::host_driver().runs_kernels = false;
     }
+    if (times_calls)
+      time_driver_calls(without_card ? tessera::testing::host_driver_table() : tessera::cuda::open_driver());
     tessera::set_device("cuda");
-    tessera::bench::measure(tessera::bench::Updates::alike);
-    tessera::bench::measure(tessera::bench::Updates::each_its_own);
+    measure(Updates::alike, caches);
+    measure(Updates::each_its_own, caches);
   } catch (const tessera::Error& error) {
     std::fprintf(stderr, "%s\n", error.what());
     return 1;

@@ -154,6 +154,11 @@ class Measured : public Executable {
     seconds = runner_.launch_timed();
     return runner_.end(recorded, arguments);
   }
+  std::optional<std::vector<NumberedBuffer>> repeat(const Program& recorded,
+                                                    std::span<const NumberedBuffer> given) override {
+    if (is_timed) return std::nullopt;
+    return runner_.repeat(recorded, given);
+  }
 
   const codegen::Plan& plan() const { return runner_.lowered().plan; }
   bool is_timed = false;
@@ -345,7 +350,7 @@ class EmptyCache {
 
 void run(const Options& options) {
   EmptyCache cache;
-  if (options.times_calls) time_driver_calls();
+  if (options.times_calls) time_driver_calls(cuda::open_driver());
   const TrainingStep training = testing::training_step(options.name, options.size);
   int64_t parameters = 0;
   for (const State* p : training.model->parameters()) parameters += p->shape().numel();

@@ -44,8 +44,8 @@ template <auto member> void time_calls(cuda::Driver& table, const char* name) {
 
 }  // namespace
 
-void time_driver_calls() {
-  static cuda::Driver table = cuda::open_driver();
+void time_driver_calls(const cuda::Driver& of) {
+  static cuda::Driver table = of;
   time_calls<&cuda::Driver::context_use>(table, "use the context");
   time_calls<&cuda::Driver::allocate_in_stream>(table, "allocate");
   time_calls<&cuda::Driver::free_in_stream>(table, "free");

@@ -26,6 +26,12 @@ class CudaExecutable : public Executable {
     return results;
   }
 
+  std::optional<std::vector<NumberedBuffer>> repeat(const Program& recorded,
+                                                    std::span<const NumberedBuffer> given) override {
+    if (codegen::checks_against_reference()) return std::nullopt;
+    return runner_.repeat(recorded, given);
+  }
+
   std::string text(const Program& recorded, std::string_view stage) const override {
     const codegen::Plan& plan = runner_.lowered().plan;
     if (stage == "plan") return plan.str();

@@ -25,6 +25,7 @@ namespace {
 
 constexpr size_t most_staged = size_t{4} << 20;   // above, the driver's own staging costs little beside the copy
 constexpr size_t most_passing = size_t{1} << 20;  // above, telling a few kernels an address does
+constexpr size_t most_small = 256;
 constexpr size_t most_under_way = 2;
 
 // Programs share the arena and the stream, so their runs do not mix.
@@ -86,7 +87,7 @@ ProgramRunner::ProgramRunner(CompiledProgram program) : lowered_(std::move(progr
   address_.resize(plan.values.size());
   for (size_t k = 0; k < plan.values.size(); ++k)
     if (plan.values[k].place == Place::constant)
-      address_[k] = constants_->address() + static_cast<Pointer>(plan.values[k].offset);
+      put(k, constants_->address() + static_cast<Pointer>(plan.values[k].offset));
   errors_.emplace(take_memory(error_words_ * sizeof(int64_t)));
   errors_at_start_.emplace(take_memory(error_words_ * sizeof(int64_t)));
   errors_at_start_->copy_in(start.data(), error_words_ * sizeof(int64_t));
@@ -113,64 +114,118 @@ std::vector<BufferPtr> ProgramRunner::run(const Program& recorded, std::vector<B
     has_run_ = true;
     return end(recorded, arguments);
   } catch (...) {
-    driver().context_wait();  // copies may still read what goes now
-    made_.clear();
-    ticket_.reset();
+    give_up_run();
     throw;
   }
 }
 
-void ProgramRunner::begin(const Program& recorded, const std::vector<BufferPtr>& arguments) {
+std::optional<std::vector<NumberedBuffer>> ProgramRunner::repeat(const Program& recorded,
+                                                                 std::span<const NumberedBuffer> given) {
+  std::lock_guard lock(one_at_a_time());
+  if (!can_repeat(recorded, given)) return std::nullopt;
+  Last last = std::exchange(last_, {});
+  try {
+    begin_run(recorded);
+    if (last.is_in_place) ticket_->come_after(runs_->find(last.numbers.in_place));
+    for (const auto& [number, buffer] : given) place_argument(recorded, buffer, number);
+    send_passing();
+    for (size_t number : last.handed_out) {
+      const auto bytes = static_cast<size_t>(lowered_.plan.values[static_cast<size_t>(results_[number].value)].bytes);
+      place_result(recorded, number, bytes <= most_small ? memory_for_small(bytes) : take_memory(bytes));
+    }
+    replay();
+    last.numbers = runs_->next_like(last.numbers);
+    std::vector<NumberedBuffer> results;
+    for (size_t number : last.handed_out)
+      results.push_back({number, hand_out(std::move(made_[number]), last.numbers.handed_out)});
+    ticket_->close(errors_->address(), error_words_);
+    runs_->add(last.numbers, std::move(ticket_));
+    last_ = std::move(last);
+    return results;
+  } catch (...) {
+    give_up_run();
+    throw;
+  }
+}
+
+// What was given anew may lie anywhere. All else must lie where it lay, and be known to have a value.
+bool ProgramRunner::can_repeat(const Program& recorded, std::span<const NumberedBuffer> given) {
+  if (last_.recorded != &recorded || codegen::checks_for_nan() || codegen::LaunchTimes::wanted()) return false;
+  auto is_given = [&](size_t argument) {
+    return std::ranges::any_of(given, [&](const NumberedBuffer& one) { return one.number == argument; });
+  };
+  if (!std::ranges::all_of(last_.to_be_given, is_given)) return false;
+  if (!std::ranges::all_of(now_passing_, is_given, &Passing::argument)) return false;
+  std::erase_if(last_.makers, [](const std::shared_ptr<Ticket>& maker) { return maker->is_known_good(); });
+  if (!last_.makers.empty()) return false;
   use_device();  // on this thread, which need not be the one that compiled
+  return shared_arena(static_cast<size_t>(lowered_.plan.arena_bytes), lowered_.plan, recorded) == arena_;
+}
+
+void ProgramRunner::give_up_run() {
+  driver().context_wait();  // copies may still read what goes now
+  made_.clear();
+  ticket_.reset();
+}
+
+void ProgramRunner::begin(const Program& recorded, const std::vector<BufferPtr>& arguments) {
   const Plan& plan = lowered_.plan;
   check_internal(arguments.size() == plan.arguments.size(), "a program runs with another number of arguments");
-  while (runs_->under_way() >= most_under_way) runs_->retire_earliest();
-  ticket_ = std::make_shared<Ticket>(checks_, recorded);
+  last_ = {};
+  use_device();  // as above
+  begin_run(recorded);
   const Pointer arena = shared_arena(static_cast<size_t>(plan.arena_bytes), plan, recorded);
   if (std::exchange(arena_, arena) != arena)
     for (size_t k = 0; k < plan.values.size(); ++k)
-      if (plan.values[k].place == Place::arena) address_[k] = arena + static_cast<Pointer>(plan.values[k].offset);
-  place_arguments(recorded, arguments);
+      if (plan.values[k].place == Place::arena) put(k, arena + static_cast<Pointer>(plan.values[k].offset));
+  for (size_t k = 0; k < arguments.size(); ++k) place_argument(recorded, arguments[k], k);
+  send_passing();
   place_results(recorded, arguments);
+}
+
+void ProgramRunner::begin_run(const Program& recorded) {
+  while (runs_->under_way() >= most_under_way) runs_->retire_earliest();
+  ticket_ = std::make_shared<Ticket>(checks_, recorded);
+  now_passing_.clear();
+  bytes_passing_ = 0;
+  last_placed_ = nullptr;
+}
+
+void ProgramRunner::put(size_t value, Pointer address) {
+  if (std::exchange(address_[value], address) != address && graph_) moved_.push_back(value);
 }
 
 // What is on the device stays where it is. A batch or a rate is another tensor in every run, so what comes from the host for
 // the first time passes: all of it goes by one copy to a place that the program keeps, and no kernel of the graph has to be
 // told a new address. What comes again, and what a result may overwrite, gets a place of its own and stays there.
-void ProgramRunner::place_arguments(const Program& recorded, const std::vector<BufferPtr>& arguments) {
-  const Plan& plan = lowered_.plan;
-  std::vector<std::pair<size_t, size_t>> passing;  // argument, and where among those that pass
-  size_t all = 0;
-  const DeviceValue* last = nullptr;  // on the device
-  for (size_t k = 0; k < arguments.size(); ++k) {
-    const auto value = static_cast<size_t>(plan.arguments[k]);
-    if (const auto* there = static_cast<const DeviceValue*>(arguments[k]->residence())) {
-      address_[value] = there->address();
-      if (!last || !there->same_run_as(*last)) ticket_->come_after(there->made_by());  // most are of one run
-      last = there;
-      continue;
-    }
-    constexpr size_t aligned = 256;
-    const size_t at = (all + aligned - 1) / aligned * aligned, end = at + arguments[k]->bytes();
-    if (!passes(arguments[k], k) || end > most_staged) {
-      settle_argument(recorded, arguments[k], k);
-      continue;
-    }
-    passed_[k] = arguments[k];
-    passing.emplace_back(k, at);
-    all = end;
+void ProgramRunner::place_argument(const Program& recorded, const BufferPtr& argument, size_t number) {
+  if (const auto* there = static_cast<const DeviceValue*>(argument->residence())) {
+    put(static_cast<size_t>(lowered_.plan.arguments[number]), there->address());
+    const bool is_of_same_run = last_placed_ && there->same_run_as(*last_placed_);  // as most are
+    if (!is_of_same_run) ticket_->come_after(there->made_by());
+    last_placed_ = there;
+    return;
   }
-  if (all == 0) return;
-  if (!passing_ || passing_->bytes() < all) {
+  constexpr size_t aligned = 256;
+  const size_t at = (bytes_passing_ + aligned - 1) / aligned * aligned, end = at + argument->bytes();
+  if (!passes(argument, number) || end > most_staged) return settle_argument(recorded, argument, number);
+  passed_[number] = argument;
+  now_passing_.push_back({number, at, argument.get()});
+  bytes_passing_ = end;
+}
+
+void ProgramRunner::send_passing() {
+  if (bytes_passing_ == 0) return;
+  if (!passing_ || passing_->bytes() < bytes_passing_) {
     passing_.reset();
-    passing_.emplace(take_memory(all));
+    passing_.emplace(take_memory(bytes_passing_));
   }
-  auto* const sent = static_cast<char*>(ticket_->keep(all).data());
-  for (auto [k, at] : passing) {
-    if (arguments[k]->bytes() > 0) std::memcpy(sent + at, arguments[k]->read(), arguments[k]->bytes());
-    address_[static_cast<size_t>(plan.arguments[k])] = passing_->address() + at;
+  auto* const sent = static_cast<char*>(ticket_->keep(bytes_passing_).data());
+  for (const Passing& one : now_passing_) {
+    if (one.buffer->bytes() > 0) std::memcpy(sent + one.at, one.buffer->read(), one.buffer->bytes());
+    put(static_cast<size_t>(lowered_.plan.arguments[one.argument]), passing_->address() + one.at);
   }
-  passing_->copy_in(sent, all);
+  passing_->copy_in(sent, bytes_passing_);
 }
 
 bool ProgramRunner::passes(const BufferPtr& argument, size_t number) const {
@@ -187,7 +242,7 @@ void ProgramRunner::settle_argument(const Program& recorded, const BufferPtr& ar
   }
   StreamBuffer memory = take_memory(bytes);
   memory.copy_in(data, bytes);
-  address_[static_cast<size_t>(lowered_.plan.arguments[number])] = memory.address();
+  put(static_cast<size_t>(lowered_.plan.arguments[number]), memory.address());
   const Instruction& made = recorded.instructions[static_cast<size_t>(recorded.inputs[number])];
   argument->settle(std::make_unique<DeviceValue>(std::move(memory), Origin(made)));
 }
@@ -200,16 +255,27 @@ void ProgramRunner::place_results(const Program& recorded, const std::vector<Buf
   for (size_t k = 0; k < results_.size(); ++k) {
     const Result& result = results_[k];
     if (result.from != Result::From::launches) continue;
-    const auto id = static_cast<size_t>(result.value);
-    if (result.donor >= 0 && !keeps_arguments && arguments[static_cast<size_t>(result.donor)].use_count() == 1) {
-      address_[id] = address_[static_cast<size_t>(result.donor_value)];
-      continue;
-    }
-    const Instruction& made = recorded.instructions[static_cast<size_t>(recorded.outputs[k])];
-    const auto bytes = static_cast<size_t>(lowered_.plan.values[id].bytes);
-    made_[k] = std::make_unique<DeviceValue>(take_memory(bytes), Origin(made));
-    address_[id] = made_[k]->address();
+    if (result.donor >= 0 && !keeps_arguments && arguments[static_cast<size_t>(result.donor)].use_count() == 1)
+      put(static_cast<size_t>(result.value), address_[static_cast<size_t>(result.donor_value)]);
+    else
+      place_result(recorded, k,
+                   take_memory(static_cast<size_t>(lowered_.plan.values[static_cast<size_t>(result.value)].bytes)));
   }
+}
+
+void ProgramRunner::place_result(const Program& recorded, size_t number, StreamBuffer memory) {
+  const Instruction& made = recorded.instructions[static_cast<size_t>(recorded.outputs[number])];
+  made_[number] = std::make_unique<DeviceValue>(std::move(memory), Origin(made));
+  put(static_cast<size_t>(results_[number].value), made_[number]->address());
+}
+
+StreamBuffer ProgramRunner::memory_for_small(size_t bytes) {
+  if (!small_ || small_taken_ + most_small > small_->bytes()) {
+    constexpr size_t count = 64;
+    small_ = std::make_shared<const StreamBuffer>(take_memory(count * most_small));
+    small_taken_ = 0;
+  }
+  return {small_, std::exchange(small_taken_, small_taken_ + most_small), bytes};
 }
 
 // ---- launches ----
@@ -295,7 +361,7 @@ size_t ProgramRunner::bytes_copied(const PlanLaunch& copy) const {
 void ProgramRunner::replay() {
   auto fits = [&](const Copy& copy) { return has_step(copy.launch) == copy.is_step; };
   if (!graph_ || !std::ranges::all_of(copies_, fits)) record_graph();
-  else if (graph_address_ != address_) update_graph();
+  else update_graph();
   graph_->launch();
 }
 
@@ -341,14 +407,13 @@ void ProgramRunner::record_graph() {
     steps_.push_back({k, step});
   }
   graph_->finish();
-  graph_address_ = address_;
+  moved_.clear();
 }
 
 void ProgramRunner::update_graph() {
   std::vector<size_t> changed;
-  for (size_t value = 0; value < address_.size(); ++value)
-    if (address_[value] != graph_address_[value] && !planted(Fault::graph_address_old))
-      changed.insert(changed.end(), users_[value].begin(), users_[value].end());
+  for (size_t value : moved_)
+    if (!planted(Fault::graph_address_old)) changed.insert(changed.end(), users_[value].begin(), users_[value].end());
   std::ranges::sort(changed);
   changed.erase(std::unique(changed.begin(), changed.end()), changed.end());
   for (size_t k : changed) {
@@ -360,42 +425,50 @@ void ProgramRunner::update_graph() {
       graph_->set_launch(steps_[k].step, kernels_[static_cast<size_t>(launch.kernel)], blocks_of(launch),
                          parameters_of(launch, pointers));
   }
-  graph_address_ = address_;
+  moved_.clear();
 }
 
 // ---- results ----
 
 std::vector<BufferPtr> ProgramRunner::end(const Program& recorded, std::vector<BufferPtr>& arguments) {
-  const uint64_t run = runs_->next();
+  Last last{.recorded = &recorded, .numbers = runs_->next()};
   std::vector<BufferPtr> results(results_.size());
-  auto hand_out = [&](std::unique_ptr<DeviceValue> value) {
-    value->set_made_by(runs_, run);
-    const size_t bytes = value->bytes();
-    return std::make_shared<tessera::Buffer>(bytes, std::move(value));
-  };
   for (size_t k = 0; k < results.size(); ++k) {
     const Result& result = results_[k];
+    if (made_[k] && recorded.donor[k] >= 0) last.to_be_given.push_back(static_cast<size_t>(recorded.donor[k]));
+    // A result that is another value too is nobody's alone, and one that found its memory held may get it next time.
+    if (result.from != Result::From::launches || (made_[k] && result.donor >= 0)) last.recorded = nullptr;
     if (result.from == Result::From::argument) {
       results[k] = arguments[static_cast<size_t>(result.of)];
     } else if (result.from == Result::From::result) {
       results[k] = results[static_cast<size_t>(result.of)];
     } else if (result.from == Result::From::launches && made_[k]) {
-      results[k] = hand_out(std::move(made_[k]));
+      results[k] = hand_out(std::move(made_[k]), last.numbers.handed_out);
+      last.handed_out.push_back(k);
     } else if (result.from == Result::From::launches) {  // in the memory of an argument, whose old value is gone
       results[k] = std::move(arguments[static_cast<size_t>(result.donor)]);
-      replace_value(*results[k], [&](DeviceValue& now) { now.set_made_by(runs_, run); });
+      replace_value(*results[k], [&](DeviceValue& now) { now.set_made_by(runs_, last.numbers.in_place); });
+      last.is_in_place = true;
     } else {
       const auto id = static_cast<size_t>(result.value);
       const auto bytes = static_cast<size_t>(lowered_.plan.values[id].bytes);
       const Instruction& made = recorded.instructions[static_cast<size_t>(recorded.outputs[k])];
       auto copy = std::make_unique<DeviceValue>(take_memory(bytes), Origin(made));
       if (bytes > 0) check(driver().copy_within_stream(copy->address(), address_[id], bytes, nullptr), "copy a result");
-      results[k] = hand_out(std::move(copy));
+      results[k] = hand_out(std::move(copy), last.numbers.handed_out);
     }
   }
   ticket_->close(errors_->address(), error_words_);
-  runs_->add(std::move(ticket_));
+  if (!last.is_in_place) last.makers = ticket_->makers();
+  runs_->add(last.numbers, std::move(ticket_));
+  last_ = std::move(last);
   return results;
+}
+
+BufferPtr ProgramRunner::hand_out(std::unique_ptr<DeviceValue> value, uint64_t run) {
+  value->set_made_by(runs_, run);
+  const size_t bytes = value->bytes();
+  return std::make_shared<tessera::Buffer>(bytes, std::move(value));
 }
 
 }  // namespace tessera::cuda

@@ -3,10 +3,12 @@
 //
 // Arguments that are on the device already stay where they are, others are copied there once; results stay there until
 // somebody reads them. The first run launches kernel by kernel; later ones start a graph of all launches, in which only
-// addresses that have changed since are replaced. Nothing waits for the device, but for the run before the one before.
+// addresses that have changed since are replaced. Nothing waits for the device, but for the run before the one before. A run
+// that repeats the last one looks at what is given anew, at what is handed out, and at no other argument or result.
 
 #include <memory>
 #include <optional>
+#include <span>
 #include <vector>
 
 #include <tessera/codegen/cuda/executor/compile_program.h>
@@ -17,6 +19,7 @@
 #include <tessera/codegen/cuda/runtime/kernel.h>
 #include <tessera/codegen/executor/launch_times.h>
 #include <tessera/core/buffer.h>
+#include <tessera/core/executor.h>
 
 namespace tessera::cuda {
 
@@ -28,6 +31,8 @@ class ProgramRunner {
   const LoweredProgram& lowered() const { return lowered_; }
   // As Executable::run, but for an index out of range: that may be told by a later call, or by who reads a result.
   std::vector<BufferPtr> run(const Program& recorded, std::vector<BufferPtr>& arguments);
+  // As Executable::repeat. nullopt where something moves in every run.
+  std::optional<std::vector<NumberedBuffer>> repeat(const Program& recorded, std::span<const NumberedBuffer> given);
 
   // The same in steps, for those who measure: values in their places, all launches, results.
   void begin(const Program& recorded, const std::vector<BufferPtr>& arguments);
@@ -56,10 +61,28 @@ class ProgramRunner {
     int donor_value = -1;  // of the plan
   };
 
-  void place_arguments(const Program& recorded, const std::vector<BufferPtr>& arguments);
+  // What the last run has left, for one that repeats it.
+  struct Last {
+    const Program* recorded = nullptr;  // null: it cannot be repeated
+    Runs::Numbers numbers = {};
+    std::vector<size_t> handed_out;               // results that lie in no argument's memory
+    std::vector<size_t> to_be_given;              // arguments that lie elsewhere by now
+    bool is_in_place = false;                     // others do
+    std::vector<std::shared_ptr<Ticket>> makers;  // of arguments, if no result is in place
+  };
+
+  void begin_run(const Program& recorded);
+  void give_up_run();
+  bool can_repeat(const Program& recorded, std::span<const NumberedBuffer> given);
+  void put(size_t value, Pointer address);
+  void place_argument(const Program& recorded, const BufferPtr& argument, size_t number);
+  void send_passing();
   bool passes(const BufferPtr& argument, size_t number) const;
   void settle_argument(const Program& recorded, const BufferPtr& argument, size_t number);
   void place_results(const Program& recorded, const std::vector<BufferPtr>& arguments);
+  void place_result(const Program& recorded, size_t number, StreamBuffer memory);
+  StreamBuffer memory_for_small(size_t bytes);
+  BufferPtr hand_out(std::unique_ptr<DeviceValue> value, uint64_t run);
   void launch_checked(const Program& recorded);
   bool has_step(size_t number) const;
   size_t bytes_copied(const codegen::PlanLaunch& copy) const;
@@ -78,6 +101,9 @@ class ProgramRunner {
   // What came from the host for the first time, and where all of it lies that a run brings.
   std::vector<std::weak_ptr<tessera::Buffer>> passed_;  // by argument
   std::optional<StreamBuffer> passing_;
+  // What runs that repeat each other hand out lies side by side, if it is small: the driver is asked once for many.
+  std::shared_ptr<const StreamBuffer> small_;
+  size_t small_taken_ = 0;           // bytes
   std::vector<size_t> error_begin_;  // of each launch, in words
   size_t error_words_ = 0;
   // So that a step walks over no launch: what it asks of them.
@@ -90,14 +116,23 @@ class ProgramRunner {
   // Of the run at hand.
   std::vector<Pointer> address_;  // of every value of the plan
   Pointer arena_ = 0;             // where it lay when addresses in it were made
+  struct Passing {
+    size_t argument, at;  // where among those that pass
+    const tessera::Buffer* buffer;
+  };
+  std::vector<Passing> now_passing_;
+  size_t bytes_passing_ = 0;
+  const DeviceValue* last_placed_ = nullptr;  // an argument on the device
   std::vector<std::unique_ptr<DeviceValue>>
       made_;  // by the number of a result place; null where an argument's memory is
   std::shared_ptr<Ticket> ticket_;
 
+  Last last_;
+
   std::unique_ptr<Graph> graph_;
   std::vector<Step> steps_;                 // of the graph, in its order
   std::vector<std::vector<size_t>> users_;  // by value: steps that name its address
-  std::vector<Pointer> graph_address_;      // by value, as the graph has it
+  std::vector<size_t> moved_;               // values that have another address than in the graph
 };
 
 }  // namespace tessera::cuda

@@ -12,8 +12,8 @@ Ticket::Ticket(Checks checks, const Program& recorded)
 
 void Ticket::come_after(std::shared_ptr<Ticket> maker) {
   if (!maker || std::ranges::count(before_, maker) || maker->is_known_good()) return;
-  if (maker->is_done()) maker->wait();  // an index was outside: its results are no arguments
-  else before_.push_back(std::move(maker));
+  if (maker->is_known_bad()) maker->wait();  // an index was outside: its results are no arguments
+  before_.push_back(std::move(maker));
 }
 
 void Ticket::close(Pointer errors, size_t words) {
@@ -54,25 +54,35 @@ void Ticket::look() {
   before_.clear();
 }
 
+std::vector<std::shared_ptr<Ticket>> Ticket::makers() const {
+  std::lock_guard lock(mutex_);
+  return before_;
+}
+
+bool Ticket::is_known_bad() const {
+  std::lock_guard lock(mutex_);
+  return error_ != nullptr;
+}
+
 bool Ticket::is_known_good() const {
   std::lock_guard lock(mutex_);
   return is_good_;
 }
 
-void Runs::add(std::shared_ptr<Ticket> run) {
+void Runs::add(Numbers numbers, std::shared_ptr<Ticket> run) {
   std::lock_guard lock(mutex_);
-  runs_.emplace_back(next_++, std::move(run));
+  runs_.push_back({numbers, std::move(run)});
 }
 
 std::shared_ptr<Ticket> Runs::find(uint64_t number) const {
   std::lock_guard lock(mutex_);
-  for (const auto& [of_run, run] : runs_)
-    if (of_run == number) return run;
+  for (auto run = runs_.rbegin(); run != runs_.rend(); ++run)  // the last of those that repeat each other
+    if (run->numbers.in_place == number || run->numbers.handed_out == number) return run->ticket;
   return nullptr;
 }
 
 void Runs::retire_earliest() {
-  const std::shared_ptr<Ticket> run = runs_[failed_].second;  // only this changes the list, and add()
+  const std::shared_ptr<Ticket> run = runs_[failed_].ticket;  // only this changes the list, and add()
   auto settle = [&] {
     std::lock_guard lock(mutex_);
     if (run->is_known_good()) runs_.erase(runs_.begin() + static_cast<std::ptrdiff_t>(failed_));

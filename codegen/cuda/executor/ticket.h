@@ -29,10 +29,11 @@ class Ticket {
   // Behind the run's last launch: brings the words that it left at `errors`.
   void close(Pointer errors, size_t words);
 
-  bool is_done() const { return done_.has_come(); }
   // Returns once the run is done and all is well. A ValueError names the op's line, each time it is asked.
   void wait();
-  bool is_known_good() const;
+  bool is_known_good() const;  // the device is not asked
+  bool is_known_bad() const;
+  std::vector<std::shared_ptr<Ticket>> makers() const;  // of arguments, of which it is not known how they ended
   // For the program's next runs: returns once the device is done, and throws what nobody has heard of yet.
   void retire();
 
@@ -50,13 +51,21 @@ class Ticket {
   bool is_good_ = false, is_told_ = false;
 };
 
-// The runs of one program, by number. Results name theirs by it: a step makes hundreds, and a number costs nothing to pass
-// on. Of runs that are known to have gone well nothing is kept.
+// The runs of one program. Results name theirs by a number: a step makes hundreds, and a number costs nothing to pass on. A
+// run that repeats the one before replaces all that lies in the memory of arguments, so those results keep their number, and
+// it is this run's from now on. Of runs that are known to have gone well nothing is kept.
 class Runs {
  public:
+  struct Numbers {
+    uint64_t in_place, handed_out;  // of results in an argument's memory, and of all others
+  };
   // By who runs the program, one at a time.
-  uint64_t next() const { return next_; }  // the number of the run that is added next
-  void add(std::shared_ptr<Ticket> run);
+  Numbers next() {
+    next_ += 2;
+    return {next_ - 1, next_};
+  }
+  Numbers next_like(Numbers last) { return {last.in_place, ++next_}; }
+  void add(Numbers numbers, std::shared_ptr<Ticket> run);
   size_t under_way() const { return runs_.size() - failed_; }
   // Returns once the earliest run that is under way is done, and throws what nobody has heard of yet.
   void retire_earliest();
@@ -64,8 +73,12 @@ class Runs {
   std::shared_ptr<Ticket> find(uint64_t number) const;  // null: it went well. From any thread
 
  private:
+  struct Run {
+    Numbers numbers;
+    std::shared_ptr<Ticket> ticket;
+  };
   mutable std::mutex mutex_;
-  std::deque<std::pair<uint64_t, std::shared_ptr<Ticket>>> runs_;  // first those that failed
+  std::deque<Run> runs_;  // first those that failed
   size_t failed_ = 0;
   uint64_t next_ = 0;
 };

@@ -69,8 +69,10 @@ void Buffer::fill(unsigned char byte) { check(driver().fill_bytes(address_, byte
 StreamBuffer::StreamBuffer(size_t bytes) : bytes_(bytes) {
   if (bytes > 0) check(driver().allocate_in_stream(&address_, bytes, nullptr), "allocate in the stream");
 }
+StreamBuffer::StreamBuffer(std::shared_ptr<const StreamBuffer> whole, size_t offset, size_t bytes)
+    : address_(whole->address_ + offset), bytes_(bytes), whole_(std::move(whole)) {}
 StreamBuffer::~StreamBuffer() {
-  if (address_) driver().free_in_stream(address_, nullptr);
+  if (address_ && !whole_) driver().free_in_stream(address_, nullptr);
 }
 void StreamBuffer::copy_in(const void* from, size_t bytes) {
   if (bytes > 0) check(driver().copy_in_stream(address_, from, bytes, nullptr), "copy to the device");

@@ -1,7 +1,9 @@
 #pragma once
 // The device of this process, its memory, and clocks on it.
 
+#include <memory>
 #include <string>
+#include <utility>
 
 #include <tessera/codegen/cuda/runtime/driver.h>
 
@@ -43,10 +45,12 @@ class Buffer {
 class StreamBuffer {
  public:
   explicit StreamBuffer(size_t bytes);
+  StreamBuffer(std::shared_ptr<const StreamBuffer> whole, size_t offset, size_t bytes);  // a part of that
   ~StreamBuffer();
   StreamBuffer(const StreamBuffer&) = delete;
   StreamBuffer& operator=(const StreamBuffer&) = delete;
-  StreamBuffer(StreamBuffer&& other) noexcept : address_(other.address_), bytes_(other.bytes_) { other.address_ = 0; }
+  StreamBuffer(StreamBuffer&& other) noexcept
+      : address_(std::exchange(other.address_, 0)), bytes_(other.bytes_), whole_(std::move(other.whole_)) {}
 
   Pointer address() const { return address_; }
   size_t bytes() const { return bytes_; }
@@ -56,6 +60,7 @@ class StreamBuffer {
  private:
   Pointer address_ = 0;
   size_t bytes_ = 0;
+  std::shared_ptr<const StreamBuffer> whole_;  // null: it is its own
 };
 
 // A point of the default stream, to be waited for.

@@ -498,6 +498,8 @@ const Driver table = {
 
 }  // namespace
 
+const Driver& host_driver_table() { return table; }
+
 void use_host_driver() {
   use_driver(table);
   use_compiler(compile_for_host);

@@ -6,10 +6,15 @@
 
 #include <cstddef>
 
+namespace tessera::cuda {
+struct Driver;
+}
+
 namespace tessera::testing {
 
 // Before anything touches a device.
 void use_host_driver();
+const cuda::Driver& host_driver_table();
 
 struct HostDriver {
   size_t memory = size_t{1} << 40;  // bytes there are
