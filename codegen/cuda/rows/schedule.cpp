@@ -288,7 +288,9 @@ int64_t registers_left(const RowSchedule& schedule) {
   return std::min(all / (schedule.block() * std::max(1, schedule.blocks_at_once)), at_most) - for_the_rest;
 }
 
-int bytes_of_element(mlir::Type type) { return std::max(1, static_cast<int>(type.getIntOrFloatBitWidth()) / 8); }
+int bytes_of_element(mlir::Type type) {
+  return type.isIndex() ? 8 : std::max(1, static_cast<int>(type.getIntOrFloatBitWidth()) / 8);
+}
 
 bool is_vector(const Form& form, const RowSchedule& schedule, const Access& access, int bytes) {
   if (!is_unit(access, schedule.vector_dim)) return false;

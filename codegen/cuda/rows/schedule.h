@@ -65,6 +65,6 @@ int64_t registers_left(const RowSchedule& schedule);
 
 // May input or result `access` move `width` neighbours at once?
 bool is_vector(const codegen::Form& form, const RowSchedule& schedule, const codegen::Access& access, int bytes);
-int bytes_of_element(mlir::Type type);  // in memory; bool is one
+int bytes_of_element(mlir::Type type);  // in memory; bool is one, and an index would be eight
 
 }  // namespace tessera::cuda
