@@ -147,6 +147,7 @@ std::vector<Tensor> CompiledFunction::Entry::run_with_states(std::vector<BufferP
   for (const NodePtr& node : recorded.captured) arguments.push_back(node->value);
   if (copies) copies->lend(recorded, *states, arguments);
   std::vector<const Buffer*> before;
+  before.reserve(arguments.size());
   for (const BufferPtr& argument : arguments) before.push_back(argument.get());
   std::vector<BufferPtr> outputs = executable->run(recorded.program, arguments);
   donated.spent();
