@@ -655,11 +655,21 @@ class Rows {
     to.push_back(fmt::format("const {} {} = across_parts<{}, {}>({}_part, {}, {});", type, name, combine_name(reduce),
                              s_.parts(false), v_.column_names[number], start_text(reduce), slots));
     v_.call_in_row(reduce->getResult(0), name);
-    Lines writes;
-    each_result_of(number, [&](unsigned k) { writes.push_back(v_.write_once(k, "threadIdx.x == 0")); });
+    Lines writes, in_columns;  // a result may have columns, whose values are all this one
+    each_result_of(number, [&](unsigned k) {
+      if ((form_.out[k].dims() & form_.inner_set()) != 0) in_columns.push_back(v_.write_once(k, ""));
+      else writes.push_back(v_.write_once(k, "threadIdx.x == 0"));
+    });
     append(to, v_.row, 0);
     v_.row.clear();
     append(to, writes, 0);
+    if (in_columns.empty()) return;
+    to.push_back(fmt::format("for (int column = threadIdx.x; column < {}; column += {}) {{", s_.columns, s_.block()));
+    Lines inside;
+    if (s_.inner_dims.size() > 1) addresses_.decode_columns(inside);
+    append(inside, in_columns, 0);
+    append(to, inside, 1);
+    to.push_back("}");
   }
 
   // Where the groups of a block meet, each adds some of the parts.
