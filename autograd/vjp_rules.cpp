@@ -49,8 +49,8 @@ constexpr RuleRow table[] = {
   {Op::Div,     pullback::div},
   {Op::Rem,     [](V v, int i) { return i == 0 ? v.g : times(v.g, -floor_divide(v.x(0), v.x(1))); }},
   {Op::Pow,     pullback::pow},
-  {Op::Min,     pullback::extremum},
-  {Op::Max,     pullback::extremum},
+  {Op::Min,     pullback::minimum},
+  {Op::Max,     pullback::maximum},
 
   {Op::Select,  [](V v, int i) { return i == 0 ? Tensor() : i == 1 ? where(v.x(0), v.g, 0) : where(v.x(0), 0, v.g); }},
   {Op::Barrier, [](V v, int) { return v.g; }},

@@ -40,7 +40,8 @@ Tensor shifted(const Tensor& x, int dim, int64_t by, double fill);
 Tensor cast(const Vjp&, int);
 Tensor div(const Vjp&, int);
 Tensor pow(const Vjp&, int);
-Tensor extremum(const Vjp&, int);  // min and max of two: a tie gives each side half
+Tensor minimum(const Vjp&, int);  // of two; a tie gives each side half
+Tensor maximum(const Vjp&, int);
 
 Tensor broadcast(const Vjp&, int);
 Tensor transpose(const Vjp&, int);

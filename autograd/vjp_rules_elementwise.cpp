@@ -34,6 +34,9 @@ Tensor pow(const Vjp& v, int i) {
   return times(v.g, b * tessera::pow(a, where(b == 0, 1, b) - 1));
 }
 
-Tensor extremum(const Vjp& v, int i) { return where(v.x(0) == v.x(1), 0.5 * v.g, where(v.x(i) == v.y, v.g, 0)); }
+// The operands are asked, and not which of them y is: an operand that a kernel computes again may be an ulp away from the one
+// that y was made of, and then neither would get anything.
+Tensor minimum(const Vjp& v, int i) { return where(v.x(0) == v.x(1), 0.5 * v.g, where(v.x(i) < v.x(1 - i), v.g, 0)); }
+Tensor maximum(const Vjp& v, int i) { return where(v.x(0) == v.x(1), 0.5 * v.g, where(v.x(i) > v.x(1 - i), v.g, 0)); }
 
 }  // namespace tessera::pullback

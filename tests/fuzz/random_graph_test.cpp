@@ -71,13 +71,18 @@ struct Histogram {
 // has and its value is equal along was not walked; 1 − s where a sigmoid s was nearly 1 had few digits; a sum over rows met
 // the softmax of one of them, all of which were equal; an index that all rows share was asked for its bits; a sum over all
 // rows was written to columns that nothing walked over.
+constexpr uint64_t were_wrong[] = {8003093, 8013058, 79449119, 77040027, 91020023, 91050013};
+#else
+// The gradient of a maximum went to the operand that equals it, and one that a kernel had computed again did not.
+constexpr uint64_t were_wrong[] = {301000392, 301003855};
+#endif
+
 TEST(RandomGraph, once_wrong) {
   Executor* compiler = find_executor(executor_name);
-  for (uint64_t seed : {8003093u, 8013058u, 79449119u, 77040027u, 91020023u, 91050013u})
+  for (uint64_t seed : were_wrong)
     for (const std::string& line : differences(random_graph(seed).outputs, *compiler, reference_executor()))
       ADD_FAILURE() << seed << ": " << line;
 }
-#endif
 
 TEST(RandomGraph, compiled_agrees_with_the_reference) {
   Executor* compiler = find_executor(executor_name);
