@@ -55,6 +55,7 @@ class Splitter {
       find_readers(slice, one.readers);
       groups.push_back(std::move(one));
     }
+    if (!along) return false;  // nobody reads it
     dim = *along;
     llvm::sort(groups, [](const Group& a, const Group& b) { return a.start < b.start; });
     join_groups();
