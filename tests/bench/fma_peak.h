@@ -4,7 +4,8 @@
 
 namespace tessera::bench {
 
-double fma_peak_gflops(int threads);  // f32, best of several tries
+double fma_gflops(int threads);       // f32, one try of some 45 ms
+double fma_peak_gflops(int threads);  // the best of three
 
 // One thread, per second of processor time: what others run on this machine does not lower it. To be compared with
 // work that is timed by the same clock.
