@@ -118,6 +118,7 @@ bool is_moderate(double factor, double most) {
 }
 
 using Factors = llvm::SmallVector<double, 2>;
+using Ops = llvm::DenseSet<Operation*>;
 
 // c·q contracted with k is c times q contracted with k. `factors`: those that were taken from operands.
 Value factor_out(tsr::ContractOp contract, Factors& factors) {
@@ -152,10 +153,32 @@ tsr::MulOp sole_product(Value value, const Factors& factors) {
   return {};
 }
 
+// A contraction's result, perhaps scaled and rounded by the user: what scales it rounds no more than it has.
+bool is_sum(Value x) {
+  x = factored(x, false).base;
+  while (auto cast = x.getDefiningOp<tsr::CastOp>()) x = factored(cast.getX(), false).base;
+  return x.getDefiningOp<tsr::ContractOp>() != nullptr;
+}
+
+// Factors of a contraction's result, in front of and behind views and masks, are one factor right behind it.
+Value one_factor(Operation* scaling) {
+  constexpr double most = 0x1p100;
+  const Factored x = factored(scaling->getResult(0), true);
+  if (!is_sum(x.base) || !is_moderate(x.factor, most)) return {};
+  if (x.path.has_masks() && x.factor < 0) return {};  // −∞ would become ∞
+  auto mul = llvm::dyn_cast<tsr::MulOp>(scaling);
+  if (mul && mul.getA() == x.base) return {};  // so it is
+  mlir::OpBuilder b(scaling);
+  mlir::Location at = scaling->getLoc();
+  Value scaled = x.base;
+  if (x.factor != 1) scaled = tsr::MulOp::create(b, at, scaled, number(b, at, scaled.getType(), x.factor));
+  return x.path.rebuild(b, scaled);
+}
+
 // Gradients of queries and keys have the factor of scores once more: Σ ds (c·q) and c Σ ds k are sums of c·ds. So q is
-// read as it lies, and results are written where they belong.
-Value factor_into(const Plane& plane, tsr::ContractOp contract, const Factors& factors) {
-  const bool a_is_plane = plane.is_member(base_of(contract.getA()));
+// read as it lies, and results are written where they belong. `in_plane`: its ops, and what became of them.
+Value factor_into(const Ops& in_plane, tsr::ContractOp contract, const Factors& factors) {
+  const bool a_is_plane = in_plane.contains(base_of(contract.getA()).getDefiningOp());
   const Factored read = factored(a_is_plane ? contract.getB() : contract.getA(), false);
   const bool reads = read.factor != 1 && llvm::is_contained(factors, read.factor);
   tsr::MulOp behind = sole_product(contract.getY(), factors);
@@ -164,6 +187,7 @@ Value factor_into(const Plane& plane, tsr::ContractOp contract, const Factors& f
   mlir::OpBuilder b(contract);
   Value sum = a_is_plane ? contract.getA() : contract.getB();
   sum = tsr::MulOp::create(b, contract.getLoc(), sum, number(b, contract.getLoc(), sum.getType(), factor));
+  if (Value scaled = one_factor(sum.getDefiningOp())) sum = scaled;
   Value memory = reads ? read.path.rebuild(b, read.base) : contract.getOperand(a_is_plane ? 1 : 0);
   Operation* copy = b.clone(*contract);
   copy->setOperand(a_is_plane ? 0 : 1, sum);
@@ -188,28 +212,6 @@ bool make_in_order(tsr::ContractOp contract) {
   return true;
 }
 
-// A contraction's result, perhaps scaled and rounded by the user: what scales it rounds no more than it has.
-bool is_sum(Value x) {
-  x = factored(x, false).base;
-  while (auto cast = x.getDefiningOp<tsr::CastOp>()) x = factored(cast.getX(), false).base;
-  return x.getDefiningOp<tsr::ContractOp>() != nullptr;
-}
-
-// Factors of a contraction's result, in front of and behind views and masks, are one factor right behind it.
-Value one_factor(Operation* scaling) {
-  constexpr double most = 0x1p100;
-  const Factored x = factored(scaling->getResult(0), true);
-  if (!is_sum(x.base) || !is_moderate(x.factor, most)) return {};
-  if (x.path.has_masks() && x.factor < 0) return {};  // −∞ would become ∞
-  auto mul = llvm::dyn_cast<tsr::MulOp>(scaling);
-  if (mul && mul.getA() == x.base) return {};  // so it is
-  mlir::OpBuilder b(scaling);
-  mlir::Location at = scaling->getLoc();
-  Value scaled = x.base;
-  if (x.factor != 1) scaled = tsr::MulOp::create(b, at, scaled, number(b, at, scaled.getType(), x.factor));
-  return x.path.rebuild(b, scaled);
-}
-
 // x + (c ? 0 : −∞) is c ? x : −∞.
 Value hide(Operation* op, Value x, Value added, double sign) {
   if (splat(x)) return {};
@@ -228,10 +230,10 @@ Value hide(Operation* op, Value x, Value added, double sign) {
   return tsr::SelectOp::create(b, op->getLoc(), condition, keeps_first ? x : hidden, keeps_first ? hidden : x);
 }
 
-Value normalized(const Plane& plane, Operation* op, Factors& factors) {
+Value normalized(const Plane& plane, const Ops& in_plane, Operation* op, Factors& factors) {
   if (!llvm::isa<mlir::FloatType>(tsr::element_of(op->getResult(0)))) return {};
   if (auto contract = llvm::dyn_cast<tsr::ContractOp>(op))
-    return plane.is_score(op) ? factor_out(contract, factors) : factor_into(plane, contract, factors);
+    return plane.is_score(op) ? factor_out(contract, factors) : factor_into(in_plane, contract, factors);
   if (llvm::isa<tsr::MulOp, tsr::DivOp, tsr::NegOp>(op)) return one_factor(op);
   if (auto add = llvm::dyn_cast<tsr::AddOp>(op)) {
     if (Value x = hide(op, add.getA(), add.getB(), 1)) return x;
@@ -262,9 +264,13 @@ class NormalizeScoresPass : public impl::NormalizeScoresBase<NormalizeScoresPass
       // is known by its ops.
       bool changed = false;
       Factors factors;
+      Ops in_plane(plane->ops.begin(), plane->ops.end());
       for (Operation* op : plane->ops) {
-        Value by = normalized(*plane, op, factors);
-        if (by) op->getResult(0).replaceAllUsesWith(by);
+        Value by = normalized(*plane, in_plane, op, factors);
+        if (by) {
+          op->getResult(0).replaceAllUsesWith(by);
+          in_plane.insert(base_of(by).getDefiningOp());
+        }
         auto sum = llvm::dyn_cast_if_present<tsr::ContractOp>(by ? by.getDefiningOp() : op);
         const bool moved = sum && !plane->is_score(op) && make_in_order(sum);
         changed |= by || moved;

@@ -192,6 +192,25 @@ func.func @gathered_and_rounded(%q: tensor<2x64x16xf32>, %k: tensor<1x96x16xf32>
   return %o : tensor<2x64x8xf32>
 }
 
+// The factor of queries in front of a gradient goes to what is of the plane, also where that has become another value: the
+// operand in memory is read as it lies.
+// CHECK-LABEL: @factor_of_what_was_said_anew
+// CHECK-SAME: (%[[Q:.*]]: tensor<2x64x16xf32>, %[[K:.*]]: tensor<2x96x16xf32>)
+// CHECK: %[[S:.*]] = tsr.contract "bmd,bnd->bmn" %[[Q]], %[[K]]
+// CHECK: %[[C:.*]] = tsr.constant 4.500000e+00
+// CHECK: %[[X:.*]] = tsr.mul %[[S]], %[[C]]
+// CHECK: tsr.contract "bmn,bnd->bmd" %[[X]], %[[K]]
+func.func @factor_of_what_was_said_anew(%q: tensor<2x64x16xf32>, %k: tensor<2x96x16xf32>) -> tensor<2x64x16xf32> {
+  %three = tsr.constant 3.0 -> tensor<2x64x16xf32>
+  %q1 = tsr.mul %q, %three : tensor<2x64x16xf32>
+  %0 = tsr.contract "bmd,bnd->bmn" %q1, %k windows [] : (tensor<2x64x16xf32>, tensor<2x96x16xf32>) -> tensor<2x64x96xf32>
+  %two = tsr.constant 2.0 -> tensor<2x64x96xf32>
+  %s = tsr.div %0, %two : tensor<2x64x96xf32>
+  %g = tsr.contract "bmn,bnd->bmd" %s, %k windows [] : (tensor<2x64x96xf32>, tensor<2x96x16xf32>) -> tensor<2x64x16xf32>
+  %dq = tsr.mul %g, %three : tensor<2x64x16xf32>
+  return %dq : tensor<2x64x16xf32>
+}
+
 // No plane: a product in memory, whose factor stays where it is.
 // CHECK-LABEL: @no_plane
 // CHECK: %[[X:.*]] = tsr.mul
