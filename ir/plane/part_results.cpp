@@ -104,7 +104,7 @@ PartedResults part_results(const Plane& plane, const OpOrder& order, llvm::Array
     llvm::SmallVector<Value, 4> parts;
     for (size_t k = 1; k < at.size(); ++k)
       parts.push_back(parter.part(following.joined, dim, {at[k - 1], 1, at[k] - at[k - 1]}));
-    if (llvm::is_contained(parts, Value()) || parter.elementwise.empty()) continue;  // what was made is dead
+    if (llvm::is_contained(parts, Value()) || parter.elementwise.empty()) continue;
     Value whole = tsr::ConcatOp::create(b, concat.getLoc(), following.joined.getType(), parts, dim);
     following.joined.replaceAllUsesWith(whole);
     llvm::append_range(all.following, parter.elementwise);

@@ -41,6 +41,16 @@ llvm::SmallVector<int64_t> boundaries(Value value, size_t dim, llvm::function_re
   return all;
 }
 
+Parter::~Parter() {
+  for (Operation* op : llvm::reverse(made_))
+    if (op->use_empty()) op->erase();
+}
+
+Value Parter::made(Value value) {
+  made_.push_back(value.getDefiningOp());
+  return value;
+}
+
 Value Parter::part(Value value, size_t dim, Cut cut) {
   Operation* op = value.getDefiningOp();
   const bool is_whole = tsr::shape_of(value)[dim] == cut.count && cut.step == 1;
@@ -82,15 +92,15 @@ Value Parter::again(Operation* op, llvm::ArrayRef<Value> of, size_t dim, Cut cut
   Operation* copy = b_.clone(*op);
   copy->setOperands(of);
   copy->getResult(0).setType(cut_type(op->getResult(0), dim, cut));
-  return copy->getResult(0);
+  return made(copy->getResult(0));
 }
 
 Value Parter::slice(Value value, size_t dim, Cut cut) {
   llvm::SmallVector<int64_t, 6> start(tsr::shape_of(value).size(), 0), stop(tsr::shape_of(value)),
       step(start.size(), 1);
   start[dim] = cut.start, step[dim] = cut.step, stop[dim] = cut.start + (cut.count - 1) * cut.step + 1;
-  return tsr::SliceOp::create(b_, value.getLoc(), cut_type(value, dim, cut), value, b_.getDenseI64ArrayAttr(start),
-                              b_.getDenseI64ArrayAttr(stop), b_.getDenseI64ArrayAttr(step));
+  return made(tsr::SliceOp::create(b_, value.getLoc(), cut_type(value, dim, cut), value, b_.getDenseI64ArrayAttr(start),
+                                   b_.getDenseI64ArrayAttr(stop), b_.getDenseI64ArrayAttr(step)));
 }
 
 // Cuts what alone has the dim: columns of a result.
@@ -125,7 +135,7 @@ Value Parter::joined_again(tsr::ConcatOp concat) {
     parts.push_back(part(from, dim, {0, 1, tsr::shape_of(from)[dim]}));
     if (!parts.back()) return {};
   }
-  return tsr::ConcatOp::create(b_, concat.getLoc(), concat.getY().getType(), parts, dim);
+  return made(tsr::ConcatOp::create(b_, concat.getLoc(), concat.getY().getType(), parts, dim));
 }
 
 // The cut that it is, and then this one.

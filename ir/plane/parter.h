@@ -28,6 +28,11 @@ class Parter {
   // from it is cut down to there, and ops of `computed` down to memory.
   Parter(mlir::OpBuilder& b, mlir::Operation* accumulation, const Ops& following, const Ops& computed)
       : b_(b), accumulation_(accumulation), following_(following), computed_(computed) {}
+  // Takes away what it made and nobody reads, as where a part was begun and could not be had: a contraction that is left
+  // would read the plane from memory.
+  ~Parter();
+  Parter(const Parter&) = delete;
+  Parter& operator=(const Parter&) = delete;
 
   // Null where a part follows from more than a part.
   mlir::Value part(mlir::Value value, size_t dim, Cut cut);
@@ -46,11 +51,13 @@ class Parter {
   mlir::Value of_reshape(tsr::ReshapeOp reshape, size_t dim, Cut cut);
   mlir::Value slice(mlir::Value value, size_t dim, Cut cut);
   mlir::Value again(mlir::Operation* op, llvm::ArrayRef<mlir::Value> operands, size_t dim, Cut cut);
+  mlir::Value made(mlir::Value value);
 
   mlir::OpBuilder& b_;
   mlir::Operation* accumulation_;
   const Ops &following_, &computed_;
   std::map<std::tuple<void*, size_t, Cut>, mlir::Value> parts_;
+  std::vector<mlir::Operation*> made_;  // in program order
 };
 
 // Where parts of concatenations that make `value` along `dim`, through what `joins` says, begin; and its extent behind.

@@ -104,8 +104,8 @@ SplitResults split_results(const Plane& plane, llvm::ArrayRef<Operation*> prolog
     const Splitter split(plane, member->getResult(0));
     if (split.groups.empty()) continue;
     mlir::OpBuilder b(member->getBlock(), std::next(split.value.getDefiningOp()->getIterator()));
-    Parter parter(b, member, split.ops, computed);
     for (const Group& group : split.groups) {
+      Parter parter(b, member, split.ops, computed);
       Value part = parter.part(split.value, split.dim, {group.start, 1, group.stop - group.start});
       if (!part) continue;  // it stays a slice
       for (tsr::SliceOp slice : group.slices) {
@@ -117,9 +117,9 @@ SplitResults split_results(const Plane& plane, llvm::ArrayRef<Operation*> prolog
                                       b.getDenseI64ArrayAttr(stop), slice.getStepAttr());
         slice.getY().replaceAllUsesWith(same);
       }
+      all.operands.insert_range(parter.operands);
       all.any = true;
     }
-    all.operands.insert_range(parter.operands);
   }
   return all;
 }

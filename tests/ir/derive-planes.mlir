@@ -469,3 +469,22 @@ func.func @rotated_and_returned(%x: tensor<2x64x16xf32>, %k: tensor<2x96x16xf32>
   %g = tsr.contract "bmn,bne->bme" %p, %w windows [] : (tensor<2x64x96xf32>, tensor<2x96x16xf32>) -> tensor<2x64x16xf32>
   return %q, %g : tensor<2x64x16xf32>, tensor<2x64x16xf32>
 }
+
+
+// One part of what follows can be had from a part of the accumulation, and the other cannot, as it turns one around. What
+// was begun for the first is gone: nobody reads the weights from memory.
+// CHECK-LABEL: @parts_that_were_begun
+// CHECK: fuse.cascade
+// CHECK: fuse.yield %{{[0-9]+}} : f32{{$}}
+// CHECK-NEXT: -> tensor<2x64x16xf32>{{$}}
+func.func @parts_that_were_begun(%q: tensor<2x64x16xf32>, %k: tensor<2x96x16xf32>, %w: tensor<2x96x16xf32>) -> tensor<2x64x16xf32> {
+  %0 = tsr.contract "bmd,bnd->bmn" %q, %k windows [] : (tensor<2x64x16xf32>, tensor<2x96x16xf32>) -> tensor<2x64x96xf32>
+  %p = tsr.sigmoid %0 : tensor<2x64x96xf32>
+  %g = tsr.contract "bmn,bne->bme" %p, %w windows [] : (tensor<2x64x96xf32>, tensor<2x96x16xf32>) -> tensor<2x64x16xf32>
+  %a = tsr.slice %g start [0,0,0] stop [2,64,8] step [1,1,1] : (tensor<2x64x16xf32>) -> tensor<2x64x8xf32>
+  %b = tsr.slice %g start [0,0,8] stop [2,64,16] step [1,1,1] : (tensor<2x64x16xf32>) -> tensor<2x64x8xf32>
+  %n = tsr.neg %a : tensor<2x64x8xf32>
+  %r = tsr.reverse %b dims [2] : tensor<2x64x8xf32>
+  %d = tsr.concat %n, %r dim 2 : (tensor<2x64x8xf32>, tensor<2x64x8xf32>) -> tensor<2x64x16xf32>
+  return %d : tensor<2x64x16xf32>
+}
