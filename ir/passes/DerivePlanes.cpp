@@ -59,7 +59,7 @@ class DerivePlanesPass : public impl::DerivePlanesBase<DerivePlanesPass> {
       std::unique_ptr<FreeOps> free;
       if (takes_in_more(*plane, *now)) {
         if (put_slices_last(*plane)) grow_again(seed, plane, now, block);
-        const PartedResults parted = with_parted_results(seed, plane, now, block);
+        PartedResults parted = with_parted_results(seed, plane, now, block);
         with_cut_operands(seed, plane, now, block, parted);
         free = with_prologues(seed, plane, *now, parted);
       }
@@ -82,7 +82,13 @@ class DerivePlanesPass : public impl::DerivePlanesBase<DerivePlanesPass> {
     if (split.any) grow_again(seed, plane, now, block);
     PartedResults parted = part_results(*plane, now->order, find_prologues(*plane, now->free, split.operands).ops);
     parted.operands.insert_range(split.operands);
-    if (parted.following.empty()) return parted;
+    if (!parted.following.empty()) grow_with_results(seed, plane, now, block, parted);
+    return parted;
+  }
+
+  // The plane again with what follows from its accumulations, or without any of it where that does not fit.
+  void grow_with_results(tsr::ContractOp seed, std::unique_ptr<Plane>& plane, std::unique_ptr<Surroundings>& now,
+                         mlir::Block& block, PartedResults& parted) {
     erase_dead(block);
     now = std::make_unique<Surroundings>(block);
     std::string why;
@@ -90,31 +96,31 @@ class DerivePlanesPass : public impl::DerivePlanesBase<DerivePlanesPass> {
     auto is_member = [&](Operation* op) { return with->lists->is_member(op); };
     if (with && llvm::all_of(parted.following, is_member)) {
       plane = std::move(with);
-      return parted;
+      return;
     }
+    parted.following.clear();
     grow_again(seed, plane, now, block);
-    return {{}, std::move(parted.operands)};
   }
 
   // The plane again, with equal parts in what its kernels will compute where they read their operands.
   void with_cut_operands(tsr::ContractOp seed, std::unique_ptr<Plane>& plane, std::unique_ptr<Surroundings>& now,
-                         mlir::Block& block, const PartedResults& parted) {
+                         mlir::Block& block, PartedResults& parted) {
     for (;;) {
       const Prologues prologues = find_prologues(*plane, now->free, parted.operands);
       if (prologues.uneven.empty()) return;
       // Others may lie within the first: they are looked at again.
       const auto [concat, extent] = prologues.uneven.front();
       with_equal_parts(concat, extent, {prologues.ops.begin(), prologues.ops.end()});
-      grow_again(seed, plane, now, block, parted.following);
+      grow_with_results(seed, plane, now, block, parted);
     }
   }
 
   void grow_again(tsr::ContractOp seed, std::unique_ptr<Plane>& plane, std::unique_ptr<Surroundings>& now,
-                  mlir::Block& block, llvm::ArrayRef<Operation*> following = {}) {
+                  mlir::Block& block) {
     erase_dead(block);
     now = std::make_unique<Surroundings>(block);
     std::string why;
-    plane = grow_plane(seed, now->free, now->order, why, following);
+    plane = grow_plane(seed, now->free, now->order, why);
     check_internal(plane != nullptr, "a plane does not grow again when values beside it are computed in parts");
   }
 
