@@ -71,7 +71,7 @@ TEST(MixedPrecision, a_product_is_that_of_rounded_operands) {
 }
 
 // The data gradient is written in phases, which lie in memory, rounded, before they are put together.
-TEST(MixedPrecision, a_convolution_and_its_gradients) {
+TEST(MixedPrecision, a_convolution_and_its_gradients_round_as_the_reference_does) {
   expect_same_roundings(
       [](const std::vector<Tensor>& in) {
         Tensor y = contract(in[0], in[1], "nchw,kcrs->nkpq",
@@ -84,7 +84,7 @@ TEST(MixedPrecision, a_convolution_and_its_gradients) {
       {draw({2, 3, 9, 9}, 1), draw({4, 3, 3, 3}, 2), draw({2, 4, 5, 5}, 3)}, 5e-3);
 }
 
-TEST(MixedPrecision, two_layers_and_their_gradients) {
+TEST(MixedPrecision, two_layers_and_their_gradients_round_as_the_reference_does) {
   expect_same_roundings(
       [](const std::vector<Tensor>& in) {
         Tensor loss = mean(square(matmul(gelu(matmul(in[0], in[1])), in[2])));
@@ -95,7 +95,7 @@ TEST(MixedPrecision, two_layers_and_their_gradients) {
       {draw({64, 32}, 1), draw({32, 48}, 2), draw({48, 16}, 3)}, 5e-3);
 }
 
-TEST(MixedPrecision, attention_and_its_gradients) {
+TEST(MixedPrecision, attention_and_its_gradients_round_as_the_reference_does) {
   auto attend = [](const std::vector<Tensor>& in) {
     Tensor o = nn::attention(in[0], in[1], in[2], {.causal = true});
     std::vector<Tensor> out = grad(sum(o * in[3]), {in[0], in[1], in[2]});
@@ -249,7 +249,7 @@ std::vector<double> learn(Precision precision, int steps) {
   return losses;
 }
 
-TEST(MixedPrecision, learns_as_f32_does) {
+TEST(MixedPrecision, training_learns_as_in_f32) {
   constexpr int steps = 120, window = 20;
   const std::vector<double> mixed = learn("bf16_mixed", steps), plain = learn("f32", steps);
   EXPECT_NE(mixed, plain);
