@@ -65,7 +65,8 @@ Value Parter::part(Value value, size_t dim, Cut cut) {
 Value Parter::cut_out(Value value, size_t dim, Cut cut) {
   Operation* op = value.getDefiningOp();
   if (op && op == accumulation_) return product(llvm::cast<tsr::ContractOp>(op), dim, cut);
-  const bool is_made_in_parts = op && (is_view(op) || following_.contains(op) || computed_.contains(op));
+  const bool is_made_in_parts =
+      op && (is_view(op) || is_widening(op) || following_.contains(op) || computed_.contains(op));
   Value result = is_made_in_parts ? of_operands(op, dim, cut) : Value();
   if (!result && !(op && following_.contains(op))) return slice(value, dim, cut);
   return result;

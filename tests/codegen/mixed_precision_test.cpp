@@ -122,6 +122,37 @@ TEST(MixedPrecision, attention_stays_in_cascades) {
   EXPECT_EQ(cascades, 3) << attend.text("plan");
 }
 
+// The first columns of q and k turned by halves, q, k and v of one product: beside cascades there are the roundings of both
+// arguments, the product, the loss and the two products of gradients, as without rotation.
+TEST(MixedPrecision, rotation_of_packed_projections_stays_in_cascades) {
+  UseExecutor use(*find_executor("jit"));
+  constexpr int64_t length = 128, heads = 2, width = 128, turned = 32;
+  const Tensor cosine = draw({length, 1, turned}, 3), sine = draw({length, 1, turned}, 4);
+  auto rotated = [&](const Tensor& x) {
+    Tensor first = slice(x, 3, {0, turned}), low = slice(first, 3, {0, turned / 2}),
+           high = slice(first, 3, {turned / 2, turned});
+    return concat({first * cosine + concat({-high, low}, 3) * sine, slice(x, 3, {turned, width})}, 3);
+  };
+  auto attend = compile(
+      [&](Tensor x, Tensor weight) {
+        Tensor packed = reshape(einsum("btc,fc->btf", x, weight), {1, length, 3, heads, width});
+        Tensor of[3];
+        for (int64_t i = 0; i < 3; ++i) of[i] = reshape(slice(packed, 2, {i, i + 1}), {1, length, heads, width});
+        Tensor o = nn::attention(rotated(of[0]), rotated(of[1]), of[2], {.causal = true});
+        return grad(sum(square(o)), {x, weight});
+      },
+      {.precision = "bf16_mixed"});
+  attend(draw({1, length, 48}, 1), draw({3 * heads * width, 48}, 2));
+  const std::string fuse = attend.text("fuse");
+  auto count = [&](const std::string& op) {
+    int found = 0;
+    for (size_t at = fuse.find(op); at != std::string::npos; at = fuse.find(op, at + 1)) ++found;
+    return found;
+  };
+  EXPECT_EQ(count("fuse.cascade"), 3) << fuse;
+  EXPECT_EQ(count("fuse.kernel"), 6) << fuse;
+}
+
 // ---- what lies in memory ----
 
 // Launches of the training step of a model, and the State copies beside.
