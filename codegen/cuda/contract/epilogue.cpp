@@ -6,6 +6,7 @@
 #include "mlir/IR/IRMapping.h"
 
 #include <tessera/core/error.h>
+#include <tessera/core/shape.h>
 
 namespace tessera::cuda {
 namespace {
@@ -44,7 +45,7 @@ class Maker {
                        : map(c_.in[k], kept_));
     }
     sources.push_back(sums(1));
-    in.push_back(map_of(0, row_major(extent_), kept_, b_));
+    in.push_back(map_of(0, row_major_strides(extent_), kept_, b_));
     for (const Access& access : c_.out) out.push_back(map(access, kept_));
     made.kernel = kernel(c_.kernel().getName().str(), kept_, c_.kernel().getResultTypes(), sources, in, out);
     fill(made, kept_);
@@ -54,8 +55,7 @@ class Maker {
   Epilogue without_body(int64_t parts) {
     extent_.insert(extent_.begin(), parts);
     const size_t dims = extent_.size();
-    const std::vector<int64_t> strides = row_major(extent_);
-    const mlir::AffineMap at = map_of(0, strides, dims, b_);
+    const mlir::AffineMap at = map_of(0, row_major_strides(extent_), dims, b_);
     mlir::Value from = sums(parts);
     Epilogue made;
     made.kernel = kernel(c_.kernel().getName().str(), dims, mlir::TypeRange{from.getType()}, {from}, {at}, {at});
@@ -78,12 +78,6 @@ class Maker {
       mlir::Operation* op = value.getDefiningOp();
       if (op && op != c_.contract_op) waiting.insert(waiting.end(), op->operand_begin(), op->operand_end());
     }
-  }
-
-  static std::vector<int64_t> row_major(const std::vector<int64_t>& extent) {
-    std::vector<int64_t> stride(extent.size(), 1);
-    for (size_t d = extent.size(); d-- > 1;) stride[d - 1] = stride[d] * extent[d];
-    return stride;
   }
 
   mlir::AffineMap map(const Access& access, size_t dims) {
