@@ -20,7 +20,7 @@
 
 namespace tessera::cuda {
 
-NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(KernelSource, key, name, text)
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(KernelSource, key, name, text, has_steps)
 
 namespace {
 
@@ -59,10 +59,10 @@ std::optional<CompiledProgram> from_disk(const std::string& key, const std::stri
 }
 
 // A text that computes the same with fewer registers, or with more of them; none where there is no such.
-std::optional<std::string> text_for_registers(const std::string& text) {
+std::optional<std::string> text_for_registers(const KernelSource& source) {
+  const std::string& text = source.text;
   std::string made = text;
-  if (const size_t header = text.find("#include \"contract.cuh\"\n"); header != std::string::npos)
-    return made.insert(header, "#define TESSERA_ADDRESSES_ANEW\n");
+  if (source.has_steps) return made.insert(text.find("#include "), "#define TESSERA_ADDRESSES_ANEW\n");
   constexpr std::string_view bounds = "__launch_bounds__(", one_block = ", 1";
   const size_t at = text.find(bounds), end = text.find(')', at);
   if (end == std::string::npos) return std::nullopt;
@@ -73,7 +73,7 @@ std::optional<std::string> text_for_registers(const std::string& text) {
 
 // As compile_to_registers has changed a text of the same key before.
 void change_for_registers(KernelSource& source) {
-  source.text = text_for_registers(source.text).value();
+  source.text = text_for_registers(source).value();
   source.is_changed = true;
 }
 
@@ -118,7 +118,7 @@ Cubin compile_to_registers(KernelSource& source, const std::string& file_name, c
   };
   Cubin made = compile(source.text);
   if (made.facts.refused.empty()) return made;
-  std::optional<std::string> roomy = text_for_registers(source.text);
+  std::optional<std::string> roomy = text_for_registers(source);
   if (!roomy) return made;
   Cubin other = compile(*roomy);
   if (!other.facts.refused.empty()) return made;

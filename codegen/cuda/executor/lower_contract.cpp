@@ -89,6 +89,7 @@ void Lowering::launch_contract(fuse::KernelOp kernel, const std::vector<int>& va
   made.kernel = kernel_number(kernel, structure, "contract", named, [&](const KernelWords& all) {
     return tiles ? tile_kernel_text(c, *tiles, epilogue, all) : contract_text(c, schedule, epilogue, all);
   });
+  result_.kernels[static_cast<size_t>(made.kernel)].has_steps = !tiles;
   made.tasks = tiles ? tiles->blocks() : schedule.blocks();
   if (tiles && target_.tile_schedule < 0) {
     KernelSource& source = result_.kernels[static_cast<size_t>(made.kernel)];

@@ -17,6 +17,7 @@ struct KernelSource {
   std::string name;  // of the function in it
   std::string text;
   std::string schedule = {};  // of tiles, by which a target can name it; "": no other can take its place
+  bool has_steps = false;     // it may compute addresses anew in each of them (thread_of_step in device/core.cuh)
   bool is_changed = false;    // the text, so that ptxas has registers enough (compile_to_registers)
 };
 
