@@ -310,6 +310,14 @@ TEST_F(CudaExecutor, what_adds_up_parts_begins_early) {
   }
 }
 
+// Of so many columns that one block does not add up the parts, and all of them equal.
+TEST_F(CudaExecutor, a_sum_of_many_parts_is_written_to_each_column) {
+  constexpr int64_t columns = (1 << 20) + 33;
+  auto sums = compile([](Tensor x) { return sum(-broadcast_to(x, {3, columns}), {0}); });
+  const std::vector<float> found = floats(sums(tensor(std::vector<float>{1, 2, 4}, {3, 1})));
+  EXPECT_EQ(std::count(found.begin(), found.end(), -7.f), columns);
+}
+
 // 1 + tanh and 1 − tanh² keep their digits where tanh is nearly ±1, and what is no number stays none.
 TEST_F(CudaExecutor, derivatives_of_tanh_are_exact_where_they_are_small) {
   std::vector<float> at{0, INFINITY, -INFINITY, NAN};

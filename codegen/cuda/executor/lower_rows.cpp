@@ -28,11 +28,17 @@ bool has_inits(fuse::KernelOp kernel) {
 
 bool reduces_anything(fuse::KernelOp kernel) { return !kernel.getBody().getOps<fuse::ReduceOp>().empty(); }
 
-// A sum over all rows that is written through a map that is not linear: the kernel that adds parts up has none.
-bool sums_through_other_map(const Form& form, const Stages& stages) {
+// A sum over all rows that the kernel which adds parts up cannot write: through a map that is not linear, or one value to
+// each column, where the parts are so many that the last block does not add them.
+bool writes_sum_elsewhere(const Form& form, const Stages& stages, const RowSchedule& schedule) {
   mlir::Operation* yield = form.body->getTerminator();
-  for (unsigned k = 0; k < yield->getNumOperands(); ++k)
-    if (column_behind(stages, yield->getOperand(k)) >= 0 && !form.out[k].linear()) return true;
+  for (unsigned k = 0; k < yield->getNumOperands(); ++k) {
+    const int number = column_behind(stages, yield->getOperand(k));
+    if (number < 0) continue;
+    const codegen::Column& column = stages.columns[static_cast<size_t>(number)];
+    const bool has_other_columns = (form.out[k].dims() & form.inner_set() & ~column.kept) != 0;
+    if (!form.out[k].linear() || (has_other_columns && !last_block_adds(stages, schedule, column))) return true;
+  }
   return false;
 }
 
@@ -79,7 +85,7 @@ void Lowering::launch_rows(fuse::KernelOp kernel, const std::vector<int>& values
     if (!reduces_anything(kernel) || is_plain_reduction(kernel)) refuse(kernel, found);
     return launch_lifted(kernel, values, at, words);
   }
-  if (sums_through_other_map(form, stages)) return launch_lifted(kernel, values, at, words);
+  if (writes_sum_elsewhere(form, stages, schedule)) return launch_lifted(kernel, values, at, words);
   const bool reduces = llvm::any_of(stages.nests, [](const codegen::Nest& nest) { return !nest.reduces.empty(); });
   if (reduces && stages.columns.empty()) {
     const int64_t parts = parts_of_row(kernel, schedule.blocks);
