@@ -111,7 +111,7 @@ Lines finish_lines(const Contraction& c, const TileSchedule& s, ValuesText& valu
                                        here, columns_name(s, values, k), s.is_dealt() ? ".at(column)" : "[pair]"));
     values.call_in_lane(argument, here + "[i]");
   }
-  const bool is_quick = rounds_all_results(c.kernel());
+  const bool is_quick = values.words.rounding == Rounding::of_kernel && rounds_all_results(c.kernel());
   if (is_quick) use_quick_math(values);
   Lines after, last;
   for (unsigned k = 0; k < values.yield->getNumOperands(); ++k) {

@@ -98,7 +98,7 @@ bool rounds_all_results(fuse::KernelOp kernel) {
 
 void use_quick_math(ValuesText& values) {
   auto name = [&](Operation& op, const std::string& text) {
-    const std::string called = values.names.numbered(word_of(&op));
+    const std::string called = values.names.numbered(values.word_of_value(&op));
     values.lane.push_back("const float " + called + " = " + text + ";" + values.comment(&op));
     values.call_in_lane(op.getResult(0), called);
   };

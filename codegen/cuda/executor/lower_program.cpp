@@ -98,6 +98,7 @@ void Lowering::refuse(fuse::KernelOp kernel, const Unsupported& found) const {
 
 KernelWords Lowering::words_for_text(KernelWords words) const {
   words.kernel = "NAME";
+  words.rounding = rounding();
   words.line_of = [this](mlir::Operation* op) { return line_of(last_origin(op->getLoc())); };
   return words;
 }

@@ -74,12 +74,12 @@ MadeOf made_of(const Form& form, const Stages& stages, const std::vector<unsigne
 
 void Lowering::launch_rows(fuse::KernelOp kernel, const std::vector<int>& values, mlir::Operation& at,
                            KernelWords words) {
-  simplify_reductions(kernel);
+  simplify_reductions(kernel, rounding());
   const Form form = codegen::merged_form(kernel);
   const Stages stages = codegen::make_stages(form);
   RowSchedule schedule;
   try {
-    schedule = schedule_rows(form, stages);
+    schedule = schedule_rows(form, stages, rounding());
   } catch (const Unsupported& found) {
     if (kernel.getNumResults() > 1 && !has_inits(kernel)) return launch_apart(kernel, values, at, words);
     if (!reduces_anything(kernel) || is_plain_reduction(kernel)) refuse(kernel, found);

@@ -38,6 +38,8 @@ class Lowering : public codegen::PlanBuilder {
   void visit_cascade(fuse::CascadeOp cascade) override;
   void visit_library(fuse::LibraryOp library) override;
 
+  Rounding rounding() const { return recorded_.strict ? Rounding::of_each_op : Rounding::of_kernel; }
+
   // ---- texts ----
 
   // The number of the kernel with this text in the plan; kernels that only call things otherwise are one. `text_of` is

@@ -19,6 +19,7 @@ struct KernelWords {
   std::vector<std::string> head;                         // lines of the comment above
   std::function<std::string(mlir::Operation*)> line_of;  // "model.cpp:84" or ""
   bool writes_elsewhere = true;                          // no result lies where an input does: loads may go past stores
+  Rounding rounding = Rounding::of_kernel;
   bool is_early = false;  // begins while the launch before ends, and waits for that before it reads an input
 };
 

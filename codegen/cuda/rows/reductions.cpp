@@ -136,9 +136,9 @@ void pull_factors(fuse::KernelOp kernel) {
 
 }  // namespace
 
-void simplify_reductions(fuse::KernelOp kernel) {
+void simplify_reductions(fuse::KernelOp kernel, Rounding rounding) {
   join_nested(kernel);
-  pull_factors(kernel);
+  if (rounding == Rounding::of_kernel) pull_factors(kernel);
 }
 
 }  // namespace tessera::cuda

@@ -190,7 +190,7 @@ class Rows {
     const int64_t per_thread = s_.chunks * s_.width, dear = per_thread * static_cast<int64_t>(stages_.spills.size());
     if (!s_.in_shared_memory && dear <= most_kept && dear + registers_of_row(form_, stages_, s_) <= registers_left(s_))
       for (const codegen::Spill& spill : stages_.spills)
-        keep(spill.value, word_of(spill.value.getDefiningOp()) + "_row");
+        keep(spill.value, v_.word_of_value(spill.value.getDefiningOp()) + "_row");
     std::map<unsigned, int> passes;
     for (int pass = 0; pass <= last; ++pass) {
       std::set<unsigned> arguments;
@@ -396,11 +396,12 @@ class Rows {
     return fmt::format("taken<{}>({})", how, slots);
   }
 
-  // `part` and one more element of the reduction. A product that only this sum wants is never rounded by itself.
+  // `part` and one more element of the reduction. A product that only this sum wants need not be rounded by itself.
   std::string with_element(mlir::Operation* reduce, const std::string& part) {
     mlir::Value value = reduce->getOperand(0);
     auto product = value.getDefiningOp<mlir::arith::MulFOp>();
-    if (!product || !product->hasOneUse() || kept_.contains(value) || combine_name(reduce) != "Sum")
+    if (!product || !product->hasOneUse() || kept_.contains(value) || combine_name(reduce) != "Sum" ||
+        v_.words.rounding == Rounding::of_each_op)
       return combine_text(reduce, part, v_.name_of(value));
     const std::string x = v_.name_of(product.getLhs()), y = v_.name_of(product.getRhs());
     return fmt::format("::{}({}, {}, {})", value.getType().isF64() ? "fma" : "fmaf", x, y, part);
@@ -568,7 +569,8 @@ class Rows {
     if (static_cast<int>(values.size()) * s_.width > most_of_columns) return;
     for (mlir::Value value : values) {
       auto argument = mlir::dyn_cast<mlir::BlockArgument>(value);
-      const std::string word = argument ? v_.words.inputs[argument.getArgNumber()] : word_of(value.getDefiningOp());
+      const std::string word =
+          argument ? v_.words.inputs[argument.getArgNumber()] : v_.word_of_value(value.getDefiningOp());
       const std::string name = v_.names.identifier(word + "_columns");
       to.push_back(fmt::format("Vector<{}, {}> {}[{}];", type_text(value.getType()), s_.width, name, s_.chunks));
       v_.lane.push_back(fmt::format("{}[{}][{}] = {};", name, chunk_index(), lane_index(), v_.name_of(value)));

@@ -10,7 +10,6 @@
 #include <fmt/format.h>
 
 #include <tessera/codegen/cuda/print/sign_of.h>
-#include <tessera/codegen/cuda/rows/tanh_text.h>
 #include <tessera/codegen/cuda/rows/unsupported.h>
 #include <tessera/ir/fuse/Fuse.h>
 
@@ -200,10 +199,6 @@ std::string scalar_text(Operation* op, const std::vector<std::string>& x) {
   if (const char* call = function(op)) return std::string(call) + "(" + joined(x) + ")";
   if (const char* call = unsigned_function(op))
     return fmt::format("static_cast<{}>({}(as_unsigned({}), as_unsigned({})))", type_text(to), call, x[0], x[1]);
-  // A difference in f32 is rounded by as much as this is wrong: |x| · 2^-24 of e^x. So is the x of a sigmoid.
-  if (auto exp = dyn_cast<math::ExpOp>(op);
-      exp && to.isF32() && (exp.getOperand().getDefiningOp<arith::SubFOp>() || is_of_sigmoid(exp)))
-    return "exp2(log2_e * " + x[0] + ")";
   if (const char* call = math_function(name)) {
     if (!to.isF32() && !to.isF64()) throw Unsupported{name.str() + " of a storage type"};
     return fmt::format("::{}{}({})", call, to.isF32() ? "f" : "", joined(x));
@@ -238,11 +233,17 @@ std::string scalar_text(Operation* op, const std::vector<std::string>& x) {
   throw Unsupported{name.str()};
 }
 
+std::optional<std::string> text_by_power_of_two(Operation* op, const std::vector<std::string>& x) {
+  auto exp = dyn_cast<math::ExpOp>(op);
+  if (!exp || !exp.getType().isF32()) return std::nullopt;
+  if (!exp.getOperand().getDefiningOp<arith::SubFOp>() && !is_of_sigmoid(exp)) return std::nullopt;
+  return "exp2(log2_e * " + x[0] + ")";
+}
+
 std::string word_of(Operation* op) {
   if (isa<arith::ExtFOp>(op)) return "wide";
   if (isa<arith::TruncFOp>(op)) return "rounded";
   if (isa<arith::CmpFOp, arith::CmpIOp>(op)) return "is";
-  if (is_read_as_sigmoid(op)) return "sigmoid";
   if (isa<fuse::RandomOp>(op)) return "draw";
   if (isa<fuse::LoadAtOp>(op)) return "picked";
   if (auto reduce = dyn_cast<fuse::ReduceOp>(op)) {

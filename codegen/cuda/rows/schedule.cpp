@@ -171,12 +171,12 @@ void move_last(std::vector<int>& dims, int dim) {
   if (found != dims.end()) std::rotate(found, found + 1, dims.end());
 }
 
-void walk_long_row(const Form& form, const Stages& stages, RowSchedule& s) {
+void walk_long_row(const Form& form, const Stages& stages, Rounding rounding, RowSchedule& s) {
   int64_t bytes = 0;
   each_operand(form, [&](const Access& access, int size, bool is_result) {
     if (!is_result && (access.dims() & form.inner_set()) != 0) bytes += s.columns * size;
   });
-  s.is_running = find_running_sum(form, stages).has_value();
+  s.is_running = rounding == Rounding::of_kernel && find_running_sum(form, stages).has_value();
   s.in_shared_memory = !s.is_running && bytes <= most_in_shared_memory;
   if (!s.is_running && !s.in_shared_memory) return;
   s.threads = s.is_running ? 256 : 512;
@@ -215,7 +215,7 @@ int summing_at_once(const Form& form, const Stages& stages, const RowSchedule& s
   return static_cast<int>(std::clamp<int64_t>(all / (registers * s.block()), 2, 4));
 }
 
-void walk_rows(const Form& form, const Stages& stages, RowSchedule& s) {
+void walk_rows(const Form& form, const Stages& stages, Rounding rounding, RowSchedule& s) {
   const int64_t per_row = ceil_div(s.columns, s.width);
   const bool sums_columns = !stages.columns.empty(), sums_rows = reduces_rows(form);
   const bool keeps_columns =
@@ -235,7 +235,7 @@ void walk_rows(const Form& form, const Stages& stages, RowSchedule& s) {
       s.chunks = 0;
     }
     if (s.chunks == 0) s.threads = 1024;
-    if (!keeps_columns && s.columns > 1024 * most_of_thread) walk_long_row(form, stages, s);
+    if (!keeps_columns && s.columns > 1024 * most_of_thread) walk_long_row(form, stages, rounding, s);
     if (s.chunks == 0 && keeps_columns)
       throw Unsupported{"column sums beside row reductions of rows too long for registers"};
   }
@@ -327,7 +327,7 @@ int column_behind(const Stages& stages, mlir::Value value) {
   return -1;
 }
 
-RowSchedule schedule_rows(const Form& form, const Stages& stages) {
+RowSchedule schedule_rows(const Form& form, const Stages& stages, Rounding rounding) {
   RowSchedule s;
   for (int d = 0; d < form.dims(); ++d) (d < form.rows ? s.row_dims : s.inner_dims).push_back(d);
   s.vector_dim = best_dim(form);
@@ -364,7 +364,7 @@ RowSchedule schedule_rows(const Form& form, const Stages& stages) {
   }
   move_last(s.inner_dims, s.vector_dim);
   s.width = choose_width(form, s, false);
-  walk_rows(form, stages, s);
+  walk_rows(form, stages, rounding, s);
   return s;
 }
 

@@ -15,6 +15,7 @@
 
 #include <tessera/codegen/cpu/form.h>
 #include <tessera/codegen/cpu/stages.h>
+#include <tessera/codegen/cuda/rows/rounding.h>
 
 namespace tessera::cuda {
 
@@ -56,7 +57,7 @@ int64_t last_blocks(const codegen::Stages& stages, const RowSchedule& schedule);
 int column_behind(const codegen::Stages& stages, mlir::Value value);
 
 // Throws Unsupported for a kernel that none of these fits.
-RowSchedule schedule_rows(const codegen::Form& form, const codegen::Stages& stages);
+RowSchedule schedule_rows(const codegen::Form& form, const codegen::Stages& stages, Rounding rounding);
 
 // Registers of a thread that hold its part of a row and of column sums; and how many there are beside those that any
 // kernel needs.

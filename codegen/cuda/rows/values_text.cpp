@@ -108,7 +108,8 @@ std::string ValuesText::argument(mlir::BlockArgument value) {
 
 std::string ValuesText::statement(mlir::Operation* op) {
   mlir::Value value = op->getResult(0);
-  const bool at_lane = is_lane(value);
+  const bool at_lane = is_lane(value), joins_ops = words.rounding == Rounding::of_kernel;
+  const auto name_operand = [&](mlir::Value operand) { return name_of(operand); };
   std::string text;
   if (auto index = mlir::dyn_cast<fuse::IndexOp>(op)) {
     text = addresses.offset(form.index[static_cast<size_t>(codegen::ordinal(op))], at_lane);
@@ -120,22 +121,27 @@ std::string ValuesText::statement(mlir::Operation* op) {
     text = chance_text(compare);
   } else if (auto places = mlir::dyn_cast<mlir::arith::CmpIOp>(op); places && compares_place(places)) {
     text = place_text(places);
-  } else if (auto by_sigmoid = text_by_sigmoid(op, [&](mlir::Value operand) { return name_of(operand); })) {
+  } else if (auto by_sigmoid = joins_ops ? text_by_sigmoid(op, name_operand) : std::nullopt) {
     text = *by_sigmoid;
   } else {
     std::vector<std::string> operands;
     for (mlir::Value operand : op->getOperands()) operands.push_back(name_of(operand));
     try {
-      text = scalar_text(op, operands);
+      auto by_power = joins_ops ? text_by_power_of_two(op, operands) : std::nullopt;
+      text = by_power ? *by_power : scalar_text(op, operands);
     } catch (Unsupported& found) {
       found.op = op;
       throw;
     }
   }
-  const std::string name = names.numbered(word_of(op));
+  const std::string name = names.numbered(word_of_value(op));
   (at_lane ? lane : row)
       .push_back("const " + type_text(value.getType()) + " " + name + " = " + text + ";" + comment(op));
   return (at_lane ? lane_name_ : row_name_)[value] = name;
+}
+
+std::string ValuesText::word_of_value(mlir::Operation* op) const {
+  return words.rounding == Rounding::of_kernel && is_read_as_sigmoid(op) ? "sigmoid" : word_of(op);
 }
 
 std::string ValuesText::random_text(fuse::RandomOp op) {

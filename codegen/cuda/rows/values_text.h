@@ -49,6 +49,9 @@ class ValuesText {
   // Input k is no parameter: the text around makes it.
   bool is_made_here(size_t k) const { return k >= form.in.size() - static_cast<size_t>(words.made_here); }
 
+  // What a reader would call it: "add", or "sigmoid" for a tanh that is printed as one.
+  std::string word_of_value(mlir::Operation* op) const;
+
   // "  // model.cpp:84", where the line is another than that of the statement before.
   std::string comment(mlir::Operation* op);
 
