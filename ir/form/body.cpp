@@ -46,6 +46,19 @@ Location location(mlir::MLIRContext* context, ArrayRef<Operation*> members) {
   return mlir::FusedLoc::get(context, all.getArrayRef());
 }
 
+bool compares(Operation* op) {
+  return llvm::isa<tsr::EqualOp, tsr::NotEqualOp, tsr::LessOp, tsr::LessEqualOp, tsr::GreaterOp, tsr::GreaterEqualOp>(
+      op);
+}
+
+// An element as its dtype has it. What is compared is that: a kernel that goes on with more bits would find a maximum, which
+// another one has stored, nowhere.
+Value as_stored(mlir::OpBuilder& b, Location loc, Value x, Value tensor) {
+  const mlir::Type storage = fuse::body_type(tsr::element_of(tensor));
+  if (auto widening = x.getDefiningOp<arith::ExtFOp>(); widening && widening.getIn().getType() == storage) return x;
+  return tsr::widen(b, loc, tsr::narrow(b, loc, x, storage));
+}
+
 }  // namespace
 
 KernelWriter::KernelWriter(mlir::OpBuilder& b, const FreeOps& free, const mlir::IRMapping& memory, const Space& space)
@@ -210,6 +223,8 @@ Value KernelWriter::compute(Operation* op, const Coordinates& at) {
   if (auto scalar = llvm::dyn_cast<tsr::ScalarBody>(op)) {
     llvm::SmallVector<Value, 3> elements;
     for (Value operand : op->getOperands()) elements.push_back(emit(operand, at));
+    if (compares(op))
+      for (auto [x, operand] : llvm::zip(elements, op->getOperands())) x = as_stored(b_, loc, x, operand);
     return scalar.emitScalar(b_, loc, elements);
   }
   return llvm::TypeSwitch<Operation*, Value>(op)
