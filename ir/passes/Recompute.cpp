@@ -3,6 +3,7 @@
 #include "mlir/IR/IRMapping.h"
 #include "mlir/IR/Remarks.h"
 
+#include <tessera/ir/form/equality.h>
 #include <tessera/ir/form/partition.h>
 #include <tessera/ir/passes/Passes.h>
 #include <tessera/ir/tsr/Tsr.h>
@@ -18,6 +19,9 @@ using mlir::Operation;
 using mlir::Value;
 
 constexpr size_t most_ops = 24;  // of one recomputed value: a few cycles an element, where a load and a store cost more
+
+// What a kernel may spell by what else it computes (codegen/cuda/rows), and so in another way than the kernel before.
+bool has_spellings(Operation* op) { return llvm::isa<tsr::ExpOp, tsr::TanhOp, tsr::SigmoidOp>(op); }
 
 class RecomputePass : public impl::RecomputeBase<RecomputePass> {
   void runOnOperation() override {
@@ -119,6 +123,7 @@ class RecomputePass : public impl::RecomputeBase<RecomputePass> {
     // Readers in other kernels, in program order; one copy serves all of a kernel.
     llvm::MapVector<const Group*, llvm::SmallVector<mlir::OpOperand*, 4>> readers;
     collect_readers(output, group, group_of, readers);
+    if (llvm::any_of(chain, has_spellings) && looks_for(chain, readers)) return;
     mlir::OpBuilder b(&getContext());
     b.setInsertionPointAfter(output.getDefiningOp());
     for (auto& [reader, uses] : readers) {
@@ -148,6 +153,14 @@ class RecomputePass : public impl::RecomputeBase<RecomputePass> {
     mlir::remark::passed(output.getLoc(), mlir::remark::RemarkOpts::name("recompute").category("fusion"))
         << mlir::remark::add("{0} kernels compute {1} again", readers.size(),
                              output.getDefiningOp()->getName().getStringRef().str());
+  }
+
+  // Would a kernel ask of what it computes again whether that is the value which another kernel has found?
+  static bool looks_for(const llvm::SetVector<Operation*>& chain,
+                        const llvm::MapVector<const Group*, llvm::SmallVector<mlir::OpOperand*, 4>>& readers) {
+    return llvm::any_of(chain, tests_equality) || llvm::any_of(readers, [](const auto& reader) {
+             return llvm::any_of(reader.second, [](mlir::OpOperand* use) { return tests_equality(use->getOwner()); });
+           });
   }
 
   // Uses of `value` in other kernels, also through views and widenings.

@@ -5,6 +5,7 @@
 #include "llvm/ADT/STLExtras.h"
 #include "llvm/ADT/SetVector.h"
 
+#include <tessera/ir/form/equality.h>
 #include <tessera/ir/plane/split_sums.h>
 #include <tessera/ir/tsr/Einsum.h>
 
@@ -47,24 +48,6 @@ AtomList atoms_of_letters(const DimLists& lists, Operation* contract, const std:
   AtomList all;
   for (char letter : letters) all.append(lists.letters(contract).find(letter)->second);
   return lists.expanded(all);
-}
-
-// Is `value` the largest or the least of what `from` is of?
-bool is_extreme_of(Value value, Value from) {
-  auto reduce = base_of(value).getDefiningOp<tsr::ReduceOp>();
-  return reduce && (reduce.getKind() == "max" || reduce.getKind() == "min") && base_of(reduce.getX()) == base_of(from);
-}
-
-// Is one computed value the same as another? That is no longer known once each is computed again where it is read, in
-// kernels that round apart: a maximum would be found nowhere. No less than a maximum is only that itself, so any order
-// between the two asks the same.
-bool tests_equality(Operation* op) {
-  if (op->getNumOperands() != 2 || !llvm::isa<mlir::FloatType>(tsr::element_of(op->getOperand(0)))) return false;
-  Value a = op->getOperand(0), b = op->getOperand(1);
-  if (llvm::isa<tsr::LessOp, tsr::LessEqualOp, tsr::GreaterOp, tsr::GreaterEqualOp>(op))
-    return is_extreme_of(a, b) || is_extreme_of(b, a);
-  return llvm::isa<tsr::EqualOp, tsr::NotEqualOp>(op) &&
-         llvm::none_of(op->getOperands(), [](Value x) { return base_of(x).getDefiningOp<tsr::ConstantOp>(); });
 }
 
 // Does anybody look for `statistic` among what it was taken from? `as` is the statistic behind views.
@@ -273,7 +256,7 @@ class Grower {
     if (!op || no_statistic_.contains(op)) return false;
     if (is_member(op)) return !llvm::isa<tsr::ContractOp>(op);
     bool found = false;
-    if (free_.is_free(op) || (is_elementwise(op) && !left_out_.contains(op)))
+    if (free_.is_free(op) || (is_elementwise(op) && !left_out_.contains(op) && !tests_equality(op)))
       for (Value operand : op->getOperands()) found |= absorb_statistics(operand);
     if (!found) no_statistic_.insert(op);
     else if (!free_.is_free(op) && !unfit_) become_member(op);

@@ -369,6 +369,30 @@ func.func @looks_for_its_maximum(%q: tensor<2x64x16xf32>, %k: tensor<2x96x16xf32
 }
 
 
+// So is what follows from accumulations: the kernel that wants to know would sum again, in another order than the one that
+// stored the lesser of two.
+// CHECK-LABEL: @looks_for_the_lesser
+// CHECK: fuse.cascade
+// CHECK: %[[T:.*]] = tsr.div
+// CHECK: tsr.eq %[[T]]
+// CHECK: fuse.cascade
+func.func @looks_for_the_lesser(%q: tensor<2x64x16xf32>, %k: tensor<2x96x16xf32>, %u: tensor<2x96xf32>, %v: tensor<2x96x8xf32>, %z: tensor<2x64xf32>)
+    -> (tensor<2x64x8xf32>, tensor<2x64xf32>) {
+  %0 = tsr.contract "bmd,bnd->bmn" %q, %k windows [] : (tensor<2x64x16xf32>, tensor<2x96x16xf32>) -> tensor<2x64x96xf32>
+  %p = tsr.sigmoid %0 : tensor<2x64x96xf32>
+  %s = tsr.reduce "sum" %p dims [2] : (tensor<2x64x96xf32>) -> tensor<2x64xf32>
+  %o = tsr.contract "bmn,bn->bm" %p, %u windows [] : (tensor<2x64x96xf32>, tensor<2x96xf32>) -> tensor<2x64xf32>
+  %t = tsr.div %o, %s : tensor<2x64xf32>
+  %m = tsr.min %t, %z : tensor<2x64xf32>
+  %e = tsr.eq %t, %m : tensor<2x64xf32>
+  %f = tsr.cast %e : (tensor<2x64xi1>) -> tensor<2x64xf32>
+  %fb = tsr.broadcast %f dims [0, 1] : (tensor<2x64xf32>) -> tensor<2x64x96xf32>
+  %w = tsr.mul %p, %fb : tensor<2x64x96xf32>
+  %g = tsr.contract "bmn,bne->bme" %w, %v windows [] : (tensor<2x64x96xf32>, tensor<2x96x8xf32>) -> tensor<2x64x8xf32>
+  return %g, %m : tensor<2x64x8xf32>, tensor<2x64xf32>
+}
+
+
 // The same said by another comparison.
 // CHECK-LABEL: @is_no_less_than_its_maximum
 // CHECK: %[[M:.*]] = tsr.reduce "max" %[[T:[^ ]*]]

@@ -120,3 +120,36 @@ func.func @for_a_fold(%x: tensor<8x9xf32>, %y: tensor<8x4xf32>, %g: tensor<8x4xf
   %7 = tsr.fold %6 dims [1] size [3] stride [2] dilation [1] : (tensor<8x4x3xf32>) -> tensor<8x9xf32>
   return %7, %4 : tensor<8x9xf32>, tensor<8x4xf32>
 }
+
+// Which element is the maximum is asked once: another kernel might spell the exponential otherwise, and find none. Sums and
+// products are what they are everywhere.
+// CHECK-LABEL: @looks_for_a_maximum
+// CHECK: tsr.exp
+// CHECK-COUNT-1: tsr.eq
+// CHECK-NOT: tsr.eq
+func.func @looks_for_a_maximum(%x: tensor<64x64xf32>, %w: tensor<64x64xf32>) -> (tensor<64x64xf32>, tensor<64xf32>) {
+  %0 = tsr.exp %x : tensor<64x64xf32>
+  %1 = tsr.reduce "max" %0 dims [1] : (tensor<64x64xf32>) -> tensor<64xf32>
+  %2 = tsr.broadcast %1 dims [0] : (tensor<64xf32>) -> tensor<64x64xf32>
+  %3 = tsr.eq %0, %2 : tensor<64x64xf32>
+  %4 = tsr.cast %3 : (tensor<64x64xi1>) -> tensor<64x64xf32>
+  %5 = tsr.reduce "sum" %4 dims [1] : (tensor<64x64xf32>) -> tensor<64xf32>
+  %6 = tsr.contract "mk,kn->mn" %x, %w windows [] : (tensor<64x64xf32>, tensor<64x64xf32>) -> tensor<64x64xf32>
+  %7 = tsr.select %3, %6, %x : (tensor<64x64xi1>, tensor<64x64xf32>, tensor<64x64xf32>) -> tensor<64x64xf32>
+  return %7, %5 : tensor<64x64xf32>, tensor<64xf32>
+}
+
+// CHECK-LABEL: @looks_for_a_maximum_of_sums
+// CHECK-COUNT-2: tsr.eq
+func.func @looks_for_a_maximum_of_sums(%x: tensor<64x64xf32>, %w: tensor<64x64xf32>) -> (tensor<64x64xf32>, tensor<64xf32>) {
+  %c = tsr.constant 3.0 -> tensor<64x64xf32>
+  %0 = tsr.add %x, %c : tensor<64x64xf32>
+  %1 = tsr.reduce "max" %0 dims [1] : (tensor<64x64xf32>) -> tensor<64xf32>
+  %2 = tsr.broadcast %1 dims [0] : (tensor<64xf32>) -> tensor<64x64xf32>
+  %3 = tsr.eq %0, %2 : tensor<64x64xf32>
+  %4 = tsr.cast %3 : (tensor<64x64xi1>) -> tensor<64x64xf32>
+  %5 = tsr.reduce "sum" %4 dims [1] : (tensor<64x64xf32>) -> tensor<64xf32>
+  %6 = tsr.contract "mk,kn->mn" %x, %w windows [] : (tensor<64x64xf32>, tensor<64x64xf32>) -> tensor<64x64xf32>
+  %7 = tsr.select %3, %6, %x : (tensor<64x64xi1>, tensor<64x64xf32>, tensor<64x64xf32>) -> tensor<64x64xf32>
+  return %7, %5 : tensor<64x64xf32>, tensor<64xf32>
+}
