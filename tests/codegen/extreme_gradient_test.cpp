@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <memory>
 #include <string>
@@ -89,6 +90,23 @@ TEST_P(ExtremeGradient, is_all_that_the_maximum_gets) {
   UseExecutor use(*find_executor(GetParam().executor));
   for (const Elements& elements : all_elements)
     for (int64_t along : {0, 1}) expect_all(GetParam(), elements, along);
+}
+
+// A row that several blocks share is several launches, and only one of them reads tanh by itself.
+TEST(ExtremeGradientOfLongRows, is_found_by_the_last_launch) {
+  if (!find_executor("cuda-texts")) register_executor(std::make_unique<HostExecutor>(), /*preferred=*/false);
+  auto gradient = [](Tensor a) {
+    const Tensor t = tanh(a);
+    return grad(sum(tanh(max(a * (1 + t), {1}) * 0.1)) + 1e-6 * sum(t * t * t), a);
+  };
+  const Tensor a = waves({2, 65536}, 0.37f, f32);
+  std::vector<double> found[2];
+  for (Executor* executor : {find_executor("cuda-texts"), &reference_executor()}) {
+    UseExecutor use(*executor);
+    found[executor == &reference_executor()] = compile(gradient)(a).to_vector<double>();
+  }
+  EXPECT_GT(*std::max_element(found[1].begin(), found[1].end()), 0.01);
+  for (size_t k = 0; k < found[0].size(); ++k) ASSERT_NEAR(found[0][k], found[1][k], 1e-5) << k;
 }
 
 INSTANTIATE_TEST_SUITE_P(All, ExtremeGradient,

@@ -11,6 +11,7 @@
 #include <tessera/codegen/cuda/executor/lowering.h>
 #include <tessera/codegen/cuda/rows/lift.h>
 #include <tessera/codegen/cuda/rows/reductions.h>
+#include <tessera/codegen/cuda/rows/spelling.h>
 #include <tessera/codegen/plan/facts.h>
 #include <tessera/codegen/plan/lifetimes.h>
 
@@ -74,6 +75,7 @@ MadeOf made_of(const Form& form, const Stages& stages, const std::vector<unsigne
 
 void Lowering::launch_rows(fuse::KernelOp kernel, const std::vector<int>& values, mlir::Operation& at,
                            KernelWords words) {
+  decide_spellings(kernel);
   simplify_reductions(kernel, rounding());
   const Form form = codegen::merged_form(kernel);
   const Stages stages = codegen::make_stages(form);

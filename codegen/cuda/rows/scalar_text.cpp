@@ -10,6 +10,7 @@
 #include <fmt/format.h>
 
 #include <tessera/codegen/cuda/print/sign_of.h>
+#include <tessera/codegen/cuda/rows/spelling.h>
 #include <tessera/codegen/cuda/rows/unsupported.h>
 #include <tessera/ir/fuse/Fuse.h>
 
@@ -233,10 +234,15 @@ std::string scalar_text(Operation* op, const std::vector<std::string>& x) {
   throw Unsupported{name.str()};
 }
 
-std::optional<std::string> text_by_power_of_two(Operation* op, const std::vector<std::string>& x) {
+bool is_power_of_two(Operation* op) {
   auto exp = dyn_cast<math::ExpOp>(op);
-  if (!exp || !exp.getType().isF32()) return std::nullopt;
-  if (!exp.getOperand().getDefiningOp<arith::SubFOp>() && !is_of_sigmoid(exp)) return std::nullopt;
+  if (!exp || !exp.getType().isF32()) return false;
+  if (const std::optional<bool> said = is_spelled_short(op)) return *said;
+  return exp.getOperand().getDefiningOp<arith::SubFOp>() || is_of_sigmoid(exp);
+}
+
+std::optional<std::string> text_by_power_of_two(Operation* op, const std::vector<std::string>& x) {
+  if (!is_power_of_two(op)) return std::nullopt;
   return "exp2(log2_e * " + x[0] + ")";
 }
 

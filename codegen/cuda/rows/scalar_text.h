@@ -13,8 +13,9 @@ std::string type_text(mlir::Type type);  // "float", "bf16", "i64", …
 std::string literal_text(mlir::Attribute value);
 // `operands` are names or literals. Throws Unsupported for an op or type that has no spelling yet.
 std::string scalar_text(mlir::Operation* op, const std::vector<std::string>& operands);
-// e^(x − y) in f32, and that of a sigmoid, as one power of 2; nothing for other ops. A difference is rounded by as much as
-// this is wrong, |x| · 2^-24 of e^x, and so is the x of a sigmoid.
+// Is it e^(x − y) in f32, or that of a sigmoid? These are printed as one power of 2: a difference is rounded by as much as that
+// is wrong, |x| · 2^-24 of e^x, and so is the x of a sigmoid. Nothing for other ops.
+bool is_power_of_two(mlir::Operation* op);
 std::optional<std::string> text_by_power_of_two(mlir::Operation* op, const std::vector<std::string>& operands);
 // What a reader would call the result: "add", "exp", "rounded".
 std::string word_of(mlir::Operation* op);

@@ -3,6 +3,8 @@
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Math/IR/Math.h"
 
+#include <tessera/codegen/cuda/rows/spelling.h>
+
 namespace tessera::cuda {
 
 using namespace mlir;
@@ -35,6 +37,7 @@ Value in_difference(Operation* op) {
 bool is_read_as_sigmoid(Operation* op) {
   auto tanh = dyn_cast<math::TanhOp>(op);
   if (!tanh || !tanh.getType().isF32()) return false;
+  if (const std::optional<bool> said = is_spelled_short(op)) return *said;
   return llvm::all_of(tanh->getUsers(), [&](Operation* user) {
     if (in_sum(user) == tanh.getResult()) return true;
     return isa<arith::MulFOp>(user) && llvm::all_of(user->getUsers(), [&](Operation* of_square) {
