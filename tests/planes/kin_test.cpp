@@ -397,7 +397,9 @@ TEST_P(AttentionKin, KeepsNoPlane) {
     for (size_t k = 0; k < truth.size(); ++k) {
       const double off = difference(mine[k], truth[k]), off_plain = difference(theirs[k], truth[k]);
       std::printf("%s, result %zu: %.1e, without planes %.1e\n", kin.name.c_str(), k, off, off_plain);
-      EXPECT_LE(off, std::max(2 * off_plain, 1.2e-7)) << k;
+      // A loss is one number, and luck decides whether it is off by less than one ulp or by more, with planes and without.
+      const double ulp = 0x1p-23, rounding = truth[k].numel() == 1 ? 2 * ulp : 1.2e-7;
+      EXPECT_LE(off, std::max(2 * off_plain, rounding)) << k;
     }
   }
 }
