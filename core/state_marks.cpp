@@ -42,11 +42,15 @@ StateWatch::StateWatch(const std::vector<State*>& states) {
   look();
 }
 
-bool StateWatch::all_are_untouched() const {
-  return std::ranges::all_of(watched_, [](const Watched& one) {
+bool StateWatch::all_are_untouched() {
+  const uint64_t all = all_marks.load(std::memory_order_acquire);
+  if (all == all_marks_) return true;
+  const bool are_untouched = std::ranges::all_of(watched_, [](const Watched& one) {
     return one.marks->assigned.load(std::memory_order_relaxed) == one.assigned &&
            one.marks->handed_out.load(std::memory_order_relaxed) == one.handed_out;
   });
+  if (are_untouched) all_marks_ = all;
+  return are_untouched;
 }
 
 bool StateWatch::was_assigned(size_t state) const {
@@ -55,6 +59,7 @@ bool StateWatch::was_assigned(size_t state) const {
 }
 
 void StateWatch::look() {
+  all_marks_ = all_marks.load(std::memory_order_acquire);
   for (size_t k = 0; k < watched_.size(); ++k) look(k);
 }
 

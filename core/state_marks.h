@@ -13,6 +13,9 @@ namespace tessera {
 
 class State;
 
+// Of all States together: whoever finds as many as at its last look need not look at the marks of each.
+inline std::atomic<uint64_t> all_marks = 0;
+
 // Of one State. Two counters, since who keeps something that is computed from a value need not care who has seen it.
 struct StateMarks {
   std::atomic<uint64_t> assigned = 0;    // how often it was given a value
@@ -20,10 +23,16 @@ struct StateMarks {
 
   // From any thread.
   void hand_out() {
-    if (!planted(Fault::read_unmarked)) handed_out.fetch_add(1, std::memory_order_relaxed);
+    if (!planted(Fault::read_unmarked)) count(handed_out);
   }
   void assign() {
-    if (!planted(Fault::assignment_unmarked)) assigned.fetch_add(1, std::memory_order_relaxed);
+    if (!planted(Fault::assignment_unmarked)) count(assigned);
+  }
+
+ private:
+  static void count(std::atomic<uint64_t>& marks) {
+    marks.fetch_add(1, std::memory_order_relaxed);
+    all_marks.fetch_add(1, std::memory_order_release);
   }
 };
 
@@ -47,7 +56,7 @@ class StateWatch {
  public:
   explicit StateWatch(const std::vector<State*>& states);
 
-  bool all_are_untouched() const;  // since look()
+  bool all_are_untouched();  // since look()
   bool was_assigned(size_t state) const;
   void look();
   void look(size_t state);
@@ -58,6 +67,7 @@ class StateWatch {
     uint64_t assigned = 0, handed_out = 0;
   };
   std::vector<Watched> watched_;
+  uint64_t all_marks_ = 0;  // when all of these were as they were at the last look
 };
 
 }  // namespace tessera
