@@ -25,6 +25,12 @@ Signature signature_of(const std::vector<Tensor>& arguments) {
   return out;
 }
 
+bool have_signature(const std::vector<Tensor>& arguments, const Signature& signature) {
+  return std::ranges::equal(arguments, signature, [](const Tensor& t, const auto& of) {
+    return t.dtype() == of.first && t.shape() == of.second;
+  });
+}
+
 // Names the first thing that a second recording made differently.
 [[noreturn]] void throw_changed(const Trace::Recorded& first, const Trace::Recorded& second, Loc at) {
   const auto &a = first.program.instructions, &b = second.program.instructions;
@@ -206,8 +212,8 @@ std::vector<Tensor> CompiledFunction::call(const std::vector<Tensor>& arguments)
   buffers.reserve(arguments.size());
   for (const Tensor& t : arguments) buffers.push_back(t.buffer(at_));
 
-  Signature signature = signature_of(arguments);
-  auto found = std::find_if(entries_.begin(), entries_.end(), [&](const auto& e) { return e->signature == signature; });
+  auto found = std::find_if(entries_.begin(), entries_.end(),
+                            [&](const auto& e) { return have_signature(arguments, e->signature); });
   std::shared_ptr<Entry> entry;
   if (found == entries_.end()) {
     entry = record(arguments);
