@@ -40,6 +40,9 @@ constexpr std::string_view names[] = {
     "bias_uncorrected",
     "loader_restarts",
     "dropout_unscaled",
+    "slot_overwritten",
+    "slot_address_old",
+    "run_ended_early",
 };
 
 Fault chosen() {

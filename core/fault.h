@@ -35,6 +35,9 @@ enum class Fault {
   bias_uncorrected,        // optim: Adam takes its young mean for an old one
   loader_restarts,         // data: a resumed epoch begins anew
   dropout_unscaled,        // nn: kept values are not scaled up
+  slot_overwritten,        // cuda: the host fills a slot whose last run may not have read it
+  slot_address_old,        // cuda: a slot names the places of results of the run that had it last
+  run_ended_early,         // cuda: a run says that it is done before it leaves the words about indices
 };
 
 #ifdef TESSERA_FAULTS

@@ -115,6 +115,7 @@ int main(int argc, char** argv) {
     if (without_card) {
       tessera::testing::use_host_driver();
       tessera::testing::host_driver().runs_kernels = false;
+      tessera::testing::host_driver().is_late = false;
     }
     if (times_calls)
       time_driver_calls(without_card ? tessera::testing::host_driver_table() : tessera::cuda::open_driver());

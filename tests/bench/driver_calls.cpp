@@ -53,9 +53,9 @@ void time_driver_calls(const cuda::Driver& of) {
   time_calls<&cuda::Driver::copy_out_stream>(table, "copy out");
   time_calls<&cuda::Driver::copy_within_stream>(table, "copy within");
   time_calls<&cuda::Driver::stream_wait>(table, "wait for a stream");
+  time_calls<&cuda::Driver::stream_query>(table, "ask for a stream");
   time_calls<&cuda::Driver::event_create>(table, "make an event");
   time_calls<&cuda::Driver::event_record>(table, "record an event");
-  time_calls<&cuda::Driver::event_query>(table, "ask for an event");
   time_calls<&cuda::Driver::event_wait>(table, "wait for an event");
   time_calls<&cuda::Driver::graph_set_kernel>(table, "change a kernel");
   time_calls<&cuda::Driver::graph_set_copy>(table, "change a copy");

@@ -7,12 +7,15 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <atomic>
+#include <chrono>
 #include <cmath>
 #include <cstdlib>
 #include <cstring>
 #include <filesystem>
 #include <fstream>
 #include <functional>
+#include <future>
 #include <memory>
 #include <optional>
 #include <thread>
@@ -32,6 +35,7 @@
 #include <tessera/nn/optim/adam.h>
 
 #include "tests/codegen/cuda_host/cuda_executor.h"
+#include "tests/codegen/cuda_rows/host_run.h"
 
 namespace tessera::testing {
 namespace {
@@ -45,8 +49,10 @@ TEST_F(CudaExecutor, a_state_stays_on_the_device) {
   auto step = compile([&](Tensor x) { weight.assign(weight.value() * 0.5 + x); });
   step(ramp(1000));
   step(ramp(1000));
+  cuda::wait_for_device();
   const HostDriver before = device;
   for (int k = 0; k < 5; ++k) step(ramp(1000));
+  cuda::wait_for_device();
   if (counts) {
     EXPECT_EQ(device.bytes_in - before.bytes_in, 5 * 4000u);  // x alone
     EXPECT_EQ(device.bytes_out, before.bytes_out);
@@ -73,8 +79,9 @@ TEST_F(CudaExecutor, reading_leaves_a_state_where_it_is) {
   EXPECT_THAT(str(weight.value()), HasSubstr("300"));
   const size_t before = device.bytes_in;
   step(1.f);
+  cuda::wait_for_device();
   if (counts) {
-    EXPECT_EQ(device.bytes_in - before, 4u);
+    EXPECT_EQ(device.bytes_in - before, 16u);  // a number, in what is brought at once
   }
   EXPECT_EQ(floats(weight)[3], 5);
 }
@@ -253,6 +260,7 @@ TEST_F(CudaExecutor, an_argument_that_comes_again_stays) {
   auto f = compile([](Tensor v) { return v + 3; });
   f(x);
   f(x);
+  cuda::wait_for_device();
   const HostDriver before = device;
   f(x);
   EXPECT_EQ(floats(f(x))[9], 12);
@@ -265,7 +273,7 @@ TEST_F(CudaExecutor, an_argument_that_comes_again_stays) {
   f(kept[0]);
   for (Tensor& batch : kept) EXPECT_EQ(floats(f(batch))[9], floats(batch)[9] + 3);
   if (counts) {
-    EXPECT_LE(device.steps_changed, changed + 5);
+    EXPECT_LE(device.steps_changed, changed + 6);
   }
 }
 
@@ -345,26 +353,90 @@ TEST_F(CudaExecutor, a_call_has_taken_its_arguments_when_it_returns) {
   EXPECT_EQ(floats(y)[4], 8);
 }
 
-TEST_F(CudaExecutor, two_runs_are_under_way_and_a_read_waits_for_its_own) {
+TEST_F(CudaExecutor, eight_runs_are_under_way_and_a_read_waits_for_its_own) {
   State weight("weight", ramp(50));
   auto step = compile([&](Tensor x) {
     weight.assign(weight.value() + x);
     return sum(weight.value());
   });
-  Tensor first = step(1.f);
-  const int before = device.waits;
-  Tensor second = step(2.f);
+  step(0.f).item<float>();
+  const HostDriver before = device;
+  std::vector<Tensor> sums;
+  for (int k = 1; k <= 8; ++k) sums.push_back(step(1.f));
   if (counts) {
-    EXPECT_EQ(device.waits, before);
+    EXPECT_EQ(device.waits, before.waits);
+    EXPECT_EQ(device.graphs_done, before.graphs_done);
   }
-  EXPECT_EQ(first.item<float>(), 1225 + 50);
+  sums.push_back(step(1.f));
   if (counts) {
-    EXPECT_EQ(device.waits, before + 1);  // and the second run is still to come
+    EXPECT_EQ(device.graphs_done, before.graphs_done + 1);  // the one whose slot is needed
   }
-  EXPECT_EQ(second.item<float>(), 1225 + 150);
+  EXPECT_EQ(sums[2].item<float>(), 1225 + 3 * 50);
   if (counts) {
-    EXPECT_EQ(device.waits, before + 2);
+    EXPECT_EQ(device.graphs_done, before.graphs_done + 3);
   }
+  EXPECT_EQ(sums[8].item<float>(), 1225 + 9 * 50);
+}
+
+// More than there are slots, each with other values, and none read before the last.
+TEST_F(CudaExecutor, each_run_has_what_was_its_own) {
+  auto f = compile([](Tensor x, Tensor y) { return std::vector{x * 2.0 + y, sum(x)}; });
+  constexpr int runs = 40;
+  std::vector<std::vector<Tensor>> results;
+  for (int k = 0; k < runs; ++k) results.push_back(f(ramp(300, static_cast<float>(k)), static_cast<float>(k)));
+  for (int k = 0; k < runs; ++k) {
+    EXPECT_EQ(floats(results[static_cast<size_t>(k)][0])[7], static_cast<float>(3 * k + 14));
+    EXPECT_EQ(results[static_cast<size_t>(k)][1].item<float>(), static_cast<float>(300 * k + 150 * 299));
+  }
+}
+
+// What is too much for a slot goes by memory that the run keeps.
+TEST_F(CudaExecutor, runs_bring_little_and_much_in_turns) {
+  auto f = compile([](Tensor x, Tensor y) { return sum(x) + y; });
+  auto g = compile([](Tensor x, Tensor y) { return max(x) + max(y); });
+  std::vector<Tensor> results;
+  for (int k = 0; k < 30; ++k) {
+    results.push_back(f(ramp(1000, static_cast<float>(k)), 0.5f));
+    results.push_back(g(ramp(140'000, static_cast<float>(k)), ramp(1000)));
+  }
+  for (int k = 0; k < 30; ++k) {
+    const auto at = static_cast<size_t>(2 * k);
+    EXPECT_EQ(results[at].item<float>(), static_cast<float>(1000 * k) + 499500.5f);
+    EXPECT_EQ(results[at + 1].item<float>(), static_cast<float>(k + 139'999 + 999));
+  }
+}
+
+TEST_F(CudaExecutor, a_program_ends_while_its_runs_are_under_way) {
+  std::vector<Tensor> results;
+  std::vector<NodePtr> captured;
+  {
+    const Tensor x = ramp(100);
+    const Program program = flatten({}, {sum(x * 3.0 + 0.25).node()}, false, &captured);
+    const std::shared_ptr<Executable> executable = find_executor("cuda")->compile(program);
+    for (int k = 0; k < 5; ++k) {
+      std::vector<BufferPtr> arguments{ramp(100, static_cast<float>(k)).buffer()};
+      results.push_back(tensor_from(executable->run(program, arguments)[0], f32, {}));
+    }
+  }
+  for (int k = 0; k < 5; ++k)
+    EXPECT_EQ(results[static_cast<size_t>(k)].item<float>(), static_cast<float>(3 * (4950 + 100 * k) + 25));
+}
+
+TEST_F(CudaExecutor, threads_run_programs_at_the_same_time) {
+  std::vector<std::thread> team;
+  std::vector<int> wrong(4, 0);
+  for (size_t t = 0; t < wrong.size(); ++t)
+    team.emplace_back([&, t] {
+      UseExecutor use(*find_executor("cuda"));
+      auto mine = compile([](Tensor x) { return sum(x) * 3.0; });  // equal programs of all threads are one executable
+      std::vector<Tensor> results;
+      for (int k = 0; k < 25; ++k) results.push_back(mine(static_cast<float>(k) + 100.f * static_cast<float>(t)));
+      for (int k = 0; k < 25; ++k)
+        wrong[t] += results[static_cast<size_t>(k)].item<float>() !=
+                    3 * (static_cast<float>(k) + 100.f * static_cast<float>(t));
+    });
+  for (std::thread& thread : team) thread.join();
+  for (int count : wrong) EXPECT_EQ(count, 0);
 }
 
 // ---- indices ----
@@ -408,19 +480,42 @@ TEST_F(CudaExecutor, an_index_outside_is_told_to_who_reads) {
   EXPECT_EQ(floats(rows.take(Rows::index(3)))[5], 15);
 }
 
-TEST_F(CudaExecutor, an_index_outside_is_told_two_runs_later_if_nobody_reads) {
+TEST_F(CudaExecutor, an_index_outside_is_told_eight_runs_later_if_nobody_reads) {
   Rows rows;
   Tensor good = rows.take(Rows::index(2));
   rows.take(Rows::index(8));
   rows.seen.assign(ramp(1));
   int runs = 0;
   const std::string text = error_of([&] {
-    for (; runs < 5; ++runs) rows.take(Rows::index(1));
+    for (; runs < 20; ++runs) rows.take(Rows::index(1));
   });
   expect_index_error(text);
-  EXPECT_LE(runs, 2);
+  EXPECT_EQ(runs, 7);  // the eighth behind it has told
   EXPECT_EQ(floats(good)[5], 10);
   EXPECT_EQ(floats(rows.take(Rows::index(1)))[5], 5);  // told once
+}
+
+// Another thread has the device run, and stops it where the host sees that the run is done: all that it leaves is there.
+TEST_F(CudaExecutor, a_run_that_is_done_has_left_its_words) {
+  if (!counts) GTEST_SKIP() << "a card does not stop";
+  Rows rows;
+  for (int k = 0; k < 3; ++k) rows.take(Rows::index(2));
+  floats(rows.seen);
+  Tensor wrong = rows.take(Rows::index(8));
+  std::promise<void> is_published, is_read;
+  std::atomic<bool> is_first = true;
+  when_published([&] {
+    if (!is_first.exchange(false)) return;
+    is_published.set_value();
+    is_read.get_future().wait_for(std::chrono::seconds(1));  // who reads what is not there waits for the device here
+  });
+  std::thread other([] { cuda::wait_for_device(); });
+  is_published.get_future().wait();
+  const std::string text = error_of([&] { floats(wrong); });
+  is_read.set_value();
+  other.join();
+  when_published({});
+  expect_index_error(text);
 }
 
 // ---- memory ----

@@ -12,6 +12,7 @@ class Branches {
  public:
   static constexpr size_t most = 4;
 
+  void put(size_t step) { ends_.push_back(step); }  // the first
   // `step` follows; `after`: what it waits for, sorted. It gets one more where it continues the branch of another.
   void put(size_t step, std::vector<size_t>& after) {
     auto branch = std::find_if(ends_.rbegin(), ends_.rend(),
@@ -27,6 +28,7 @@ class Branches {
     ends_.erase(std::next(branch).base());
     ends_.push_back(step);
   }
+  const std::vector<size_t>& ends() const { return ends_; }  // who waits for these waits for all
 
  private:
   std::vector<size_t> ends_;  // the last step of each branch, in order

@@ -19,7 +19,7 @@ class CudaExecutable : public Executable {
   explicit CudaExecutable(CompiledProgram program) : runner_(std::move(program)) {}
 
   std::vector<BufferPtr> run(const Program& recorded, std::vector<BufferPtr>& arguments) override {
-    if (!codegen::checks_against_reference()) return runner_.run(recorded, arguments);
+    if (!is_checked_) return runner_.run(recorded, arguments);
     auto expected = codegen::run_reference_beside(recorded, arguments);
     auto results = runner_.run(recorded, arguments);
     codegen::compare_with_reference(recorded, results, expected);
@@ -28,7 +28,7 @@ class CudaExecutable : public Executable {
 
   std::optional<std::vector<NumberedBuffer>> repeat(const Program& recorded,
                                                     std::span<const NumberedBuffer> given) override {
-    if (codegen::checks_against_reference()) return std::nullopt;
+    if (is_checked_) return std::nullopt;
     return runner_.repeat(recorded, given);
   }
 
@@ -59,6 +59,7 @@ class CudaExecutable : public Executable {
 
  private:
   ProgramRunner runner_;
+  const bool is_checked_ = codegen::checks_against_reference();
 };
 
 class CudaExecutor : public Executor {

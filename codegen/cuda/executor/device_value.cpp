@@ -1,16 +1,17 @@
 #include <tessera/codegen/cuda/executor/device_value.h>
 
 #include <mutex>
-#include <unordered_set>
+#include <utility>
 
 #include <fmt/format.h>
 
 namespace tessera::cuda {
 namespace {
 
+// All values: their list is theirs alone, so that one more costs no allocation.
 struct Registry {
   std::mutex mutex;
-  std::unordered_set<const DeviceValue*> values;
+  DeviceValue* last = nullptr;
 };
 Registry& registry() {
   static auto* kept = new Registry;  // outlives every tensor
@@ -30,15 +31,18 @@ std::string Origin::str() const {
   return text;
 }
 
-DeviceValue::DeviceValue(StreamBuffer memory, Origin origin) : memory_(std::move(memory)), origin_(std::move(origin)) {
+DeviceValue::DeviceValue(StreamBuffer memory, std::shared_ptr<const Origin> origin)
+    : memory_(std::move(memory)), origin_(std::move(origin)) {
   std::lock_guard lock(registry().mutex);
-  registry().values.insert(this);
+  before_ = std::exchange(registry().last, this);
+  if (before_) before_->after_ = this;
 }
 
 DeviceValue::~DeviceValue() {
   {
     std::lock_guard lock(registry().mutex);
-    registry().values.erase(this);
+    (after_ ? after_->before_ : registry().last) = before_;
+    if (before_) before_->after_ = after_;
   }
   use_device();  // memory is given back by whatever thread drops the last handle
 }
@@ -52,7 +56,8 @@ void DeviceValue::copy_out(void* to) const {
 std::vector<DeviceValue::Live> DeviceValue::all() {
   std::lock_guard lock(registry().mutex);
   std::vector<Live> live;
-  for (const DeviceValue* value : registry().values) live.push_back({value->bytes(), value->origin().str()});
+  for (const DeviceValue* value = registry().last; value; value = value->before_)
+    live.push_back({value->bytes(), value->origin_->str()});
   return live;
 }
 

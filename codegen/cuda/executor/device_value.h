@@ -26,14 +26,13 @@ struct Origin {
 
 class DeviceValue : public Residence {
  public:
-  DeviceValue(StreamBuffer memory, Origin origin);
+  DeviceValue(StreamBuffer memory, std::shared_ptr<const Origin> origin);
   ~DeviceValue() override;
 
   void copy_out(void* to) const override;
 
   Pointer address() const { return memory_.address(); }
   size_t bytes() const { return memory_.bytes(); }
-  const Origin& origin() const { return origin_; }
   // The run that makes the value; null for one that came from the host, or whose run went well.
   std::shared_ptr<Ticket> made_by() const { return runs_ ? runs_->find(run_) : nullptr; }
   bool same_run_as(const DeviceValue& other) const { return runs_ == other.runs_ && run_ == other.run_; }
@@ -53,7 +52,8 @@ class DeviceValue : public Residence {
   StreamBuffer memory_;
   std::shared_ptr<Runs> runs_;
   uint64_t run_ = 0;
-  Origin origin_;
+  const std::shared_ptr<const Origin> origin_;
+  DeviceValue *before_ = nullptr, *after_ = nullptr;  // of all values, in the order in which they were made
 };
 
 }  // namespace tessera::cuda

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cstring>
-#include <limits>
 #include <mutex>
 #include <utility>
 
@@ -25,8 +24,6 @@ namespace {
 
 constexpr size_t most_staged = size_t{4} << 20;   // above, the driver's own staging costs little beside the copy
 constexpr size_t most_passing = size_t{1} << 20;  // above, telling a few kernels an address does
-constexpr size_t most_small = 256;
-constexpr size_t most_under_way = 2;
 
 // Programs share the arena and the stream, so their runs do not mix.
 std::mutex& one_at_a_time() {
@@ -51,34 +48,43 @@ template <class F> void replace_value(tessera::Buffer& buffer, F change) {
   std::construct_at(&buffer, bytes, std::move(memory));
 }
 
+// Without a look at what it points to, which may be gone.
+bool is_of(const std::weak_ptr<tessera::Buffer>& seen, const BufferPtr& buffer) {
+  return !seen.owner_before(buffer) && !buffer.owner_before(seen);
+}
+
 int blocks_of(const PlanLaunch& launch) { return static_cast<int>(launch.tasks); }
 
 }  // namespace
 
-ProgramRunner::ProgramRunner(CompiledProgram program) : lowered_(std::move(program.lowered)) {
+ProgramRunner::ProgramRunner(CompiledProgram program)
+    : lowered_(std::move(program.lowered)),
+      is_checked_(codegen::checks_for_nan()),
+      is_timed_(codegen::LaunchTimes::wanted()) {
   use_device();
   for (size_t k = 0; k < program.cubins.size(); ++k) kernels_.emplace_back(program.cubins[k], lowered_.kernels[k].name);
   const Plan& plan = lowered_.plan;
   constants_.emplace(take_memory(plan.constants.size()));
   constants_->copy_in(plan.constants.data(), plan.constants.size());
-  std::vector<int64_t> start;  // what no index outside leaves: the least of largest ones, the largest of least ones
+  size_t error_words = 0;
   for (const PlanLaunch& launch : plan.launches) {
-    error_begin_.push_back(start.size());
-    for (int k = 0; k < launch.error_words; ++k)
-      start.push_back(k % 2 ? std::numeric_limits<int64_t>::max() : std::numeric_limits<int64_t>::min());
+    error_begin_.push_back(error_words);
+    error_words += static_cast<size_t>(launch.error_words);
   }
-  error_words_ = start.size();
-  checks_ = std::make_shared<const std::vector<codegen::PlanCheck>>(codegen::checks_of(plan));
   for (size_t k = 0; k < plan.launches.size(); ++k)
     if (plan.launches[k].what == PlanLaunch::What::copy) copies_.push_back({k});
   passed_.resize(plan.arguments.size());
   for (size_t k = 0; k < plan.results.size(); ++k) {
     const PlanValue& value = plan.values[static_cast<size_t>(plan.results[k])];
-    Result result{.from = Result::From::copy, .value = plan.results[k], .of = value.number, .donor = plan.donor[k]};
-    if (value.place == Place::argument) result.from = Result::From::argument;
+    Result result{.from = Result::From::argument, .value = plan.results[k], .of = value.number, .donor = plan.donor[k]};
+    check_internal(value.place == Place::argument || value.place == Place::result, "a result has a place of its own");
     if (value.place == Place::result)
       result.from = value.number == static_cast<int>(k) ? Result::From::launches : Result::From::result;
     if (result.donor >= 0) result.donor_value = plan.arguments[static_cast<size_t>(result.donor)];
+    if (result.from == Result::From::launches && result.donor < 0 && value.bytes <= int64_t{Mailbox::piece}) {
+      result.in_mailbox = static_cast<int>(in_mailbox_.size());
+      in_mailbox_.push_back(k);
+    }
     results_.push_back(result);
   }
   may_be_overwritten_.resize(plan.arguments.size());
@@ -88,10 +94,8 @@ ProgramRunner::ProgramRunner(CompiledProgram program) : lowered_(std::move(progr
   for (size_t k = 0; k < plan.values.size(); ++k)
     if (plan.values[k].place == Place::constant)
       put(k, constants_->address() + static_cast<Pointer>(plan.values[k].offset));
-  errors_.emplace(take_memory(error_words_ * sizeof(int64_t)));
-  errors_at_start_.emplace(take_memory(error_words_ * sizeof(int64_t)));
-  errors_at_start_->copy_in(start.data(), error_words_ * sizeof(int64_t));
-  wait_for_device();  // the sources of these copies end here
+  mailbox_.emplace(error_words, in_mailbox_.size());
+  wait_for_device();  // the source of the copy ends here
 }
 
 // What the last runs sent lies in memory of ours.
@@ -106,11 +110,12 @@ ProgramRunner::~ProgramRunner() {
 std::vector<BufferPtr> ProgramRunner::run(const Program& recorded, std::vector<BufferPtr>& arguments) {
   std::lock_guard lock(one_at_a_time());
   try {
-    begin(recorded, arguments);
-    if (codegen::checks_for_nan()) launch_checked(recorded);
-    else if (codegen::LaunchTimes::wanted()) times_.add_run(lowered_.plan, recorded, launch_timed());
-    else if (!has_run_) launch_all();  // most one-off expressions run once
-    else replay();
+    // Most one-off expressions run once.
+    begin(recorded, arguments, has_run_ && !is_checked_ && !is_timed_ ? By::graph : By::launches);
+    if (is_checked_) launch_checked(recorded);
+    else if (is_timed_) times_.add_run(lowered_.plan, recorded, launch_timed());
+    else if (by_ == By::graph) replay();
+    else launch_all();
     has_run_ = true;
     return end(recorded, arguments);
   } catch (...) {
@@ -125,20 +130,17 @@ std::optional<std::vector<NumberedBuffer>> ProgramRunner::repeat(const Program& 
   if (!can_repeat(recorded, given)) return std::nullopt;
   Last last = std::exchange(last_, {});
   try {
-    begin_run(recorded);
+    begin_run(By::graph);
     if (last.is_in_place) ticket_->come_after(runs_->find(last.numbers.in_place));
+    for (const std::shared_ptr<Ticket>& maker : last.makers) ticket_->come_after(maker);
     for (const auto& [number, buffer] : given) place_argument(recorded, buffer, number);
-    send_passing();
-    for (size_t number : last.handed_out) {
-      const auto bytes = static_cast<size_t>(lowered_.plan.values[static_cast<size_t>(results_[number].value)].bytes);
-      place_result(recorded, number, bytes <= most_small ? memory_for_small(bytes) : take_memory(bytes));
-    }
+    for (size_t number : last.handed_out) place_result(recorded, number);
+    send();
     replay();
     last.numbers = runs_->next_like(last.numbers);
     std::vector<NumberedBuffer> results;
     for (size_t number : last.handed_out)
       results.push_back({number, hand_out(std::move(made_[number]), last.numbers.handed_out)});
-    ticket_->close(errors_->address(), error_words_);
     runs_->add(last.numbers, std::move(ticket_));
     last_ = std::move(last);
     return results;
@@ -148,16 +150,15 @@ std::optional<std::vector<NumberedBuffer>> ProgramRunner::repeat(const Program& 
   }
 }
 
-// What was given anew may lie anywhere. All else must lie where it lay, and be known to have a value.
+// What was given anew may lie anywhere. All else must lie where it lay.
 bool ProgramRunner::can_repeat(const Program& recorded, std::span<const NumberedBuffer> given) {
-  if (last_.recorded != &recorded || codegen::checks_for_nan() || codegen::LaunchTimes::wanted()) return false;
+  if (last_.recorded != &recorded || is_checked_ || is_timed_) return false;
   auto is_given = [&](size_t argument) {
     return std::ranges::any_of(given, [&](const NumberedBuffer& one) { return one.number == argument; });
   };
   if (!std::ranges::all_of(last_.to_be_given, is_given)) return false;
   if (!std::ranges::all_of(now_passing_, is_given, &Passing::argument)) return false;
   std::erase_if(last_.makers, [](const std::shared_ptr<Ticket>& maker) { return maker->is_known_good(); });
-  if (!last_.makers.empty()) return false;
   use_device();  // on this thread, which need not be the one that compiled
   return shared_arena(static_cast<size_t>(lowered_.plan.arena_bytes), lowered_.plan, recorded) == arena_;
 }
@@ -168,26 +169,33 @@ void ProgramRunner::give_up_run() {
   ticket_.reset();
 }
 
-void ProgramRunner::begin(const Program& recorded, const std::vector<BufferPtr>& arguments) {
+void ProgramRunner::begin(const Program& recorded, const std::vector<BufferPtr>& arguments, By by) {
   const Plan& plan = lowered_.plan;
   check_internal(arguments.size() == plan.arguments.size(), "a program runs with another number of arguments");
   last_ = {};
   use_device();  // as above
-  begin_run(recorded);
+  checks_ = std::make_shared<const IndexChecks>(plan, recorded);
+  origins_.assign(results_.size(), nullptr);
+  begin_run(by);
   const Pointer arena = shared_arena(static_cast<size_t>(plan.arena_bytes), plan, recorded);
   if (std::exchange(arena_, arena) != arena)
     for (size_t k = 0; k < plan.values.size(); ++k)
       if (plan.values[k].place == Place::arena) put(k, arena + static_cast<Pointer>(plan.values[k].offset));
   for (size_t k = 0; k < arguments.size(); ++k) place_argument(recorded, arguments[k], k);
-  send_passing();
   place_results(recorded, arguments);
+  send();
 }
 
-void ProgramRunner::begin_run(const Program& recorded) {
-  while (runs_->under_way() >= most_under_way) runs_->retire_earliest();
-  ticket_ = std::make_shared<Ticket>(checks_, recorded);
+void ProgramRunner::begin_run(By by) {
+  auto slot_is_taken = [&] {
+    const Ticket* earliest = runs_->earliest();
+    return earliest && earliest->run() + Mailbox::slots <= mailbox_->run();
+  };
+  while (slot_is_taken() && !planted(Fault::slot_overwritten)) runs_->retire_earliest();
+  ticket_ = std::make_shared<Ticket>(checks_);
+  by_ = by;
   now_passing_.clear();
-  bytes_passing_ = 0;
+  bytes_sent_ = by == By::graph ? in_mailbox_.size() * sizeof(Pointer) : 0;
   last_placed_ = nullptr;
 }
 
@@ -207,29 +215,30 @@ void ProgramRunner::place_argument(const Program& recorded, const BufferPtr& arg
     return;
   }
   constexpr size_t aligned = 256;
-  const size_t at = (bytes_passing_ + aligned - 1) / aligned * aligned, end = at + argument->bytes();
+  const size_t at = (bytes_sent_ + aligned - 1) / aligned * aligned, end = at + argument->bytes();
   if (!passes(argument, number) || end > most_staged) return settle_argument(recorded, argument, number);
   passed_[number] = argument;
   now_passing_.push_back({number, at, argument.get()});
-  bytes_passing_ = end;
+  bytes_sent_ = end;
 }
 
-void ProgramRunner::send_passing() {
-  if (bytes_passing_ == 0) return;
-  if (!passing_ || passing_->bytes() < bytes_passing_) {
-    passing_.reset();
-    passing_.emplace(take_memory(bytes_passing_));
+// What passes, and where a graph's small results are wanted.
+void ProgramRunner::send() {
+  const bool by_slot = bytes_sent_ == 0 || (by_ == By::graph && bytes_sent_ <= Mailbox::most_in_slot);
+  char* const sent = by_slot ? mailbox_->send(bytes_sent_) : mailbox_->send(bytes_sent_, ticket_->keep(bytes_sent_));
+  const bool is_old = planted(Fault::slot_address_old) && mailbox_->run() > 2 * Mailbox::slots;
+  for (size_t k = 0; by_ == By::graph && k < in_mailbox_.size() && !is_old; ++k) {
+    const Pointer wanted = made_[in_mailbox_[k]]->address();
+    std::memcpy(sent + k * sizeof wanted, &wanted, sizeof wanted);
   }
-  auto* const sent = static_cast<char*>(ticket_->keep(bytes_passing_).data());
   for (const Passing& one : now_passing_) {
     if (one.buffer->bytes() > 0) std::memcpy(sent + one.at, one.buffer->read(), one.buffer->bytes());
-    put(static_cast<size_t>(lowered_.plan.arguments[one.argument]), passing_->address() + one.at);
+    put(static_cast<size_t>(lowered_.plan.arguments[one.argument]), mailbox_->brought() + one.at);
   }
-  passing_->copy_in(sent, bytes_passing_);
 }
 
 bool ProgramRunner::passes(const BufferPtr& argument, size_t number) const {
-  return argument->bytes() <= most_passing && !may_be_overwritten_[number] && passed_[number].lock() != argument;
+  return argument->bytes() <= most_passing && !may_be_overwritten_[number] && !is_of(passed_[number], argument);
 }
 
 void ProgramRunner::settle_argument(const Program& recorded, const BufferPtr& argument, size_t number) {
@@ -244,38 +253,42 @@ void ProgramRunner::settle_argument(const Program& recorded, const BufferPtr& ar
   memory.copy_in(data, bytes);
   put(static_cast<size_t>(lowered_.plan.arguments[number]), memory.address());
   const Instruction& made = recorded.instructions[static_cast<size_t>(recorded.inputs[number])];
-  argument->settle(std::make_unique<DeviceValue>(std::move(memory), Origin(made)));
+  argument->settle(std::make_unique<DeviceValue>(std::move(memory), std::make_shared<const Origin>(made)));
 }
 
 // In the memory of an argument that nobody else holds, else in fresh memory.
 void ProgramRunner::place_results(const Program& recorded, const std::vector<BufferPtr>& arguments) {
-  const bool keeps_arguments = codegen::checks_for_nan();
   made_.clear();
   made_.resize(results_.size());
   for (size_t k = 0; k < results_.size(); ++k) {
     const Result& result = results_[k];
     if (result.from != Result::From::launches) continue;
-    if (result.donor >= 0 && !keeps_arguments && arguments[static_cast<size_t>(result.donor)].use_count() == 1)
+    if (result.donor >= 0 && !is_checked_ && arguments[static_cast<size_t>(result.donor)].use_count() == 1)
       put(static_cast<size_t>(result.value), address_[static_cast<size_t>(result.donor_value)]);
-    else
-      place_result(recorded, k,
-                   take_memory(static_cast<size_t>(lowered_.plan.values[static_cast<size_t>(result.value)].bytes)));
+    else place_result(recorded, k);
   }
 }
 
-void ProgramRunner::place_result(const Program& recorded, size_t number, StreamBuffer memory) {
-  const Instruction& made = recorded.instructions[static_cast<size_t>(recorded.outputs[number])];
-  made_[number] = std::make_unique<DeviceValue>(std::move(memory), Origin(made));
-  put(static_cast<size_t>(results_[number].value), made_[number]->address());
+// A graph leaves small ones in the mailbox, so that it need not be told where each run wants them.
+void ProgramRunner::place_result(const Program& recorded, size_t number) {
+  const Result& result = results_[number];
+  const auto value = static_cast<size_t>(result.value);
+  const auto bytes = static_cast<size_t>(lowered_.plan.values[value].bytes);
+  const bool by_mailbox = by_ == By::graph && result.in_mailbox >= 0;
+  std::shared_ptr<const Origin>& origin = origins_[number];
+  if (!origin)
+    origin = std::make_shared<const Origin>(recorded.instructions[static_cast<size_t>(recorded.outputs[number])]);
+  made_[number] = std::make_unique<DeviceValue>(by_mailbox ? memory_for_small(bytes) : take_memory(bytes), origin);
+  put(value, by_mailbox ? mailbox_->result(static_cast<size_t>(result.in_mailbox)) : made_[number]->address());
 }
 
 StreamBuffer ProgramRunner::memory_for_small(size_t bytes) {
-  if (!small_ || small_taken_ + most_small > small_->bytes()) {
-    constexpr size_t count = 64;
-    small_ = std::make_shared<const StreamBuffer>(take_memory(count * most_small));
+  constexpr size_t count = 64, piece = Mailbox::piece;
+  if (!small_ || small_taken_ + piece > small_->bytes()) {
+    small_ = std::make_shared<const StreamBuffer>(take_memory(count * piece));
     small_taken_ = 0;
   }
-  return {small_, std::exchange(small_taken_, small_taken_ + most_small), bytes};
+  return {small_, std::exchange(small_taken_, small_taken_ + piece), bytes};
 }
 
 // ---- launches ----
@@ -286,7 +299,7 @@ std::vector<Pointer> ProgramRunner::pointers_of(size_t number) const {
   std::vector<Pointer> pointers;
   for (int value : launch.values) pointers.push_back(value < 0 ? 0 : address_[static_cast<size_t>(value)]);
   for (int64_t count : numbers_of(launch)) pointers.push_back(static_cast<Pointer>(count));
-  if (launch.error_words > 0) pointers.push_back(errors_->address() + error_begin_[number] * sizeof(int64_t));
+  if (launch.error_words > 0) pointers.push_back(mailbox_->errors() + error_begin_[number] * sizeof(int64_t));
   return pointers;
 }
 
@@ -299,26 +312,22 @@ void ProgramRunner::launch(size_t number) {
   else kernels_[static_cast<size_t>(launch.kernel)].launch(blocks_of(launch), parameters_of(launch, pointers));
 }
 
-void ProgramRunner::clear_errors() {
-  if (error_words_ > 0)
-    check(driver().copy_within_stream(errors_->address(), errors_at_start_->address(), errors_->bytes(), nullptr),
-          "clear error words");
-}
-
 void ProgramRunner::launch_all() {
-  clear_errors();
+  mailbox_->launch_first();
   for (size_t k = 0; k < lowered_.plan.launches.size(); ++k) launch(k);
+  ticket_->close(mailbox_->launch_last());
 }
 
 // One after the other, with a clock around each. Nothing waits in between, so that the device does not wait for the host.
 std::vector<double> ProgramRunner::launch_timed() {
   std::deque<Stopwatch> watches(lowered_.plan.launches.size());
-  clear_errors();
+  mailbox_->launch_first();
   for (size_t k = 0; k < watches.size(); ++k) {
     watches[k].start();
     launch(k);
     watches[k].stop();
   }
+  ticket_->close(mailbox_->launch_last());
   std::vector<double> seconds;
   for (Stopwatch& watch : watches) seconds.push_back(watch.milliseconds() / 1e3);
   return seconds;
@@ -328,7 +337,7 @@ std::vector<double> ProgramRunner::launch_timed() {
 void ProgramRunner::launch_checked(const Program& recorded) {
   const Plan& plan = lowered_.plan;
   wait_for_device();
-  clear_errors();
+  mailbox_->launch_first();
   for (size_t k = 0; k < plan.launches.size(); ++k) {
     launch(k);
     wait_for_device();
@@ -343,6 +352,7 @@ void ProgramRunner::launch_checked(const Program& recorded) {
     }
     codegen::check_finite(plan, plan.launches[k], on_host, recorded);
   }
+  ticket_->close(mailbox_->launch_last());
 }
 
 // ---- the graph ----
@@ -363,6 +373,7 @@ void ProgramRunner::replay() {
   if (!graph_ || !std::ranges::all_of(copies_, fits)) record_graph();
   else update_graph();
   graph_->launch();
+  ticket_->close(mailbox_->launched());
 }
 
 // A step for each launch, which waits for those that it has to: the rest runs side by side, on a few branches.
@@ -371,28 +382,24 @@ void ProgramRunner::record_graph() {
   graph_ = std::make_unique<Graph>();
   steps_.clear();
   users_.assign(plan.values.size(), {});
-  std::optional<size_t> cleared;
   const std::vector<std::vector<size_t>> waits = codegen::launches_to_wait_for(plan);
   std::vector<std::vector<size_t>> ends(plan.launches.size());  // the steps at which a launch has ended
   Branches branches;
-  if (error_words_ > 0) {
-    std::vector<size_t> nothing;
-    branches.put(graph_->steps(), nothing);
-    cleared = graph_->add_copy(errors_->address(), errors_at_start_->address(), errors_->bytes(), nothing);
-  }
+  const size_t first = mailbox_->add_first(*graph_);
+  branches.put(first);
   for (Copy& copy : copies_) copy.is_step = has_step(copy.launch);
   for (size_t k = 0; k < plan.launches.size(); ++k) {
     const PlanLaunch& launch = plan.launches[k];
     std::vector<size_t> after;
     for (size_t before : waits[k])
       if (!planted(Fault::graph_edge_lost)) after.insert(after.end(), ends[before].begin(), ends[before].end());
-    if (cleared && launch.error_words > 0) after.push_back(*cleared);
     std::ranges::sort(after);
     after.erase(std::unique(after.begin(), after.end()), after.end());
     if (!has_step(k)) {  // who waits for it waits for what it would have waited for
       ends[k] = std::move(after);
       continue;
     }
+    if (after.empty()) after.push_back(first);
     branches.put(graph_->steps(), after);
     const std::vector<Pointer> pointers = pointers_of(k);
     size_t step = 0;
@@ -406,6 +413,7 @@ void ProgramRunner::record_graph() {
       if (value >= 0) users_[static_cast<size_t>(value)].push_back(steps_.size());
     steps_.push_back({k, step});
   }
+  mailbox_->add_last(*graph_, branches.ends());
   graph_->finish();
   moved_.clear();
 }
@@ -425,6 +433,7 @@ void ProgramRunner::update_graph() {
       graph_->set_launch(steps_[k].step, kernels_[static_cast<size_t>(launch.kernel)], blocks_of(launch),
                          parameters_of(launch, pointers));
   }
+  mailbox_->update(*graph_);
   moved_.clear();
 }
 
@@ -442,23 +451,15 @@ std::vector<BufferPtr> ProgramRunner::end(const Program& recorded, std::vector<B
       results[k] = arguments[static_cast<size_t>(result.of)];
     } else if (result.from == Result::From::result) {
       results[k] = results[static_cast<size_t>(result.of)];
-    } else if (result.from == Result::From::launches && made_[k]) {
+    } else if (made_[k]) {
       results[k] = hand_out(std::move(made_[k]), last.numbers.handed_out);
       last.handed_out.push_back(k);
-    } else if (result.from == Result::From::launches) {  // in the memory of an argument, whose old value is gone
+    } else {  // in the memory of an argument, whose old value is gone
       results[k] = std::move(arguments[static_cast<size_t>(result.donor)]);
       replace_value(*results[k], [&](DeviceValue& now) { now.set_made_by(runs_, last.numbers.in_place); });
       last.is_in_place = true;
-    } else {
-      const auto id = static_cast<size_t>(result.value);
-      const auto bytes = static_cast<size_t>(lowered_.plan.values[id].bytes);
-      const Instruction& made = recorded.instructions[static_cast<size_t>(recorded.outputs[k])];
-      auto copy = std::make_unique<DeviceValue>(take_memory(bytes), Origin(made));
-      if (bytes > 0) check(driver().copy_within_stream(copy->address(), address_[id], bytes, nullptr), "copy a result");
-      results[k] = hand_out(std::move(copy), last.numbers.handed_out);
     }
   }
-  ticket_->close(errors_->address(), error_words_);
   if (!last.is_in_place) last.makers = ticket_->makers();
   runs_->add(last.numbers, std::move(ticket_));
   last_ = std::move(last);

@@ -3,8 +3,9 @@
 //
 // Arguments that are on the device already stay where they are, others are copied there once; results stay there until
 // somebody reads them. The first run launches kernel by kernel; later ones start a graph of all launches, in which only
-// addresses that have changed since are replaced. Nothing waits for the device, but for the run before the one before. A run
-// that repeats the last one looks at what is given anew, at what is handed out, and at no other argument or result.
+// addresses that have changed since are replaced. What is small goes through the mailbox. Nothing waits for the device, but for
+// the run whose slot of it comes next. A run that repeats the last one looks at what is given anew, at what is handed out, and
+// at no other argument or result.
 
 #include <memory>
 #include <optional>
@@ -13,6 +14,7 @@
 
 #include <tessera/codegen/cuda/executor/compile_program.h>
 #include <tessera/codegen/cuda/executor/device_value.h>
+#include <tessera/codegen/cuda/executor/mailbox.h>
 #include <tessera/codegen/cuda/executor/ticket.h>
 #include <tessera/codegen/cuda/runtime/device.h>
 #include <tessera/codegen/cuda/runtime/graph.h>
@@ -35,7 +37,8 @@ class ProgramRunner {
   std::optional<std::vector<NumberedBuffer>> repeat(const Program& recorded, std::span<const NumberedBuffer> given);
 
   // The same in steps, for those who measure: values in their places, all launches, results.
-  void begin(const Program& recorded, const std::vector<BufferPtr>& arguments);
+  enum class By { launches, graph };
+  void begin(const Program& recorded, const std::vector<BufferPtr>& arguments, By by = By::launches);
   void launch_all();
   std::vector<double> launch_timed();  // and the seconds of each launch, by the device's clock
   std::vector<BufferPtr> end(const Program& recorded, std::vector<BufferPtr>& arguments);
@@ -53,12 +56,12 @@ class ProgramRunner {
     enum class From {
       argument,  // number `of` itself
       launches,  // they write it: into the memory of argument `donor` if nobody else holds that, else into fresh memory
-      result,    // number `of` once more
-      copy       // of a constant or a temporary
+      result     // number `of` once more
     } from;
     int value;  // of the plan
     int of = -1, donor = -1;
     int donor_value = -1;  // of the plan
+    int in_mailbox = -1;   // a graph leaves it there
   };
 
   // What the last run has left, for one that repeats it.
@@ -71,22 +74,21 @@ class ProgramRunner {
     std::vector<std::shared_ptr<Ticket>> makers;  // of arguments, if no result is in place
   };
 
-  void begin_run(const Program& recorded);
+  void begin_run(By by);
   void give_up_run();
   bool can_repeat(const Program& recorded, std::span<const NumberedBuffer> given);
   void put(size_t value, Pointer address);
   void place_argument(const Program& recorded, const BufferPtr& argument, size_t number);
-  void send_passing();
+  void send();
   bool passes(const BufferPtr& argument, size_t number) const;
   void settle_argument(const Program& recorded, const BufferPtr& argument, size_t number);
   void place_results(const Program& recorded, const std::vector<BufferPtr>& arguments);
-  void place_result(const Program& recorded, size_t number, StreamBuffer memory);
+  void place_result(const Program& recorded, size_t number);
   StreamBuffer memory_for_small(size_t bytes);
   BufferPtr hand_out(std::unique_ptr<DeviceValue> value, uint64_t run);
   void launch_checked(const Program& recorded);
   bool has_step(size_t number) const;
   size_t bytes_copied(const codegen::PlanLaunch& copy) const;
-  void clear_errors();
   void launch(size_t number);
   void replay();
   void record_graph();
@@ -94,34 +96,35 @@ class ProgramRunner {
   std::vector<Pointer> pointers_of(size_t launch) const;
 
   const LoweredProgram lowered_;
+  const bool is_checked_, is_timed_;  // TESSERA_CHECK=nan, TESSERA_LOG=time
   std::vector<Kernel> kernels_;
-  std::optional<StreamBuffer> constants_, errors_, errors_at_start_;
+  std::optional<StreamBuffer> constants_;
+  std::optional<Mailbox> mailbox_;
   std::vector<Result> results_;
-  std::vector<bool> may_be_overwritten_;  // by argument: a result may lie in its memory
-  // What came from the host for the first time, and where all of it lies that a run brings.
-  std::vector<std::weak_ptr<tessera::Buffer>> passed_;  // by argument
-  std::optional<StreamBuffer> passing_;
+  std::vector<bool> may_be_overwritten_;                // by argument: a result may lie in its memory
+  std::vector<std::weak_ptr<tessera::Buffer>> passed_;  // by argument: what came from the host for the first time
+  std::vector<size_t> in_mailbox_;                      // results that a graph leaves there
   // What runs that repeat each other hand out lies side by side, if it is small: the driver is asked once for many.
   std::shared_ptr<const StreamBuffer> small_;
   size_t small_taken_ = 0;           // bytes
   std::vector<size_t> error_begin_;  // of each launch, in words
-  size_t error_words_ = 0;
-  // So that a step walks over no launch: what it asks of them.
-  Ticket::Checks checks_;
-  std::vector<Copy> copies_;
+  std::vector<Copy> copies_;         // so that a step walks over no launch
   std::shared_ptr<Runs> runs_ = std::make_shared<Runs>();
   codegen::LaunchTimes times_;
   bool has_run_ = false;
 
   // Of the run at hand.
-  std::vector<Pointer> address_;  // of every value of the plan
-  Pointer arena_ = 0;             // where it lay when addresses in it were made
+  By by_ = By::launches;
+  std::shared_ptr<const IndexChecks> checks_;           // of the recording that it is for
+  std::vector<std::shared_ptr<const Origin>> origins_;  // by result, of that recording; null until one is made
+  std::vector<Pointer> address_;                        // of every value of the plan
+  Pointer arena_ = 0;                                   // where it lay when addresses in it were made
   struct Passing {
     size_t argument, at;  // where among those that pass
     const tessera::Buffer* buffer;
   };
   std::vector<Passing> now_passing_;
-  size_t bytes_passing_ = 0;
+  size_t bytes_sent_ = 0;
   const DeviceValue* last_placed_ = nullptr;  // an argument on the device
   std::vector<std::unique_ptr<DeviceValue>>
       made_;  // by the number of a result place; null where an argument's memory is

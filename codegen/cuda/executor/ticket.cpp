@@ -7,8 +7,10 @@
 
 namespace tessera::cuda {
 
-Ticket::Ticket(Checks checks, const Program& recorded)
-    : checks_(std::move(checks)), ops_(codegen::checked_ops(*checks_, recorded)) {}
+IndexChecks::IndexChecks(const codegen::Plan& plan, const Program& recorded)
+    : checks(codegen::checks_of(plan)), ops(codegen::checked_ops(checks, recorded)) {}
+
+Ticket::Ticket(std::shared_ptr<const IndexChecks> checks) : checks_(std::move(checks)) {}
 
 void Ticket::come_after(std::shared_ptr<Ticket> maker) {
   if (!maker || std::ranges::count(before_, maker) || maker->is_known_good()) return;
@@ -16,13 +18,7 @@ void Ticket::come_after(std::shared_ptr<Ticket> maker) {
   before_.push_back(std::move(maker));
 }
 
-void Ticket::close(Pointer errors, size_t words) {
-  if (words > 0) {
-    words_ = Pinned(words * sizeof(int64_t));
-    check(driver().copy_out_stream(words_.data(), errors, words * sizeof(int64_t), nullptr), "copy error words");
-  }
-  done_.record();
-}
+void Ticket::close(Outcome outcome) { outcome_ = std::move(outcome); }
 
 void Ticket::wait() {
   std::lock_guard lock(mutex_);
@@ -42,11 +38,11 @@ void Ticket::retire() {
 // Waits, and finds out how the run ended.
 void Ticket::look() {
   if (is_good_ || error_) return;
-  done_.wait();
+  outcome_.wait();
   sent_.clear();
   try {
     for (const auto& run : before_) run->wait();
-    if (!ops_.empty()) codegen::check_indices(*checks_, static_cast<const int64_t*>(words_.data()), ops_);
+    codegen::check_indices(checks_->checks, outcome_.errors(), checks_->ops);
     is_good_ = true;
   } catch (const ValueError&) {
     error_ = std::current_exception();

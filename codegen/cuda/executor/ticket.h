@@ -9,25 +9,31 @@
 #include <mutex>
 #include <vector>
 
-#include <tessera/codegen/cuda/runtime/device.h>
+#include <tessera/codegen/cuda/executor/mailbox.h>
 #include <tessera/codegen/cuda/runtime/pinned.h>
 #include <tessera/codegen/executor/check_index.h>
 
 namespace tessera::cuda {
 
+// The checks of a plan, and the ops of the recording that they are made for.
+struct IndexChecks {
+  IndexChecks(const codegen::Plan& plan, const Program& recorded);
+  const std::vector<codegen::PlanCheck> checks;
+  const std::vector<codegen::CheckedOp> ops;
+};
+
 class Ticket {
  public:
-  using Checks = std::shared_ptr<const std::vector<codegen::PlanCheck>>;
-  Ticket(Checks checks, const Program& recorded);
+  explicit Ticket(std::shared_ptr<const IndexChecks> checks);
   Ticket(const Ticket&) = delete;
   Ticket& operator=(const Ticket&) = delete;
 
   // `maker` made an argument, or is null: this run fails with it. Throws at once if it is known to have failed.
   void come_after(std::shared_ptr<Ticket> maker);
-  // Memory that the run's copies read on the host.
+  // Memory that the device reads in this run.
   Pinned& keep(size_t bytes) { return sent_.emplace_back(bytes); }
-  // Behind the run's last launch: brings the words that it left at `errors`.
-  void close(Pointer errors, size_t words);
+  void close(Outcome outcome);  // all of the run has been given to the device
+  uint64_t run() const { return outcome_.run(); }
 
   // Returns once the run is done and all is well. A ValueError names the op's line, each time it is asked.
   void wait();
@@ -40,11 +46,9 @@ class Ticket {
  private:
   void look();
 
-  const Checks checks_;
-  std::vector<codegen::CheckedOp> ops_;
+  const std::shared_ptr<const IndexChecks> checks_;
   std::vector<Pinned> sent_;
-  Pinned words_;
-  Event done_;
+  Outcome outcome_;
   mutable std::mutex mutex_;
   std::vector<std::shared_ptr<Ticket>> before_;  // the makers of which it is not known how they ended
   std::exception_ptr error_;
@@ -66,8 +70,9 @@ class Runs {
   }
   Numbers next_like(Numbers last) { return {last.in_place, ++next_}; }
   void add(Numbers numbers, std::shared_ptr<Ticket> run);
-  size_t under_way() const { return runs_.size() - failed_; }
-  // Returns once the earliest run that is under way is done, and throws what nobody has heard of yet.
+  // Of runs that are under way; null: there is none.
+  const Ticket* earliest() const { return failed_ < runs_.size() ? runs_[failed_].ticket.get() : nullptr; }
+  // Returns once that one is done, and throws what nobody has heard of yet.
   void retire_earliest();
 
   std::shared_ptr<Ticket> find(uint64_t number) const;  // null: it went well. From any thread

@@ -1,8 +1,5 @@
 #include <tessera/codegen/cuda/runtime/device.h>
 
-#include <mutex>
-#include <vector>
-
 #include <fmt/format.h>
 
 namespace tessera::cuda {
@@ -39,24 +36,23 @@ Opened open_device() {
   return opened;
 }
 
-struct FreeEvents {
-  std::mutex mutex;
-  std::vector<EventHandle*> events;
-};
-FreeEvents& free_events() {
-  static auto* kept = new FreeEvents;  // outlives every run
-  return *kept;
-}
-
 }  // namespace
 
 const Device& use_device() {
   static const Opened opened = open_device();
-  check(driver().context_use(opened.context), "use device 0");
+  thread_local bool is_current = false;
+  if (!is_current) check(driver().context_use(opened.context), "use device 0");
+  is_current = true;
   return opened.device;
 }
 
 void wait_for_device() { check(driver().context_wait(), "wait"); }
+
+bool all_is_done() {
+  const int result = driver().stream_query(nullptr);
+  if (result != not_ready) check(result, "run");
+  return result != not_ready;
+}
 
 Buffer::Buffer(size_t bytes) : bytes_(bytes) { check(driver().allocate(&address_, bytes), "allocate"); }
 Buffer::~Buffer() {
@@ -79,32 +75,6 @@ void StreamBuffer::copy_in(const void* from, size_t bytes) {
 }
 void StreamBuffer::copy_out(void* to, size_t bytes) const {
   if (bytes > 0) check(driver().copy_out_stream(to, address_, bytes, nullptr), "copy from the device");
-}
-
-Event::Event() {
-  FreeEvents& free = free_events();
-  {
-    std::lock_guard lock(free.mutex);
-    if (!free.events.empty()) {
-      event_ = free.events.back();
-      free.events.pop_back();
-      return;
-    }
-  }
-  check(driver().event_create(&event_, event_without_time), "event");
-}
-Event::~Event() {
-  std::lock_guard lock(free_events().mutex);
-  free_events().events.push_back(event_);
-}
-void Event::record() { check(driver().event_record(event_, nullptr), "record"); }
-bool Event::has_come() const {
-  const int result = driver().event_query(event_);
-  if (result != not_ready) check(result, "run");
-  return result != not_ready;
-}
-void Event::wait() const {
-  if (!has_come()) check(driver().event_wait(event_), "run");
 }
 
 void copy_out_apart(void* to, Pointer from, size_t bytes) {

@@ -15,10 +15,12 @@ struct Device {
   int64_t memory_bytes = 0;
 };
 
-// Makes the first device's primary context current on this thread; DeviceError where there is none.
+// Makes the first device's primary context current on this thread, which it stays: who makes another one current there puts
+// this one back. DeviceError where there is no device.
 const Device& use_device();
 
 void wait_for_device();  // until all work is done; a kernel's fault surfaces here
+bool all_is_done();      // the same without waiting: of the work that was given to the default stream
 
 // Memory on the device, freed with its owner.
 class Buffer {
@@ -61,22 +63,6 @@ class StreamBuffer {
   Pointer address_ = 0;
   size_t bytes_ = 0;
   std::shared_ptr<const StreamBuffer> whole_;  // null: it is its own
-};
-
-// A point of the default stream, to be waited for.
-class Event {
- public:
-  Event();
-  ~Event();
-  Event(const Event&) = delete;
-  Event& operator=(const Event&) = delete;
-
-  void record();  // the point is behind all work that was given so far
-  bool has_come() const;
-  void wait() const;
-
- private:
-  EventHandle* event_ = nullptr;
 };
 
 // Waits for no work of the default stream: the caller knows that the value is there.

@@ -45,11 +45,11 @@ Driver open_driver() {
   library.bind(d.launch, "cuLaunchKernelEx");
   library.bind(d.stream_create, "cuStreamCreate");
   library.bind(d.stream_wait, "cuStreamSynchronize");
+  library.bind(d.stream_query, "cuStreamQuery");
   library.bind(d.event_create, "cuEventCreate");
   library.bind(d.event_destroy, "cuEventDestroy_v2");
   library.bind(d.event_record, "cuEventRecord");
   library.bind(d.event_wait, "cuEventSynchronize");
-  library.bind(d.event_query, "cuEventQuery");
   library.bind(d.event_elapsed, "cuEventElapsedTime");
   library.bind(d.graph_create, "cuGraphCreate");
   library.bind(d.graph_destroy, "cuGraphDestroy");

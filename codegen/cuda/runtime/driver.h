@@ -67,7 +67,7 @@ constexpr int function_max_dynamic_shared = 8;                                  
 constexpr int device_multiprocessors = 16, device_major = 75, device_minor = 76;  // of a device
 constexpr int pool_release_threshold = 4;                                         // of a memory pool
 constexpr int memory_on_device = 2;                                               // where an end of a copy lies
-constexpr unsigned event_without_time = 2, stream_apart = 1;                      // apart: waits for no other stream
+constexpr unsigned stream_apart = 1;                                              // it waits for no other stream
 constexpr int out_of_memory = 2, no_device = 100, not_ready = 600;                // what a call returns
 constexpr int launch_early = 6;  // attribute: the launch may begin while the one before in its stream ends
 // The same in a graph: when all blocks of the step before have left, or may.
@@ -90,7 +90,7 @@ struct Driver {
   int (*free)(Pointer);
   int (*allocate_in_stream)(Pointer*, size_t, StreamHandle*);
   int (*free_in_stream)(Pointer, StreamHandle*);
-  int (*allocate_pinned)(void**, size_t);  // host memory that copies need not wait for
+  int (*allocate_pinned)(void**, size_t);  // host memory that the device uses at the same address
   int (*free_pinned)(void*);
   int (*device_pool)(PoolHandle**, int device);
   int (*pool_trim)(PoolHandle*, size_t keep);
@@ -109,11 +109,11 @@ struct Driver {
   int (*launch)(const LaunchConfig*, FunctionHandle*, void** arguments, void** extra);
   int (*stream_create)(StreamHandle**, unsigned flags);
   int (*stream_wait)(StreamHandle*);
+  int (*stream_query)(StreamHandle*);  // not_ready: the device has not done all of it yet
   int (*event_create)(EventHandle**, unsigned flags);
   int (*event_destroy)(EventHandle*);
   int (*event_record)(EventHandle*, StreamHandle*);
   int (*event_wait)(EventHandle*);
-  int (*event_query)(EventHandle*);  // not_ready: the device has not come there yet
   int (*event_elapsed)(float* milliseconds, EventHandle* from, EventHandle* to);
   int (*graph_create)(GraphHandle**, unsigned flags);
   int (*graph_destroy)(GraphHandle*);

@@ -36,6 +36,7 @@ struct HostBlock {  // as in host/core.cuh
   unsigned grid;
   int rank;
   void (*end_launch_before)();
+  void (*published)();
 };
 
 struct HostMap {  // as in host/tma.cuh
@@ -61,7 +62,11 @@ class Block {
                      [] { now().wait_for(Wait::nothing); },
                      1,
                      0,
-                     [] { now().end_launch_before(); }};
+                     [] { now().end_launch_before(); },
+                     [] {
+                       if (now().when_published) now().when_published();
+                     }};
+  std::function<void()> when_published;
 
   // All of a launch; `before`: the one before it, unless that has ended.
   void launch(const HostKernel& kernel, const HostArguments& arguments, int64_t blocks, std::function<void()> before) {
@@ -211,7 +216,7 @@ std::string build_host_library(const std::string& text, const HeaderEdit& edit) 
     }
     std::ofstream(folder / file.name) << header;
   }
-  for (const char* name : {"async.cuh", "barrier.cuh", "core.cuh", "convert.cuh", "early.cuh", "mma.cuh",
+  for (const char* name : {"async.cuh", "barrier.cuh", "core.cuh", "convert.cuh", "early.cuh", "mma.cuh", "publish.cuh",
                            "shared_memory.cuh", "tma.cuh", "wgmma.cuh", "window.cuh"})
     fs::copy_file(fs::path(TESSERA_CUDA_ROWS) / "host" / name, folder / name, fs::copy_options::overwrite_existing);
   std::ofstream(folder / "all.cpp") << "#include \"shared_memory.cuh\"\n" << text;
@@ -247,6 +252,8 @@ HostKernel find_host_kernel(void* library, const std::string& name) {
   kernel.open_barriers = reinterpret_cast<void (*)()>(find_host_symbol(library, "tessera_open_barriers"));
   return kernel;
 }
+
+void when_published(std::function<void()> what) { Block::now().when_published = std::move(what); }
 
 void run_host_kernel(const HostKernel& kernel, const HostArguments& arguments, int64_t blocks,
                      std::function<void()> before) {

@@ -42,5 +42,7 @@ HostKernel find_host_kernel(void* library, const std::string& name);
 // `before`: a launch that this one waits for itself, if it does.
 void run_host_kernel(const HostKernel& kernel, const HostArguments& arguments, int64_t blocks,
                      std::function<void()> before = {});
+// Called by a kernel that has published a word, on its thread, before it goes on.
+void when_published(std::function<void()> what);
 
 }  // namespace tessera::testing

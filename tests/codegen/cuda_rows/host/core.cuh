@@ -31,6 +31,7 @@ struct HostBlock {
   Index3 grid;
   int rank;  // of the block in its cluster
   void (*end_launch_before)();
+  void (*published)();  // a word that the host looks at
 };
 extern "C" {
 inline HostBlock* tessera_host_block = nullptr;
