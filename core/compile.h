@@ -63,11 +63,14 @@ template <class T>
 concept Fields = requires(T t) { t.fields([](const char*, auto&) {}); };
 template <class T> inline constexpr bool is_tensor_vector = std::is_same_v<T, std::vector<Tensor>>;
 
+// A number that has a value already: nothing is recorded for it.
+template <class T> Tensor number_from(T value, DType dtype) { return tensor_from(&value, dtype, {}); }
+
 template <class T> void flatten(const T& value, std::vector<Tensor>& out) {
   if constexpr (std::is_same_v<T, Tensor>) out.push_back(value);
-  else if constexpr (std::is_same_v<T, bool>) out.push_back(scalar(int64_t{value}, boolean));
-  else if constexpr (std::is_floating_point_v<T>) out.push_back(scalar(static_cast<double>(value), f32));
-  else if constexpr (std::is_integral_v<T>) out.push_back(scalar(static_cast<int64_t>(value), i64));
+  else if constexpr (std::is_same_v<T, bool>) out.push_back(number_from(static_cast<uint8_t>(value), boolean));
+  else if constexpr (std::is_floating_point_v<T>) out.push_back(number_from(static_cast<float>(value), f32));
+  else if constexpr (std::is_integral_v<T>) out.push_back(number_from(static_cast<int64_t>(value), i64));
   else if constexpr (is_tensor_vector<T>) out.insert(out.end(), value.begin(), value.end());
   else {
     static_assert(
@@ -111,7 +114,6 @@ class Compiled {
     if constexpr (std::is_void_v<Result>) {
       function<void>(args...).call(flat);
     } else {
-      auto shape = std::make_shared<Result>();  // its vectors have the right lengths after the first recording
       std::vector<Tensor> results = function<Result>(args...).call(flat);
       size_t next = 0;
       return detail::unflatten(*std::static_pointer_cast<Result>(example_), results, next);
