@@ -4,6 +4,7 @@
 #include <ucontext.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
 #include <cstdlib>
 #include <cstring>
@@ -45,7 +46,8 @@ struct HostMap {  // as in host/tma.cuh
   int rank, extents[5], box[4], lower[3], upper[3], steps[3];
 };
 
-constexpr size_t shared_of_block = 256 << 10;  // as in host/shared_memory.cuh
+constexpr size_t shared_of_block = 256 << 10;                     // as in host/shared_memory.cuh
+constexpr size_t meeting_bytes = (2 * 16 + 1) * 2 * sizeof(int);  // as in host/barrier.cuh
 
 // One block at a time, or one cluster, its threads in turns: each runs until it waits for others.
 class Block {
@@ -79,11 +81,11 @@ class Block {
  private:
   // The cluster that begins with `block`, of a grid of so many.
   void run(const HostKernel& kernel, const HostArguments& arguments, unsigned block, unsigned grid) {
-    entry_ = kernel.entry, arguments_ = &arguments;
+    kernel_ = &kernel, arguments_ = &arguments;
     const auto cluster = static_cast<size_t>(kernel.facts->cluster);
     for (size_t rank = 0; rank < cluster; ++rank)  // NaN until it is written
       std::memset(kernel.shared + rank * shared_of_block, 0xff, static_cast<size_t>(kernel.facts->shared_bytes));
-    if (kernel.open_barriers) kernel.open_barriers();
+    if (kernel.meetings) std::memset(kernel.meetings, 0, meeting_bytes);
     threads_ = static_cast<size_t>(kernel.facts->threads);
     facts.grid = grid;
     fibers_.resize(threads_ * cluster);
@@ -134,24 +136,29 @@ class Block {
     makecontext(&fiber.context, [] { now().body(); }, 0);
   }
 
-  // That launch runs on this fiber's stack, in the place of the one that waits.
+  // That launch runs on this fiber's stack, in the place of the one that waits. What this one has written to shared memory
+  // already is put back, as both may be of one library.
   void end_launch_before() {
     if (!launch_before_) return;
     const std::function<void()> before = std::exchange(launch_before_, nullptr);
     const HostBlock facts_here = facts;
     const ucontext_t scheduler = scheduler_;
-    const auto here = std::tuple(entry_, arguments_, at_, threads_);
+    const auto here = std::tuple(kernel_, arguments_, at_, threads_);
     std::vector<Fiber> fibers = std::move(fibers_);
     fibers_.clear();
+    auto copy_of = [](unsigned char* from, size_t bytes) { return std::vector(from, from + (from ? bytes : 0)); };
+    const std::vector<unsigned char> shared = copy_of(kernel_->shared, 2 * shared_of_block),
+                                     meetings = copy_of(kernel_->meetings, meeting_bytes);
     before();
     facts = facts_here, scheduler_ = scheduler, fibers_ = std::move(fibers);
-    std::tie(entry_, arguments_, at_, threads_) = here;
+    std::tie(kernel_, arguments_, at_, threads_) = here;
+    std::ranges::copy(shared, kernel_->shared), std::ranges::copy(meetings, kernel_->meetings);
   }
 
   void body() {
     const HostArguments& a = *arguments_;
-    entry_(a[0], a[1], a[2], a[3], a[4], a[5], a[6], a[7], a[8], a[9], a[10], a[11], a[12], a[13], a[14], a[15], a[16],
-           a[17], a[18], a[19]);
+    kernel_->entry(a[0], a[1], a[2], a[3], a[4], a[5], a[6], a[7], a[8], a[9], a[10], a[11], a[12], a[13], a[14], a[15],
+                   a[16], a[17], a[18], a[19]);
     fibers_[at_].is_done = true;
   }
 
@@ -189,7 +196,7 @@ class Block {
   }
 
   std::function<void()> launch_before_;
-  HostEntry entry_ = nullptr;
+  const HostKernel* kernel_ = nullptr;
   const HostArguments* arguments_ = nullptr;
   std::vector<Fiber> fibers_;
   ucontext_t scheduler_;
@@ -249,7 +256,7 @@ HostKernel find_host_kernel(void* library, const std::string& name) {
   if (!kernel.facts) return {};
   kernel.entry = reinterpret_cast<HostEntry>(find_host_symbol(library, name));
   kernel.shared = static_cast<unsigned char*>(find_host_symbol(library, "tessera_shared"));
-  kernel.open_barriers = reinterpret_cast<void (*)()>(find_host_symbol(library, "tessera_open_barriers"));
+  kernel.meetings = static_cast<unsigned char*>(find_host_symbol(library, "tessera_meetings"));
   return kernel;
 }
 

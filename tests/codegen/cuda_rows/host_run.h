@@ -28,8 +28,8 @@ using HostArguments = std::array<void*, 20>;
 struct HostKernel {
   HostEntry entry = nullptr;  // null: the library has no such kernel
   const cuda::LaunchFacts* facts = nullptr;
-  unsigned char* shared = nullptr;  // where its dynamic shared memory lies, block after block of a cluster
-  void (*open_barriers)() = nullptr;
+  unsigned char* shared = nullptr;    // where its dynamic shared memory lies, block after block of a cluster
+  unsigned char* meetings = nullptr;  // barriers that are not in shared memory; null: it has none
 };
 // What stands in for a tensor map, of 16-bit elements in boxes whose lines are 64, through a window where it has steps; false
 // where the driver would refuse it.

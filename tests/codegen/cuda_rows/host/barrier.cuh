@@ -46,14 +46,12 @@ struct HostMeeting {
     while (rounds == before) tessera_host_block->yield();
   }
 };
-inline HostMeeting host_named[2][16], host_cluster;
-
-// A block starts with all of them open.
-extern "C" __attribute__((visibility("default"), used)) inline void tessera_open_barriers() {
-  for (auto& of_block : host_named)
-    for (HostMeeting& meeting : of_block) meeting = {};
-  host_cluster = {};
+// A block starts with all of them open: zeros.
+extern "C" {
+__attribute__((visibility("default"), used)) inline HostMeeting tessera_meetings[2 * 16 + 1] = {};
 }
+inline HostMeeting& host_cluster = tessera_meetings[2 * 16];
+inline HostMeeting& host_named(int name) { return tessera_meetings[tessera_host_block->rank * 16 + name]; }
 
 template <int cluster> void publish_barriers() {
   __syncthreads();
@@ -62,17 +60,17 @@ template <int cluster> void publish_barriers() {
 }
 inline void publish_shared() {}
 template <int threads> void group_sync(int group) {
-  host_named[tessera_host_block->rank][1 + group].sync(threads);
+  host_named(1 + group).sync(threads);
 }
-inline void warpgroup_sync() { host_named[tessera_host_block->rank][1 + warpgroup()].sync(128); }
+inline void warpgroup_sync() { host_named(1 + warpgroup()).sync(128); }
 
 template <int count> struct Turns {
   int mine;
   explicit Turns(int index) : mine(index) {
     if (index == count - 1) pass();
   }
-  void wait() { host_named[tessera_host_block->rank][8 + mine].sync(256); }
-  void pass() { host_named[tessera_host_block->rank][8 + (mine + 1) % count].arrive(256); }
+  void wait() { host_named(8 + mine).sync(256); }
+  void pass() { host_named(8 + (mine + 1) % count).arrive(256); }
 };
 
 }  // namespace tessera
