@@ -318,6 +318,28 @@ TEST_F(CudaExecutor, what_adds_up_parts_begins_early) {
   }
 }
 
+// A product of few rows does so too: its operands are what the launch before it writes.
+constexpr int64_t few_rows = 64;
+Tensor product_of_few_rows(const Tensor& x) {
+  const Tensor twice = cast(2.0 * x, bf16);
+  return cast(einsum("mk,nk->mn", slice(twice, 0, {0, few_rows}), slice(twice, 0, {few_rows, many_rows})), f32);
+}
+TEST_F(CudaExecutor, a_product_of_few_rows_begins_early) {
+  auto step = compile(product_of_few_rows);
+  for (int k = 0; k < 4; ++k) {
+    const Tensor x = waves(0.01f * static_cast<float>(k + 1));
+    const int before = device.early;
+    const std::vector<float> found = floats(step(x));
+    if (counts) {
+      EXPECT_EQ(device.early - before, k < 2 ? 1 : 0);
+    }
+    UseExecutor use(reference_executor());
+    const std::vector<float> expected = floats(product_of_few_rows(x));
+    for (size_t i = 0; i < expected.size(); ++i)
+      ASSERT_NEAR(found[i], expected[i], 1 + 0x1p-7 * std::abs(expected[i])) << k << ' ' << i;
+  }
+}
+
 // Of so many columns that one block does not add up the parts, and all of them equal.
 TEST_F(CudaExecutor, a_sum_of_many_parts_is_written_to_each_column) {
   constexpr int64_t columns = (1 << 20) + 33;
@@ -702,20 +724,28 @@ TEST_F(CudaFiles, an_edited_kernel_takes_the_place_of_the_printed_one) {
 }
 
 // The driver of tests is as late as it may: a text that begins early and does not wait reads what is not there yet.
-TEST_F(CudaFiles, a_wait_for_the_launch_before_is_missed) {
+struct EarlyProgram {
+  Tensor (*function)(const Tensor&);
+  const char* wait;
+};
+class CudaFilesOfEarly : public CudaFiles, public ::testing::WithParamInterface<EarlyProgram> {};
+
+TEST_P(CudaFilesOfEarly, a_wait_for_the_launch_before_is_missed) {
   if (!counts) GTEST_SKIP() << "on a card the launch before may be fast enough";
+  const EarlyProgram& early = GetParam();
   std::vector<NodePtr> captured;
-  const Program program = flatten({}, {sum_of_normalized(waves(0.01f)).node()}, false, &captured);
+  const Tensor result = early.function(waves(0.01f));
+  const Program program = flatten({}, {result.node()}, false, &captured);
   ASSERT_EQ(captured.size(), 1u);
   auto first_of = [&](const Tensor& x) {
     std::vector<BufferPtr> arguments{x.buffer()};
     const auto results = find_executor("cuda")->compile(program)->run(program, arguments);
-    return tensor_from(results[0], f32, {many_columns}).to_vector<float>()[0];
+    return tensor_from(results[0], f32, result.shape()).to_vector<float>()[0];
   };
   const float right = first_of(waves(0.02f));
   EXPECT_EQ(first_of(waves(0.02f)), right);
   first_of(waves(0.01f));  // whose parts lie there now
-  const std::string wait = "  wait_for_launch_before(part);\n";
+  const std::string wait = early.wait;
   int edited = 0;
   std::filesystem::create_directories(folder_ / "kernels");
   for (const cuda::KernelSource& kernel : cuda::compile_program(program, {"sm_90a"}).lowered.kernels) {
@@ -729,6 +759,10 @@ TEST_F(CudaFiles, a_wait_for_the_launch_before_is_missed) {
   setenv("TESSERA_KERNELS", (folder_ / "kernels").c_str(), 1);
   EXPECT_NE(first_of(waves(0.02f)), right);
 }
+
+INSTANTIATE_TEST_SUITE_P(programs, CudaFilesOfEarly,
+                         ::testing::Values(EarlyProgram{sum_of_normalized, "  wait_for_launch_before(part);\n"},
+                                           EarlyProgram{product_of_few_rows, "  wait_for_launch_before();\n"}));
 
 TEST_F(CudaFiles, a_text_that_differs_in_comments_alone_is_not_edited) {
   put_back("// kernel", "// my kernel");

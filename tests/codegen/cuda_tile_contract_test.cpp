@@ -131,6 +131,12 @@ const TileProgram programs[] = {
        Tensor h = cast(cast(y, f32) + in("bias", f32, {96}), f16);
        return std::vector{h, 0.5 * h * (1 + tanh(0.8 * h)), concat({y, in("z", f16, {70, 40})}, 1)};
      }},
+    {"halves",  // few rows and a long K, of which each block of a pair has a half, the last step nothing but zeros
+     [](const MakeInput& in) {
+       Tensor h =
+           einsum("mk,nk->mn", in("x", bf16, {40, 1096}), in("weight", bf16, {72, 1096})) + in("bias", bf16, {72});
+       return std::vector{h, nn::gelu(h)};
+     }},
 };
 
 RowProgram recorded(const TileProgram& program) {
@@ -305,7 +311,7 @@ TEST(CudaTileContracts, what_L2_cannot_hold_leaves_it_first) {
 }
 
 TEST(CudaTileContracts, have_a_golden_text) {
-  for (const char* name : {"linear", "linear_gelu", "dealt", "few_rows", "conv", "conv_filter_gradient"}) {
+  for (const char* name : {"linear", "linear_gelu", "dealt", "few_rows", "halves", "conv", "conv_filter_gradient"}) {
     const auto* program =
         std::ranges::find_if(programs, [&](const TileProgram& p) { return std::string(p.name) == name; });
     std::string text;
@@ -375,6 +381,12 @@ INSTANTIATE_TEST_SUITE_P(
         Planted{7, "a through a window", "", "% 11", "% 9"}, Planted{8, "a through a window", "", "{3, 2}}", "{2, 2}}"},
         Planted{14, "steps of 128", "", "{328, 136}", "{320, 136}"},
         Planted{14, "steps of 128", "shared.cuh", "k / Part::line * Part::pitch * 128", "0"},
+        Planted{17, "add halves", "", "k_first = rank * 640", "k_first = 0"},
+        Planted{17, "add halves", "", " + rank * 16", ""}, Planted{17, "add halves", "halves.cuh", "full.wait(0);", ""},
+        Planted{17, "add halves", "halves.cuh", "full, 1 - rank", "full, rank"},
+        Planted{17, "add halves", "halves.cuh", "rank == 0 ? sums.v[registers + i + k] : sums.v[i + k]",
+                "rank == 1 ? sums.v[registers + i + k] : sums.v[i + k]"},
+        Planted{17, "add halves", "halves.cuh", "theirs[k] + sums.v[registers + i + k]", "theirs[k] + sums.v[i + k]"},
         Planted{11, "a through a window", "", "8 - k / 128", "k / 128"},
         Planted{15, "b dealt", "", "{1, 72, 576, 144, 2304}", "{1, 72, 144, 576, 2304}"},
         Planted{15, "b dealt", "", "bias + n_first", "bias"},

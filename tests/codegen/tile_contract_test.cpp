@@ -3,11 +3,13 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 
 #include <fmt/format.h>
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/IR/MLIRContext.h"
 #include "mlir/IR/Verifier.h"
 
@@ -169,7 +171,7 @@ TEST_F(TileContract, few_rows) {
     const Contraction c = contraction(p);
     int narrow = 0;
     for (const TileSchedule& s : tile_schedules(c)) {
-      if (s.tile_n != 32) continue;
+      if (s.tile_n != 32 || s.pair != TileSchedule::Pair::none) continue;
       SCOPED_TRACE(fmt::format("{} times {} x {} x {}: {}", p.batch, p.m, p.n, p.k, schedule_text(s)));
       auto built = build(c, s);
       ASSERT_TRUE(mlir::succeeded(tile::verify_protocol(kernel_of(*built), {}))) << said;
@@ -181,6 +183,99 @@ TEST_F(TileContract, few_rows) {
   }
   for (const Product& p : {Product{1, 72, 328, 712}, Product{1, 40, 328, 712, true, false}})
     for (const TileSchedule& s : tile_schedules(contraction(p))) EXPECT_NE(s.tile_n, 32);
+}
+
+// Each block of a pair has half of K, and finishes half of the columns of the sums of both.
+TEST_F(TileContract, halves_of_few_rows) {
+  const Product products[] = {
+      {1, 40, 328, 712}, {1, 8, 4200, 136}, {3, 64, 72, 328, false}, {1, 8, 200, 256, true, true, f16, true}};
+  for (const Product& p : products) {
+    const Contraction c = contraction(p);
+    int halved = 0;
+    for (const TileSchedule& s : tile_schedules(c)) {
+      if (s.pair != TileSchedule::Pair::along_k) continue;
+      SCOPED_TRACE(fmt::format("{} times {} x {} x {}: {}", p.batch, p.m, p.n, p.k, schedule_text(s)));
+      auto built = build(c, s);
+      ASSERT_TRUE(mlir::succeeded(tile::verify_protocol(kernel_of(*built), {}, s.blocks() / s.cluster()))) << said;
+      for (uint64_t seed : {1, 2})
+        EXPECT_LE(run(kernel_of(*built), p, 1, {.seed = seed, .blocks = s.blocks()}), 1) << said;
+      ++halved;
+    }
+    EXPECT_EQ(halved, p.n == 4200 ? 2 : 3);
+  }
+  const Product none[] = {{1, 40, 328, 128}, {1, 40, 8456, 256}, {1, 72, 328, 712}};  // one step, many tiles, many rows
+  for (const Product& p : none)
+    for (const TileSchedule& s : tile_schedules(contraction(p))) EXPECT_NE(s.pair, TileSchedule::Pair::along_k);
+}
+
+TEST_F(TileContract, faults_of_halves_are_caught) {
+  struct Fault {
+    const char* what;
+    void (*plant)(tile::KernelOp);
+  };
+  static const auto constant = [](mlir::Operation* before, int64_t x) {
+    mlir::OpBuilder b(before);
+    return mlir::arith::ConstantIntOp::create(b, before->getLoc(), x, 32);
+  };
+  static const auto rank = [](tile::KernelOp kernel) {
+    return (*kernel.getOps<tile::ClusterRankOp>().begin()).getResult();
+  };
+  // As if the block were the first of its pair, where a role says `times` times its number.
+  static const auto as_first = [](tile::KernelOp kernel, const char* role, int64_t times) {
+    kernel.walk([&](mlir::arith::MulIOp op) {
+      auto factor = op.getRhs().getDefiningOp<mlir::arith::ConstantIntOp>();
+      if (op.getLhs() == rank(kernel) && factor && factor.value() == times &&
+          op->getParentOfType<tile::RoleOp>().getName() == role)
+        op.getResult().replaceAllUsesWith(constant(op, 0));
+    });
+  };
+  const Fault faults[] = {
+      {"sums are sent twice",
+       [](tile::KernelOp k) {
+         k.walk([](tile::AddHalvesOp add) {
+           mlir::OpBuilder b(add);
+           b.clone(*add);
+         });
+       }},
+      {"both blocks bring the first half of K", [](tile::KernelOp k) { as_first(k, "producer", 256); }},
+      {"both blocks finish the first columns", [](tile::KernelOp k) { as_first(k, "consumer", 32); }},
+      {"the second block takes a step less",
+       [](tile::KernelOp k) {
+         k.walk([&](mlir::scf::ForOp loop) {
+           mlir::OpBuilder b(loop);
+           auto less = mlir::arith::MulIOp::create(b, loop.getLoc(), rank(k), constant(loop, 128));
+           loop.getUpperBoundMutable().assign(
+               mlir::arith::SubIOp::create(b, loop.getLoc(), loop.getUpperBound(), less));
+         });
+       }},
+      {"the sums of the other block are not taken",
+       [](tile::KernelOp k) {
+         k.walk([&](tile::FinishOp finish) {
+           tile::AddHalvesOp add = finish.getValues()[0].getDefiningOp<tile::AddHalvesOp>();
+           mlir::OpBuilder b(finish);
+           mlir::Value zero = mlir::arith::ConstantOp::create(b, finish.getLoc(), b.getF32FloatAttr(0));
+           finish.getValuesMutable().assign(tile::FillOp::create(b, finish.getLoc(), add.getType(), zero).getResult());
+         });
+       }},
+  };
+  const Product p{1, 8, 328, 512};
+  const Contraction c = contraction(p);
+  const auto schedules = tile_schedules(c);
+  const auto s = std::ranges::find_if(
+      schedules, [](const TileSchedule& one) { return one.pair == TileSchedule::Pair::along_k && one.tile_n == 64; });
+  ASSERT_NE(s, schedules.end());
+  const int64_t clusters = s->blocks() / s->cluster();
+  for (const Fault& fault : faults) {
+    SCOPED_TRACE(fault.what);
+    auto built = build(c, *s);
+    EXPECT_TRUE(mlir::succeeded(tile::verify_protocol(kernel_of(*built), {}, clusters)));
+    fault.plant(kernel_of(*built));
+    bool is_caught =
+        mlir::failed(mlir::verify(*built)) || mlir::failed(tile::verify_protocol(kernel_of(*built), {}, clusters));
+    for (uint64_t seed = 0; seed < 4 && !is_caught; ++seed)
+      is_caught = !(run(kernel_of(*built), p, 1, {.seed = seed, .blocks = s->blocks()}) <= 1);
+    EXPECT_TRUE(is_caught);
+  }
 }
 
 // A bias goes along with the sums of its columns, where these are finished in registers.

@@ -28,11 +28,11 @@ KernelWords of_epilogue(KernelWords words, const Contraction& c, const TileSched
     for (int d = 0; d < side.count(); ++d)
       words.dims.push_back(side.count() == 1 ? name : fmt::format("{}_{}", name, d + 1));
   words.taken = words.dims;
-  for (const char* name :
-       {"a",      "ab",    "at",      "b",          "batch",      "column",  "consumer", "i",       "k",      "m",
-        "n",      "k_end", "at_part", "at_batch_1", "at_batch_2", "k_first", "left",     "m_first", "first",  "n_first",
-        "packed", "pair",  "part",    "rank",       "result",     "row",     "s",        "scratch", "shared", "staged",
-        "sum",    "sums",  "sums_2",  "t",          "tile",       "tiles",   "turns"})
+  for (const char* name : {"a",    "ab",      "at",    "b",       "batch",   "column",     "consumer",   "i",
+                           "k",    "m",       "n",     "k_end",   "at_part", "at_batch_1", "at_batch_2", "k_first",
+                           "left", "m_first", "first", "n_first", "halves",  "packed",     "pair",       "part",
+                           "rank", "result",  "row",   "s",       "scratch", "shared",     "staged",     "sum",
+                           "sums", "sums_2",  "t",     "tile",    "tiles",   "turns",      "whole"})
     if (!llvm::is_contained(words.taken, name)) words.taken.push_back(name);
   return words;
 }
@@ -58,8 +58,9 @@ class Builder {
     b_.setInsertionPointToEnd(module_->getBody());
     SmallVector<StringRef> about;
     for (const std::string& line : values_.words.head) about.push_back(line);
-    kernel_ = tile::KernelOp::create(b_, here(), b_.getStringAttr(values_.words.kernel),
-                                     b_.getI64IntegerAttr(s_.cluster()), b_.getStrArrayAttr(about), ArrayAttr());
+    kernel_ =
+        tile::KernelOp::create(b_, here(), b_.getStringAttr(values_.words.kernel), b_.getI64IntegerAttr(s_.cluster()),
+                               b_.getStrArrayAttr(about), ArrayAttr(), s_.is_early ? b_.getUnitAttr() : UnitAttr());
     Block& block = kernel_.getBody().emplaceBlock();
     b_.setInsertionPointToEnd(&block);
     add_parameters(block);
@@ -162,6 +163,10 @@ class Builder {
     } else if (of_each_ > 0) {
       staged_ = shared("staged", TileSchedule::consumers * of_each_, {64, 64});
     }
+    if (s_.pair == Pair::along_k) {
+      auto room = tile::HalvesType::get(b_.getContext(), {64, s_.columns()}, b_.getF32Type(), 0);
+      halves_ = tile::HalvesOp::create(b_, named("halves"), room, b_.getStringAttr("halves"));
+    }
     for (size_t k : columns_) {
       const mlir::Type element = form_.body->getArgument(static_cast<unsigned>(k)).getType();
       const std::string name = values_.words.inputs[k] + "_columns";
@@ -201,6 +206,10 @@ class Builder {
     place.m = first(body.getArgument(0), s_.tile_m(), s_.pair == Pair::along_m);
     place.n = first(body.getArgument(1), s_.tile_n, s_.pair == Pair::along_n);
     place.k_first = number(0), place.k_end = number(s_.operands.k);
+    if (s_.pair == Pair::along_k) {
+      place.k_first = call(times(rank_, s_.part), "k_first");
+      place.k_end = add(place.k_first, number(s_.part));
+    }
     Value batch = s_.planes > 1 ? body.getArgument(2) : Value();
     if (s_.parts > 1) {
       const bool is_only = s_.planes == s_.parts;
@@ -343,6 +352,7 @@ class Builder {
     Operation* tiles = b_.getInsertionBlock()->getParentOp();
     Value row = s_.in_turns ? Value() : times(consumer, 64 * s_.fragments);  // the first of this one's, in a
     if (row) place.m = add(place.m, row);
+    if (s_.pair == Pair::along_k) place.n = add(place.n, times(rank_, s_.columns()));  // of those that are finished
     const bool sends = !s_.sent.empty();
     if (sends || is_mentioned("m_first")) place.m = name_if_computed(place.m, "m_first");
     if (sends || is_mentioned("n_first")) place.n = name_if_computed(place.n, "n_first");
@@ -350,6 +360,10 @@ class Builder {
     bring_columns(place, consumer);
     SmallVector<Value> sums = multiply(place, row, turns);
     if (s_.in_turns) tile::SkipOp::create(b_, here(), ab_, number(steps));
+    if (halves_) {
+      auto half = tile::FragmentType::get(b_.getContext(), {64, s_.columns()}, b_.getF32Type(), 0);
+      sums = {tile::AddHalvesOp::create(b_, named("whole"), half, halves_, sums[0])};
+    }
     finish(sums, place, consumer);
     end_tiles(tiles);
     if (sends) tile::WaitStoresOp::create(b_, here());
@@ -465,7 +479,7 @@ class Builder {
   Lines lines_;
 
   tile::KernelOp kernel_;
-  Value a_map_, b_map_, a_, b_tiles_, staged_, ab_, rank_, tiles_;
+  Value a_map_, b_map_, a_, b_tiles_, staged_, halves_, ab_, rank_, tiles_;
   SmallVector<Value> maps_;
   std::vector<size_t> columns_;  // inputs of the epilogue that belong to columns
   SmallVector<Value> column_rooms_, column_values_;

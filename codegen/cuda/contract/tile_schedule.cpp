@@ -86,7 +86,8 @@ class Chooser {
   }
 
   std::vector<TileSchedule> all() {
-    for (const Shape& shape : shapes)
+    for (const Shape& shape : shapes) {
+      if (has_few_rows_ && shape.in_turns && shape.fragments == 1 && shape.tile_n <= 128) add_halves(shape);
       for (Pair pair : {Pair::none, Pair::along_m, Pair::along_n}) {
         if (has_few_rows_ && pair != Pair::none) continue;  // who shares little of what is read waits for the other
         if (shape.tile_n == narrow) {
@@ -97,6 +98,7 @@ class Chooser {
         if (ending_.fits_registers) add_parts(shape, pair, false);
         if (!ending_.is_little()) add_parts(shape, pair, true);
       }
+    }
     std::ranges::stable_sort(found_, {}, &TileSchedule::clocks);
     return std::move(found_);
   }
@@ -144,11 +146,24 @@ class Chooser {
     s.part = llvm::divideCeilSigned(k_, s.step) * s.step;
     place(std::move(s));
   }
+  // A tile of a twice as wide reads a half as often. The sums need no second launch, which would cost more than that.
+  void add_halves(const Shape& shape) {
+    TileSchedule s;
+    s.operands = operands_;
+    s.in_turns = shape.in_turns, s.fragments = shape.fragments, s.tile_n = shape.tile_n, s.pair = Pair::along_k;
+    s.step = 128;
+    const int64_t steps = llvm::divideCeilSigned(k_, s.step);
+    s.part = llvm::divideCeilSigned(steps, 2) * s.step;  // beyond K are zeros: both blocks take as many steps
+    if (steps > 1) place(std::move(s));
+  }
+
   // Over the tiles of the result.
   void place(TileSchedule s) {
+    s.is_early = has_few_rows_;
     s.tiles_m = llvm::divideCeilSigned(m_, s.tile_m() * (s.pair == Pair::along_m ? 2 : 1));
     s.tiles_n = llvm::divideCeilSigned(n_, s.tile_n * (s.pair == Pair::along_n ? 2 : 1));
     s.planes = batch_ * s.parts;
+    if (s.pair == Pair::along_k && s.tiles_m * s.tiles_n * s.planes > s.blocks() / 2) return;  // sums are sent once
     if (!lay_out_shared(s)) return;
     s.clocks = estimate(s);
     found_.push_back(std::move(s));
@@ -167,7 +182,8 @@ class Chooser {
       const int64_t ending = s.through_shared ? scratch_tile
                                               : results * s.at_once * s.buffers * sent_tile +
                                                     (has_columns ? ending_.bytes_of_columns * s.tile_n : 0);
-      return shared_bytes - TileSchedule::consumers * ending;
+      const int64_t halves = s.pair == Pair::along_k ? int64_t{64} * s.columns() * 4 : 0;
+      return shared_bytes - TileSchedule::consumers * ending - halves;
     };
     while (s.buffers > 1 && left() < 4 * stage) --s.buffers;
     s.stages = static_cast<int>(std::min<int64_t>(left() / stage, 8));
@@ -192,7 +208,10 @@ class Chooser {
     // Beside 192 sums a thread has registers for few loads at a time, and little arithmetic does not hide the wait.
     const bool waits = s.through_shared && ending_.reads_rows && s.fragments * s.tile_n / 2 >= 192;
     const double stored = s.is_dealt() ? 0.02 : 0.03;
-    const double end = 500 + area * (stored + std::max(statements, waits ? 0.22 : 0) + (s.through_shared ? 0.2 : 0));
+    const double sent = s.pair == Pair::along_k ? 1000 : 0;  // the way to the other block, and the wait for it
+    const double finished = static_cast<double>(s.tile_m()) * s.columns();
+    const double end =
+        500 + sent + finished * (stored + std::max(statements, waits ? 0.22 : 0) + (s.through_shared ? 0.2 : 0));
     const double tile = s.in_turns ? std::max(along_k, (along_k + end) / 2) : along_k + end;
     double run = 1500 + static_cast<double>(rounds) * tile + (s.in_turns ? end : 0);
     // With few rows the other operand is read once, from memory, so many bytes a clock; what is done meanwhile tells little.
@@ -237,6 +256,8 @@ std::string schedule_text(const TileSchedule& s) {
   if (s.is_dealt()) text += "; b dealt";
   if (s.pair == Pair::along_m) text += "; pairs along M share b";
   if (s.pair == Pair::along_n) text += "; pairs along N share a";
+  if (s.pair == Pair::along_k) text += fmt::format("; pairs have {} of K each, and add halves of the sums", s.part);
+  if (s.is_early) text += "; begins early";
   if (s.parts > 1) text += fmt::format("; K in {} parts of {}", s.parts, s.part);
   if (s.through_shared) text += "; sums through shared memory";
   return text + fmt::format("; {} blocks", s.blocks());

@@ -5,7 +5,8 @@
 //   together  both have one tile, 64 rows or more each; its end is exposed, so it is for long K
 //   in turns  each has every other tile of the block: one finishes its sums while the other multiplies
 //
-// Blocks come in pairs that share an operand: each brings half of it to both.
+// Blocks come in pairs that share an operand: each brings half of it to both. Or a pair shares K: each has half of it, and
+// half of the columns of the sums, for which the other sends it what it has.
 
 #include <optional>
 #include <string>
@@ -19,12 +20,14 @@ struct TileSchedule {
   bool in_turns = false;
   int fragments = 1;  // of 64 rows, of one warpgroup, below each other
   int tile_n = 256;
-  enum class Pair { none, along_m, along_n };
-  Pair pair = Pair::none;  // neighbours along M share b, along N share a
+  enum class Pair { none, along_m, along_n, along_k };
+  Pair pair = Pair::none;  // neighbours along M share b, along N share a, along K each has half
+  bool is_early = false;   // its blocks take their places while the launch before ends
   int stages = 3;
   bool through_shared = false;   // the sums, to be finished in a loop, four neighbours at a time; else in registers
   int at_once = 1, buffers = 1;  // tiles of 64 columns that leave together, and how often there is room for them
-  int64_t parts = 1, part = 0;   // how many, and K of one: a multiple of `step`
+  int64_t parts = 1;             // of K, whose sums another launch adds up
+  int64_t part = 0;              // K of one, or of a block where a pair shares it: a multiple of `step`
   std::vector<unsigned> sent;    // results that leave by the copy engine
   MappedOperands operands;
   std::vector<Mapped> results;                   // of `sent`
@@ -44,6 +47,8 @@ struct TileSchedule {
   // Of the sums a thread has pairs of neighbours, or eight, which go to memory as they are.
   bool is_dealt() const { return operands.b.is_dealt; }
   int width() const { return through_shared ? 4 : is_dealt() ? 8 : 2; }
+  // Of the sums that a warpgroup finishes.
+  int columns() const { return pair == Pair::along_k ? tile_n / 2 : tile_n; }
   int cluster() const { return pair == Pair::none ? 1 : 2; }
   int64_t blocks() const;
 };

@@ -55,6 +55,17 @@ TESSERA_DEVICE int cluster_rank() {
   asm("mov.u32 %0, %%cluster_ctarank;" : "=r"(rank));
   return static_cast<int>(rank);
 }
+// Four values to the place of `to` in block `rank`, counted by the barrier at the place of `full` there.
+TESSERA_DEVICE void send(const float4* to, const float (&x)[4], const Barrier& full, int rank) {
+  asm volatile(
+      "{ .reg .b32 there, counted;\n"
+      "mapa.shared::cluster.u32 there, %0, %6;\n"
+      "mapa.shared::cluster.u32 counted, %5, %6;\n"
+      "st.async.weak.shared::cluster.mbarrier::complete_tx::bytes.v4.f32 [there], {%1, %2, %3, %4}, [counted]; }" ::"r"(
+          shared_address(to)),
+      "f"(x[0]), "f"(x[1]), "f"(x[2]), "f"(x[3]), "r"(shared_address(&full)), "r"(rank)
+      : "memory");
+}
 TESSERA_DEVICE void cluster_sync() {
   asm volatile("barrier.cluster.arrive.release.aligned;\nbarrier.cluster.wait.acquire.aligned;" ::: "memory");
 }

@@ -1,5 +1,5 @@
 #pragma once
-// A kernel that follows the launch whose parts it adds up: its blocks take their places while the last of those before leave.
+// A kernel that begins early: its blocks take their places while the last of those of the launch before leave.
 // From sm_90 on.
 
 #include "launch.cuh"
@@ -14,8 +14,8 @@ TESSERA_DEVICE constexpr Launch early(Launch launch) {
 // The compiler knows nothing of this address before.
 template <class Address> TESSERA_DEVICE void hide(Address& address) { asm volatile("" : "+l"(address)); }
 
-// First of all, in each block: until the launch before has ended, and what it has written can be `read`. No read comes first,
-// not even of what the compiler thinks never changes.
+// Until the launch before has ended, and what it has written can be `read`. In each thread no read of global memory comes
+// first, not even of what the compiler thinks never changes.
 template <class... Addresses> TESSERA_DEVICE void wait_for_launch_before(Addresses&... read) {
   asm volatile("griddepcontrol.wait;" : : : "memory");
   (hide(read), ...);

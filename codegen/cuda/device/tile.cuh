@@ -6,6 +6,7 @@
 #include "core.cuh"
 #include "finish.cuh"
 #include "fragment.cuh"
+#include "halves.cuh"
 #include "launch.cuh"
 #include "shared.cuh"
 #include "shared_memory.cuh"

@@ -4,10 +4,12 @@
 
 #include "llvm/ADT/TypeSwitch.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
+#include "mlir/Dialect/Utils/StaticValueUtils.h"
 
 #include <fmt/format.h>
 
 #include <tessera/codegen/cuda/print/expressions.h>
+#include <tessera/codegen/cuda/rows/parameters.h>
 #include <tessera/codegen/cuda/rows/scalar_text.h>
 
 namespace tessera::cuda {
@@ -103,6 +105,7 @@ class Printer {
       else line(about.empty() ? "//" : "// " + about);
     }
     kernel_.walk([&](tile::FinishOp) { finishes_ = true; });
+    if (kernel_.getEarly()) line("#include \"early.cuh\"");
     if (finishes_) line("#include \"rows.cuh\"");
     line("#include \"tile.cuh\"");
     line("");
@@ -130,8 +133,13 @@ class Printer {
                          values.getName().str(), type.getShape()[0]));
         say_.name(values.getResult(), "shared." + values.getName().str());
       }
+      if (auto halves = llvm::dyn_cast<tile::HalvesOp>(op)) {
+        tile::HalvesType type = halves.getResult().getType();
+        line(fmt::format("Halves<{}> {};", type.getShape()[1], halves.getName().str()));
+        say_.name(halves.getResult(), "shared." + halves.getName().str());
+      }
       if (auto channel = llvm::dyn_cast<tile::ChannelOp>(op)) {
-        const std::string cluster = kernel_.getCluster() > 1 ? fmt::format(", {}", kernel_.getCluster()) : "";
+        const std::string cluster = tile::lands_in_all_blocks(channel) ? fmt::format(", {}", kernel_.getCluster()) : "";
         line(fmt::format("Channel<{}{}> {};", channel.getDepth(), cluster, channel.getName().str()));
         say_.name(channel.getResult(), channel.getName().str());  // the role's end of it
       }
@@ -161,10 +169,12 @@ class Printer {
         parameters.push_back(element_name(argument.getType()) + " " + parameter);
       }
     }
-    const std::string launch = fmt::format("extern \"C\" __constant__ Launch {}_launch = {{{}, {}, sizeof({}), {{{}}}",
-                                           name, 128 * warpgroups_, kernel_.getCluster(), shared_name(), boxes);
-    if (kernel_.getTensors()) tensors(launch);
-    else line(launch + "};");
+    const std::string launch =
+        fmt::format("extern \"C\" __constant__ Launch {}_launch = {}{{{}, {}, sizeof({}), {{{}}}", name,
+                    kernel_.getEarly() ? "early(" : "", 128 * warpgroups_, kernel_.getCluster(), shared_name(), boxes);
+    const std::string closing = kernel_.getEarly() ? "});" : "};";
+    if (kernel_.getTensors()) tensors(launch, closing);
+    else line(launch + closing);
     line("");
     line(fmt::format("extern \"C\" __global__ void {}__launch_bounds__({}, 1)",
                      kernel_.getCluster() > 1 ? fmt::format("__cluster_dims__({}, 1, 1) ", kernel_.getCluster()) : "",
@@ -184,7 +194,7 @@ class Printer {
   }
 
   // What the maps are made of, one a line: see device/launch.cuh.
-  void tensors(const std::string& launch) {
+  void tensors(const std::string& launch, const std::string& closing) {
     ArrayAttr all = *kernel_.getTensors();
     line(fmt::format("{}, {}, {{", launch, all.size()));
     for (auto [i, attribute] : llvm::enumerate(all)) {
@@ -204,20 +214,32 @@ class Printer {
             fmt::format(", {{{}, {}, {}}}", list(from, dims), list(from + dims, dims), list(from + 2 * dims, dims));
       if (type.getShape().size() > 2) window = ", {}, " + braces(llvm::reverse(type.getShape().drop_back()));
       line(fmt::format("    {{{}, {}, {}, {}, {}{}}}{}", numbers[0], rank, numbers[1], list(2, rank),
-                       list(2 + rank, rank), window, i + 1 < all.size() ? "," : "}};"));
+                       list(2 + rank, rank), window, i + 1 < all.size() ? "," : "}" + closing));
     }
   }
 
   void prologue() {
     line(fmt::format("{0}& shared = shared_memory<{0}>();", shared_name()));
-    for (Operation& op : kernel_.getBody().front())
+    for (Operation& op : kernel_.getBody().front()) {
+      if (auto halves = llvm::dyn_cast<tile::HalvesOp>(op)) line(say_.of(halves.getResult()) + ".init();");
       if (auto channel = llvm::dyn_cast<tile::ChannelOp>(op))
         line(fmt::format("shared.{}.init({});", channel.getName().str(), channel.getReaders()));
+    }
     if (draws_) line(fmt::format("shared.tickets.init({});", 4 * roles_[1].getWarpgroups()));
     line(fmt::format("publish_barriers<{}>();", kernel_.getCluster()));
+    if (kernel_.getEarly()) wait_for_launch_before();
     for (Operation& op : kernel_.getBody().front())
-      if (!llvm::isa<RoleOp, tile::SharedOp, tile::ColumnValuesOp, tile::ChannelOp>(op)) statement(op);
+      if (!llvm::isa<RoleOp, tile::SharedOp, tile::ColumnValuesOp, tile::HalvesOp, tile::ChannelOp>(op)) statement(op);
     line("");
+  }
+
+  // Behind what is written to shared memory, so that this is done meanwhile.
+  void wait_for_launch_before() {
+    std::string read;
+    for (BlockArgument argument : kernel_.getBody().getArguments())
+      if (auto pointer = llvm::dyn_cast<tile::PointerType>(argument.getType()); pointer && pointer.getRead())
+        read += (read.empty() ? "" : ", ") + say_.of(argument);
+    line(cuda::wait_for_launch_before(read));
   }
 
   void print_role(RoleOp role) {
@@ -311,6 +333,10 @@ class Printer {
                            o.getBase() > 0 ? fmt::format("{} + ", o.getBase()) : "", first, o.getExtent(), first));
           say_.name(o.getResult(), room);
         })
+        .Case([&](tile::AddHalvesOp o) {
+          const std::string sums = fmt::format("{}.add({})", say_.of(o.getRoom()), say_.of(o.getValue()));
+          line(fmt::format("const {} {} = {};", variable_type(o.getType()), declare(o, "whole"), sums));
+        })
         .Case([&](tile::FinishOp o) { finish(o); })
         .Case([&](tile::DrainOp o) { line(say_.of(o.getChannel()) + ".drain();"); })
         .Case([&](tile::LoadOp o) {
@@ -360,7 +386,10 @@ class Printer {
     const std::string name = name_of(op->getLoc());
     if (name.empty()) return;
     const std::string text = say_.of(value);
-    const bool changes = llvm::any_of(value.getUsers(), [](Operation* user) { return llvm::isa<scf::ForOp>(user); });
+    const bool changes = llvm::any_of(value.getUsers(), [&](Operation* user) {
+      auto loop = llvm::dyn_cast<scf::ForOp>(user);
+      return loop && llvm::is_contained(loop.getInitArgs(), value);
+    });
     line(fmt::format("{}{} {} = {};", changes ? "" : "const ", variable_type(value.getType()), declare(value, ""),
                      text));
   }
@@ -507,7 +536,7 @@ class Printer {
     const std::string index = declare(wanted.empty() ? "i" : wanted);
     say_.name(loop.getInductionVar(), index);
     // Steps that can be counted are unrolled if nothing is said, and then addresses of all of them take registers.
-    if (loop.getStaticTripCount().value_or(llvm::APInt(32, 0)).ugt(1)) text_ += "#pragma unroll 1\n";
+    if (has_countable_steps(loop)) text_ += "#pragma unroll 1\n";
     line(fmt::format("for (int {0} = {1}; {0} < {2}; {0} += {3}) {{", index, lower, upper, step));
     enter();
     for (Operation& op : *loop.getBody()) statement(op);
@@ -521,6 +550,16 @@ class Printer {
     leave();
     scopes_.pop_back();
     line("}");
+  }
+
+  // More than one, where the bounds are numbers, or a number apart.
+  static bool has_countable_steps(scf::ForOp loop) {
+    if (auto end = loop.getUpperBound().getDefiningOp<arith::AddIOp>(); end && end.getLhs() == loop.getLowerBound()) {
+      const std::optional<int64_t> distance = getConstantIntValue(end.getRhs()),
+                                   step = getConstantIntValue(loop.getStep());
+      return distance && step && *distance > *step;
+    }
+    return loop.getStaticTripCount().value_or(llvm::APInt(32, 0)).ugt(1);
   }
 
   // Whether writing `value` down here would read one of `variables`.

@@ -48,6 +48,8 @@ mlir::Type MapType::parse(mlir::AsmParser& parser) { return parse_shaped<MapType
 void MapType::print(mlir::AsmPrinter& printer) const { print_shaped(printer, *this, "rank"); }
 mlir::Type ValuesType::parse(mlir::AsmParser& parser) { return parse_shaped<ValuesType>(parser, ""); }
 void ValuesType::print(mlir::AsmPrinter& printer) const { print_shaped(printer, *this, ""); }
+mlir::Type HalvesType::parse(mlir::AsmParser& parser) { return parse_shaped<HalvesType>(parser, ""); }
+void HalvesType::print(mlir::AsmPrinter& printer) const { print_shaped(printer, *this, ""); }
 
 mlir::Type PointerType::parse(mlir::AsmParser& parser) {
   mlir::Type element;
@@ -85,10 +87,21 @@ int64_t tile_bytes(SmemType type) { return rows(type) * columns(type) * type.get
 int64_t bytes(SmemType type) {
   return type.getShape().size() == 3 ? type.getShape()[0] * tile_bytes(type) : tile_bytes(type);
 }
-int64_t bytes(ValuesType type) {
-  int64_t bytes = type.getElement().getIntOrFloatBitWidth() / 8;
-  for (int64_t extent : type.getShape()) bytes *= extent;
+
+static int64_t dense_bytes(llvm::ArrayRef<int64_t> shape, mlir::Type element) {
+  int64_t bytes = element.getIntOrFloatBitWidth() / 8;
+  for (int64_t extent : shape) bytes *= extent;
   return bytes;
+}
+int64_t bytes(ValuesType type) { return dense_bytes(type.getShape(), type.getElement()); }
+int64_t bytes(HalvesType type) { return dense_bytes(type.getShape(), type.getElement()); }
+
+bool lands_in_all_blocks(ChannelOp channel) {
+  for (mlir::Operation* user : channel.getResult().getUsers())
+    if (auto put = llvm::dyn_cast<PutOp>(user))
+      for (mlir::Operation* of_slot : put.getSlot().getUsers())
+        if (auto load = llvm::dyn_cast<LoadOp>(of_slot); load && load.getToAll()) return true;
+  return false;
 }
 
 }  // namespace tessera::tile

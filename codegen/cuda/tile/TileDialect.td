@@ -46,6 +46,9 @@ def Tile_Smem : Tile_ShapedType<"Smem", "smem"> {
 def Tile_Values : Tile_ShapedType<"Values", "values"> {
   let summary = "in shared memory, one value for each column of a tile: values<192xbf16>, or of several: values<2x192xf32>";
 }
+def Tile_Halves : Tile_ShapedType<"Halves", "halves"> {
+  let summary = "in shared memory, room for half of the columns of a fragment that another block has: halves<64x32xf32>";
+}
 def Tile_Map : Tile_ShapedType<"Map", "map"> {
   let summary = "a tensor in global memory and the box that is copied of it: map<128x64xbf16, rank 2>; of two dims, the "
                 "innermost, or of all: map<6x4x4x2x64xbf16, rank 5>";

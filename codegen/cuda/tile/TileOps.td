@@ -18,12 +18,17 @@ def Tile_KernelOp : Tile_Op<"kernel", [IsolatedFromAbove, NoTerminator, SingleBl
     shared buffers, channels and scalars that all roles read, then the roles: one that writes the channels, then one that
     reads them.
 
+    `early`: it begins while the launch before ends, and waits for that before its roles begin.
+
     Constraints: (T1) shared memory fits 227 KiB. (T2) the registers of all roles fit the 65536 of a multiprocessor, and
     each role's count is a multiple of 8 from 24 to 256. (T3) only roles put, get, load, multiply or store.
   }];
-  let arguments = (ins StrAttr:$name, I64Attr:$cluster, StrArrayAttr:$about, OptionalAttr<ArrayAttr>:$tensors);
+  let arguments = (ins StrAttr:$name, I64Attr:$cluster, StrArrayAttr:$about, OptionalAttr<ArrayAttr>:$tensors,
+                       UnitAttr:$early);
   let regions = (region SizedRegion<1>:$body);
-  let assemblyFormat = "$name `cluster` $cluster `about` $about (`tensors` $tensors^)? attr-dict-with-keyword $body";
+  let assemblyFormat = [{
+    $name `cluster` $cluster (`early` $early^)? `about` $about (`tensors` $tensors^)? attr-dict-with-keyword $body
+  }];
   let hasVerifier = 1;
 }
 
@@ -38,6 +43,13 @@ def Tile_ColumnValuesOp : Tile_Op<"column_values"> {
   let summary = "room for values of a tile's columns, once for each warpgroup of a role";
   let arguments = (ins StrAttr:$name);
   let results = (outs Tile_Values:$result);
+  let assemblyFormat = "$name attr-dict `:` type($result)";
+}
+
+def Tile_HalvesOp : Tile_Op<"halves"> {
+  let summary = "room for the sums that the other block of a pair sends";
+  let arguments = (ins StrAttr:$name);
+  let results = (outs Tile_Halves:$result);
   let assemblyFormat = "$name attr-dict `:` type($result)";
 }
 
@@ -230,6 +242,19 @@ def Tile_WaitMmaOp : Tile_Op<"wait_mma"> {
   let arguments = (ins I64Attr:$pending, Optional<Tile_Fragment>:$value);
   let results = (outs Optional<Tile_Fragment>:$result);
   let assemblyFormat = "$pending ($value^ `:` type($value) `->` type($result))? attr-dict";
+  let hasVerifier = 1;
+}
+
+def Tile_AddHalvesOp : Tile_Op<"add_halves"> {
+  let summary = "sums over a part of K and those of the same warpgroup of the other block, added in the order of blocks";
+  let description = [{
+    Each block sends what it has of the columns that the other keeps: the first of a pair keeps the first half of them. A
+    room is sent to once in the life of a kernel, so nobody has to say that what lay there was read.
+    Constraint: (T7) a pair of blocks, and room for half of the columns.
+  }];
+  let arguments = (ins Tile_Halves:$room, Tile_Complete:$value);
+  let results = (outs Tile_Complete:$result);
+  let assemblyFormat = "$room `and` $value attr-dict `:` type($room) `,` type($value) `->` type($result)";
   let hasVerifier = 1;
 }
 

@@ -1,4 +1,4 @@
-// The constraints (T1) to (T6) of TileOps.td.
+// The constraints (T1) to (T7) of TileOps.td.
 
 #include <tessera/codegen/cuda/tile/Tile.h>
 
@@ -17,6 +17,7 @@ mlir::LogicalResult KernelOp::verify() {
   for (mlir::Operation& op : getBody().front()) {
     if (auto buffer = llvm::dyn_cast<SharedOp>(op)) shared += bytes(buffer.getResult().getType());
     if (auto values = llvm::dyn_cast<ColumnValuesOp>(op)) shared += bytes(values.getResult().getType());
+    if (auto halves = llvm::dyn_cast<HalvesOp>(op)) shared += bytes(halves.getResult().getType()) + 8;
     if (auto channel = llvm::dyn_cast<ChannelOp>(op)) shared += static_cast<int64_t>(channel.getDepth()) * 16;
     if (auto role = llvm::dyn_cast<RoleOp>(op)) {
       const auto count = static_cast<int64_t>(role.getRegisters());
@@ -24,7 +25,8 @@ mlir::LogicalResult KernelOp::verify() {
         return role.emitOpError("(T2) cannot have ") << count << " registers a thread";
       registers += count * 128 * static_cast<int64_t>(role.getWarpgroups());
     }
-    if (llvm::isa<PutOp, GetOp, LoadOp, MmaOp, StoreOp>(op)) return op.emitOpError("(T3) stands in no role");
+    if (llvm::isa<PutOp, GetOp, LoadOp, MmaOp, AddHalvesOp, StoreOp>(op))
+      return op.emitOpError("(T3) stands in no role");
   }
   if (shared > shared_limit)
     return emitOpError("(T1) takes ") << shared << " of " << shared_limit << " bytes of shared memory";
@@ -123,6 +125,19 @@ mlir::LogicalResult WaitMmaOp::verify() {
   FragmentType before = getValue().getType(), after = getResult().getType();
   if (before.getExtra() != 1 || after.getExtra() != 0 || before.getShape() != after.getShape())
     return emitOpError("makes ") << after << " of " << before;
+  return mlir::success();
+}
+
+mlir::LogicalResult AddHalvesOp::verify() {
+  HalvesType room = getRoom().getType();
+  FragmentType value = getValue().getType(), result = getResult().getType();
+  auto kernel = (*this)->getParentOfType<KernelOp>();
+  if (kernel && kernel.getCluster() != 2) return emitOpError("(T7) is for pairs of blocks");
+  if (room.getShape() != result.getShape() || result.getShape()[0] != 64 ||
+      value.getShape() != llvm::ArrayRef<int64_t>{64, 2 * result.getShape()[1]} || result.getShape()[1] % 8 != 0)
+    return emitOpError("(T7) makes ") << result << " of " << value << " and " << room;
+  if (!room.getElement().isF32() || !value.getElement().isF32() || !result.getElement().isF32())
+    return emitOpError("(T7) adds ") << value << " and " << room << " to " << result;
   return mlir::success();
 }
 

@@ -7,6 +7,7 @@
 #include <limits>
 #include <map>
 #include <memory>
+#include <utility>
 
 #include "llvm/ADT/TypeSwitch.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
@@ -47,6 +48,7 @@ struct TileRef {
 
 struct ChannelState {
   int64_t depth = 0, put = 0;
+  bool lands_in_all = false;                            // blocks of the cluster
   std::vector<int64_t> expected, landed;                // bytes, of each buffer that was ever put
   int64_t readers = 0, released = 0;                    // warpgroups; buffers that all of them freed, from the first on
   std::vector<int64_t> releases;                        // of each buffer
@@ -58,9 +60,17 @@ struct ChannelState {
   }
 };
 
+// What lies in a tile.halves, or is on its way there.
+struct HalfState {
+  bool is_sent = false;
+  std::function<void()> land;
+  std::vector<float> sums;
+};
+
 struct BlockState {
   std::map<void*, std::vector<std::vector<float>>> tiles;  // by tile.shared
   std::map<void*, ChannelState> channels;                  // by tile.channel
+  std::map<void*, HalfState> halves;                       // by tile.halves
   std::map<int64_t, int64_t> open_turns;                   // of each warpgroup
 };
 
@@ -218,6 +228,7 @@ class Agent {
           while (products_.size() > o.getPending()) products_.front()(), products_.pop_front();
           if (o.getValue()) fragment(o.getResult()) = fragment(o.getValue());
         })
+        .Case([&](AddHalvesOp o) { add_halves(o); })
         .Case([&](MapOp o) { map_each(o); })
         .Case([&](RowwiseOp o) { rowwise(o); })
         .Case([&](RowMaxOp o) { reduce(o, o.getValue(), o.getResult(), true); })
@@ -265,7 +276,7 @@ class Agent {
           ++mine().open_turns[(warpgroup_ + 1) % static_cast<int64_t>(turns.getCount())];
         })
         // What only names things, or is looked through where it is used.
-        .Case<SharedOp, ColumnValuesOp, ChannelOp, TurnsOp, RasterOp, LongestFirstOp, AtOp, RowsOp, ColumnsOp,
+        .Case<SharedOp, ColumnValuesOp, HalvesOp, ChannelOp, TurnsOp, RasterOp, LongestFirstOp, AtOp, RowsOp, ColumnsOp,
               WaitStoresOp, YieldOp>([](auto) {})
         .Default([&](Operation* o) { fail(o, "cannot be interpreted"); });
   }
@@ -317,8 +328,9 @@ class Agent {
 
   // ---- channels ----
 
-  // Buffers that the readers of all blocks have freed: copies of any of them may land here.
+  // Buffers that the readers of all blocks have freed where copies of any of them may land here, else of this one.
   int64_t freed(Value value) {
+    if (!channel(value, block_).lands_in_all) return channel(value, block_).released;
     int64_t least = std::numeric_limits<int64_t>::max();
     for (size_t b = 0; b < cluster_.blocks.size(); ++b) least = std::min(least, channel(value, b).released);
     return least;
@@ -478,6 +490,35 @@ class Agent {
       while (!products_.empty()) products_.front()(), products_.pop_front();
   }
 
+  // Sends what the other block keeps, which lands when that one waits for it or before, and adds what it has sent.
+  void add_halves(AddHalvesOp op) {
+    const int64_t columns = op.getType().getShape()[1];
+    auto state_of = [&](size_t block) -> HalfState& {
+      return cluster_.blocks[block].halves[op.getRoom().getAsOpaquePointer()];
+    };
+    const Values mine = fragment(op.getValue());
+    auto half = [mine, columns](size_t of_block) {
+      std::vector<float> values;
+      for (int64_t r = 0; r < 64; ++r)
+        for (int64_t c = 0; c < columns; ++c)
+          values.push_back((*mine)[static_cast<size_t>((2 * r + static_cast<int64_t>(of_block)) * columns + c)]);
+      return values;
+    };
+    HalfState& there = state_of(1 - block_);
+    if (there.is_sent) fail(op, "sends to where sums lay before");
+    there.is_sent = true;
+    there.land = [&there, sums = half(1 - block_)] { there.sums = sums; };
+    if (cluster_.agents.flip()) std::exchange(there.land, nullptr)();
+    HalfState& here = state_of(block_);
+    wait_until(op, [&here] { return here.is_sent; });
+    if (here.land) std::exchange(here.land, nullptr)();
+    const std::vector<float> kept = half(block_);
+    Values result = new_values(columns, nan);
+    for (size_t i = 0; i < kept.size(); ++i)
+      (*result)[i] = block_ == 0 ? kept[i] + here.sums[i] : here.sums[i] + kept[i];
+    fragment(op) = result;
+  }
+
   // ---- values ----
 
   void map_each(MapOp op) {
@@ -585,6 +626,7 @@ LogicalResult run_cluster(Cluster& cluster) {
         ChannelState& state = block.channels[channel.getResult().getAsOpaquePointer()];
         state.depth = static_cast<int64_t>(channel.getDepth());
         state.readers = static_cast<int64_t>(channel.getReaders());
+        state.lands_in_all = lands_in_all_blocks(channel);
       }
       if (auto role = llvm::dyn_cast<RoleOp>(op))
         for (int64_t w = 0; w < static_cast<int64_t>(role.getWarpgroups()); ++w) {

@@ -32,7 +32,8 @@ struct Warpgroup {
 
 class Protocol {
  public:
-  Protocol(KernelOp kernel, llvm::ArrayRef<int64_t> arguments) : kernel_(kernel), arguments_(arguments) {}
+  Protocol(KernelOp kernel, llvm::ArrayRef<int64_t> arguments, int64_t clusters)
+      : kernel_(kernel), arguments_(arguments), clusters_(clusters) {}
 
   LogicalResult verify() {
     if (failed(prepare())) return failure();
@@ -63,8 +64,14 @@ class Protocol {
       auto role = llvm::dyn_cast<RoleOp>(op);
       if (!role) continue;
       for (int64_t index = 0; index < static_cast<int64_t>(role.getWarpgroups()); ++index) {
-        FailureOr<std::vector<Event>> events = trace_role(kernel_, role, index, arguments_);
+        FailureOr<std::vector<Event>> events = trace_role(kernel_, role, {index, 0, clusters_}, arguments_);
         if (failed(events)) return failure();
+        for (int64_t rank = 1; rank < static_cast<int64_t>(kernel_.getCluster()); ++rank) {
+          FailureOr<std::vector<Event>> of_other = trace_role(kernel_, role, {index, rank, clusters_}, arguments_);
+          if (failed(of_other)) return failure();
+          if (*of_other != *events)
+            return role.emitError("(R9) does something else in block ") << rank << " of a cluster";
+        }
         Warpgroup w{.role = role, .events = std::move(*events)};
         w.got.resize(channels_.size(), 0), w.released.resize(channels_.size(), 0);
         w.full.resize(channels_.size(), 0), w.full_by_turn.resize(channels_.size(), 0);
@@ -124,6 +131,7 @@ class Protocol {
       case Event::Kind::skip:
       case Event::Kind::mma:
       case Event::Kind::wait_mma:
+      case Event::Kind::add_halves:
       case Event::Kind::turn_pass: return true;
     }
     return true;
@@ -167,6 +175,10 @@ class Protocol {
       case Event::Kind::wait_mma:
         while (static_cast<int64_t>(w.products.size()) > event.pending) w.products.pop_front();
         break;
+      case Event::Kind::add_halves:
+        if (!rooms_sent_to_.insert(llvm::cast<AddHalvesOp>(event.op).getRoom()).second)
+          return event.op->emitError("(R8) sends to where sums lay before in ") << place(w);
+        break;
       case Event::Kind::turn_wait:
         --w.turns_open;
         for (size_t k = 0; k < channels_.size(); ++k) w.full[k] = std::max(w.full[k], w.full_by_turn[k]);
@@ -204,15 +216,17 @@ class Protocol {
 
   KernelOp kernel_;
   llvm::ArrayRef<int64_t> arguments_;
+  const int64_t clusters_;
   std::vector<ChannelState> channels_;
   std::vector<Warpgroup> warpgroups_;
+  llvm::DenseSet<Value> rooms_sent_to_;
   std::vector<size_t> takers_;  // warpgroups that take turns, in their order
 };
 
 }  // namespace
 
-LogicalResult verify_protocol(KernelOp kernel, llvm::ArrayRef<int64_t> arguments) {
-  return Protocol(kernel, arguments).verify();
+LogicalResult verify_protocol(KernelOp kernel, llvm::ArrayRef<int64_t> arguments, int64_t clusters) {
+  return Protocol(kernel, arguments, clusters).verify();
 }
 
 }  // namespace tessera::tile

@@ -3,7 +3,8 @@
 //
 // What a role does never depends on how fast the others are: it waits in channels alone, and each of those has one
 // writer. So all orders of execution end alike, and letting every role run as far as it comes finds a deadlock if there
-// is one. Blocks of a cluster do the same, so one stands for all.
+// is one. Blocks of a cluster do the same (R9), so one stands for all: what halves of sums are added to, the other block
+// comes to as well.
 
 #include "mlir/Support/LLVM.h"
 
@@ -11,7 +12,8 @@
 
 namespace tessera::tile {
 
-// For these values of the kernel's i32 arguments. Emits an error at the op that breaks the protocol:
+// For these values of the kernel's i32 arguments, in a launch of so many clusters. Emits an error at the op that breaks the
+// protocol:
 //   (R1) a channel has one writing warpgroup, and as many reading ones as it says;
 //   (R2) a role waits for ever;
 //   (R3) a buffer is released that is not held, or that a product still reads;
@@ -19,7 +21,9 @@ namespace tessera::tile {
 //   (R5) a role ends and a buffer was not read, or not released;
 //   (R6) a turn is passed on twice;
 //   (R7) a role that went past buffers waits for one before it is told that its place was filled the time before: a wait
-//        tells even rounds from odd ones, and no more.
-mlir::LogicalResult verify_protocol(KernelOp kernel, llvm::ArrayRef<int64_t> arguments);
+//        tells even rounds from odd ones, and no more;
+//   (R8) sums are sent to where some lay before: nobody says that those were read;
+//   (R9) a block of a cluster does something else than the first one.
+mlir::LogicalResult verify_protocol(KernelOp kernel, llvm::ArrayRef<int64_t> arguments, int64_t clusters = 1);
 
 }  // namespace tessera::tile

@@ -15,7 +15,7 @@ constexpr size_t most_events = 1 << 20;
 
 class Tracer {
  public:
-  Tracer(KernelOp kernel, int64_t index, llvm::ArrayRef<int64_t> arguments) : index_(index) {
+  Tracer(KernelOp kernel, const Traced& where, llvm::ArrayRef<int64_t> arguments) : where_(where) {
     size_t next = 0;
     for (BlockArgument argument : kernel.getBody().getArguments())
       if (argument.getType().isInteger(32)) numbers_.set_integer(argument, arguments[next++]);
@@ -30,7 +30,7 @@ class Tracer {
   }
 
   FailureOr<std::vector<Event>> trace(RoleOp role) {
-    numbers_.set_integer(role.getBody().getArgument(0), index_);
+    numbers_.set_integer(role.getBody().getArgument(0), where_.index);
     for (Operation& op : role.getBody().front()) run(op);
     if (failed_) return failure();
     return std::move(events_);
@@ -84,7 +84,7 @@ class Tracer {
       add({.kind = kind, .op = &op, .channel = number});
     };
     llvm::TypeSwitch<Operation*>(&op)
-        .Case([&](ClusterRankOp o) { numbers_.set_integer(o, 0); })
+        .Case([&](ClusterRankOp o) { numbers_.set_integer(o, where_.rank); })
         .Case([&](scf::ForOp loop) { for_loop(loop); })
         .Case([&](scf::IfOp branch) {
           Block* taken = value(op, branch.getCondition()) ? branch.thenBlock() : branch.elseBlock();
@@ -107,6 +107,7 @@ class Tracer {
         .Case([&](WaitMmaOp o) {
           add({.kind = Kind::wait_mma, .op = &op, .pending = static_cast<int64_t>(o.getPending())});
         })
+        .Case([&](AddHalvesOp) { add({.kind = Kind::add_halves, .op = &op}); })
         .Case([&](MmaOp o) {
           Event event{.kind = Kind::mma, .op = &op};
           for (Value operand : {o.getA(), Value(o.getB())})
@@ -134,14 +135,14 @@ class Tracer {
     std::optional<std::vector<TilePlace>> places = tiles_in_order(loop, numbers_);
     if (!places) return fail(*loop, "takes tiles in an order that cannot be followed");
     const int64_t turn = loop.getTurn() ? value(*loop, loop.getTurn()) : 0;
-    for (auto [t, place] : llvm::enumerate(*places)) {
-      if (static_cast<int64_t>(t % loop.getOf()) != turn) continue;
-      place.hand_to(loop, numbers_);
+    for (int64_t t = 0; t < static_cast<int64_t>(places->size()); t += where_.clusters) {
+      if (t / where_.clusters % static_cast<int64_t>(loop.getOf()) != turn) continue;
+      (*places)[static_cast<size_t>(t)].hand_to(loop, numbers_);
       for (Operation& inner : loop.getBody().front()) run(inner);
     }
   }
 
-  int64_t index_;
+  const Traced where_;
   Numbers numbers_;
   llvm::DenseMap<Value, SlotRead> slots_;
   llvm::DenseMap<Value, int> channels_, channel_of_;
@@ -152,9 +153,9 @@ class Tracer {
 
 }  // namespace
 
-FailureOr<std::vector<Event>> trace_role(KernelOp kernel, RoleOp role, int64_t index,
+FailureOr<std::vector<Event>> trace_role(KernelOp kernel, RoleOp role, const Traced& where,
                                          llvm::ArrayRef<int64_t> arguments) {
-  return Tracer(kernel, index, arguments).trace(role);
+  return Tracer(kernel, where, arguments).trace(role);
 }
 
 }  // namespace tessera::tile

@@ -13,20 +13,29 @@ namespace tessera::tile {
 struct SlotRead {
   int channel = -1;
   int64_t number = 0;  // the how manieth buffer that was handed through the channel
+
+  bool operator==(const SlotRead&) const = default;
 };
 
 struct Event {
-  enum class Kind { put, get, release, skip, drain, mma, wait_mma, turn_wait, turn_pass };
+  enum class Kind { put, get, release, skip, drain, mma, wait_mma, add_halves, turn_wait, turn_pass };
   Kind kind;
   mlir::Operation* op;
   int channel = -1;                  // of put, get, release, skip, drain: the kernel's how manieth channel
   int64_t pending = 0;               // of wait_mma; how many, of skip
   std::vector<SlotRead> reads = {};  // of mma: the slots that its tiles lie in
+
+  bool operator==(const Event&) const = default;
 };
 
-// Of warpgroup `index` of `role`, for these values of the kernel's i32 arguments in order, in a block that takes every
-// tile. Emits an error where a tile is used that no slot of its channel was got for, or where an op cannot be followed.
-mlir::FailureOr<std::vector<Event>> trace_role(KernelOp kernel, RoleOp role, int64_t index,
+// Which warpgroup of a role, in which block of the first of so many clusters: no other has more tiles.
+struct Traced {
+  int64_t index, rank, clusters;
+};
+
+// For these values of the kernel's i32 arguments in order. Emits an error where a tile is used that no slot of its channel was
+// got for, or where an op cannot be followed.
+mlir::FailureOr<std::vector<Event>> trace_role(KernelOp kernel, RoleOp role, const Traced& where,
                                                llvm::ArrayRef<int64_t> arguments);
 
 }  // namespace tessera::tile

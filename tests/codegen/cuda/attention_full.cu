@@ -35,7 +35,7 @@ attention_full(const TensorMap __grid_constant__ q_map, const TensorMap __grid_c
   publish_barriers<1>();
   const LongestFirst tiles{(S + 127) / 128, planes, section};
   const float c = scale * 1.442695f;
-  int last = (S - 1) / 128;
+  const int last = (S - 1) / 128;
 
   if (warpgroup() == 0) {  // producer
     give_registers<24>();

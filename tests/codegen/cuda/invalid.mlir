@@ -119,3 +119,31 @@ tile.kernel "pending" cluster 1 about ["an accumulator read before the product i
     %top = tile.row_max %d : !tile.fragment<64x128xf32, pending 1>
   }
 }
+
+// -----
+
+tile.kernel "t7" cluster 1 about ["there is no other block"] {
+^bb0:
+  %room = tile.halves "room" : !tile.halves<64x32xf32>
+  %one = arith.constant 1.0 : f32
+  tile.role "consumer" warpgroups 1 registers 232 {
+  ^bb0(%i: i32):
+    %sums = tile.fill %one : !tile.fragment<64x64xf32>
+    // expected-error @+1 {{(T7) is for pairs of blocks}}
+    %whole = tile.add_halves %room and %sums : !tile.halves<64x32xf32>, !tile.fragment<64x64xf32> -> !tile.fragment<64x32xf32>
+  }
+}
+
+// -----
+
+tile.kernel "t7" cluster 2 about ["all columns come, and a half is kept"] {
+^bb0:
+  %room = tile.halves "room" : !tile.halves<64x64xf32>
+  %one = arith.constant 1.0 : f32
+  tile.role "consumer" warpgroups 1 registers 232 {
+  ^bb0(%i: i32):
+    %sums = tile.fill %one : !tile.fragment<64x64xf32>
+    // expected-error @+1 {{(T7) makes}}
+    %whole = tile.add_halves %room and %sums : !tile.halves<64x64xf32>, !tile.fragment<64x64xf32> -> !tile.fragment<64x32xf32>
+  }
+}

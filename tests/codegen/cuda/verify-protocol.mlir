@@ -302,3 +302,68 @@ tile.kernel "r6" cluster 1 about ["a turn is passed on twice"] {
     }
   }
 }
+
+// -----
+
+// The channel is of each block alone, as nothing that is loaded goes to both.
+tile.kernel "r8" cluster 2 about ["what comes for the second step may lie on what came for the first"] {
+^bb0(%map: !tile.map<64x64xbf16, rank 2>, %n: i32):
+  %b = tile.shared "b" : !tile.smem<2x64x64xbf16>
+  %a = tile.shared "a" : !tile.smem<64x64xbf16>
+  %room = tile.halves "room" : !tile.halves<64x32xf32>
+  %c = tile.channel "c" depth 2 readers 1
+  %c0 = arith.constant 0 : i32
+  %c1 = arith.constant 1 : i32
+  %c64 = arith.constant 64 : i32
+  %yes = arith.constant true
+  %rank = tile.cluster_rank
+  tile.role "producer" warpgroups 1 registers 40 one_thread {
+  ^bb0(%i: i32):
+    scf.for %k = %c0 to %n step %c64 : i32 {
+      %s = tile.put %c of %b : !tile.smem<2x64x64xbf16>
+      %t = tile.at %b[%s : !tile.slot] : !tile.smem<2x64x64xbf16> -> !tile.smem<64x64xbf16>
+      tile.load %t from %map[%k, %c0] slot %s : !tile.smem<64x64xbf16>, !tile.map<64x64xbf16, rank 2>
+    }
+  }
+  tile.role "consumer" warpgroups 1 registers 232 {
+  ^bb0(%i: i32):
+    scf.for %k = %c0 to %n step %c64 : i32 {
+      %s = tile.get %c
+      %acc = tile.empty : !tile.fragment<64x64xf32>
+      %t = tile.at %b[%s : !tile.slot] : !tile.smem<2x64x64xbf16> -> !tile.smem<64x64xbf16>
+      %d = tile.mma %acc, %a, %t transposed add %yes : !tile.fragment<64x64xf32>, !tile.smem<64x64xbf16>, !tile.smem<64x64xbf16> -> !tile.fragment<64x64xf32, pending 1>
+      %sums = tile.wait_mma 0 %d : !tile.fragment<64x64xf32, pending 1> -> !tile.fragment<64x64xf32>
+      tile.release %c
+      // expected-error @+1 {{(R8) sends to where sums lay before in role 'consumer', with arguments (129)}}
+      %whole = tile.add_halves %room and %sums : !tile.halves<64x32xf32>, !tile.fragment<64x64xf32> -> !tile.fragment<64x32xf32>
+    }
+  }
+}
+
+// -----
+
+tile.kernel "r9" cluster 2 about ["the second block reads one buffer less"] {
+^bb0(%map: !tile.map<64x64xbf16, rank 2>, %n: i32):
+  %b = tile.shared "b" : !tile.smem<2x64x64xbf16>
+  %c = tile.channel "c" depth 2 readers 1
+  %c0 = arith.constant 0 : i32
+  %c64 = arith.constant 64 : i32
+  %rank = tile.cluster_rank
+  tile.role "producer" warpgroups 1 registers 40 one_thread {
+  ^bb0(%i: i32):
+    scf.for %k = %c0 to %n step %c64 : i32 {
+      %s = tile.put %c of %b : !tile.smem<2x64x64xbf16>
+      %t = tile.at %b[%s : !tile.slot] : !tile.smem<2x64x64xbf16> -> !tile.smem<64x64xbf16>
+      tile.load %t from %map[%k, %c0] slot %s : !tile.smem<64x64xbf16>, !tile.map<64x64xbf16, rank 2>
+    }
+  }
+  // expected-error @+1 {{(R9) does something else in block 1 of a cluster}}
+  tile.role "consumer" warpgroups 1 registers 232 {
+  ^bb0(%i: i32):
+    %skipped = arith.muli %rank, %c64 : i32
+    scf.for %k = %skipped to %n step %c64 : i32 {
+      %s = tile.get %c
+      tile.release %c
+    }
+  }
+}

@@ -3,30 +3,32 @@
 //   reads      x 40x328xbf16, weight 136x328xbf16, bias 136xbf16
 //   writes     add_value 40x136xbf16, mul_value 40x136xbf16
 //   moves      137.5 kB, 3.7 MFLOP
-//   schedule   tile 64 x 32, two warpgroups in turns, steps of 128 of K, 8 stages; copy engine and wgmma; a along K; b along K; 5 blocks
+//   schedule   tile 64 x 32, two warpgroups in turns, steps of 128 of K, 8 stages; copy engine and wgmma; a along K; b along K; begins early; 5 blocks
 //   from       cuda_tile_contract_test.cpp:119  contract add
 //              cuda_tile_contract_test.cpp:120  mul mul mul mul add mul tanh add mul
+#include "early.cuh"
 #include "rows.cuh"
 #include "tile.cuh"
 
 namespace tessera {
 
-struct contract_add_mul_tanh_5891a45b_shared {
+struct contract_add_mul_tanh_7de3deeb_shared {
   Tile<bf16, 64, 128> a[8];
   Tile<bf16, 32, 128> b[8];
   Channel<8> ab;
 };
 
-extern "C" __constant__ Launch contract_add_mul_tanh_5891a45b_launch = {384, 1, sizeof(contract_add_mul_tanh_5891a45b_shared), {64, 32}, 2, {
+extern "C" __constant__ Launch contract_add_mul_tanh_7de3deeb_launch = early({384, 1, sizeof(contract_add_mul_tanh_7de3deeb_shared), {64, 32}, 2, {
     {0, 2, 0, {328, 40}, {1, 328}},
-    {1, 2, 0, {328, 136}, {1, 328}}}};
+    {1, 2, 0, {328, 136}, {1, 328}}}});
 
 extern "C" __global__ void __launch_bounds__(384, 1)
-contract_add_mul_tanh_5891a45b(const TensorMap __grid_constant__ x, const TensorMap __grid_constant__ weight, const bf16* __restrict__ bias,
+contract_add_mul_tanh_7de3deeb(const TensorMap __grid_constant__ x, const TensorMap __grid_constant__ weight, const bf16* __restrict__ bias,
      bf16* __restrict__ add_value, bf16* __restrict__ mul_value) {
-  contract_add_mul_tanh_5891a45b_shared& shared = shared_memory<contract_add_mul_tanh_5891a45b_shared>();
+  contract_add_mul_tanh_7de3deeb_shared& shared = shared_memory<contract_add_mul_tanh_7de3deeb_shared>();
   shared.ab.init(1);
   publish_barriers<1>();
+  wait_for_launch_before(bias);
   const Raster tiles{1, 5, 8};
 
   if (warpgroup() == 0) {  // producer

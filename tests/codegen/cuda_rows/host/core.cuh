@@ -22,6 +22,9 @@ struct uint2 {
 struct uint4 {
   unsigned x, y, z, w;
 };
+struct float4 {
+  float x, y, z, w;
+};
 
 struct HostBlock {
   Index3 thread, block;
