@@ -42,12 +42,12 @@ void load_dialects(mlir::MLIRContext& context) {
 
 std::vector<Remark> lower_to_fuse(mlir::ModuleOp module,
                                   const std::function<void(const std::string&, mlir::ModuleOp)>& on_pass, Planes planes,
-                                  OperandSums sums, Channels channels) {
+                                  OperandSums sums, Channels channels, const MissingKernel& missing) {
   std::vector<Remark> remarks;
   CollectRemarks collect(*module.getContext(), remarks);
   mlir::PassManager passes(module.getContext());
   passes.enableVerifier(false);  // behind each pass it takes a seventh of all of them: tessera-opt does that
-  build_pipeline(passes, planes, sums, channels);
+  build_pipeline(passes, planes, sums, channels, missing);
   if (on_pass) passes.addInstrumentation(std::make_unique<Observer>(module, on_pass));
   if (mlir::failed(passes.run(module)) || mlir::failed(mlir::verify(module)))
     throw InternalError("the program does not lower to kernels");

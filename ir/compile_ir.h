@@ -29,6 +29,6 @@ mlir::OwningOpRef<mlir::ModuleOp> import_program(mlir::MLIRContext& context, con
 std::vector<Remark> lower_to_fuse(mlir::ModuleOp module,
                                   const std::function<void(const std::string&, mlir::ModuleOp)>& on_pass = {},
                                   Planes planes = Planes::derived, OperandSums sums = OperandSums::joined,
-                                  Channels channels = Channels::as_named);
+                                  Channels channels = Channels::as_named, const MissingKernel& missing = {});
 
 }  // namespace tessera::ir

@@ -9,7 +9,8 @@
 
 namespace tessera::ir {
 
-void build_pipeline(mlir::OpPassManager& passes, Planes planes, OperandSums sums, Channels channels) {
+void build_pipeline(mlir::OpPassManager& passes, Planes planes, OperandSums sums, Channels channels,
+                    const MissingKernel& missing) {
   auto& function = passes.nest<mlir::func::FuncOp>();
   function.addPass(createDropEmpty());        // so that no other pass meets an extent of 0
   function.addPass(createSimplify());         // while ops are still those that rules name
@@ -26,7 +27,7 @@ void build_pipeline(mlir::OpPassManager& passes, Planes planes, OperandSums sums
   function.addPass(createSimplify());          // what decomposition left behind
   function.addPass(mlir::createCSEPass());     // equal ops become one value before ops choose kernels
   if (planes == Planes::derived)
-    function.addPass(createDerivePlanes());  // takes ops away that would choose kernels of their own
+    function.addPass(createDerivePlanes(missing));  // takes ops away that would choose kernels of their own
   function.addPass(createRecompute());       // after CSE, which would join its copies again
   function.addPass(createFormKernels());
   function.addPass(createStoragePrecision());  // what lies between kernels is known now

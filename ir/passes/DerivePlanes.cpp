@@ -30,6 +30,10 @@ using mlir::Operation;
 using mlir::Value;
 
 class DerivePlanesPass : public impl::DerivePlanesBase<DerivePlanesPass> {
+ public:
+  explicit DerivePlanesPass(MissingKernel missing = {}) : missing_(std::move(missing)) {}
+
+ private:
   void runOnOperation() override {
     if (keeps_order(getOperation())) return;
     mlir::Block& block = getOperation().getBody().front();
@@ -57,7 +61,7 @@ class DerivePlanesPass : public impl::DerivePlanesBase<DerivePlanesPass> {
       }
       prologues_ = {};
       std::unique_ptr<FreeOps> free;
-      if (takes_in_more(*plane, *now)) {
+      if (!missing_ && takes_in_more(*plane, *now)) {
         if (put_slices_last(*plane)) grow_again(seed, plane, now, block);
         PartedResults parted = with_parted_results(seed, plane, now, block);
         with_cut_operands(seed, plane, now, block, parted);
@@ -166,7 +170,9 @@ class DerivePlanesPass : public impl::DerivePlanesBase<DerivePlanesPass> {
       }
       for (fuse::CascadeOp op : llvm::reverse(written)) op.erase();
       if (!stop->statistic || !stored.insert(stop->statistic).second) {
-        missed(seed, plane.ops, {stop->why, "write what it says as values of their own"});
+        const Obstruction obstruction{stop->why, "write what it says as values of their own"};
+        missed(seed, plane.ops, obstruction);
+        for (Operation* op : scores_of(plane)) obstructed_.try_emplace(op, obstruction);
         return false;
       }
     }
@@ -191,6 +197,8 @@ class DerivePlanesPass : public impl::DerivePlanesBase<DerivePlanesPass> {
         return Stop{cascade.sources.lookup(failed->statistic), "a statistic cannot be repaired: " + failed->why};
       }
       if (std::string why = why_no_cascade(cascade.op); !why.empty()) return Stop{{}, why};
+      if (std::string why = missing_ ? missing_(cascade.op) : ""; !why.empty())
+        return Stop{{}, "the target has no kernel yet for " + why};
       for (auto [output, tensor] : llvm::zip(kernel.outputs, cascade.op.getResults())) memory.map(output, tensor);
     }
     return std::nullopt;
@@ -319,6 +327,7 @@ class DerivePlanesPass : public impl::DerivePlanesBase<DerivePlanesPass> {
              << about(ops);
   }
 
+  MissingKernel missing_;
   llvm::DenseSet<Operation*> gone_;
   // Scores of planes that lie in memory. What grows from another score of one is that plane again: along a residual
   // stream one goes through all layers, and is looked at once.
@@ -327,4 +336,9 @@ class DerivePlanesPass : public impl::DerivePlanesBase<DerivePlanesPass> {
 };
 
 }  // namespace
+
+std::unique_ptr<mlir::Pass> createDerivePlanes(MissingKernel missing) {
+  return std::make_unique<DerivePlanesPass>(std::move(missing));
+}
+
 }  // namespace tessera::ir

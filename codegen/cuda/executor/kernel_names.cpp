@@ -40,18 +40,19 @@ std::string Lowering::value_name(mlir::Value value) {
                                               : fmt::format("x{}", argument.getArgNumber());
   }
   const Instruction* found = nullptr;
-  if (auto kernel = value.getDefiningOp<fuse::KernelOp>()) {
+  mlir::Operation* op = value.getDefiningOp();
+  if (mlir::isa<fuse::KernelOp, fuse::CascadeOp>(op)) {
     const unsigned k = mlir::cast<mlir::OpResult>(value).getResultNumber();
-    found = instruction(last_origin(kernel.getBody().front().getTerminator()->getOperand(k).getLoc()));
-  } else if (mlir::Operation* op = value.getDefiningOp()) {
+    found = instruction(last_origin(op->getRegion(0).front().getTerminator()->getOperand(k).getLoc()));
+  } else {
     found = instruction(last_origin(op->getLoc()));
   }
   return found ? std::string(name(found->op)) + "_value" : "value";
 }
 
-KernelWords Lowering::names_of(fuse::KernelOp kernel) {
+KernelWords Lowering::names_of(mlir::Operation& kernel, mlir::ValueRange inputs) {
   KernelWords words;
-  for (mlir::Value input : kernel.getInputs()) words.inputs.push_back(value_name(input));
+  for (mlir::Value input : inputs) words.inputs.push_back(value_name(input));
   for (mlir::Value result : kernel.getResults()) words.results.push_back(value_name(result));
   return words;
 }

@@ -50,9 +50,9 @@ class Writer {
 
 }  // namespace
 
-std::string structure_of(fuse::KernelOp kernel) {
+std::string structure_of(mlir::Operation& kernel) {
   Writer writer;
-  writer.write(*kernel);
+  writer.write(kernel);
   return writer.take();
 }
 

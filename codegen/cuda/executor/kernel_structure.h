@@ -3,12 +3,12 @@
 
 #include <string>
 
-#include <tessera/ir/fuse/Fuse.h>
+#include "mlir/IR/Operation.h"
 
 namespace tessera::cuda {
 
 // Two kernels of one context have the same if and only if they differ in places, and in which values they are given, at
 // most. It holds addresses, so it means nothing elsewhere.
-std::string structure_of(fuse::KernelOp kernel);
+std::string structure_of(mlir::Operation& kernel);
 
 }  // namespace tessera::cuda

@@ -54,7 +54,7 @@ const Lowering::ContractSchedules& Lowering::schedules_for(const Contraction& c,
 }
 
 void Lowering::launch_contract(fuse::KernelOp kernel, const std::vector<int>& values, const KernelWords& words) {
-  const std::string structure = structure_of(kernel);
+  const std::string structure = structure_of(*kernel);
   Contraction c = read_contraction(kernel);
   const auto& [schedule, all_tiles] = schedules_for(c, structure);
   const TileSchedule* tiles = all_tiles.empty() ? nullptr : &all_tiles.front();
@@ -86,7 +86,7 @@ void Lowering::launch_contract(fuse::KernelOp kernel, const std::vector<int>& va
   measure(kernel.getInputs(), kernel.getResults(), codegen::flops_of(kernel), made);
   named.head =
       head(*kernel, kernel.getName().str(), words, tiles ? schedule_text(*tiles) : schedule_text(schedule), made);
-  made.kernel = kernel_number(kernel, structure, "contract", named, [&](const KernelWords& all) {
+  made.kernel = kernel_number(*kernel, structure, "contract", named, [&](const KernelWords& all) {
     return tiles ? tile_kernel_text(c, *tiles, epilogue, all) : contract_text(c, schedule, epilogue, all);
   });
   result_.kernels[static_cast<size_t>(made.kernel)].has_steps = !tiles;
@@ -118,7 +118,7 @@ void Lowering::launch_contract(fuse::KernelOp kernel, const std::vector<int>& va
   added.bytes += (count - 1) * c.size(c.batch) * c.size(c.m) * c.size(c.n) * bytes_of_element(c.sum_type());
   const std::string name = kernel.getName().str() + "_parts";
   of_adding.head = head(*whole.kernel, name, of_adding, schedule_text(adding), added);
-  added.kernel = kernel_number(whole.kernel, structure, "pointwise", of_adding,
+  added.kernel = kernel_number(*whole.kernel, structure, "pointwise", of_adding,
                                [&](const KernelWords& all) { return adding_text(c, adding, whole, all); });
   added.tasks = adding.blocks;
   launch(std::move(added), *kernel);

@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include <tessera/codegen/cpu/key.h>
+#include <tessera/codegen/cuda/cascade/cascade_text.h>
 #include <tessera/codegen/cuda/contract/bounds.h>
 #include <tessera/codegen/cuda/executor/group_tensors.h>
 #include <tessera/codegen/cuda/executor/lowering.h>
@@ -21,19 +22,7 @@
 namespace tessera::cuda {
 namespace {
 
-// Planes that the CPU would compute in blocks.
-void note_planes(const Program& program, std::vector<ir::Remark>& remarks) {
-  for (size_t k = 0; k < program.instructions.size(); ++k) {
-    if (program.instructions[k].op != Op::Softmax) continue;
-    remarks.push_back({.category = "plane",
-                       .name = "plane",
-                       .missed = true,
-                       .ops = {static_cast<int>(k)},
-                       .text = "scores and weights lie in memory",
-                       .reason = "the CUDA leg has no cascades yet",
-                       .hint = ""});
-  }
-}
+std::string name_of_kernel(mlir::Operation& op) { return op.getAttrOfType<mlir::StringAttr>("name").str(); }
 
 int last_origin_of(mlir::Operation& op) {
   const std::vector<int> origins = codegen::origins_of(op);
@@ -72,12 +61,8 @@ LoweredProgram Lowering::lower() {
 void Lowering::visit_kernel(fuse::KernelOp kernel) {
   const std::vector<int> values = values_of(kernel);
   copy_inits(*kernel, kernel.getInitOf(), kernel.getInits());
-  if (codegen::holds_contract(kernel)) return launch_contract(kernel, values, names_of(kernel));
-  launch_rows(kernel, values, *kernel, names_of(kernel));
-}
-
-void Lowering::visit_cascade(fuse::CascadeOp cascade) {
-  refuse(last_origin_of(*cascade), "a cascade of contractions", cascade.getName().str());
+  if (codegen::holds_contract(kernel)) return launch_contract(kernel, values, names_of(*kernel, kernel.getInputs()));
+  launch_rows(kernel, values, *kernel, names_of(*kernel, kernel.getInputs()));
 }
 
 void Lowering::refuse(int op, const std::string& what, const std::string& kernel) const {
@@ -88,12 +73,12 @@ void Lowering::refuse(int op, const std::string& what, const std::string& kernel
     text.path = found->scope ? found->scope->path() : "";
   }
   text.operands = {{"kernel", kernel}};
-  text.hint = "the CUDA leg has no cascades, not all routines, and no f8 yet; TESSERA_EXECUTOR=jit runs this program";
+  text.hint = "the CUDA leg has not all routines, and no f8 yet; TESSERA_EXECUTOR=jit runs this program";
   throw DeviceError(std::move(text));
 }
 
-void Lowering::refuse(fuse::KernelOp kernel, const Unsupported& found) const {
-  refuse(found.op ? last_origin(found.op->getLoc()) : last_origin_of(*kernel), found.what, kernel.getName().str());
+void Lowering::refuse(mlir::Operation& kernel, const Unsupported& found) const {
+  refuse(found.op ? last_origin(found.op->getLoc()) : last_origin_of(kernel), found.what, name_of_kernel(kernel));
 }
 
 KernelWords Lowering::words_for_text(KernelWords words) const {
@@ -109,7 +94,7 @@ KernelWords Lowering::without_names(KernelWords words) {
   return words;
 }
 
-int Lowering::kernel_number(fuse::KernelOp kernel, const std::string& structure, const char* kind, KernelWords words,
+int Lowering::kernel_number(mlir::Operation& kernel, const std::string& structure, const char* kind, KernelWords words,
                             const std::function<std::string(const KernelWords&)>& text_of) {
   const auto [known, is_new] = of_structure_.try_emplace(
       fmt::format("{} {} {} {}", kind, words.writes_elsewhere, words.is_early, structure), -1);
@@ -118,7 +103,7 @@ int Lowering::kernel_number(fuse::KernelOp kernel, const std::string& structure,
   try {
     ++result_.texts;
     return known->second =
-               add_text(kernel.getName().str(), kind, text_of(without_names(words)), [&] { return text_of(words); });
+               add_text(name_of_kernel(kernel), kind, text_of(without_names(words)), [&] { return text_of(words); });
   } catch (const Unsupported& found) {
     refuse(kernel, found);
   }
@@ -163,8 +148,7 @@ struct ProgramLowering::State {
     module = ir::import_program(context, program);
     // Only the copy engine's windows want channels innermost.
     const auto channels = target.has_wgmma() ? ir::Channels::innermost : ir::Channels::as_named;
-    remarks = ir::lower_to_fuse(*module, {}, ir::Planes::in_memory, ir::OperandSums::apart, channels);
-    note_planes(program, remarks);
+    remarks = ir::lower_to_fuse(*module, {}, ir::Planes::derived, ir::OperandSums::apart, channels, why_no_text);
     lowering.emplace(*module, program, target);
   }
 

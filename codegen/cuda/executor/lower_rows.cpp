@@ -84,7 +84,7 @@ void Lowering::launch_rows(fuse::KernelOp kernel, const std::vector<int>& values
     schedule = schedule_rows(form, stages, rounding());
   } catch (const Unsupported& found) {
     if (kernel.getNumResults() > 1 && !has_inits(kernel)) return launch_apart(kernel, values, at, words);
-    if (!reduces_anything(kernel) || is_plain_reduction(kernel)) refuse(kernel, found);
+    if (!reduces_anything(kernel) || is_plain_reduction(kernel)) refuse(*kernel, found);
     return launch_lifted(kernel, values, at, words);
   }
   if (writes_sum_elsewhere(form, stages, schedule)) return launch_lifted(kernel, values, at, words);
@@ -109,7 +109,7 @@ void Lowering::launch_rows(fuse::KernelOp kernel, const std::vector<int>& values
       words.writes_elsewhere &= codegen::memory_of(plan(), values[k]) != read;
   words.head = head(*kernel, kernel.getName().str(), words, schedule_text(stages, schedule), made);
   const KernelWords called = words;
-  made.kernel = kernel_number(kernel, structure_of(kernel),
+  made.kernel = kernel_number(*kernel, structure_of(*kernel),
                               !parts.empty() ? "column"
                               : reduces      ? "row"
                                              : "pointwise",

@@ -1,7 +1,7 @@
 #pragma once
 // How the kernels of a program become launches and texts. One class, with a file for each kind of kernel: rows in
-// lower_rows.cpp, contractions in lower_contract.cpp, routines in lower_routine.cpp; what they are called in
-// kernel_names.cpp.
+// lower_rows.cpp, contractions in lower_contract.cpp, cascades in lower_cascade.cpp, routines in lower_routine.cpp; what they
+// are called in kernel_names.cpp.
 
 #include <functional>
 #include <map>
@@ -45,7 +45,7 @@ class Lowering : public codegen::PlanBuilder {
   // The number of the kernel with this text in the plan; kernels that only call things otherwise are one. `text_of` is
   // asked with all words but the kernel's name, and only once for kernels of one `structure` (kernel_structure.h): the
   // layers of a model are printed once.
-  int kernel_number(fuse::KernelOp kernel, const std::string& structure, const char* kind, KernelWords words,
+  int kernel_number(mlir::Operation& kernel, const std::string& structure, const char* kind, KernelWords words,
                     const std::function<std::string(const KernelWords&)>& text_of);
   // The same for a text whose function is called NAME; `text_of` is asked for it if no kernel of that key is there yet.
   int add_text(const std::string& kernel, const char* kind, const std::string& key_text,
@@ -58,7 +58,7 @@ class Lowering : public codegen::PlanBuilder {
   static KernelWords without_names(KernelWords words);
   // The error for what has no kernel yet: the op and where the user wrote it.
   [[noreturn]] void refuse(int op, const std::string& what, const std::string& kernel) const;
-  [[noreturn]] void refuse(fuse::KernelOp kernel, const Unsupported& found) const;
+  [[noreturn]] void refuse(mlir::Operation& kernel, const Unsupported& found) const;
 
   // ---- rows ----
 
@@ -100,7 +100,7 @@ class Lowering : public codegen::PlanBuilder {
 
   const Instruction* instruction(int op) const;
   std::string value_name(mlir::Value value);
-  KernelWords names_of(fuse::KernelOp kernel);
+  KernelWords names_of(mlir::Operation& kernel, mlir::ValueRange inputs);
   std::string line_of(int op) const;  // "model.cpp:84": without the folders, which differ from host to host
   // The comment above a kernel's text.
   std::vector<std::string> head(mlir::Operation& op, const std::string& kernel, const KernelWords& words,

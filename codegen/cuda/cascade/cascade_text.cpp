@@ -1,0 +1,169 @@
+#include <tessera/codegen/cuda/cascade/cascade_text.h>
+
+#include <algorithm>
+#include <cstdint>
+
+#include <fmt/format.h>
+
+#include <tessera/codegen/cpu/launch.h>
+#include <tessera/codegen/cuda/cascade/finish_rows.h>
+#include <tessera/codegen/cuda/cascade/levels.h>
+#include <tessera/codegen/cuda/cascade/liveness_text.h>
+#include <tessera/codegen/cuda/cascade/operands.h>
+#include <tessera/codegen/cuda/cascade/place.h>
+#include <tessera/codegen/cuda/rows/parameters.h>
+#include <tessera/codegen/cuda/rows/scalar_text.h>
+#include <tessera/codegen/cuda/rows/unsupported.h>
+
+namespace tessera::cuda {
+namespace {
+
+class Text {
+ public:
+  Text(const Cascade& c, const CascadeSchedule& s, KernelWords words)
+      : c_(c), s_(s), place_(c, s, std::move(words)), operands_(place_), levels_(place_) {}
+
+  std::string all() {
+    Lines body = position();
+    append(body, operands_.bring_rows(), 0);
+    append(body, levels_.of_rows(), 0);
+    append(body, operands_.bring_columns(), 0);
+    append(body, levels_.of_sums(), 0);
+    append(body, stream(), 0);
+    append(body, finish_rows(place_), 0);
+    drop_unused(body);
+    const std::string& name = place_.words.words.kernel;
+    std::string text;
+    for (const std::string& line : place_.words.words.head) text += line.empty() ? "//\n" : "// " + line + "\n";
+    text += "#include \"cascade.cuh\"\n\nnamespace tessera {\n\n";
+    text += fmt::format("struct {}_shared {{\n", name);
+    for (const std::string& line : operands_.in_shared_memory()) text += "  " + line + "\n";
+    text += "};\n\n";
+    text += launch_constant(place_.words.words, fmt::format("{}, 1, sizeof({}_shared), {{}}", s_.threads(), name));
+    text += fmt::format("extern \"C\" __global__ void __launch_bounds__({}, {})\n{}({}) {{\n", s_.threads(), s_.residents,
+                        name, parameter_list(parameters(), name.size() + 1));
+    for (const std::string& line : body)
+      text += line.starts_with("#") || line.empty() ? line + "\n" : "  " + line + "\n";
+    return text + "}\n\n}  // namespace tessera\n";
+  }
+
+ private:
+  Lines parameters() const {
+    const KernelWords& words = place_.words.words;
+    const char* pointer = words.writes_elsewhere ? "* __restrict__ " : "* ";
+    Lines all;
+    fuse::CascadeOp cascade = c_.cascade();
+    auto element = [](mlir::Type tensor) {
+      return fuse::body_type(mlir::cast<mlir::RankedTensorType>(tensor).getElementType());
+    };
+    for (auto [k, input] : llvm::enumerate(cascade.getInputs()))
+      all.push_back(input_parameter(element(input.getType()), words.inputs[k], words));
+    for (auto [k, result] : llvm::enumerate(cascade.getResults()))
+      all.push_back(type_text(element(result.getType())) + pointer + words.results[k]);
+    if (!place_.words.first_word.empty()) all.push_back("i64* errors");
+    return all;
+  }
+
+  // Which rows of which batch point this block has.
+  Lines position() const {
+    const std::string type = place_.words.offset_type;
+    Lines lines;
+    lines.push_back(fmt::format("auto& shared = shared_memory<{}_shared>();", place_.words.words.kernel));
+    const bool is_one = s_.groups == 1;
+    std::string group = is_one ? "0" : fmt::format("static_cast<int>(blockIdx.x) % {}", s_.groups);
+    if (s_.last_first) group = fmt::format("({} - {})", s_.groups - 1, group);  // which has the most to do
+    else if (!is_one) group = "(" + group + ")";
+    lines.push_back(fmt::format("const int m_first = {} * {};", group, s_.group()));
+    lines.push_back(fmt::format("const int m_last = min(m_first + {}, {}) - 1;", s_.group(), c_.rows));
+    std::string rest = is_one ? "static_cast<int>(blockIdx.x)" : fmt::format("static_cast<int>(blockIdx.x) / {}", s_.groups);
+    place_.decode(lines, rest, 0, c_.row_dim);
+    return lines;
+  }
+
+  Lines stream() {
+    const int64_t blocks = place_.blocks();
+    const LivenessText live = liveness();
+    Lines lines;
+    if (!live.empty.empty()) {
+      lines.push_back("const auto is_empty = [&](int block) {");
+      append(lines, place_.of_block(), 1);
+      lines.push_back("  return " + live.empty + ";");
+      lines.push_back("};");
+      lines.push_back("const auto from = [&](int block) {");
+      lines.push_back(fmt::format("  while (block < {} && is_empty(block)) ++block;", blocks));
+      lines.push_back("  return block;");
+      lines.push_back("};");
+      lines.push_back("int block = from(0);");
+      lines.push_back(fmt::format("if (block < {}) bring(0, block);", blocks));
+    } else {
+      lines.push_back("int block = 0;");
+      lines.push_back("bring(0, block);");
+    }
+    lines.push_back("end_group();");
+    append(lines, operands_.hold_rows(), 0);
+    lines.push_back("#pragma unroll 1");
+    lines.push_back(fmt::format("for (int slot = 0; block < {}; slot ^= 1) {{", blocks));
+    Lines inside = place_.of_block();
+    inside.push_back(live.empty.empty() ? "const int next = block + 1;" : "const int next = from(block + 1);");
+    inside.push_back("wait_for_groups<0>();");
+    inside.push_back("__syncthreads();  // this block has landed, and everybody is done with the slot that is loaded next");
+    inside.push_back(fmt::format("if (next < {}) bring(slot ^ 1, next);", blocks));
+    inside.push_back("end_group();");
+    append(inside, operands_.scores(), 0);
+    append(inside, levels_.of_block(whole(live), !live.full.empty()), 0);
+    inside.push_back("block = next;");
+    append(lines, inside, 1);
+    lines.push_back("}");
+    lines.push_back("wait_for_groups<0>();");
+    return lines;
+  }
+
+  LivenessText liveness() const {
+    std::vector<DimRange> dims;
+    for (int d = 0; d < c_.first_rest; ++d) {
+      const std::string& name = place_.words.dims[static_cast<size_t>(d)];
+      DimRange one{name, name, {0, c_.extent[static_cast<size_t>(d)] - 1}};
+      if (d == c_.row_dim) one.low = "m_first", one.high = "m_last";
+      if (d == c_.column_dim) one.low = "n_first", one.high = "n_last";
+      dims.push_back(one);
+    }
+    return liveness_text(c_.liveness.blocks, dims);
+  }
+
+  // That no point of the block is hidden by a mask or beyond the last column; "": every block is so.
+  std::string whole(const LivenessText& live) const {
+    std::string text = live.full;
+    if (place_.is_ragged()) {
+      const std::string within = fmt::format("n_first + {} <= {}", s_.block, c_.columns);
+      text += text.empty() ? within : " && " + within;
+    }
+    return text;
+  }
+
+  const Cascade& c_;
+  const CascadeSchedule& s_;
+  CascadePlace place_;
+  OperandsText operands_;
+  LevelsText levels_;
+};
+
+}  // namespace
+
+std::string cascade_text(const Cascade& c, const CascadeSchedule& schedule, KernelWords words) {
+  return Text(c, schedule, std::move(words)).all();
+}
+
+std::string why_no_text(fuse::CascadeOp op) {
+  KernelWords words{.kernel = "NAME"};
+  words.inputs.assign(op.getInputs().size(), "x");
+  words.results.assign(op->getNumResults(), "y");
+  try {
+    const Cascade c = read_cascade(op);
+    cascade_text(c, schedule_cascade(c), std::move(words));
+  } catch (const Unsupported& found) {
+    return found.what;
+  }
+  return "";
+}
+
+}  // namespace tessera::cuda

@@ -1,0 +1,139 @@
+#include <tessera/codegen/cuda/cascade/schedule.h>
+
+#include <algorithm>
+#include <bit>
+
+#include <fmt/format.h>
+
+#include <tessera/codegen/cuda/rows/unsupported.h>
+
+namespace tessera::cuda {
+namespace {
+
+constexpr int64_t most_shared = 99 * 1024;  // of a block, on every card from sm_80 on
+constexpr int64_t fewest_rows = 16;         // fewer would leave most of each product to nobody
+
+int64_t round_up(int64_t x, int64_t to) { return (x + to - 1) / to * to; }
+
+// May `width` neighbours of 2 bytes move at once? `run` of them lie next to each other, `steps` lead from one run to another.
+bool fits(int64_t width, int64_t run, int64_t base, const std::vector<int64_t>& steps) {
+  return run % width == 0 && base % width == 0 &&
+         llvm::all_of(steps, [&](int64_t step) { return step % width == 0; });
+}
+
+// `dim`: of the plane, that the operand's rows are.
+PlaneStaging staging(const Cascade& c, const PlaneOperand& operand, int dim) {
+  PlaneStaging made;
+  made.depth = round_up(operand.depth(), 16);
+  const int64_t step = operand.stride[static_cast<size_t>(dim)];
+  std::vector<int64_t> others;  // steps that no line follows either way
+  for (int d = 0; d < c.first_rest; ++d)
+    if (d != dim && c.extent[static_cast<size_t>(d)] > 1) others.push_back(operand.stride[static_cast<size_t>(d)]);
+  std::vector<int64_t> along_depth = others, along_plane = others;
+  int64_t run = 1;
+  for (const auto& [extent, stride] : operand.along) along_plane.push_back(stride);
+  if (!operand.along.empty() && operand.along.back().second == 1) run = operand.along.back().first;
+  for (size_t k = 0; k + (run > 1 ? 1 : 0) < operand.along.size(); ++k) along_depth.push_back(operand.along[k].second);
+  along_depth.push_back(step);
+  const int64_t plane_run = step == 1 ? c.extent[static_cast<size_t>(dim)] : 1;
+  auto widest = [&](int64_t of, const std::vector<int64_t>& steps) {
+    int width = 8;
+    while (width > 1 && !fits(width, of, operand.base, steps)) width /= 2;
+    return width;
+  };
+  const int by_depth = widest(run, along_depth), by_plane = widest(plane_run, along_plane);
+  made.along_depth = by_depth >= by_plane;
+  made.width = std::max(by_depth, by_plane);
+  // Pieces of a line change places with others of a power of 2.
+  made.line_depth =
+      made.along_depth ? static_cast<int64_t>(std::bit_ceil(static_cast<uint64_t>(made.depth))) : made.depth;
+  return made;
+}
+
+struct Chooser {
+  const Cascade& c;
+  CascadeSchedule s;
+
+  int64_t bytes_of(const PlaneStaging& one, int64_t rows) const { return 2 * one.line_depth * rows; }
+
+  int64_t shared() const {
+    int64_t bytes = 0;
+    for (const PlaneStaging& one : s.rows) bytes += bytes_of(one, s.group());
+    for (const PlaneStaging& one : s.columns) bytes += 2 * bytes_of(one, s.block);
+    for (unsigned k = 0; k < c.body().getNumArguments(); ++k)
+      if (c.is_streamed(c.body().getArgument(k)) && !c.has_row(c.body().getArgument(k))) bytes += 2 * 8 * s.block;
+    return bytes;
+  }
+
+  // Of a thread, about: fragments of scores and of sums, and what stands beside them.
+  int64_t registers() const {
+    int64_t values = static_cast<int64_t>(c.scores.size()) * s.block / 2;
+    for (const PlaneAccumulation& one : c.accumulations) values += s.columns[one.right].depth / 2;
+    for (size_t k = 0; k < s.rows.size(); ++k)
+      if (s.in_registers[k]) values += s.rows[k].depth / 4;
+    return values * s.down + 72;
+  }
+
+  // Can the threads of a block bring what a line holds?
+  bool can_bring(const PlaneStaging& one, int64_t rows) const {
+    const int64_t line = one.along_depth ? one.line_depth : rows, lines = one.along_depth ? rows : one.line_depth;
+    const int64_t vectors = line / one.width;
+    return s.threads() % vectors == 0 && round_up(vectors * lines, s.threads()) / s.threads() <= 32;
+  }
+  bool can_bring() const {
+    return llvm::all_of(s.rows, [&](const PlaneStaging& one) { return can_bring(one, s.group()); }) &&
+           llvm::all_of(s.columns, [&](const PlaneStaging& one) { return can_bring(one, s.block); });
+  }
+
+  bool try_one(int down, int64_t block) {
+    s.down = down, s.block = block;
+    s.in_registers.assign(s.rows.size(), false);
+    return can_bring() && shared() <= most_shared && registers() <= 232;
+  }
+
+  void choose() {
+    for (const PlaneOperand& one : c.row_operands) s.rows.push_back(staging(c, one, c.row_dim));
+    for (const PlaneOperand& one : c.stream_operands) s.columns.push_back(staging(c, one, c.column_dim));
+    // Two tiles of a warp read each right operand once; more columns at a time mean fewer barriers.
+    const bool is_low = c.rows <= 64;
+    const bool found = (!is_low && (try_one(2, 64) || try_one(2, 32))) || try_one(1, 64) || try_one(1, 32);
+    if (!found) throw Unsupported{"a plane whose operands are too wide for a block"};
+    for (size_t k = 0; k < s.rows.size(); ++k) {
+      s.in_registers[k] = true;
+      if (registers() > 200) s.in_registers[k] = false;
+    }
+    s.residents = registers() <= 150 && 3 * shared() <= most_shared ? 3 : 2 * shared() <= most_shared ? 2 : 1;
+    s.groups = (c.rows + s.group() - 1) / s.group();
+    s.last_first = live_blocks(s.groups - 1) > live_blocks(0);
+  }
+
+  // Blocks that a group computes, where indices alone decide.
+  int64_t live_blocks(int64_t group) const {
+    const ir::Liveness& blocks = c.liveness.blocks;
+    if (blocks.empty < 0 || !blocks.loads.empty()) return 0;
+    int64_t live = 0;
+    std::vector<ir::Interval> at(static_cast<size_t>(c.first_rest));
+    for (int64_t first = 0; first < c.columns; first += s.block) {
+      for (int d = 0; d < c.first_rest; ++d) at[static_cast<size_t>(d)] = {0, 0};
+      at[static_cast<size_t>(c.row_dim)] = {group * s.group(), std::min((group + 1) * s.group(), c.rows) - 1};
+      at[static_cast<size_t>(c.column_dim)] = {first, std::min(first + s.block, c.columns) - 1};
+      live += ir::state_of(blocks, at, {}) != ir::BlockState::empty;
+    }
+    return live;
+  }
+};
+
+}  // namespace
+
+CascadeSchedule schedule_cascade(const Cascade& c) {
+  if (c.rows < fewest_rows) throw Unsupported{fmt::format("a plane of {} rows", c.rows)};
+  Chooser chooser{c, {}};
+  chooser.choose();
+  return chooser.s;
+}
+
+std::string schedule_text(const CascadeSchedule& s) {
+  return fmt::format("{} warps of {} rows, {} columns at a time; {} groups of rows", s.warps, 16 * s.down, s.block, s.groups);
+}
+
+}  // namespace tessera::cuda
