@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "llvm/ADT/DenseSet.h"
+#include "llvm/ADT/SetVector.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 
 #include <tessera/codegen/cpu/cascade_form.h>
@@ -77,26 +78,46 @@ class Reader {
 
   void read_contraction(fuse::ContractOp contract) {
     if (!contract.getType().isF32()) throw Unsupported{"products of a plane that are not summed in f32", contract};
+    if (fuse::dim_bits(contract.getOver()) == c_.stream_set()) return read_accumulation(contract);
     const Value left = half_behind(contract.getLhs(), contract), right = half_behind(contract.getRhs(), contract);
     if (left.getType() != right.getType()) throw Unsupported{"products of bf16 with f16", contract};
     const std::vector<int64_t> over(contract.getOver().begin(), contract.getOver().end());
-    if (fuse::dim_bits(over) == c_.stream_set()) return read_accumulation(contract, left, right);
     const bool straight = !c_.is_streamed(left);
     c_.scores.push_back({contract, add(c_.row_operands, straight ? left : right, over, contract),
                          add(c_.stream_operands, straight ? right : left, over, contract)});
   }
 
-  void read_accumulation(fuse::ContractOp contract, Value left, Value right) {
+  void read_accumulation(fuse::ContractOp contract) {
     PlaneAccumulation made{.contract = contract};
-    auto rounded = left.getDefiningOp<mlir::arith::TruncFOp>();
-    if (!rounded || !rounded.getIn().getType().isF32())
-      throw Unsupported{"a plane value that is multiplied without being rounded", contract};
-    made.plane = rounded.getIn();
+    const Value right = half_behind(contract.getRhs(), contract);
+    made.plane = contract.getLhs();
+    made.is_rounded = !made.plane.getType().isF32() || made.plane.getDefiningOp<mlir::arith::ExtFOp>();
+    if (made.is_rounded) {
+      const Value left = half_behind(made.plane, contract);
+      auto rounded = left.getDefiningOp<mlir::arith::TruncFOp>();
+      if (left.getType() != right.getType() || !rounded || !rounded.getIn().getType().isF32())
+        throw Unsupported{"a plane value that is multiplied in another type than it is rounded to", contract};
+      made.plane = rounded.getIn();
+    } else if (!right.getType().isBF16() || !is_narrow_in_results(contract)) {
+      throw Unsupported{"products of f32 in a plane", contract};
+    }
     made.level = c_.level_of(made.plane);
     for (size_t d = static_cast<size_t>(c_.first_rest); d < c_.extent.size(); ++d)
       if ((c_.dims.of(right) >> d & 1) != 0) made.dims.push_back(static_cast<int64_t>(d));
     made.right = add(c_.stream_operands, right, made.dims, contract);
     c_.accumulations.push_back(std::move(made));
+  }
+
+  // Are all results that are made of it rounded to 16 bits? Then 16 bits of what is summed are enough.
+  bool is_narrow_in_results(mlir::Operation* sum) const {
+    llvm::SetVector<Value> follow;
+    follow.insert(sum->getResult(0));
+    for (size_t k = 0; k < follow.size(); ++k)
+      for (mlir::Operation* user : follow[k].getUsers()) {
+        if (user == c_.body().getTerminator() && !is_half(follow[k].getType())) return false;
+        follow.insert(user->result_begin(), user->result_end());
+      }
+    return true;
   }
 
   // The number of the operand among those that are known.

@@ -46,7 +46,8 @@ struct PlaneStatistic {
 
 struct PlaneAccumulation {
   mlir::Operation* contract = nullptr;
-  mlir::Value plane;          // what is rounded to the element of the right operand
+  mlir::Value plane;          // of f32; it is rounded to the element of the right operand
+  bool is_rounded = true;     // in the program. If not: what rounding leaves is multiplied too
   size_t right = 0;           // of `stream_operands`
   std::vector<int64_t> dims;  // that the result has beside batch and row
   int level = 0;              // of `plane`
@@ -79,6 +80,10 @@ struct Cascade {
   bool has_row(mlir::Value value) const { return (dims.of(value) >> row_dim & 1) != 0; }
   bool is_streamed(mlir::Value value) const { return (dims.of(value) & stream_set()) != 0; }
   bool is_of_plane(mlir::Value value) const { return has_row(value) && is_streamed(value); }
+  // One value for each column of a block, and nothing else.
+  bool is_column_vector(mlir::BlockArgument argument) const {
+    return (dims.of(argument) >> column_dim & 1) != 0 && !has_row(argument) && (dims.of(argument) & rest_set()) == 0;
+  }
 
   llvm::DenseMap<mlir::Value, int> level = llvm::DenseMap<mlir::Value, int>();
 };

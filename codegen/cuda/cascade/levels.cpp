@@ -221,8 +221,13 @@ void LevelsText::sum(Lines& to, size_t k) const {
   const PlaneAccumulation& one = p_.c.accumulations[k];
   for (fuse::RepairOp repair : one.repairs)
     to.push_back(fmt::format("scale_rows({}, {});", p_.sum_names[k], factors_.at(repair)));
-  to.push_back(fmt::format("multiply<{}>({}, rounded_to<{}>({}_plane), shared.{}[slot]);", p_.s.block, p_.sum_names[k],
-                           type_text(p_.c.stream_operands[one.right].element), p_.sum_names[k], p_.column_names[one.right]));
+  auto multiply = [&](const char* what) {
+    to.push_back(fmt::format("multiply<{}>({}, {}<{}>({}_plane), shared.{}[slot]);", p_.s.block, p_.sum_names[k], what,
+                             type_text(p_.c.stream_operands[one.right].element), p_.sum_names[k],
+                             p_.column_names[one.right]));
+  };
+  if (!one.is_rounded) multiply("rest_of");
+  multiply("rounded_to");
 }
 
 }  // namespace tessera::cuda

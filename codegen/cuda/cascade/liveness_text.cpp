@@ -3,8 +3,10 @@
 #include <algorithm>
 #include <limits>
 #include <optional>
+#include <set>
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 namespace tessera::cuda {
 namespace {
@@ -20,27 +22,42 @@ class Writer {
   explicit Writer(const std::vector<DimRange>& dims) : dims_(dims) {}
 
   void add(const Node& node) {
-    switch (node.op) {
-      case Op::less:
-      case Op::no_more:
-      case Op::equal:
-      case Op::apart:
-      case Op::all_bits:
-      case Op::at_least:
-      case Op::both:
-      case Op::either:
-        facts_.push_back(fact(node));
-        numbers_.push_back(std::nullopt);
-        break;
-      default:
-        facts_.push_back("");
-        numbers_.push_back(number(node));
-    }
+    const bool is_fact = node.op == Op::less || node.op == Op::no_more || node.op == Op::equal || node.op == Op::apart ||
+                         node.op == Op::both || node.op == Op::either;
+    facts_.push_back(is_fact ? fact(node) : Fact());
+    numbers_.push_back(is_fact ? std::nullopt : number(node));
   }
 
-  std::string fact_of(int64_t node) const { return node < 0 ? "" : facts_[static_cast<size_t>(node)]; }
+  std::string text_of(int64_t node) const {
+    if (node < 0) return "";
+    std::string text;
+    const Fact& all = facts_[static_cast<size_t>(node)];
+    for (const Terms& terms : all) {
+      const std::string one = fmt::format("{}", fmt::join(terms, " && "));
+      if (!text.empty()) text += " || ";
+      text += all.size() > 1 && terms.size() > 1 ? "(" + one + ")" : one;
+    }
+    return all.size() > 1 ? "(" + text + ")" : text;
+  }
 
  private:
+  // One of several ways to be known, each of which needs all of its terms; none: never known.
+  using Terms = std::set<std::string>;
+  using Fact = std::set<Terms>;
+  static constexpr size_t most_ways = 16;
+
+  // Without ways that need more than another one.
+  static Fact shortest(const Fact& ways) {
+    Fact made;
+    for (const Terms& one : ways) {
+      const bool needs_more = std::ranges::any_of(ways, [&](const Terms& other) {
+        return other != one && std::ranges::includes(one, other);
+      });
+      if (!needs_more) made.insert(one);
+    }
+    return made.size() > most_ways ? Fact() : made;
+  }
+
   // A number is none where it is not known, or may be more than an int holds.
   using Number = std::optional<DimRange>;
 
@@ -55,7 +72,7 @@ class Writer {
   Number unchecked(const Node& node) const {
     if (node.op == Op::number) return constant(node.k);
     if (node.op == Op::dim) return dims_[static_cast<size_t>(node.k)];
-    if (node.op == Op::any || node.op == Op::load) return std::nullopt;
+    if (node.op == Op::any || node.op == Op::load || node.op == Op::all_bits || node.op == Op::at_least) return std::nullopt;
     const Number &x = of(node.a), &y = of(node.b);
     if (!x) return std::nullopt;
     if (node.op == Op::fit) return x->all.low >= -highest >> (32 - std::min<int64_t>(node.k, 32)) &&
@@ -99,34 +116,53 @@ class Writer {
     return fmt::format("{}({}, {})", function, x, y);
   }
 
-  std::string fact(const Node& node) const {
+  Fact fact(const Node& node) const {
     if (node.op == Op::both || node.op == Op::either) {
-      const std::string x = fact_of(node.a), y = fact_of(node.b);
-      if (node.op == Op::both) return x.empty() || y.empty() ? "" : "(" + x + " && " + y + ")";
-      return x.empty() ? y : y.empty() ? x : "(" + x + " || " + y + ")";
+      const Fact &x = facts_[static_cast<size_t>(node.a)], &y = facts_[static_cast<size_t>(node.b)];
+      Fact ways;
+      if (node.op == Op::either) {
+        ways = x;
+        ways.insert(y.begin(), y.end());
+      } else {
+        for (const Terms& one : x)
+          for (Terms both : y) {
+            both.insert(one.begin(), one.end());
+            ways.insert(std::move(both));
+          }
+      }
+      return shortest(ways);
     }
-    if (node.op == Op::all_bits || node.op == Op::at_least) return "";
     const Number &x = of(node.a), &y = of(node.b);
-    if (!x || !y) return "";
+    if (!x || !y) return {};
     switch (node.op) {
-      case Op::less: return x->high + " < " + y->low;
-      case Op::no_more: return x->high + " <= " + y->low;
-      case Op::apart: return "(" + x->high + " < " + y->low + " || " + y->high + " < " + x->low + ")";
-      default: return fmt::format("({} == {} && {} == {} && {} == {})", x->low, x->high, y->low, y->high, x->low, y->low);
+      case Op::less: return {{x->high + " < " + y->low}};
+      case Op::no_more: return {{x->high + " <= " + y->low}};
+      case Op::apart: return {{x->high + " < " + y->low}, {y->high + " < " + x->low}};
+      default:
+        return {{fmt::format("{} == {}", x->low, x->high), fmt::format("{} == {}", y->low, y->high),
+                 fmt::format("{} == {}", x->low, y->low)}};
     }
   }
 
   const std::vector<DimRange>& dims_;
   std::vector<Number> numbers_;
-  std::vector<std::string> facts_;
+  std::vector<Fact> facts_;
 };
 
 }  // namespace
 
+ir::Liveness without_data(ir::Liveness blocks) {
+  for (Node& node : blocks.nodes) {
+    if (node.op == Op::load) node = {.op = Op::any, .k = 64};
+    if (node.op == Op::all_bits || node.op == Op::at_least) node = {.op = Op::number, .k = 0};
+  }
+  return blocks;
+}
+
 LivenessText liveness_text(const ir::Liveness& blocks, const std::vector<DimRange>& dims) {
   Writer writer(dims);
   for (const Node& node : blocks.nodes) writer.add(node);
-  return {writer.fact_of(blocks.empty), writer.fact_of(blocks.full)};
+  return {writer.text_of(blocks.empty), writer.text_of(blocks.full)};
 }
 
 }  // namespace tessera::cuda

@@ -19,6 +19,9 @@ struct LivenessText {
   std::string empty, full;  // "": no block is known to be
 };
 
+// The same program where nothing of data is known.
+ir::Liveness without_data(ir::Liveness blocks);
+
 LivenessText liveness_text(const ir::Liveness& blocks, const std::vector<DimRange>& dims);
 
 }  // namespace tessera::cuda

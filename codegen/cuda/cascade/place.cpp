@@ -78,8 +78,7 @@ CascadePlace::CascadePlace(const Cascade& cascade, const CascadeSchedule& schedu
 
 // Copies that run on their own have 4 bytes at least.
 bool CascadePlace::is_in_shared_memory(mlir::BlockArgument argument) const {
-  const fuse::DimBits set = c.dims.of(argument);
-  if ((set >> c.column_dim & 1) == 0 || c.has_row(argument) || (set & c.rest_set()) != 0) return false;
+  if (!c.is_column_vector(argument)) return false;
   return argument.getType().isF32() || argument.getType().isInteger(32) || argument.getType().isInteger(64);
 }
 

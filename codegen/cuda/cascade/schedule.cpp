@@ -5,12 +5,14 @@
 
 #include <fmt/format.h>
 
+#include <tessera/codegen/cuda/cascade/liveness_text.h>
 #include <tessera/codegen/cuda/rows/unsupported.h>
 
 namespace tessera::cuda {
 namespace {
 
 constexpr int64_t most_shared = 99 * 1024;  // of a block, on every card from sm_80 on
+constexpr int64_t most_values = 192;        // of a thread; beside them it takes up to 60 registers
 constexpr int64_t fewest_rows = 16;         // fewer would leave most of each product to nobody
 
 int64_t round_up(int64_t x, int64_t to) { return (x + to - 1) / to * to; }
@@ -60,18 +62,20 @@ struct Chooser {
     int64_t bytes = 0;
     for (const PlaneStaging& one : s.rows) bytes += bytes_of(one, s.group());
     for (const PlaneStaging& one : s.columns) bytes += 2 * bytes_of(one, s.block);
-    for (unsigned k = 0; k < c.body().getNumArguments(); ++k)
-      if (c.is_streamed(c.body().getArgument(k)) && !c.has_row(c.body().getArgument(k))) bytes += 2 * 8 * s.block;
+    for (mlir::BlockArgument argument : c.body().getArguments())
+      if (c.is_column_vector(argument)) bytes += 2 * 8 * s.block;
     return bytes;
   }
 
-  // Of a thread, about: fragments of scores and of sums, and what stands beside them.
-  int64_t registers() const {
-    int64_t values = static_cast<int64_t>(c.scores.size()) * s.block / 2;
-    for (const PlaneAccumulation& one : c.accumulations) values += s.columns[one.right].depth / 2;
+  // Values that a thread holds: fragments of scores, of what levels hand on, of sums, and rows.
+  int64_t values() const {
+    int64_t fragments = static_cast<int64_t>(c.scores.size());
+    for (const std::vector<mlir::Value>& level : c.kept) fragments += static_cast<int64_t>(level.size());
+    int64_t all = fragments * s.block / 2;
+    for (const PlaneAccumulation& one : c.accumulations) all += s.columns[one.right].depth / 2;
     for (size_t k = 0; k < s.rows.size(); ++k)
-      if (s.in_registers[k]) values += s.rows[k].depth / 4;
-    return values * s.down + 72;
+      if (s.in_registers[k]) all += s.rows[k].depth / 4;
+    return all * s.down;
   }
 
   // Can the threads of a block bring what a line holds?
@@ -88,29 +92,32 @@ struct Chooser {
   bool try_one(int down, int64_t block) {
     s.down = down, s.block = block;
     s.in_registers.assign(s.rows.size(), false);
-    return can_bring() && shared() <= most_shared && registers() <= 232;
+    return can_bring() && shared() <= most_shared && values() <= most_values;
   }
 
   void choose() {
     for (const PlaneOperand& one : c.row_operands) s.rows.push_back(staging(c, one, c.row_dim));
     for (const PlaneOperand& one : c.stream_operands) s.columns.push_back(staging(c, one, c.column_dim));
-    // Two tiles of a warp read each right operand once; more columns at a time mean fewer barriers.
-    const bool is_low = c.rows <= 64;
-    const bool found = (!is_low && (try_one(2, 64) || try_one(2, 32))) || try_one(1, 64) || try_one(1, 32);
+    // Two tiles of a warp read each right operand once; more columns at a time mean fewer barriers. But two scores side by
+    // side leave no registers for these, nor do masks beside two sums, and the last block should not be mostly empty.
+    const bool has_pairs = c.rows > 64 && (c.accumulations.size() < 2 || c.liveness.conditions.empty());
+    const bool is_wasteful = 10 * round_up(c.columns, 32) <= 9 * round_up(c.columns, 64);
+    const bool found = (has_pairs && c.scores.size() == 1 && !is_wasteful && try_one(2, 64)) ||
+                       (has_pairs && try_one(2, 32)) || try_one(1, 64) || try_one(1, 32);
     if (!found) throw Unsupported{"a plane whose operands are too wide for a block"};
-    for (size_t k = 0; k < s.rows.size(); ++k) {
+    // Three blocks of a multiprocessor hide more than rows in registers save.
+    s.residents = values() <= (c.scores.size() == 1 ? 128 : 112) ? 3 : 2;
+    for (size_t k = 0; k < s.rows.size() && s.residents == 2; ++k) {
       s.in_registers[k] = true;
-      if (registers() > 200) s.in_registers[k] = false;
+      s.in_registers[k] = values() <= most_values;
     }
-    s.residents = registers() <= 150 && 3 * shared() <= most_shared ? 3 : 2 * shared() <= most_shared ? 2 : 1;
     s.groups = (c.rows + s.group() - 1) / s.group();
     s.last_first = live_blocks(s.groups - 1) > live_blocks(0);
   }
 
-  // Blocks that a group computes, where indices alone decide.
+  // Blocks that a group computes, as far as indices decide.
   int64_t live_blocks(int64_t group) const {
-    const ir::Liveness& blocks = c.liveness.blocks;
-    if (blocks.empty < 0 || !blocks.loads.empty()) return 0;
+    const ir::Liveness blocks = without_data(c.liveness.blocks);
     int64_t live = 0;
     std::vector<ir::Interval> at(static_cast<size_t>(c.first_rest));
     for (int64_t first = 0; first < c.columns; first += s.block) {

@@ -1,8 +1,10 @@
 #include <tessera/codegen/cuda/cascade/statements.h>
 
+#include <cmath>
 #include <cstdlib>
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Math/IR/Math.h"
 
 #include <fmt/format.h>
 
@@ -89,6 +91,8 @@ std::string Statements::statement(mlir::Operation* op) {
     text = picked_text(picked);
   } else if (auto random = mlir::dyn_cast<fuse::RandomOp>(op)) {
     text = random_text(random);
+  } else if (auto exponential = exponential_text(op)) {
+    text = *exponential;
   } else {
     std::vector<std::string> operands;
     for (mlir::Value operand : op->getOperands()) operands.push_back(name_of(operand));
@@ -102,6 +106,56 @@ std::string Statements::statement(mlir::Operation* op) {
   const std::string name = names_.numbered(word_of(op));
   lines.push_back(fmt::format("const {} {} = {};{}", type_text(op->getResult(0).getType()), name, text, comment(op)));
   return name;
+}
+
+// What a mask lets through, where that is known.
+mlir::Value Statements::chosen(mlir::Value value) const {
+  while (auto select = value.getDefiningOp<mlir::arith::SelectOp>()) {
+    const auto found = decided_.find(select.getCondition());
+    if (found == decided_.end()) break;
+    value = found->second ? select.getTrueValue() : select.getFalseValue();
+  }
+  return value;
+}
+
+// e^(c · score − y) as one power of 2 of one sum: wrong by |c · score| · 2⁻²⁴ and |y| · 2⁻²⁴, as far as a score that was
+// rounded is. Not of what biases or finite fills make of a score: −10³⁸ times log₂ e leaves the range.
+std::optional<std::string> Statements::exponential_text(mlir::Operation* op) {
+  auto exp = mlir::dyn_cast<mlir::math::ExpOp>(op);
+  auto difference = exp ? exp.getOperand().getDefiningOp<mlir::arith::SubFOp>() : nullptr;
+  if (!difference || !exp.getType().isF32() || c_.is_of_plane(difference.getRhs())) return std::nullopt;
+  const mlir::Value x = difference.getLhs(), let_through = chosen(x);
+  if (!is_plain_score(x)) return std::nullopt;
+  const std::string y = name_of(difference.getRhs());
+  // A factor that nobody else needs is one with log₂ e.
+  const std::optional<double> factor = factor_of(let_through);
+  if (factor && let_through.hasOneUse() && (let_through == x || x.hasOneUse()))
+    return fmt::format("exp2(::fmaf({}, {}f * log2_e, -log2_e * {}))", name_of(let_through.getDefiningOp()->getOperand(0)),
+                       static_cast<float>(*factor), y);
+  return fmt::format("exp2(::fmaf({}, log2_e, -log2_e * {}))", name_of(x), y);
+}
+
+// c of score · c.
+std::optional<double> Statements::factor_of(mlir::Value value) {
+  auto scaled = value.getDefiningOp<mlir::arith::MulFOp>();
+  if (!scaled || !scaled.getLhs().getDefiningOp<fuse::ContractOp>()) return std::nullopt;
+  auto factor = scaled.getRhs().getDefiningOp<mlir::arith::ConstantOp>();
+  if (!factor) return std::nullopt;
+  const double c = mlir::cast<mlir::FloatAttr>(factor.getValue()).getValueAsDouble();
+  return std::abs(c) < 1e6 && std::abs(c) > 1e-6 ? std::optional(c) : std::nullopt;
+}
+
+// A score, scaled or hidden by −∞.
+bool Statements::is_plain_score(mlir::Value value) {
+  if (value.getDefiningOp<fuse::ContractOp>() || factor_of(value)) return true;
+  auto is_infinite = [](mlir::Value fill) {
+    auto constant = fill.getDefiningOp<mlir::arith::ConstantOp>();
+    return constant && std::isinf(mlir::cast<mlir::FloatAttr>(constant.getValue()).getValueAsDouble());
+  };
+  auto select = value.getDefiningOp<mlir::arith::SelectOp>();
+  if (!select) return false;
+  return (is_plain_score(select.getTrueValue()) && is_infinite(select.getFalseValue())) ||
+         (is_plain_score(select.getFalseValue()) && is_infinite(select.getTrueValue()));
 }
 
 std::string Statements::picked_text(fuse::LoadAtOp op) {

@@ -46,6 +46,10 @@ class Statements {
 
  private:
   std::string statement(mlir::Operation* op);
+  std::optional<std::string> exponential_text(mlir::Operation* op);
+  mlir::Value chosen(mlir::Value value) const;
+  static std::optional<double> factor_of(mlir::Value value);
+  static bool is_plain_score(mlir::Value value);
   std::string picked_text(fuse::LoadAtOp op);
   std::string random_text(fuse::RandomOp op);
   std::string comment(mlir::Operation* op);

@@ -109,6 +109,23 @@ template <class T, int down, int across> TESSERA_DEVICE LeftOfPlane<T, down, acr
   return {of};
 }
 
+// What rounding leaves of each element, rounded itself: both together are exact to 2⁻¹⁷.
+template <class T, int down, int across> struct LeftOfRest {
+  using Element = T;
+  const Plane<down, across>& of;
+  TESSERA_DEVICE static float rest(float x) { return x - widen(narrow<T>(x)); }
+  TESSERA_DEVICE void get(u32 (&to)[4], int i, int k) const {
+#pragma unroll
+    for (int r = 0; r < 4; ++r) {
+      const float(&pair)[4] = of[i][2 * k + r / 2];
+      to[r] = pack(T{}, rest(pair[r % 2 * 2]), rest(pair[r % 2 * 2 + 1]));
+    }
+  }
+};
+template <class T, int down, int across> TESSERA_DEVICE LeftOfRest<T, down, across> rest_of(const Plane<down, across>& of) {
+  return {of};
+}
+
 // sums += left · right, over `depth` of K. `across` is even.
 template <int depth, int down, int across, class Left, class Right>
 TESSERA_DEVICE void multiply(Plane<down, across>& sums, const Left& left, const Right& right) {
