@@ -104,6 +104,51 @@ INSTANTIATE_TEST_SUITE_P(Matrix, CudaAttention,
                            return std::get<0>(one.param) + "_in_" + std::get<1>(one.param).data.name;
                          });
 
+// What goes wrong in a text or in the header is seen.
+TEST(CudaPlanes, planted_faults_are_found) {
+  struct Fault {
+    std::string text_from, text_to;  // in each text of a cascade that has it
+    HeaderEdit header;
+  };
+  const AttentionShape shape{1, 1, 150, 150, 64};
+  const AttentionProgram program = attention_program("causal", shape, policy.data, 7);
+  const Flat tested = flat(program, policy.policy(), false);
+  const std::vector<BufferPtr> truth =
+      run(reference_executor(), flat(attention_program("causal", shape, {"f64", bf16, f64, f64}, 7), {}, false));
+  auto worst = [&](const Fault& fault) {
+    cuda::LoweredProgram lowered = cuda::lower_program(tested.program, {});
+    bool is_planted = fault.text_from.empty();
+    for (cuda::KernelSource& kernel : lowered.kernels)
+      for (size_t at = 0; !fault.text_from.empty() && (at = kernel.text.find(fault.text_from, at)) != std::string::npos;
+           at += fault.text_to.size(), is_planted = true)
+        kernel.text.replace(at, fault.text_from.size(), fault.text_to);
+    EXPECT_TRUE(is_planted) << "no text says " << fault.text_from;
+    std::vector<BufferPtr> arguments = tested.arguments;
+    const std::vector<BufferPtr> got = run_on_host(lowered, tested.program, arguments, fault.header);
+    double most = 0;
+    for (size_t i = 0; i < truth.size(); ++i) {
+      const double off = error(*got[i], f32, *truth[i]);
+      most = off <= most ? most : off;  // NaN too
+    }
+    return most;
+  };
+  EXPECT_LT(worst({}), 0.01);
+  for (const Fault& fault : {
+           Fault{"m_last < n_first", "m_first < n_first", {}},                // a block on the diagonal left out
+           Fault{"n_last <= m_first", "n_first <= m_last", {}},               // masks left out where they hide
+           Fault{"sum_1[i][h] *= ", "sum_1[i][h] *= 0.f * 1.f + 1.f; // ", {}},  // a repair left out
+           Fault{"scale_rows(", "// (", {}},                                  // the other one
+           Fault{"inside ? ", "true ? ", {}},                                 // columns beyond the end
+           Fault{"bring(slot ^ 1, next)", "bring(slot, next)", {}},           // over what is being read
+           Fault{"across_quad<Max>(", "(", {}},                               // each lane a maximum of its own
+           Fault{"", "", {"cascade.cuh", "x = How::of(x, of_lane_across(x, 1));", ""}},
+           Fault{"", "", {"cascade.cuh", "of[i][2 * k + r / 2]", "of[i][2 * k]"}},
+           Fault{"", "", {"cascade.cuh", "row += lane / 16 * 8, k += lane / 8 % 2 * 8;", "row += lane / 8 % 2 * 8, k += lane / 16 * 8;"}},
+           Fault{"", "", {"cascade.cuh", "h * 8 + thread % 32 / 4", "thread % 32 / 4"}},
+       })
+    EXPECT_FALSE(worst(fault) < 0.01) << fault.text_from << fault.header.from;
+}
+
 // What has no kernel yet lies in memory, and a remark says why.
 TEST(CudaPlanes, without_a_kernel_lie_in_memory) {
   for (const auto& [variant, precision, why] :
