@@ -128,21 +128,21 @@ std::optional<std::string> Statements::exponential_text(mlir::Operation* op) {
   if (!is_plain_score(x)) return std::nullopt;
   const std::string y = name_of(difference.getRhs());
   // A factor that nobody else needs is one with log₂ e.
-  const std::optional<double> factor = factor_of(let_through);
+  const mlir::FloatAttr factor = factor_of(let_through);
   if (factor && let_through.hasOneUse() && (let_through == x || x.hasOneUse()))
-    return fmt::format("exp2(::fmaf({}, {}f * log2_e, -log2_e * {}))", name_of(let_through.getDefiningOp()->getOperand(0)),
-                       static_cast<float>(*factor), y);
+    return fmt::format("exp2(::fmaf({}, {} * log2_e, -log2_e * {}))", name_of(let_through.getDefiningOp()->getOperand(0)),
+                       literal_text(factor), y);
   return fmt::format("exp2(::fmaf({}, log2_e, -log2_e * {}))", name_of(x), y);
 }
 
-// c of score · c.
-std::optional<double> Statements::factor_of(mlir::Value value) {
+// c of score · c; null if it is something else.
+mlir::FloatAttr Statements::factor_of(mlir::Value value) {
   auto scaled = value.getDefiningOp<mlir::arith::MulFOp>();
-  if (!scaled || !scaled.getLhs().getDefiningOp<fuse::ContractOp>()) return std::nullopt;
+  if (!scaled || !scaled.getLhs().getDefiningOp<fuse::ContractOp>()) return {};
   auto factor = scaled.getRhs().getDefiningOp<mlir::arith::ConstantOp>();
-  if (!factor) return std::nullopt;
-  const double c = mlir::cast<mlir::FloatAttr>(factor.getValue()).getValueAsDouble();
-  return std::abs(c) < 1e6 && std::abs(c) > 1e-6 ? std::optional(c) : std::nullopt;
+  if (!factor) return {};
+  const auto c = mlir::cast<mlir::FloatAttr>(factor.getValue());
+  return std::abs(c.getValueAsDouble()) < 1e6 && std::abs(c.getValueAsDouble()) > 1e-6 ? c : mlir::FloatAttr();
 }
 
 // A score, scaled or hidden by −∞.

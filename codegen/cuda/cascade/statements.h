@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "llvm/ADT/DenseMap.h"
+#include "mlir/IR/BuiltinAttributes.h"
 
 #include <tessera/codegen/cuda/cascade/cascade.h>
 #include <tessera/codegen/cuda/rows/kernel_text.h>
@@ -48,7 +49,7 @@ class Statements {
   std::string statement(mlir::Operation* op);
   std::optional<std::string> exponential_text(mlir::Operation* op);
   mlir::Value chosen(mlir::Value value) const;
-  static std::optional<double> factor_of(mlir::Value value);
+  static mlir::FloatAttr factor_of(mlir::Value value);
   static bool is_plain_score(mlir::Value value);
   std::string picked_text(fuse::LoadAtOp op);
   std::string random_text(fuse::RandomOp op);

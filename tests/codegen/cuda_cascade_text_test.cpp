@@ -1,0 +1,81 @@
+// Cascades as CUDA C++ without a GPU: their texts are those of the files beside, and ptxas has registers enough for them on
+// every architecture.
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <fstream>
+#include <sstream>
+
+#include <tessera/codegen/cuda/executor/compile_program.h>
+#include <tessera/codegen/cuda/runtime/compiler.h>
+#include <tessera/core/error.h>
+
+#include "tests/planes/attention.h"
+#include "tests/planes/cuda_planes.h"
+
+namespace tessera::testing {
+namespace {
+
+namespace fs = std::filesystem;
+
+// Forward and backward under the policy.
+std::vector<cuda::KernelSource> cascade_texts(const std::string& variant, const AttentionShape& shape) {
+  const AttentionProgram program = attention_program(variant, shape, {"policy", bf16, f32, f32}, 7);
+  std::vector<Tensor> results = program.gradients;
+  results.insert(results.begin(), program.out);
+  const cuda::LoweredProgram lowered = cuda::lower_program(flat(results, "bf16_mixed").program, {});
+  std::vector<cuda::KernelSource> texts;
+  for (size_t k = 0; k < lowered.kernels.size(); ++k)
+    if (lowered.plan.kernels[k].kind == "cascade") texts.push_back(lowered.kernels[k]);
+  return texts;
+}
+
+std::string read(const fs::path& path) {
+  std::ostringstream all;
+  all << std::ifstream(path).rdbuf();
+  return all.str();
+}
+
+TEST(CudaCascadeText, is_the_golden_one) {
+  for (const auto& [variant, shape] : {std::pair{"causal", AttentionShape{2, 12, 1024, 1024, 64}},
+                                       std::pair{"softcap", AttentionShape{2, 2, 197, 197, 80}}}) {
+    std::string text;
+    for (const cuda::KernelSource& kernel : cascade_texts(variant, shape)) text += (text.empty() ? "" : "\n") + kernel.text;
+    const fs::path actual = fs::path(TESSERA_CUDA_ACTUAL) / (std::string(variant) + ".cu");
+    fs::create_directories(actual.parent_path());
+    std::ofstream(actual) << text;
+    EXPECT_EQ(text, read(fs::path(TESSERA_CUDA_CASCADE) / actual.filename())) << "what it is now: " << actual;
+  }
+}
+
+class CudaCascade : public ::testing::TestWithParam<std::tuple<std::string, int64_t>> {};
+
+TEST_P(CudaCascade, compiles_without_a_spill_everywhere) {
+  try {
+    cuda::compiler_version();
+  } catch (const DeviceError&) {
+    GTEST_SKIP() << "no NVRTC on this host";
+  }
+  const auto& [variant, width] = GetParam();
+  for (const auto& [rows, columns] : {std::pair{512, 512}, {197, 197}, {60, 330}}) {
+    const std::vector<cuda::KernelSource> texts = cascade_texts(variant, {2, 2, rows, columns, width});
+    EXPECT_EQ(texts.size(), 3u);
+    for (const cuda::KernelSource& kernel : texts)
+      for (const char* architecture : {"sm_80", "sm_89", "sm_90a"}) {
+        cuda::KernelSource source = kernel;
+        const cuda::Cubin cubin = cuda::compile_to_registers(source, kernel.name + ".cu", architecture);
+        EXPECT_THAT(cubin.facts.refused, ::testing::IsEmpty()) << architecture << "\n" << kernel.text;
+      }
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Of, CudaCascade,
+                         ::testing::Combine(::testing::Values("none", "causal"), ::testing::Values(32, 64, 80, 128)),
+                         [](const auto& one) {
+                           return std::get<0>(one.param) + "_" + std::to_string(std::get<1>(one.param));
+                         });
+
+}  // namespace
+}  // namespace tessera::testing

@@ -1,0 +1,211 @@
+// The kin of attention as CUDA C++, run on the processor (tests/codegen/cuda_rows/host): layouts, masks and statistics of many
+// kinds, forward and backward, beside the reference. What goes wrong in a text is seen, and what has no kernel yet says so.
+
+#include <functional>
+#include <limits>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <tessera/autograd/grad.h>
+#include <tessera/core/ops.h>
+#include <tessera/nn/functional.h>
+#include <tessera/nn/losses.h>
+#include <tessera/nn/training.h>
+
+#include "tests/codegen/cuda_rows/host_run.h"
+#include "tests/planes/attention.h"
+#include "tests/planes/cuda_planes.h"
+#include "tests/support/host_data.h"
+
+namespace tessera::testing {
+namespace {
+
+constexpr double infinity = std::numeric_limits<double>::infinity();
+using Tensors = std::vector<Tensor>;
+
+std::vector<Tensor> results_of(const AttentionProgram& program) {
+  std::vector<Tensor> all = program.gradients;
+  all.insert(all.begin(), program.out);
+  return all;
+}
+
+struct Kin {
+  std::string name;
+  std::vector<Shape> shapes;  // of what gets gradients
+  std::function<Tensor(const Tensors&)> result;
+  int cascades;
+  DType dtype = f32;      // f32: under the policy
+  bool has_grads = true;  // gradients are results too
+};
+
+Tensor ramp(const Shape& shape, int64_t modulus, DType dtype = f32) {
+  std::vector<double> values;
+  for (int64_t i = 0; i < shape.numel(); ++i) values.push_back(static_cast<double>(i * 7 % modulus));
+  return from_doubles(values, dtype, shape);
+}
+
+Tensor scores(const Tensors& x, double factor = 0.25) { return einsum("bthd,bshd->bhts", x[0], x[1]) * factor; }
+Tensor values(const Tensor& p, const Tensors& x) { return einsum("bhts,bshd->bthd", p, x[2]); }
+std::vector<Shape> heads(int64_t rows, int64_t columns, int64_t width) {
+  return {{2, rows, 2, width}, {2, columns, 2, width}, {2, columns, 2, width}};
+}
+
+const std::vector<Kin>& all_kin() {
+  static const std::vector<Kin> all = {
+      {"grouped_heads",
+       {{2, 70, 2, 3, 16}, {2, 90, 2, 16}, {2, 90, 2, 16}},
+       [](const Tensors& x) {
+         Tensor s = einsum("btgrd,bsgd->bgrts", x[0], x[1]) * 0.25;
+         const Shape plane{70, 90};
+         s = where(iota(plane, 0) + 20 >= iota(plane, 1), s, -infinity);
+         return einsum("bgrts,bsgd->btgrd", softmax(s, -1), x[2]);
+       },
+       3},
+      {"keys_along_columns",
+       {{2, 2, 70, 32}, {2, 2, 32, 96}, {2, 2, 32, 96}},
+       [](const Tensors& x) {
+         return einsum("bhts,bhds->bhtd", softmax(einsum("bhtd,bhds->bhts", x[0], x[1]) * 0.25, -1), x[2]);
+       },
+       3},
+      {"odd_width", heads(70, 90, 7), [](const Tensors& x) { return values(softmax(scores(x), -1), x); }, 3},
+      {"width_of_20", heads(130, 90, 20), [](const Tensors& x) { return values(softmax(scores(x), -1), x); }, 3},
+      {"f16", heads(70, 90, 32), [](const Tensors& x) { return values(softmax(scores(x), -1), x); }, 1, f16, false},
+      {"dropout", heads(70, 90, 32),
+       [](const Tensors& x) {
+         nn::Training on;
+         return values(nn::dropout(softmax(scores(x), -1), 0.25), x);
+       },
+       3},
+      {"stored_mask", heads(70, 90, 32),
+       [](const Tensors& x) {
+         // The seventh row of each ten is hidden from end to end.
+         Tensor mask = ramp({70, 90}, 5) < 3.0, row = iota({70, 90}, 0);
+         mask = mask & (row - row / 10 * 10 != 7);
+         return values(softmax(where(mask, scores(x), -infinity), -1), x);
+       },
+       3},
+      {"bias", heads(70, 90, 32),
+       [](const Tensors& x) { return values(softmax(scores(x) + ramp({2, 70, 90}, 11) * 0.1, -1), x); }, 3},
+      {"lengths_with_a_finite_fill", heads(70, 150, 32),
+       [](const Tensors& x) {
+         Tensor length = from_doubles({150, 40}, i32, {2, 1, 1, 1});
+         return values(softmax(where(iota({70, 150}, 1) < cast(length, i64), scores(x), -1e30), -1), x);
+       },
+       3},
+      {"exponentials_that_overflow", heads(70, 150, 32), [](const Tensors& x) { return values(softmax(scores(x, 80), -1), x); },
+       3},
+      {"cross_entropy",
+       {{300, 32}, {1000, 32}},
+       [](const Tensors& x) { return nn::cross_entropy(einsum("td,vd->tv", x[0], x[1]), cast(ramp({300}, 1000), i32)); },
+       3},
+      {"rms_of_scores", heads(70, 150, 32),
+       [](const Tensors& x) {
+         Tensor s = scores(x);
+         return values(s * rsqrt(mean(square(s), {-1}, true) + 1e-3), x);
+       },
+       4},
+      {"scaled_by_the_largest", heads(70, 150, 32),
+       [](const Tensors& x) {
+         Tensor s = square(scores(x));
+         return values(s / max(s, {-1}, true), x);
+       },
+       1, f32, false},
+  };
+  return all;
+}
+
+class CudaKin : public ::testing::TestWithParam<Kin> {};
+
+TEST_P(CudaKin, agrees) {
+  const Kin& kin = GetParam();
+  Draw draw(11);
+  Tensors x;
+  for (const Shape& shape : kin.shapes) x.push_back(random_tensor(draw, kin.dtype, shape, {-1, 1}));
+  Tensor out = kin.result(x);
+  Tensors results = {out};
+  if (kin.has_grads) {
+    Tensor loss = sum(out * out * 0.5 + out * random_tensor(draw, kin.dtype, out.shape(), {-1, 1}));
+    for (const Tensor& g : grad(loss, x)) results.push_back(g);
+  }
+  const Flat tested = flat(results, kin.dtype == f32 ? "bf16_mixed" : "f32");
+  const cuda::LoweredProgram lowered = cuda::lower_program(tested.program, {});
+  std::vector<BufferPtr> arguments = tested.arguments;
+  const std::vector<BufferPtr> got = run_on_host(lowered, tested.program, arguments),
+                               want = run(reference_executor(), flat(results, {}));
+  for (size_t i = 0; i < want.size(); ++i) {
+    const double off = error(*got[i], kin.dtype, *want[i], kin.dtype);
+    std::printf("%s, result %zu: %.1e\n", kin.name.c_str(), i, off);
+    EXPECT_LT(off, 0.02) << "result " << i;
+  }
+  EXPECT_EQ(cascades(lowered), kin.cascades);
+  for (const ir::Remark& remark : lowered.plan.remarks)
+    if (cascades(lowered) != kin.cascades && remark.category == "plane")
+      std::printf("%s: %s; %s\n", remark.name.c_str(), remark.text.c_str(), remark.reason.c_str());
+}
+
+INSTANTIATE_TEST_SUITE_P(Of, CudaKin, ::testing::ValuesIn(all_kin()), [](const auto& one) { return one.param.name; });
+
+// What goes wrong in a text or in the header is seen.
+TEST(CudaPlanes, planted_faults_are_found) {
+  struct Fault {
+    std::string text_from, text_to;  // in each text of a cascade that has it
+    HeaderEdit header;
+  };
+  const AttentionShape shape{1, 2, 150, 150, 64};
+  const AttentionProgram program = attention_program("causal", shape, {"policy", bf16, f32, f32}, 7);
+  const Flat tested = flat(results_of(program), "bf16_mixed");
+  const std::vector<BufferPtr> truth =
+      run(reference_executor(), flat(results_of(attention_program("causal", shape, {"f64", bf16, f64, f64}, 7)), {}));
+  auto worst = [&](const Fault& fault) {
+    cuda::LoweredProgram lowered = cuda::lower_program(tested.program, {});
+    bool is_planted = fault.text_from.empty();
+    for (cuda::KernelSource& kernel : lowered.kernels)
+      for (size_t at = 0; !fault.text_from.empty() && (at = kernel.text.find(fault.text_from, at)) != std::string::npos;
+           at += fault.text_to.size(), is_planted = true)
+        kernel.text.replace(at, fault.text_from.size(), fault.text_to);
+    EXPECT_TRUE(is_planted) << "no text says " << fault.text_from;
+    std::vector<BufferPtr> arguments = tested.arguments;
+    const std::vector<BufferPtr> got = run_on_host(lowered, tested.program, arguments, fault.header);
+    double most = 0;
+    for (size_t i = 0; i < truth.size(); ++i) {
+      const double off = error(*got[i], f32, *truth[i], f64);
+      most = off <= most ? most : off;  // NaN too
+    }
+    return most;
+  };
+  EXPECT_LT(worst({}), 0.01);
+  for (const Fault& fault : {
+           Fault{"m_last < n_first", "m_first < n_first", {}},                // a block on the diagonal left out
+           Fault{"n_last <= m_first", "n_first <= m_last", {}},               // masks left out where they hide
+           Fault{"sum_1[i][h] *= ", "sum_1[i][h] *= 0.f * 1.f + 1.f; // ", {}},  // a repair left out
+           Fault{"scale_rows(", "// (", {}},                                  // the other one
+           Fault{"inside ? ", "true ? ", {}},                                 // columns beyond the end
+           Fault{"bring(slot ^ 1, next)", "bring(slot, next)", {}},           // over what is being read
+           Fault{"across_quad<Max>(", "(", {}},                               // each lane a maximum of its own
+           Fault{"", "", {"cascade.cuh", "x = How::of(x, of_lane_across(x, 1));", ""}},
+           Fault{"", "", {"cascade.cuh", "of[i][2 * k + r / 2]", "of[i][2 * k]"}},
+           Fault{"", "", {"cascade.cuh", "row += lane / 16 * 8, k += lane / 8 % 2 * 8;", "row += lane / 8 % 2 * 8, k += lane / 16 * 8;"}},
+           Fault{"", "", {"cascade.cuh", "h * 8 + thread % 32 / 4", "thread % 32 / 4"}},
+       })
+    EXPECT_FALSE(worst(fault) < 0.01) << fault.text_from << fault.header.from;
+}
+
+// What has no kernel yet lies in memory, and a remark says why.
+TEST(CudaPlanes, without_a_kernel_lie_in_memory) {
+  for (const auto& [variant, precision, why] :
+       {std::tuple{"none", AttentionPrecision{"f32", f32, f32, f32}, "products of f32 in a plane"},
+        {"table", AttentionPrecision{"bf16", bf16, bf16, bf16}, "a table that a plane adds to"},
+        {"pair", AttentionPrecision{"bf16", bf16, bf16, bf16}, "a sum over batches of a plane"}}) {
+    const AttentionProgram program = attention_program(variant, {2, 2, 64, 64, 32}, precision, 7);
+    const cuda::LoweredProgram lowered = cuda::lower_program(flat(results_of(program), {}).program, {});
+    EXPECT_EQ(cascades(lowered), 0);
+    std::vector<std::string> reasons;
+    for (const ir::Remark& remark : lowered.plan.remarks)
+      if (remark.category == "plane" && remark.missed) reasons.push_back(remark.reason);
+    EXPECT_THAT(reasons, ::testing::Contains(std::string("the target has no kernel yet for ") + why)) << variant;
+  }
+}
+
+}  // namespace
+}  // namespace tessera::testing
