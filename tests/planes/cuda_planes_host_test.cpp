@@ -45,6 +45,15 @@ Tensor ramp(const Shape& shape, int64_t modulus, DType dtype = f32) {
   return from_doubles(values, dtype, shape);
 }
 
+// Numbers that 16 bits hold, so that the policy's rounding of arguments loses nothing.
+Tensor drawn(Draw& draw, const Shape& shape, DType dtype) {
+  const DType narrow = dtype == f32 ? bf16 : dtype;
+  Tensor data = random_tensor(draw, narrow, shape, {-1, 1});
+  std::vector<double> values;
+  for (int64_t i = 0; i < shape.numel(); ++i) values.push_back(load_double(data.node()->value->data(), narrow, i));
+  return from_doubles(values, dtype, shape);
+}
+
 Tensor scores(const Tensors& x, double factor = 0.25) { return einsum("bthd,bshd->bhts", x[0], x[1]) * factor; }
 Tensor values(const Tensor& p, const Tensors& x) { return einsum("bhts,bshd->bthd", p, x[2]); }
 std::vector<Shape> heads(int64_t rows, int64_t columns, int64_t width) {
@@ -121,11 +130,11 @@ TEST_P(CudaKin, agrees) {
   const Kin& kin = GetParam();
   Draw draw(11);
   Tensors x;
-  for (const Shape& shape : kin.shapes) x.push_back(random_tensor(draw, kin.dtype, shape, {-1, 1}));
+  for (const Shape& shape : kin.shapes) x.push_back(drawn(draw, shape, kin.dtype));
   Tensor out = kin.result(x);
   Tensors results = {out};
   if (kin.has_grads) {
-    Tensor loss = sum(out * out * 0.5 + out * random_tensor(draw, kin.dtype, out.shape(), {-1, 1}));
+    Tensor loss = sum(out * out * 0.5 + out * drawn(draw, out.shape(), kin.dtype));
     for (const Tensor& g : grad(loss, x)) results.push_back(g);
   }
   const Flat tested = flat(results, kin.dtype == f32 ? "bf16_mixed" : "f32");
@@ -149,27 +158,35 @@ INSTANTIATE_TEST_SUITE_P(Of, CudaKin, ::testing::ValuesIn(all_kin()), [](const a
 // What goes wrong in a text or in the header is seen.
 TEST(CudaPlanes, planted_faults_are_found) {
   struct Fault {
-    std::string text_from, text_to;  // in each text of a cascade that has it
+    std::string text_from, text_to;  // in each text that has it
     HeaderEdit header;
+    bool is_masked = true;
   };
-  const AttentionShape shape{1, 2, 150, 150, 64};
-  const AttentionProgram program = attention_program("causal", shape, {"policy", bf16, f32, f32}, 7);
-  const Flat tested = flat(results_of(program), "bf16_mixed");
-  const std::vector<BufferPtr> truth =
-      run(reference_executor(), flat(results_of(attention_program("causal", shape, {"f64", bf16, f64, f64}, 7)), {}));
+  struct Right {
+    Flat tested;
+    std::vector<BufferPtr> truth;
+  };
+  auto right = [](const char* variant) {
+    const AttentionShape shape{1, 2, 150, 150, 64};
+    const AttentionProgram program = attention_program(variant, shape, {"policy", bf16, f32, f32}, 7),
+                           exact = attention_program(variant, shape, {"f64", bf16, f64, f64}, 7);
+    return Right{flat(results_of(program), "bf16_mixed"), run(reference_executor(), flat(results_of(exact), {}))};
+  };
+  const Right masked = right("causal"), unmasked = right("none");
   auto worst = [&](const Fault& fault) {
-    cuda::LoweredProgram lowered = cuda::lower_program(tested.program, {});
+    const Right& with = fault.is_masked ? masked : unmasked;
+    cuda::LoweredProgram lowered = cuda::lower_program(with.tested.program, {});
     bool is_planted = fault.text_from.empty();
     for (cuda::KernelSource& kernel : lowered.kernels)
       for (size_t at = 0; !fault.text_from.empty() && (at = kernel.text.find(fault.text_from, at)) != std::string::npos;
            at += fault.text_to.size(), is_planted = true)
         kernel.text.replace(at, fault.text_from.size(), fault.text_to);
     EXPECT_TRUE(is_planted) << "no text says " << fault.text_from;
-    std::vector<BufferPtr> arguments = tested.arguments;
-    const std::vector<BufferPtr> got = run_on_host(lowered, tested.program, arguments, fault.header);
+    std::vector<BufferPtr> arguments = with.tested.arguments;
+    const std::vector<BufferPtr> got = run_on_host(lowered, with.tested.program, arguments, fault.header);
     double most = 0;
-    for (size_t i = 0; i < truth.size(); ++i) {
-      const double off = error(*got[i], f32, *truth[i], f64);
+    for (size_t i = 0; i < with.truth.size(); ++i) {
+      const double off = error(*got[i], f32, *with.truth[i], f64);
       most = off <= most ? most : off;  // NaN too
     }
     return most;
@@ -180,7 +197,7 @@ TEST(CudaPlanes, planted_faults_are_found) {
            Fault{"n_last <= m_first", "n_first <= m_last", {}},               // masks left out where they hide
            Fault{"sum_1[i][h] *= ", "sum_1[i][h] *= 0.f * 1.f + 1.f; // ", {}},  // a repair left out
            Fault{"scale_rows(", "// (", {}},                                  // the other one
-           Fault{"inside ? ", "true ? ", {}},                                 // columns beyond the end
+           Fault{"inside ? ", "true ? ", {}, false},                          // columns beyond the end
            Fault{"bring(slot ^ 1, next)", "bring(slot, next)", {}},           // over what is being read
            Fault{"across_quad<Max>(", "(", {}},                               // each lane a maximum of its own
            Fault{"", "", {"cascade.cuh", "x = How::of(x, of_lane_across(x, 1));", ""}},

@@ -159,7 +159,7 @@ std::string why_no_text(fuse::CascadeOp op) {
   words.results.assign(op->getNumResults(), "y");
   try {
     const Cascade c = read_cascade(op);
-    cascade_text(c, schedule_cascade(c), std::move(words));
+    cascade_text(c, cascade_schedules(c).front(), std::move(words));
   } catch (const Unsupported& found) {
     return found.what;
   }

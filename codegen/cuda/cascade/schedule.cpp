@@ -89,22 +89,15 @@ struct Chooser {
            llvm::all_of(s.columns, [&](const PlaneStaging& one) { return can_bring(one, s.block); });
   }
 
-  bool try_one(int down, int64_t block) {
-    s.down = down, s.block = block;
-    s.in_registers.assign(s.rows.size(), false);
-    return can_bring() && shared() <= most_shared && values() <= most_values;
-  }
-
-  void choose() {
+  void find_staging() {
     for (const PlaneOperand& one : c.row_operands) s.rows.push_back(staging(c, one, c.row_dim));
     for (const PlaneOperand& one : c.stream_operands) s.columns.push_back(staging(c, one, c.column_dim));
-    // Two tiles of a warp read each right operand once; more columns at a time mean fewer barriers. But two scores side by
-    // side leave no registers for these, nor do masks beside two sums, and the last block should not be mostly empty.
-    const bool has_pairs = c.rows > 64 && (c.accumulations.size() < 2 || c.liveness.conditions.empty());
-    const bool is_wasteful = 10 * round_up(c.columns, 32) <= 9 * round_up(c.columns, 64);
-    const bool found = (has_pairs && c.scores.size() == 1 && !is_wasteful && try_one(2, 64)) ||
-                       (has_pairs && try_one(2, 32)) || try_one(1, 64) || try_one(1, 32);
-    if (!found) throw Unsupported{"a plane whose operands are too wide for a block"};
+  }
+
+  bool fits(int down, int64_t block) {
+    s.down = down, s.block = block;
+    s.in_registers.assign(s.rows.size(), false);
+    if (!can_bring() || shared() > most_shared || values() > most_values) return false;
     // Three blocks of a multiprocessor hide more than rows in registers save.
     s.residents = values() <= (c.scores.size() == 1 ? 128 : 112) ? 3 : 2;
     for (size_t k = 0; k < s.rows.size() && s.residents == 2; ++k) {
@@ -113,6 +106,7 @@ struct Chooser {
     }
     s.groups = (c.rows + s.group() - 1) / s.group();
     s.last_first = live_blocks(s.groups - 1) > live_blocks(0);
+    return true;
   }
 
   // Blocks that a group computes, as far as indices decide.
@@ -132,11 +126,25 @@ struct Chooser {
 
 }  // namespace
 
-CascadeSchedule schedule_cascade(const Cascade& c) {
+std::vector<CascadeSchedule> cascade_schedules(const Cascade& c) {
   if (c.rows < fewest_rows) throw Unsupported{fmt::format("a plane of {} rows", c.rows)};
   Chooser chooser{c, {}};
-  chooser.choose();
-  return chooser.s;
+  chooser.find_staging();
+  std::vector<CascadeSchedule> all;
+  auto add = [&](int down, int64_t block) {
+    if (chooser.fits(down, block)) all.push_back(chooser.s);
+  };
+  // Two tiles of a warp read each right operand once; more columns at a time mean fewer barriers. But two scores side by side
+  // leave no registers for these, nor do masks beside two sums, and the last block should not be mostly empty.
+  const bool is_wasteful = 10 * round_up(c.columns, 32) <= 9 * round_up(c.columns, 64);
+  if (c.rows > 64 && (c.accumulations.size() < 2 || c.liveness.conditions.empty())) {
+    if (c.scores.size() == 1 && !is_wasteful) add(2, 64);
+    add(2, 32);
+  }
+  add(1, 64);
+  add(1, 32);
+  if (all.empty()) throw Unsupported{"a plane whose operands are too wide for a block"};
+  return all;
 }
 
 std::string schedule_text(const CascadeSchedule& s) {

@@ -31,7 +31,8 @@ struct CascadeSchedule {
   int64_t group() const { return int64_t{warps} * down * 16; }
 };
 
-CascadeSchedule schedule_cascade(const Cascade& c);
+// From the one that is thought the fastest on; the last is for a compiler that has no registers for those before.
+std::vector<CascadeSchedule> cascade_schedules(const Cascade& c);
 
 std::string schedule_text(const CascadeSchedule& s);  // in a line for people
 

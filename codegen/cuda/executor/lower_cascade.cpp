@@ -1,5 +1,7 @@
 // Cascades as launches.
 
+#include <fmt/format.h>
+
 #include <tessera/codegen/cuda/cascade/cascade_text.h>
 #include <tessera/codegen/cuda/executor/kernel_structure.h>
 #include <tessera/codegen/cuda/executor/lowering.h>
@@ -22,16 +24,44 @@ void Lowering::visit_cascade(fuse::CascadeOp cascade) {
   KernelWords words = names_of(*cascade, cascade.getInputs());
   find_aliases(made, words);
   try {
-    const Cascade read = read_cascade(cascade);
-    const CascadeSchedule schedule = schedule_cascade(read);
-    words.head = head(*cascade, cascade.getName().str(), words, schedule_text(schedule), made);
-    made.kernel = kernel_number(*cascade, structure_of(*cascade), "cascade", std::move(words),
-                                [&](const KernelWords& all) { return cascade_text(read, schedule, all); });
-    made.tasks = read.batch * schedule.groups;
+    Cascade read = read_cascade(cascade);
+    std::vector<CascadeSchedule> schedules = cascade_schedules(read);
+    while (schedules.size() > 1 && target_.dropped.contains(schedule_name(read, schedules.front())))
+      schedules.erase(schedules.begin());
+    const CascadeSchedule& first = schedules.front();
+    words.head = head(*cascade, cascade.getName().str(), words, schedule_text(first), made);
+    made.kernel = kernel_number(*cascade, structure_of(*cascade), "cascade", words,
+                                [&](const KernelWords& all) { return cascade_text(read, first, all); });
+    made.tasks = read.batch * first.groups;
+    KernelSource& source = result_.kernels[static_cast<size_t>(made.kernel)];
+    if (schedules.size() > 1 && source.schedule.empty()) {
+      source.schedule = schedule_name(read, first);
+      cascade_kernels_.emplace(source.key,
+                               CascadeKernel{std::move(read), std::move(words), made, std::move(schedules)});
+    }
   } catch (const Unsupported& found) {
     refuse(*cascade, found);
   }
   launch(std::move(made), *cascade);
+}
+
+std::string Lowering::schedule_name(const Cascade& c, const CascadeSchedule& s) {
+  return fmt::format("{}, {} times {} x {}: {}", c.cascade().getName().str(), c.batch, c.rows, c.outer * c.columns,
+                     schedule_text(s));
+}
+
+std::optional<NextSchedule> Lowering::next_cascade_schedule(const std::string& key) {
+  CascadeKernel& one = cascade_kernels_.at(key);
+  if (++one.at == one.schedules.size()) return std::nullopt;
+  const CascadeSchedule& s = one.schedules[one.at];
+  const std::string name = one.cascade.cascade().getName().str();
+  one.words.head = head(*one.cascade.op, name, one.words, schedule_text(s), one.launch);
+  const KernelWords words = words_for_text(one.words);
+  auto text = [&](const KernelWords& all) { return cascade_text(one.cascade, s, all); };
+  NextSchedule next{source_of(name, key_of(name, text(without_names(words))), text(words)), one.cascade.batch * s.groups};
+  // Behind the last one stands no other: it is taken whatever it spills.
+  if (one.at + 1 < one.schedules.size()) next.source.schedule = schedule_name(one.cascade, s);
+  return next;
 }
 
 }  // namespace tessera::cuda

@@ -125,6 +125,7 @@ void Lowering::launch_contract(fuse::KernelOp kernel, const std::vector<int>& va
 }
 
 std::optional<NextSchedule> Lowering::next_schedule(const std::string& key) {
+  if (cascade_kernels_.contains(key)) return next_cascade_schedule(key);
   TileKernel& one = tile_kernels_.at(key);
   const int64_t parts = one.schedules[one.at].parts;
   if (++one.at == one.schedules.size() || one.schedules[one.at].parts != parts) return std::nullopt;

@@ -12,6 +12,7 @@
 
 #include "mlir/IR/OwningOpRef.h"
 
+#include <tessera/codegen/cuda/cascade/schedule.h>
 #include <tessera/codegen/cuda/contract/epilogue.h>
 #include <tessera/codegen/cuda/contract/schedule.h>
 #include <tessera/codegen/cuda/contract/tile_schedule.h>
@@ -92,6 +93,11 @@ class Lowering : public codegen::PlanBuilder {
   const ContractSchedules& schedules_for(const Contraction& c, const std::string& structure);
   static std::string schedule_name(const Contraction& c, const TileSchedule& s);
 
+  // ---- cascades ----
+
+  std::optional<NextSchedule> next_cascade_schedule(const std::string& key);
+  static std::string schedule_name(const Cascade& c, const CascadeSchedule& s);
+
   // ---- routines ----
 
   void launch_routine(fuse::LibraryOp library, const Routine& routine, const KernelWords& words);
@@ -120,10 +126,20 @@ class Lowering : public codegen::PlanBuilder {
     size_t at = 0;
   };
 
+  // The same of a cascade.
+  struct CascadeKernel {
+    Cascade cascade;
+    KernelWords words;
+    codegen::PlanLaunch launch;
+    std::vector<CascadeSchedule> schedules;
+    size_t at = 0;
+  };
+
   const Program& recorded_;
   const Target& target_;
   LoweredProgram result_;
   std::map<std::string, TileKernel> tile_kernels_;                         // by the key of the first text
+  std::map<std::string, CascadeKernel> cascade_kernels_;                   // by the key of the first text
   std::map<std::string, int> number_;                                      // by the key of a text
   std::unordered_map<std::string, int> of_structure_;                      // by what the text follows from
   std::unordered_map<std::string, ContractSchedules> contract_schedules_;  // by structure
