@@ -1,5 +1,5 @@
 // The kin of attention as CUDA C++, run on the processor (tests/codegen/cuda_rows/host): layouts, masks and statistics of many
-// kinds, forward and backward, beside the reference. What goes wrong in a text is seen, and what has no kernel yet says so.
+// kinds, forward and backward, with no more error than the processor's cascades. What goes wrong in a text is seen, and what has no kernel yet says so.
 
 #include <functional>
 #include <limits>
@@ -141,11 +141,13 @@ TEST_P(CudaKin, agrees) {
   const cuda::LoweredProgram lowered = cuda::lower_program(tested.program, {});
   std::vector<BufferPtr> arguments = tested.arguments;
   const std::vector<BufferPtr> got = run_on_host(lowered, tested.program, arguments),
+                               other = run(*find_executor("jit"), tested),
                                want = run(reference_executor(), flat(results, {}));
   for (size_t i = 0; i < want.size(); ++i) {
-    const double off = error(*got[i], kin.dtype, *want[i], kin.dtype);
-    std::printf("%s, result %zu: %.1e\n", kin.name.c_str(), i, off);
-    EXPECT_LT(off, 0.02) << "result " << i;
+    const double off = error(*got[i], kin.dtype, *want[i], kin.dtype),
+                 of_other = error(*other[i], kin.dtype, *want[i], kin.dtype);
+    std::printf("%s, result %zu: %.1e, on the processor %.1e\n", kin.name.c_str(), i, off, of_other);
+    EXPECT_LT(off, 2 * of_other + 1e-4) << "result " << i;
   }
   EXPECT_EQ(cascades(lowered), kin.cascades);
   for (const ir::Remark& remark : lowered.plan.remarks)

@@ -14,6 +14,7 @@ namespace {
 constexpr int64_t most_shared = 99 * 1024;  // of a block, on every card from sm_80 on
 constexpr int64_t most_values = 192;        // of a thread; beside them it takes up to 60 registers
 constexpr int64_t fewest_rows = 16;         // fewer would leave most of each product to nobody
+constexpr int64_t fewest_groups = 32, longest_alone = 2048;
 
 int64_t round_up(int64_t x, int64_t to) { return (x + to - 1) / to * to; }
 
@@ -98,11 +99,12 @@ struct Chooser {
     s.down = down, s.block = block;
     s.in_registers.assign(s.rows.size(), false);
     if (!can_bring() || shared() > most_shared || values() > most_values) return false;
-    // Three blocks of a multiprocessor hide more than rows in registers save.
-    s.residents = values() <= (c.scores.size() == 1 ? 128 : 112) ? 3 : 2;
+    // Three blocks of a multiprocessor hide more than rows in registers save. What is found here is what ptxas took.
+    const bool has_two_sums = c.accumulations.size() > 1;
+    s.residents = values() <= (c.scores.size() == 1 ? 128 : has_two_sums ? 96 : 112) ? 3 : 2;
     for (size_t k = 0; k < s.rows.size() && s.residents == 2; ++k) {
       s.in_registers[k] = true;
-      s.in_registers[k] = values() <= most_values;
+      s.in_registers[k] = values() <= (has_two_sums ? 176 : most_values);
     }
     s.groups = (c.rows + s.group() - 1) / s.group();
     s.last_first = live_blocks(s.groups - 1) > live_blocks(0);
@@ -128,6 +130,9 @@ struct Chooser {
 
 std::vector<CascadeSchedule> cascade_schedules(const Cascade& c) {
   if (c.rows < fewest_rows) throw Unsupported{fmt::format("a plane of {} rows", c.rows)};
+  // A block streams by itself: where a card has few of them and each has much to do, most of the card would wait.
+  if (c.batch * round_up(c.rows, 64) / 64 < fewest_groups && c.outer * c.columns > longest_alone)
+    throw Unsupported{"few rows against a long stream"};
   Chooser chooser{c, {}};
   chooser.find_staging();
   std::vector<CascadeSchedule> all;
@@ -143,12 +148,20 @@ std::vector<CascadeSchedule> cascade_schedules(const Cascade& c) {
   }
   add(1, 64);
   add(1, 32);
+  if (!all.empty()) {
+    CascadeSchedule roomy = all.back();
+    roomy.residents = 2;
+    roomy.in_registers.assign(roomy.rows.size(), false);
+    if (roomy.residents != all.back().residents || roomy.in_registers != all.back().in_registers) all.push_back(roomy);
+  }
   if (all.empty()) throw Unsupported{"a plane whose operands are too wide for a block"};
   return all;
 }
 
 std::string schedule_text(const CascadeSchedule& s) {
-  return fmt::format("{} warps of {} rows, {} columns at a time; {} groups of rows", s.warps, 16 * s.down, s.block, s.groups);
+  const char* held = llvm::is_contained(s.in_registers, true) ? ", rows in registers" : "";
+  return fmt::format("{} warps of {} rows{}, {} columns at a time, {} blocks at once; {} groups of rows", s.warps,
+                     16 * s.down, held, s.block, s.residents, s.groups);
 }
 
 }  // namespace tessera::cuda

@@ -3,7 +3,7 @@
 //   reads      value 2x197x2x80xbf16, value 2x197x2x80xbf16, value 2x197x2x80xbf16
 //   writes     softmax_value 2x2x197xf32, softmax_value 2x2x197xf32, contract_value 2x197x2x80xf32
 //   moves      636.7 kB, 51.2 MFLOP
-//   schedule   4 warps of 32 rows, 32 columns at a time; 2 groups of rows
+//   schedule   4 warps of 32 rows, rows in registers, 32 columns at a time, 2 blocks at once; 2 groups of rows
 //   from       attention.cpp:160  contract
 //              attention.cpp:77  div tanh mul
 //              attention.cpp:100  softmax
@@ -166,7 +166,7 @@ contract_mul_tanh_reduce_etc_463989d8(const bf16* __restrict__ value, const bf16
 //   reads      value 2x197x2x80xbf16, value 2x197x2x80xbf16, value 2x197x2x80xbf16, softmax_value 2x2x197xf32, softmax_value 2x2x197xf32, add_value 2x197x2x80xbf16, value 2x197x2x80xbf16, reduce_value 2x197x2xf32, add_value 2x197x2x80xbf16
 //   writes     contract_value 2x197x2x80xf32, contract_value 2x197x2x80xf32
 //   moves      1.3 MB, 102.3 MFLOP
-//   schedule   4 warps of 16 rows, 64 columns at a time; 4 groups of rows
+//   schedule   4 warps of 16 rows, rows in registers, 64 columns at a time, 2 blocks at once; 4 groups of rows
 //   from       attention.cpp:160  contract mul contract
 //              attention.cpp:77  div tanh mul mul mul sub mul div
 //              attention.cpp:100  softmax sub mul
@@ -176,7 +176,7 @@ contract_mul_tanh_reduce_etc_463989d8(const bf16* __restrict__ value, const bf16
 
 namespace tessera {
 
-struct contract_mul_tanh_sub_etc_7de38115_shared {
+struct contract_mul_tanh_sub_etc_efd5fe74_shared {
   Panel<bf16, 64, 128, Lie::along_k> value_3_rows;
   Panel<bf16, 64, 128, Lie::along_k> value_4_rows;
   Panel<bf16, 128, 64, Lie::along_rows> value_2_columns[2];
@@ -186,15 +186,15 @@ struct contract_mul_tanh_sub_etc_7de38115_shared {
   float reduce_value_of_column[2][64];
 };
 
-extern "C" __constant__ Launch contract_mul_tanh_sub_etc_7de38115_launch = {128, 1, sizeof(contract_mul_tanh_sub_etc_7de38115_shared), {}};
+extern "C" __constant__ Launch contract_mul_tanh_sub_etc_efd5fe74_launch = {128, 1, sizeof(contract_mul_tanh_sub_etc_efd5fe74_shared), {}};
 
 extern "C" __global__ void __launch_bounds__(128, 2)
-contract_mul_tanh_sub_etc_7de38115(const bf16* __restrict__ value, const bf16* __restrict__ value_2, const bf16* __restrict__ value_3,
+contract_mul_tanh_sub_etc_efd5fe74(const bf16* __restrict__ value, const bf16* __restrict__ value_2, const bf16* __restrict__ value_3,
     const float* __restrict__ softmax_value, const float* __restrict__ softmax_value_2,
     const bf16* __restrict__ add_value, const bf16* __restrict__ value_4, const float* __restrict__ reduce_value,
     const bf16* __restrict__ add_value_2, float* __restrict__ contract_value,
     float* __restrict__ contract_value_2) {
-  auto& shared = shared_memory<contract_mul_tanh_sub_etc_7de38115_shared>();
+  auto& shared = shared_memory<contract_mul_tanh_sub_etc_efd5fe74_shared>();
   const int m_first = (static_cast<int>(blockIdx.x) % 4) * 64;
   const int batch_2 = static_cast<int>(blockIdx.x) / 4 % 2;
   const int batch_1 = static_cast<int>(blockIdx.x) / 4 / 2;
@@ -224,8 +224,7 @@ contract_mul_tanh_sub_etc_7de38115(const bf16* __restrict__ value, const bf16* _
   __syncthreads();
   LeftInRegisters<bf16, 1, 80> value_3_rows_left;
   value_3_rows_left.load(shared.value_3_rows);
-  LeftInRegisters<bf16, 1, 80> value_4_rows_left;
-  value_4_rows_left.load(shared.value_4_rows);
+  const LeftInShared<Panel<bf16, 64, 128, Lie::along_k>, 1> value_4_rows_left{shared.value_4_rows};
 #pragma unroll 1
   for (int slot = 0; block < 4; slot ^= 1) {
     const int n_first = block * 64;
@@ -321,7 +320,7 @@ contract_mul_tanh_sub_etc_7de38115(const bf16* __restrict__ value, const bf16* _
 //   reads      value 2x197x2x80xbf16, value 2x197x2x80xbf16, softmax_value 2x2x197xf32, softmax_value 2x2x197xf32, add_value 2x197x2x80xbf16, value 2x197x2x80xbf16, reduce_value 2x197x2xf32, value 2x197x2x80xbf16
 //   writes     contract_value 2x197x2x80xf32
 //   moves      892.0 kB, 77.1 MFLOP
-//   schedule   4 warps of 32 rows, 32 columns at a time; 2 groups of rows
+//   schedule   4 warps of 32 rows, rows in registers, 32 columns at a time, 2 blocks at once; 2 groups of rows
 //   from       attention.cpp:160  contract mul contract
 //              attention.cpp:77  div tanh mul mul mul sub mul div
 //              attention.cpp:100  softmax sub mul
