@@ -28,7 +28,7 @@ void build_pipeline(mlir::OpPassManager& passes, Planes planes, OperandSums sums
   function.addPass(mlir::createCSEPass());     // equal ops become one value before ops choose kernels
   if (planes == Planes::derived)
     function.addPass(createDerivePlanes(missing));  // takes ops away that would choose kernels of their own
-  function.addPass(createRecompute());       // after CSE, which would join its copies again
+  function.addPass(createRecompute());              // after CSE, which would join its copies again
   function.addPass(createFormKernels());
   function.addPass(createStoragePrecision());  // what lies between kernels is known now
   if (sums == OperandSums::joined)

@@ -1,5 +1,6 @@
-// The kin of attention as CUDA C++, run on the processor (tests/codegen/cuda_rows/host): layouts, masks and statistics of many
-// kinds, forward and backward, with no more error than the processor's cascades. What goes wrong in a text is seen, and what has no kernel yet says so.
+// The kin of attention as CUDA C++, run on the processor (tests/codegen/cuda_rows/host): layouts, masks and statistics of
+// many kinds, forward and backward, with no more error than the processor's cascades. What goes wrong in a text is seen, and
+// what has no kernel yet says so.
 
 #include <functional>
 #include <limits>
@@ -102,11 +103,13 @@ const std::vector<Kin>& all_kin() {
          return values(softmax(where(iota({70, 150}, 1) < cast(length, i64), scores(x), -1e30), -1), x);
        },
        3},
-      {"exponentials_that_overflow", heads(70, 150, 32), [](const Tensors& x) { return values(softmax(scores(x, 80), -1), x); },
-       3},
+      {"exponentials_that_overflow", heads(70, 150, 32),
+       [](const Tensors& x) { return values(softmax(scores(x, 80), -1), x); }, 3},
       {"cross_entropy",
        {{300, 32}, {1000, 32}},
-       [](const Tensors& x) { return nn::cross_entropy(einsum("td,vd->tv", x[0], x[1]), cast(ramp({300}, 1000), i32)); },
+       [](const Tensors& x) {
+         return nn::cross_entropy(einsum("td,vd->tv", x[0], x[1]), cast(ramp({300}, 1000), i32));
+       },
        3},
       {"rms_of_scores", heads(70, 150, 32),
        [](const Tensors& x) {
@@ -195,16 +198,19 @@ TEST(CudaPlanes, planted_faults_are_found) {
   };
   EXPECT_LT(worst({}), 0.01);
   for (const Fault& fault : {
-           Fault{"m_last < n_first", "m_first < n_first", {}},                // a block on the diagonal left out
-           Fault{"n_last <= m_first", "n_first <= m_last", {}},               // masks left out where they hide
+           Fault{"m_last < n_first", "m_first < n_first", {}},                   // a block on the diagonal left out
+           Fault{"n_last <= m_first", "n_first <= m_last", {}},                  // masks left out where they hide
            Fault{"sum_1[i][h] *= ", "sum_1[i][h] *= 0.f * 1.f + 1.f; // ", {}},  // a repair left out
-           Fault{"scale_rows(", "// (", {}},                                  // the other one
-           Fault{"inside ? ", "true ? ", {}, false},                          // columns beyond the end
-           Fault{"bring(slot ^ 1, next)", "bring(slot, next)", {}},           // over what is being read
-           Fault{"across_quad<Max>(", "(", {}},                               // each lane a maximum of its own
+           Fault{"scale_rows(", "// (", {}},                                     // the other one
+           Fault{"inside ? ", "true ? ", {}, false},                             // columns beyond the end
+           Fault{"bring(slot ^ 1, next)", "bring(slot, next)", {}},              // over what is being read
+           Fault{"across_quad<Max>(", "(", {}},                                  // each lane a maximum of its own
            Fault{"", "", {"cascade.cuh", "x = How::of(x, of_lane_across(x, 1));", ""}},
            Fault{"", "", {"cascade.cuh", "of[i][2 * k + r / 2]", "of[i][2 * k]"}},
-           Fault{"", "", {"cascade.cuh", "row += lane / 16 * 8, k += lane / 8 % 2 * 8;", "row += lane / 8 % 2 * 8, k += lane / 16 * 8;"}},
+           Fault{"",
+                 "",
+                 {"cascade.cuh", "row += lane / 16 * 8, k += lane / 8 % 2 * 8;",
+                  "row += lane / 8 % 2 * 8, k += lane / 16 * 8;"}},
            Fault{"", "", {"cascade.cuh", "h * 8 + thread % 32 / 4", "thread % 32 / 4"}},
        })
     EXPECT_FALSE(worst(fault) < 0.01) << fault.text_from << fault.header.from;

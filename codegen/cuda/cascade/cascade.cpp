@@ -27,8 +27,7 @@ Value half_behind(Value value, mlir::Operation* product) {
 
 class Reader {
  public:
-  explicit Reader(fuse::CascadeOp op)
-      : c_{.op = op, .dims = fuse::BodyDims(op.getBody().front(), op.getInMaps())} {}
+  explicit Reader(fuse::CascadeOp op) : c_{.op = op, .dims = fuse::BodyDims(op.getBody().front(), op.getInMaps())} {}
 
   Cascade read() {
     read_dims();

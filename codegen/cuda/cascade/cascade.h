@@ -22,8 +22,9 @@ struct PlaneOperand {
   unsigned argument = 0;  // of the cascade
   mlir::Type element;     // bf16 or f16
   int64_t base = 0;
-  std::vector<int64_t> stride;                     // over batch, row and stream dims
-  std::vector<std::pair<int64_t, int64_t>> along;  // extent and stride of each dim of depth, joined where they are one walk
+  std::vector<int64_t> stride;  // over batch, row and stream dims
+  std::vector<std::pair<int64_t, int64_t>>
+      along;  // extent and stride of each dim of depth, joined where they are one walk
 
   int64_t depth() const;
   bool is_same(const PlaneOperand& other) const;
@@ -58,8 +59,8 @@ struct PlaneAccumulation {
 // together, then the statistics of that level are known as far as the stream has come.
 struct Cascade {
   mlir::Operation* op = nullptr;
-  std::vector<int64_t> extent;  // of all dims: batch, the row, stream, rest
-  int row_dim = 0, column_dim = 0, first_rest = 0;  // the column dim is the last of the stream
+  std::vector<int64_t> extent;                          // of all dims: batch, the row, stream, rest
+  int row_dim = 0, column_dim = 0, first_rest = 0;      // the column dim is the last of the stream
   int64_t batch = 1, rows = 1, outer = 1, columns = 1;  // points of the batch dims; of the stream dims but the last
   std::vector<PlaneOperand> row_operands, stream_operands;
   std::vector<PlaneScore> scores;

@@ -40,8 +40,8 @@ class Text {
     for (const std::string& line : operands_.in_shared_memory()) text += "  " + line + "\n";
     text += "};\n\n";
     text += launch_constant(place_.words.words, fmt::format("{}, 1, sizeof({}_shared), {{}}", s_.threads(), name));
-    text += fmt::format("extern \"C\" __global__ void __launch_bounds__({}, {})\n{}({}) {{\n", s_.threads(), s_.residents,
-                        name, parameter_list(parameters(), name.size() + 1));
+    text += fmt::format("extern \"C\" __global__ void __launch_bounds__({}, {})\n{}({}) {{\n", s_.threads(),
+                        s_.residents, name, parameter_list(parameters(), name.size() + 1));
     for (const std::string& line : body)
       text += line.starts_with("#") || line.empty() ? line + "\n" : "  " + line + "\n";
     return text + "}\n\n}  // namespace tessera\n";
@@ -75,7 +75,8 @@ class Text {
     else if (!is_one) group = "(" + group + ")";
     lines.push_back(fmt::format("const int m_first = {} * {};", group, s_.group()));
     lines.push_back(fmt::format("const int m_last = min(m_first + {}, {}) - 1;", s_.group(), c_.rows));
-    std::string rest = is_one ? "static_cast<int>(blockIdx.x)" : fmt::format("static_cast<int>(blockIdx.x) / {}", s_.groups);
+    std::string rest =
+        is_one ? "static_cast<int>(blockIdx.x)" : fmt::format("static_cast<int>(blockIdx.x) / {}", s_.groups);
     place_.decode(lines, rest, 0, c_.row_dim);
     return lines;
   }
@@ -106,7 +107,8 @@ class Text {
     Lines inside = place_.of_block();
     inside.push_back(live.empty.empty() ? "const int next = block + 1;" : "const int next = from(block + 1);");
     inside.push_back("wait_for_groups<0>();");
-    inside.push_back("__syncthreads();  // this block has landed, and everybody is done with the slot that is loaded next");
+    inside.push_back(
+        "__syncthreads();  // this block has landed, and everybody is done with the slot that is loaded next");
     inside.push_back(fmt::format("if (next < {}) bring(slot ^ 1, next);", blocks));
     inside.push_back("end_group();");
     append(inside, operands_.scores(), 0);

@@ -95,8 +95,8 @@ class Finish {
     Statements row = statements();
     const std::string name = row.name_of(value);
     Lines inside = row.lines;
-    inside.push_back(fmt::format("{}[{}] = {};", p_.words.words.results[k],
-                                 offset_text(p_.c.out_map(k), p_.words.dims), name));
+    inside.push_back(
+        fmt::format("{}[{}] = {};", p_.words.words.results[k], offset_text(p_.c.out_map(k), p_.words.dims), name));
     Lines lines{"if (threadIdx.x % 4 == 0) {"};
     append(lines, inside, 1);
     lines.push_back("}");

@@ -75,7 +75,8 @@ Lines LevelsText::of_sums() const {
   }
   if (!starts.empty()) each_row(lines, p_.s.down, starts);
   for (size_t k = 0; k < p_.c.accumulations.size(); ++k)
-    lines.push_back(fmt::format("Plane<{}, {}> {} = {{}};", p_.s.down, p_.across_of(p_.c.accumulations[k]), p_.sum_names[k]));
+    lines.push_back(
+        fmt::format("Plane<{}, {}> {} = {{}};", p_.s.down, p_.across_of(p_.c.accumulations[k]), p_.sum_names[k]));
   return lines;
 }
 
@@ -114,7 +115,8 @@ Lines LevelsText::of_level(int level, const std::string& whole) {
 
   const Lines of_all = elements(level, true), of_some = whole.empty() ? of_all : elements(level, false);
   auto put = [&](const Lines& inside, int depth) {
-    append(lines, {fmt::format("each_element<{}, {}>([&](int i, int h, int j, int e) {{", p_.s.down, p_.across())}, depth);
+    append(lines, {fmt::format("each_element<{}, {}>([&](int i, int h, int j, int e) {{", p_.s.down, p_.across())},
+           depth);
     append(lines, inside, depth + 1);
     append(lines, {"});"}, depth);
   };
@@ -162,7 +164,8 @@ Lines LevelsText::elements(int level, bool is_whole) {
       ends.push_back(fmt::format("{}_plane[i][j][2 * h + e] = {};", p_.sum_names[k],
                                  inside(element.name_of(p_.c.accumulations[k].plane), "0.f")));
   Lines lines{p_.row_line(), p_.column_line()};
-  if (asks_end) lines.push_back(fmt::format("const bool inside = n_first + column_of_element(j, e) < {};", p_.c.columns));
+  if (asks_end)
+    lines.push_back(fmt::format("const bool inside = n_first + column_of_element(j, e) < {};", p_.c.columns));
   append(lines, element.lines, 0);
   append(lines, ends, 0);
   drop_unused(lines);
@@ -180,8 +183,9 @@ void LevelsText::statistic(Lines& to, size_t k) {
   std::string kept = "old";
   for (fuse::RepairOp repair : one.repairs)
     kept = fmt::format("({} {} {}[i][h])", kept, is_extreme(one) ? "+" : "*", factors_.at(repair));
-  row.push_back(fmt::format("const float now = {};",
-                            combine_text(reduce, kept, fmt::format("across_quad<{}>({}_here[i][h])", combine_name(reduce), name))));
+  row.push_back(fmt::format(
+      "const float now = {};",
+      combine_text(reduce, kept, fmt::format("across_quad<{}>({}_here[i][h])", combine_name(reduce), name))));
   // Repairs of the same step share a factor.
   std::map<std::string, std::string> known;
   auto add = [&](fuse::RepairOp repair, bool of_extreme) {
@@ -196,9 +200,10 @@ void LevelsText::statistic(Lines& to, size_t k) {
       to.push_back(fmt::format("Rows<{}> {};", p_.s.down, found->second));
       append(row, {"{"}, 0);
       append(row, alone.lines, 1);
-      append(row, {fmt::format("  {}[i][h] = old == {} ? {} : {};", found->second, start_text(reduce),
-                               of_extreme ? "0.f" : "1.f", made),
-                   "}"},
+      append(row,
+             {fmt::format("  {}[i][h] = old == {} ? {} : {};", found->second, start_text(reduce),
+                          of_extreme ? "0.f" : "1.f", made),
+              "}"},
              0);
     }
     factors_[repair] = found->second;

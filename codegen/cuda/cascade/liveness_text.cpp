@@ -22,8 +22,8 @@ class Writer {
   explicit Writer(const std::vector<DimRange>& dims) : dims_(dims) {}
 
   void add(const Node& node) {
-    const bool is_fact = node.op == Op::less || node.op == Op::no_more || node.op == Op::equal || node.op == Op::apart ||
-                         node.op == Op::both || node.op == Op::either;
+    const bool is_fact = node.op == Op::less || node.op == Op::no_more || node.op == Op::equal ||
+                         node.op == Op::apart || node.op == Op::both || node.op == Op::either;
     facts_.push_back(is_fact ? fact(node) : Fact());
     numbers_.push_back(is_fact ? std::nullopt : number(node));
   }
@@ -50,9 +50,8 @@ class Writer {
   static Fact shortest(const Fact& ways) {
     Fact made;
     for (const Terms& one : ways) {
-      const bool needs_more = std::ranges::any_of(ways, [&](const Terms& other) {
-        return other != one && std::ranges::includes(one, other);
-      });
+      const bool needs_more = std::ranges::any_of(
+          ways, [&](const Terms& other) { return other != one && std::ranges::includes(one, other); });
       if (!needs_more) made.insert(one);
     }
     return made.size() > most_ways ? Fact() : made;
@@ -72,26 +71,34 @@ class Writer {
   Number unchecked(const Node& node) const {
     if (node.op == Op::number) return constant(node.k);
     if (node.op == Op::dim) return dims_[static_cast<size_t>(node.k)];
-    if (node.op == Op::any || node.op == Op::load || node.op == Op::all_bits || node.op == Op::at_least) return std::nullopt;
+    if (node.op == Op::any || node.op == Op::load || node.op == Op::all_bits || node.op == Op::at_least)
+      return std::nullopt;
     const Number &x = of(node.a), &y = of(node.b);
     if (!x) return std::nullopt;
-    if (node.op == Op::fit) return x->all.low >= -highest >> (32 - std::min<int64_t>(node.k, 32)) &&
-                                           x->all.high <= highest >> (32 - std::min<int64_t>(node.k, 32))
-                                       ? x
-                                       : std::nullopt;
+    if (node.op == Op::fit)
+      return x->all.low >= -highest >> (32 - std::min<int64_t>(node.k, 32)) &&
+                     x->all.high <= highest >> (32 - std::min<int64_t>(node.k, 32))
+                 ? x
+                 : std::nullopt;
     if (!y) return std::nullopt;
     const Interval a = x->all, b = y->all;
     switch (node.op) {
-      case Op::add: return DimRange{sum(x->low, "+", y->low), sum(x->high, "+", y->high), {a.low + b.low, a.high + b.high}};
-      case Op::sub: return DimRange{sum(x->low, "-", y->high), sum(x->high, "-", y->low), {a.low - b.high, a.high - b.low}};
+      case Op::add:
+        return DimRange{sum(x->low, "+", y->low), sum(x->high, "+", y->high), {a.low + b.low, a.high + b.high}};
+      case Op::sub:
+        return DimRange{sum(x->low, "-", y->high), sum(x->high, "-", y->low), {a.low - b.high, a.high - b.low}};
       case Op::mul: return by_constant(*x, *y) ? by_constant(*x, *y) : by_constant(*y, *x);
       case Op::div:
         if (b.low != b.high || b.low <= 0) return std::nullopt;
         return DimRange{sum(x->low, "/", y->low), sum(x->high, "/", y->low), {a.low / b.low, a.high / b.low}};
-      case Op::min: return DimRange{call("min", x->low, y->low), call("min", x->high, y->high),
-                                    {std::min(a.low, b.low), std::min(a.high, b.high)}};
-      case Op::max: return DimRange{call("max", x->low, y->low), call("max", x->high, y->high),
-                                    {std::max(a.low, b.low), std::max(a.high, b.high)}};
+      case Op::min:
+        return DimRange{call("min", x->low, y->low),
+                        call("min", x->high, y->high),
+                        {std::min(a.low, b.low), std::min(a.high, b.high)}};
+      case Op::max:
+        return DimRange{call("max", x->low, y->low),
+                        call("max", x->high, y->high),
+                        {std::max(a.low, b.low), std::max(a.high, b.high)}};
       default: return std::nullopt;  // remainders, bits, and choices between numbers
     }
   }

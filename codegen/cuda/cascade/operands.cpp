@@ -34,15 +34,15 @@ std::string leading(const std::string& text) {
 
 std::string OperandsText::panel_of_rows(size_t k) const {
   const PlaneStaging& one = p_.s.rows[k];
-  return fmt::format("Panel<{}, {}, {}, Lie::{}>", type_text(p_.c.row_operands[k].element), p_.s.group(), one.line_depth,
-                     lie(one.along_depth));
+  return fmt::format("Panel<{}, {}, {}, Lie::{}>", type_text(p_.c.row_operands[k].element), p_.s.group(),
+                     one.line_depth, lie(one.along_depth));
 }
 
 // Its rows are depth and K the columns, as a sum over columns has it. A score has it turned.
 std::string OperandsText::panel_of_columns(size_t k) const {
   const PlaneStaging& one = p_.s.columns[k];
-  return fmt::format("Panel<{}, {}, {}, Lie::{}>", type_text(p_.c.stream_operands[k].element), one.line_depth, p_.s.block,
-                     lie(!one.along_depth));
+  return fmt::format("Panel<{}, {}, {}, Lie::{}>", type_text(p_.c.stream_operands[k].element), one.line_depth,
+                     p_.s.block, lie(!one.along_depth));
 }
 
 Lines OperandsText::in_shared_memory() const {
@@ -52,14 +52,14 @@ Lines OperandsText::in_shared_memory() const {
     lines.push_back(panel_of_columns(k) + " " + p_.column_names[k] + "[2];");
   for (mlir::BlockArgument argument : p_.c.body().getArguments())
     if (p_.is_in_shared_memory(argument))
-      lines.push_back(fmt::format("{} {}[2][{}];", type_text(argument.getType()), p_.vector_names[argument], p_.s.block));
+      lines.push_back(
+          fmt::format("{} {}[2][{}];", type_text(argument.getType()), p_.vector_names[argument], p_.s.block));
   return lines;
 }
 
 std::string OperandsText::walk(const PlaneOperand& operand, int dim) const {
-  const std::string outer = dim == p_.c.column_dim
-                                ? terms(operand, p_.words.dims, p_.c.row_dim + 1, p_.c.column_dim)
-                                : "";
+  const std::string outer =
+      dim == p_.c.column_dim ? terms(operand, p_.words.dims, p_.c.row_dim + 1, p_.c.column_dim) : "";
   const std::string name = dim == p_.c.column_dim ? "n" : "m";
   std::string text = outer;
   const int64_t stride = operand.stride[static_cast<size_t>(dim)];
@@ -68,7 +68,8 @@ std::string OperandsText::walk(const PlaneOperand& operand, int dim) const {
     text += name;
     if (std::abs(stride) != 1) text += fmt::format(" * {}", std::abs(stride));
   }
-  return fmt::format("[{}]({} {}) {{ return {}; }}", outer.empty() ? "" : "=", p_.words.offset_type, name, leading(text));
+  return fmt::format("[{}]({} {}) {{ return {}; }}", outer.empty() ? "" : "=", p_.words.offset_type, name,
+                     leading(text));
 }
 
 std::string OperandsText::along_depth(const PlaneOperand& operand) const {
@@ -86,8 +87,8 @@ std::string OperandsText::along_depth(const PlaneOperand& operand) const {
   return fmt::format("[]({} d) {{ return {}; }}", p_.words.offset_type, leading(text));
 }
 
-std::string OperandsText::stager(const std::string& name, const std::string& panel, const PlaneOperand& operand, int width,
-                                 const std::string& first_and_end, const std::string& rows) const {
+std::string OperandsText::stager(const std::string& name, const std::string& panel, const PlaneOperand& operand,
+                                 int width, const std::string& first_and_end, const std::string& rows) const {
   std::string from = p_.words.words.inputs[operand.argument] + terms(operand, p_.words.dims, 0, p_.c.row_dim);
   if (operand.base != 0) from += fmt::format(" {} {}", operand.base < 0 ? "-" : "+", std::abs(operand.base));
   return fmt::format("const Stager<{}, {}, {}, {}, {}> {}({}, {}, {});", panel, width, p_.s.threads(),
@@ -101,8 +102,10 @@ Lines OperandsText::bring_rows() const {
     const std::string& name = p_.row_names[k];
     lines.push_back(stager(name, panel_of_rows(k), operand, p_.s.rows[k].width, fmt::format("m_first, {}", p_.c.rows),
                            walk(operand, p_.c.row_dim)));
-    const std::string itself = p_.s.rows[k].width > 1 ? "" : fmt::format(", []({} x) {{ return x; }}", type_text(operand.element));
-    lines.push_back(fmt::format("{}.load(shared.{}, 0, {}, {}{});", name, name, operand.depth(), along_depth(operand), itself));
+    const std::string itself =
+        p_.s.rows[k].width > 1 ? "" : fmt::format(", []({} x) {{ return x; }}", type_text(operand.element));
+    lines.push_back(
+        fmt::format("{}.load(shared.{}, 0, {}, {}{});", name, name, operand.depth(), along_depth(operand), itself));
   }
   return lines;
 }
@@ -129,8 +132,8 @@ Lines OperandsText::bring_columns() const {
   }
   if (!vectors.empty()) {
     inside.push_back(fmt::format("if (threadIdx.x < {}) {{", p_.s.block));
-    inside.push_back(fmt::format("  const {} n = min(n_first + static_cast<int>(threadIdx.x), {});", p_.words.offset_type,
-                                 p_.c.columns - 1));
+    inside.push_back(fmt::format("  const {} n = min(n_first + static_cast<int>(threadIdx.x), {});",
+                                 p_.words.offset_type, p_.c.columns - 1));
     append(inside, vectors, 1);
     inside.push_back("}");
   }
@@ -149,11 +152,12 @@ Lines OperandsText::hold_rows() const {
   for (size_t k = 0; k < p_.s.rows.size(); ++k) {
     const std::string& name = p_.row_names[k];
     if (p_.s.in_registers[k]) {
-      lines.push_back(fmt::format("LeftInRegisters<{}, {}, {}> {}_left;", type_text(p_.c.row_operands[k].element), p_.s.down,
-                                  p_.s.rows[k].depth, name));
+      lines.push_back(fmt::format("LeftInRegisters<{}, {}, {}> {}_left;", type_text(p_.c.row_operands[k].element),
+                                  p_.s.down, p_.s.rows[k].depth, name));
       lines.push_back(fmt::format("{0}_left.load(shared.{0});", name));
     } else {
-      lines.push_back(fmt::format("const LeftInShared<{}, {}> {}_left{{shared.{}}};", panel_of_rows(k), p_.s.down, name, name));
+      lines.push_back(
+          fmt::format("const LeftInShared<{}, {}> {}_left{{shared.{}}};", panel_of_rows(k), p_.s.down, name, name));
     }
   }
   return lines;

@@ -49,8 +49,9 @@ CascadePlace::CascadePlace(const Cascade& cascade, const CascadeSchedule& schedu
   name_dims(words.dims, c, c.first_rest, static_cast<int>(c.extent.size()), "d");
   for (const std::string& name : words.dims)
     if (name != "0") names.identifier(name);
-  for (const char* name : {"shared", "m_first", "m_last", "n_first", "n_last", "next", "bring", "is_empty", "from", "is_whole",
-                           "h", "j", "e", "d", "batch", "outer", "inside", "old", "now", "pair", "k", "multiply", "turned"})
+  for (const char* name : {"shared", "m_first",  "m_last", "n_first", "n_last", "next",     "bring", "is_empty",
+                           "from",   "is_whole", "h",      "j",       "e",      "d",        "batch", "outer",
+                           "inside", "old",      "now",    "pair",    "k",      "multiply", "turned"})
     names.identifier(name);
   words.words = std::move(called);
   for (std::string& name : words.words.inputs) name = names.identifier(name);
@@ -101,7 +102,10 @@ Lines CascadePlace::of_block() const {
   const int64_t across = blocks_of_columns();
   const bool is_only = c.outer == 1;
   lines.push_back(fmt::format("const int n_first = {} * {};",
-                              is_only ? "block" : across == 1 ? "0" : fmt::format("(block % {})", across), s.block));
+                              is_only       ? "block"
+                              : across == 1 ? "0"
+                                            : fmt::format("(block % {})", across),
+                              s.block));
   lines.push_back(is_ragged() ? fmt::format("const int n_last = min(n_first + {}, {}) - 1;", s.block, c.columns)
                               : fmt::format("const int n_last = n_first + {};", s.block - 1));
   if (!is_only) decode(lines, across == 1 ? "block" : fmt::format("block / {}", across), c.row_dim + 1, c.column_dim);

@@ -17,8 +17,9 @@ struct CascadePlace {
   CascadeWords words;
   std::vector<std::string> row_names, column_names;  // of operands of products in shared memory
   std::vector<std::string> score_names, statistic_names, sum_names;
-  llvm::DenseMap<mlir::Value, std::string> kept_names;    // values of the plane that later levels read
-  llvm::DenseMap<mlir::Value, std::string> vector_names;  // inputs of each row, in registers; of each column, in shared memory
+  llvm::DenseMap<mlir::Value, std::string> kept_names;  // values of the plane that later levels read
+  llvm::DenseMap<mlir::Value, std::string>
+      vector_names;  // inputs of each row, in registers; of each column, in shared memory
 
   int64_t blocks_of_columns() const { return (c.columns + s.block - 1) / s.block; }
   int64_t blocks() const { return c.outer * blocks_of_columns(); }

@@ -20,8 +20,7 @@ int64_t round_up(int64_t x, int64_t to) { return (x + to - 1) / to * to; }
 
 // May `width` neighbours of 2 bytes move at once? `run` of them lie next to each other, `steps` lead from one run to another.
 bool fits(int64_t width, int64_t run, int64_t base, const std::vector<int64_t>& steps) {
-  return run % width == 0 && base % width == 0 &&
-         llvm::all_of(steps, [&](int64_t step) { return step % width == 0; });
+  return run % width == 0 && base % width == 0 && llvm::all_of(steps, [&](int64_t step) { return step % width == 0; });
 }
 
 // `dim`: of the plane, that the operand's rows are.

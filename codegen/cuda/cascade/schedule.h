@@ -13,16 +13,16 @@ namespace tessera::cuda {
 // How an operand comes to shared memory, where its lines lie as in memory: along depth, or along rows or columns of the plane.
 struct PlaneStaging {
   bool along_depth = true;
-  int width = 1;         // neighbours that move at once
-  int64_t depth = 16;    // with what fills it up to whole products
+  int width = 1;            // neighbours that move at once
+  int64_t depth = 16;       // with what fills it up to whole products
   int64_t line_depth = 16;  // with what fills its lines
 };
 
 struct CascadeSchedule {
-  int warps = 4, down = 1;  // of a block; tiles of 16 rows of a warp
-  int64_t block = 64;       // columns
-  int residents = 2;        // blocks that share a multiprocessor at least
-  bool last_first = false;  // groups with the most to do begin first: those of the last rows
+  int warps = 4, down = 1;                  // of a block; tiles of 16 rows of a warp
+  int64_t block = 64;                       // columns
+  int residents = 2;                        // blocks that share a multiprocessor at least
+  bool last_first = false;                  // groups with the most to do begin first: those of the last rows
   std::vector<PlaneStaging> rows, columns;  // of `row_operands`, of `stream_operands`
   std::vector<bool> in_registers;           // of `row_operands`
   int64_t groups = 1;

@@ -130,8 +130,8 @@ std::optional<std::string> Statements::exponential_text(mlir::Operation* op) {
   // A factor that nobody else needs is one with log₂ e.
   const mlir::FloatAttr factor = factor_of(let_through);
   if (factor && let_through.hasOneUse() && (let_through == x || x.hasOneUse()))
-    return fmt::format("exp2(::fmaf({}, {} * log2_e, -log2_e * {}))", name_of(let_through.getDefiningOp()->getOperand(0)),
-                       literal_text(factor), y);
+    return fmt::format("exp2(::fmaf({}, {} * log2_e, -log2_e * {}))",
+                       name_of(let_through.getDefiningOp()->getOperand(0)), literal_text(factor), y);
   return fmt::format("exp2(::fmaf({}, log2_e, -log2_e * {}))", name_of(x), y);
 }
 
@@ -165,19 +165,19 @@ std::string Statements::picked_text(fuse::LoadAtOp op) {
   for (auto [d, index] : llvm::enumerate(op.getIndices())) {
     const std::string i = name_of(index);
     auto site = words_.first_word.find(op);
-    const std::string within = site == words_.first_word.end()
-                                   ? fmt::format("clamped({}, {})", i, shape[d])
-                                   : fmt::format("checked({}, {}, errors + {})", i, shape[d],
-                                                 site->second + 2 * static_cast<int>(d));
+    const std::string within =
+        site == words_.first_word.end()
+            ? fmt::format("clamped({}, {})", i, shape[d])
+            : fmt::format("checked({}, {}, errors + {})", i, shape[d], site->second + 2 * static_cast<int>(d));
     at = at.empty() ? within : fmt::format("({}) * {} + {}", at, shape[d], within);
   }
   return words_.words.inputs[source.getArgNumber()] + "[" + (at.empty() ? "0" : at) + "]";
 }
 
 std::string Statements::random_text(fuse::RandomOp op) {
-  const std::string bits = fmt::format("random_bits({}, {:#x}ull, {}, {})", name_of(op.getSeed()),
-                                       static_cast<uint64_t>(op.getStream()), name_of(op.getStep()),
-                                       name_of(op.getElement()));
+  const std::string bits =
+      fmt::format("random_bits({}, {:#x}ull, {}, {})", name_of(op.getSeed()), static_cast<uint64_t>(op.getStream()),
+                  name_of(op.getStep()), name_of(op.getElement()));
   return op.getType().isF32() ? "uniform(" + bits + ")" : "static_cast<int>(" + bits + ")";
 }
 

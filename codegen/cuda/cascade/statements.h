@@ -19,8 +19,8 @@ namespace tessera::cuda {
 
 // What all places of a text share.
 struct CascadeWords {
-  KernelWords words;                  // with identifiers for names
-  std::vector<std::string> dims;      // of the cascade: what the index of each is called
+  KernelWords words;              // with identifiers for names
+  std::vector<std::string> dims;  // of the cascade: what the index of each is called
   std::string offset_type = "int";
   std::map<mlir::Operation*, int> first_word;  // of the error words of a checked index
 };

@@ -105,7 +105,8 @@ template <class T, int down, int across> struct LeftOfPlane {
     }
   }
 };
-template <class T, int down, int across> TESSERA_DEVICE LeftOfPlane<T, down, across> rounded_to(const Plane<down, across>& of) {
+template <class T, int down, int across>
+TESSERA_DEVICE LeftOfPlane<T, down, across> rounded_to(const Plane<down, across>& of) {
   return {of};
 }
 
@@ -122,7 +123,8 @@ template <class T, int down, int across> struct LeftOfRest {
     }
   }
 };
-template <class T, int down, int across> TESSERA_DEVICE LeftOfRest<T, down, across> rest_of(const Plane<down, across>& of) {
+template <class T, int down, int across>
+TESSERA_DEVICE LeftOfRest<T, down, across> rest_of(const Plane<down, across>& of) {
   return {of};
 }
 

@@ -58,7 +58,8 @@ std::optional<NextSchedule> Lowering::next_cascade_schedule(const std::string& k
   one.words.head = head(*one.cascade.op, name, one.words, schedule_text(s), one.launch);
   const KernelWords words = words_for_text(one.words);
   auto text = [&](const KernelWords& all) { return cascade_text(one.cascade, s, all); };
-  NextSchedule next{source_of(name, key_of(name, text(without_names(words))), text(words)), one.cascade.batch * s.groups};
+  NextSchedule next{source_of(name, key_of(name, text(without_names(words))), text(words)),
+                    one.cascade.batch * s.groups};
   // Behind the last one stands no other: it is taken whatever it spills.
   if (one.at + 1 < one.schedules.size()) next.source.schedule = schedule_name(one.cascade, s);
   return next;
