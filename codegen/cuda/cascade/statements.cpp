@@ -97,7 +97,8 @@ std::string Statements::statement(mlir::Operation* op) {
     std::vector<std::string> operands;
     for (mlir::Value operand : op->getOperands()) operands.push_back(name_of(operand));
     try {
-      text = scalar_text(op, operands);
+      const std::optional<std::string> by_power_of_two = text_by_power_of_two(op, operands);
+      text = by_power_of_two ? *by_power_of_two : scalar_text(op, operands);
     } catch (Unsupported& found) {
       found.op = op;
       throw;

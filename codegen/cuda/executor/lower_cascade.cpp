@@ -34,6 +34,7 @@ void Lowering::visit_cascade(fuse::CascadeOp cascade) {
                                 [&](const KernelWords& all) { return cascade_text(read, first, all); });
     made.tasks = read.batch * first.groups;
     KernelSource& source = result_.kernels[static_cast<size_t>(made.kernel)];
+    source.has_steps = true;
     if (schedules.size() > 1 && source.schedule.empty()) {
       source.schedule = schedule_name(read, first);
       cascade_kernels_.emplace(source.key,
@@ -60,6 +61,7 @@ std::optional<NextSchedule> Lowering::next_cascade_schedule(const std::string& k
   auto text = [&](const KernelWords& all) { return cascade_text(one.cascade, s, all); };
   NextSchedule next{source_of(name, key_of(name, text(without_names(words))), text(words)),
                     one.cascade.batch * s.groups};
+  next.source.has_steps = true;
   // Behind the last one stands no other: it is taken whatever it spills.
   if (one.at + 1 < one.schedules.size()) next.source.schedule = schedule_name(one.cascade, s);
   return next;
