@@ -4,6 +4,7 @@
 // inputs and integers, where executors cannot disagree by rounding.
 
 #include <cstdint>
+#include <optional>
 #include <vector>
 
 #include <tessera/core/tensor.h>
@@ -17,6 +18,7 @@ struct RandomGraph {
   double ulps = 0;               // of each output's dtype, widened for the coarsest float in the graph
 };
 
-RandomGraph random_graph(uint64_t seed);
+// Planes are of what most of the graph is of, f32 or f64, or of `of_planes`.
+RandomGraph random_graph(uint64_t seed, std::optional<DType> of_planes = std::nullopt);
 
 }  // namespace tessera::testing
