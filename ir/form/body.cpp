@@ -46,13 +46,16 @@ Location location(mlir::MLIRContext* context, ArrayRef<Operation*> members) {
   return mlir::FusedLoc::get(context, all.getArrayRef());
 }
 
-bool compares(Operation* op) {
-  return llvm::isa<tsr::EqualOp, tsr::NotEqualOp, tsr::LessOp, tsr::LessEqualOp, tsr::GreaterOp, tsr::GreaterEqualOp>(
-      op);
+// Does its result tell values apart that differ in their last bit?
+bool decides(Operation* op) {
+  auto cast = llvm::dyn_cast<tsr::CastOp>(op);
+  return llvm::isa<tsr::EqualOp, tsr::NotEqualOp, tsr::LessOp, tsr::LessEqualOp, tsr::GreaterOp, tsr::GreaterEqualOp,
+                   tsr::IsFiniteOp>(op) ||
+         (cast && !llvm::isa<mlir::FloatType>(tsr::element_of(cast.getY())));
 }
 
-// An element as its dtype has it. What is compared is that: a kernel that goes on with more bits would find a maximum, which
-// another one has stored, nowhere.
+// An element as its dtype has it. What decides something is that: a kernel that goes on with more bits would find a maximum,
+// which another one has stored, nowhere, and 70,000 in f16 finite.
 Value as_stored(mlir::OpBuilder& b, Location loc, Value x, Value tensor) {
   const mlir::Type storage = fuse::body_type(tsr::element_of(tensor));
   if (auto widening = x.getDefiningOp<arith::ExtFOp>(); widening && widening.getIn().getType() == storage) return x;
@@ -223,7 +226,7 @@ Value KernelWriter::compute(Operation* op, const Coordinates& at) {
   if (auto scalar = llvm::dyn_cast<tsr::ScalarBody>(op)) {
     llvm::SmallVector<Value, 3> elements;
     for (Value operand : op->getOperands()) elements.push_back(emit(operand, at));
-    if (compares(op))
+    if (decides(op))
       for (auto [x, operand] : llvm::zip(elements, op->getOperands())) x = as_stored(b_, loc, x, operand);
     return scalar.emitScalar(b_, loc, elements);
   }

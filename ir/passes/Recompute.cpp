@@ -123,7 +123,16 @@ class RecomputePass : public impl::RecomputeBase<RecomputePass> {
     // Readers in other kernels, in program order; one copy serves all of a kernel.
     llvm::MapVector<const Group*, llvm::SmallVector<mlir::OpOperand*, 4>> readers;
     collect_readers(output, group, group_of, readers);
-    if (llvm::any_of(chain, has_spellings) && looks_for(chain, readers)) return;
+    // A kernel goes on with more bits of a narrow value than it stores, but of a cast, and another one begins with those that
+    // are stored.
+    auto has_more_bits_here = [&](Value leaf) {
+      auto type = llvm::dyn_cast<mlir::FloatType>(tsr::element_of(leaf));
+      auto maker = group_of.find(leaf.getDefiningOp());
+      return type && type.getWidth() < 32 && maker != group_of.end() && maker->second == &group &&
+             !llvm::isa<tsr::CastOp>(maker->first);
+    };
+    const bool may_differ = llvm::any_of(chain, has_spellings) || llvm::any_of(leaves, has_more_bits_here);
+    if (may_differ && looks_for(chain, readers)) return;
     mlir::OpBuilder b(&getContext());
     b.setInsertionPointAfter(output.getDefiningOp());
     for (auto& [reader, uses] : readers) {

@@ -1,4 +1,4 @@
-// Strict programs on the device: a kernel gives the bits that its ops give one by one.
+// Strict programs on the device: in a kernel each op rounds as it does by itself.
 
 #include <gtest/gtest.h>
 

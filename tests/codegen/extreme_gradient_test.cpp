@@ -46,6 +46,8 @@ const std::vector<Elements> all_elements = {
     {"exponential", [](const Tensor& a, const Tensor& b) { return exp(a - mean(b, {1}, true)); },
      [](const Tensor& a, const Tensor& b) { return stop_gradient(cumsum(a - mean(b, {1}, true), 1)); }},
     {"exponential_and_one", [](const Tensor& a, const Tensor&) { return 1 + exp(-a); }, nothing},
+    {"affine_of_what_is_stored", [](const Tensor& a, const Tensor& b) { return a * b * 1.7 + 0.3; },
+     [](const Tensor& a, const Tensor& b) { return stop_gradient(matmul(a * b, b)); }},
 };
 
 struct Setting {

@@ -237,6 +237,18 @@ TEST(Compile, strict_rounds_every_op_to_its_dtype) {
   EXPECT_THAT(compile(f)(a, b).to_vector<float>(), ElementsAre(1, 1, 1, 1));
 }
 
+// A kernel goes on with more bits than f16 and bf16 have: 300² is no f16, 10⁻⁸ is 0 there, and 2.997 is 3 in bf16.
+TEST(Compile, what_a_narrow_value_decides_is_as_its_dtype_has_it) {
+  auto of_square = compile([](Tensor x) {
+    return std::vector<Tensor>{cast(is_finite(x * x), i32), cast(cast(x * x, boolean), i32)};
+  });
+  const std::vector<Tensor> decided = of_square(cast(vec({300, 1e-4f}), f16));
+  EXPECT_THAT(decided[0].to_vector<int>(), ElementsAre(0, 1));
+  EXPECT_THAT(decided[1].to_vector<int>(), ElementsAre(1, 0));
+  auto product = compile([](Tensor a, Tensor b) { return cast(a * b, i32); });
+  EXPECT_THAT(product(full({1}, 1.03125, bf16), full({1}, 2.90625, bf16)).to_vector<int>(), ElementsAre(3));
+}
+
 TEST(Compile, strict_gives_the_bits_of_single_ops) {
   auto f = [](Tensor x, Tensor y) { return (x * y + x) * 0.3 - y * x; };
   for (DType t : {bf16, f16}) {

@@ -62,7 +62,10 @@ std::optional<CompiledProgram> from_disk(const std::string& key, const std::stri
 std::optional<std::string> text_for_registers(const KernelSource& source) {
   const std::string& text = source.text;
   std::string made = text;
-  if (source.has_steps) return made.insert(text.find("#include "), "#define TESSERA_ADDRESSES_ANEW\n");
+  if (source.has_steps) {
+    const size_t header = text.find("#include ");
+    return made.insert(header == std::string::npos ? 0 : header, "#define TESSERA_ADDRESSES_ANEW\n");
+  }
   constexpr std::string_view bounds = "__launch_bounds__(", one_block = ", 1";
   const size_t at = text.find(bounds), end = text.find(')', at);
   if (end == std::string::npos) return std::nullopt;

@@ -131,8 +131,9 @@ Mailbox::Mailbox(size_t error_words, size_t results)
 char* Mailbox::send(size_t bytes) {
   if (bytes > slot_bytes_) {
     if (slot_bytes_ > 0) wait_for_device();  // runs that are under way read the old ring
-    slot_bytes_ = rounded_up(bytes, piece);
-    ring_ = Pinned(slots * slot_bytes_);
+    const size_t slot = rounded_up(bytes, piece);
+    ring_ = Pinned(slots * slot);
+    slot_bytes_ = slot;
   }
   make_room(bytes);
   sent_ = {as_device_sees(ring_), slot_bytes_, brought(), bytes};

@@ -204,8 +204,8 @@ void ProgramRunner::put(size_t value, Pointer address) {
 }
 
 // What is on the device stays where it is. A batch or a rate is another tensor in every run, so what comes from the host for
-// the first time passes: all of it goes by one copy to a place that the program keeps, and no kernel of the graph has to be
-// told a new address. What comes again, and what a result may overwrite, gets a place of its own and stays there.
+// the first time passes: all of it goes through the mailbox to a place that the program keeps, and no kernel of the graph has
+// to be told a new address. What comes again, and what a result may overwrite, gets a place of its own and stays there.
 void ProgramRunner::place_argument(const Program& recorded, const BufferPtr& argument, size_t number) {
   if (const auto* there = static_cast<const DeviceValue*>(argument->residence())) {
     put(static_cast<size_t>(lowered_.plan.arguments[number]), there->address());
