@@ -239,9 +239,8 @@ TEST(Compile, strict_rounds_every_op_to_its_dtype) {
 
 // A kernel goes on with more bits than f16 and bf16 have: 300² is no f16, 10⁻⁸ is 0 there, and 2.997 is 3 in bf16.
 TEST(Compile, what_a_narrow_value_decides_is_as_its_dtype_has_it) {
-  auto of_square = compile([](Tensor x) {
-    return std::vector<Tensor>{cast(is_finite(x * x), i32), cast(cast(x * x, boolean), i32)};
-  });
+  auto of_square = compile(
+      [](Tensor x) { return std::vector<Tensor>{cast(is_finite(x * x), i32), cast(cast(x * x, boolean), i32)}; });
   const std::vector<Tensor> decided = of_square(cast(vec({300, 1e-4f}), f16));
   EXPECT_THAT(decided[0].to_vector<int>(), ElementsAre(0, 1));
   EXPECT_THAT(decided[1].to_vector<int>(), ElementsAre(1, 0));

@@ -95,6 +95,13 @@ const std::vector<Kin>& all_kin() {
          return values(softmax(where(mask, scores(x), -infinity), -1), x);
        },
        3},
+      {"window_from_the_end", heads(70, 130, 32),
+       [](const Tensors& x) {
+         const Shape plane{70, 130};
+         Tensor back = iota(plane, 0) - (iota(plane, 1) + (70 - 130));
+         return values(softmax(where(back >= 0 && back < 16, scores(x), -infinity), -1), x);
+       },
+       3},
       {"bias", heads(70, 90, 32),
        [](const Tensors& x) { return values(softmax(scores(x) + ramp({2, 70, 90}, 11) * 0.1, -1), x); }, 3},
       {"lengths_with_a_finite_fill", heads(70, 150, 32),

@@ -115,7 +115,7 @@ class Writer {
   }
   static std::string sum(const std::string& x, const char* sign, const std::string& y) {
     auto inside = [](const std::string& text) {
-      return text.find_first_of(" -") == std::string::npos || text.back() == ')' ? text : "(" + text + ")";
+      return text.find_first_of(" -") == std::string::npos ? text : "(" + text + ")";
     };
     return inside(x) + " " + sign + " " + inside(y);
   }
