@@ -73,6 +73,9 @@ StreamBuffer::~StreamBuffer() {
 void StreamBuffer::copy_in(const void* from, size_t bytes) {
   if (bytes > 0) check(driver().copy_in_stream(address_, from, bytes, nullptr), "copy to the device");
 }
+void StreamBuffer::copy_out(void* to, size_t bytes) const {
+  if (bytes > 0) check(driver().copy_out_stream(to, address_, bytes, nullptr), "copy from the device");
+}
 
 void copy_out_apart(void* to, Pointer from, size_t bytes) {
   thread_local StreamHandle* const stream = [] {

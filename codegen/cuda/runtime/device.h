@@ -57,6 +57,7 @@ class StreamBuffer {
   Pointer address() const { return address_; }
   size_t bytes() const { return bytes_; }
   void copy_in(const void* from, size_t bytes);
+  void copy_out(void* to, size_t bytes) const;
 
  private:
   Pointer address_ = 0;
