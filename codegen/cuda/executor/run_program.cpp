@@ -184,6 +184,7 @@ void ProgramRunner::begin(const Program& recorded, const std::vector<BufferPtr>&
   for (size_t k = 0; k < arguments.size(); ++k) place_argument(recorded, arguments[k], k);
   place_results(recorded, arguments);
   send();
+  if (by == By::launches) mailbox_->launch_first();
 }
 
 void ProgramRunner::begin_run(By by) {
@@ -313,21 +314,17 @@ void ProgramRunner::launch(size_t number) {
 }
 
 void ProgramRunner::launch_all() {
-  mailbox_->launch_first();
   for (size_t k = 0; k < lowered_.plan.launches.size(); ++k) launch(k);
-  ticket_->close(mailbox_->launch_last());
 }
 
 // One after the other, with a clock around each. Nothing waits in between, so that the device does not wait for the host.
 std::vector<double> ProgramRunner::launch_timed() {
   std::deque<Stopwatch> watches(lowered_.plan.launches.size());
-  mailbox_->launch_first();
   for (size_t k = 0; k < watches.size(); ++k) {
     watches[k].start();
     launch(k);
     watches[k].stop();
   }
-  ticket_->close(mailbox_->launch_last());
   std::vector<double> seconds;
   for (Stopwatch& watch : watches) seconds.push_back(watch.milliseconds() / 1e3);
   return seconds;
@@ -336,8 +333,6 @@ std::vector<double> ProgramRunner::launch_timed() {
 // Launch by launch, waiting for each, to look at what it wrote.
 void ProgramRunner::launch_checked(const Program& recorded) {
   const Plan& plan = lowered_.plan;
-  wait_for_device();
-  mailbox_->launch_first();
   for (size_t k = 0; k < plan.launches.size(); ++k) {
     launch(k);
     wait_for_device();
@@ -352,7 +347,6 @@ void ProgramRunner::launch_checked(const Program& recorded) {
     }
     codegen::check_finite(plan, plan.launches[k], on_host, recorded);
   }
-  ticket_->close(mailbox_->launch_last());
 }
 
 // ---- the graph ----
@@ -440,6 +434,7 @@ void ProgramRunner::update_graph() {
 // ---- results ----
 
 std::vector<BufferPtr> ProgramRunner::end(const Program& recorded, std::vector<BufferPtr>& arguments) {
+  if (by_ == By::launches) ticket_->close(mailbox_->launch_last());
   Last last{.recorded = &recorded, .numbers = runs_->next()};
   std::vector<BufferPtr> results(results_.size());
   for (size_t k = 0; k < results.size(); ++k) {

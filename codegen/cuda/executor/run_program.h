@@ -36,7 +36,7 @@ class ProgramRunner {
   // As Executable::repeat. nullopt where something moves in every run.
   std::optional<std::vector<NumberedBuffer>> repeat(const Program& recorded, std::span<const NumberedBuffer> given);
 
-  // The same in steps, for those who measure: values in their places, all launches, results.
+  // The same in steps, for those who measure: values in their places; all launches, as often as wanted; results.
   enum class By { launches, graph };
   void begin(const Program& recorded, const std::vector<BufferPtr>& arguments, By by = By::launches);
   void launch_all();
