@@ -118,8 +118,9 @@ std::string length_lines(int column, int number) {
 
 // What nobody sees is not even read: NaN behind the length of a sequence does not get out.
 TEST(CascadeMask, EmptyBlocksAreSkipped) {
-  const AttentionShape s{2, 100, 384, 16, 16};
-  const std::vector<int64_t> lengths{100, 250}, clean{128, 256};  // whole blocks of columns stay clean
+  const AttentionShape s{2, 100, 640, 16, 16};
+  // Whole blocks of columns stay clean, and where keys are rows whole tiles of them, whatever a register tile holds.
+  const std::vector<int64_t> lengths{100, 250}, clean{256, 512};
   const CascadeOperand length{"i64", 2, {1, 0, 0, 0, 0}, ""};
   for (int64_t b = 0; b < 2; ++b) {
     SCOPED_TRACE(b);
