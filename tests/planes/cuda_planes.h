@@ -1,15 +1,23 @@
 #pragma once
-// Programs with planes, lowered for CUDA and run as texts on the processor.
+// Programs with planes, lowered for CUDA and run: on the card, or, where TESSERA_CUDA_ON_HOST is said, as texts on the
+// processor.
 
 #include <cmath>
+#include <cstring>
 #include <string>
 #include <vector>
 
+#include <gtest/gtest.h>
+
 #include <tessera/codegen/cuda/executor/lower_program.h>
 #include <tessera/core/convert.h>
+#include <tessera/core/error.h>
 #include <tessera/core/executor.h>
 #include <tessera/core/tensor.h>
 #include <tessera/core/trace.h>
+
+#include "tests/codegen/cuda_rows/host_run.h"
+#include "tests/planes/attention.h"
 
 namespace tessera::testing {
 
@@ -17,6 +25,13 @@ struct Flat {
   Program program;
   std::vector<BufferPtr> arguments;
 };
+
+// The output, then the gradients.
+inline std::vector<Tensor> results_of(const AttentionProgram& program) {
+  std::vector<Tensor> all = program.gradients;
+  all.insert(all.begin(), program.out);
+  return all;
+}
 
 inline Flat flat(const std::vector<Tensor>& results, const Precision& policy, bool strict = false) {
   std::vector<NodePtr> outputs, captured;
@@ -30,6 +45,33 @@ inline Flat flat(const std::vector<Tensor>& results, const Precision& policy, bo
 
 inline std::vector<BufferPtr> run(Executor& executor, Flat with) {
   return executor.compile(with.program)->run(with.program, with.arguments);
+}
+
+// What needs a card is skipped where there is none.
+template <class Parameter>
+class OnCuda : public ::testing::TestWithParam<Parameter> {
+ protected:
+  void SetUp() override {
+#ifndef TESSERA_CUDA_ON_HOST
+    try {
+      find_executor("cuda")->open();
+    } catch (const DeviceError& error) {
+      GTEST_SKIP() << error.text().fault;
+    }
+#endif
+  }
+};
+
+// Results of `tested`, which was lowered as `lowered`. A card runs it twice and must give the same bits.
+inline std::vector<BufferPtr> run_on_cuda([[maybe_unused]] const cuda::LoweredProgram& lowered, const Flat& tested) {
+#ifdef TESSERA_CUDA_ON_HOST
+  return run_on_host(lowered, tested.program, tested.arguments);
+#else
+  const std::vector<BufferPtr> first = run(*find_executor("cuda"), tested), again = run(*find_executor("cuda"), tested);
+  for (size_t i = 0; i < first.size(); ++i)
+    EXPECT_EQ(std::memcmp(first[i]->read(), again[i]->read(), first[i]->bytes()), 0) << "bits of result " << i;
+  return first;
+#endif
 }
 
 inline int cascades(const cuda::LoweredProgram& lowered) {

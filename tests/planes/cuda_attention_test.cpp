@@ -1,12 +1,11 @@
-// Attention's derived kernels as CUDA C++, forward and backward, run on the processor (tests/codegen/cuda_rows/host): beside
-// f64, with no more error than the same program with planes in memory.
+// Attention's derived kernels as CUDA C++, forward and backward: beside f64, with no more error than the same program with
+// planes in memory. Built twice: for the card, and for the processor (tests/codegen/cuda_rows/host).
 
 #include <cmath>
 #include <cstdio>
 
 #include <gtest/gtest.h>
 
-#include "tests/codegen/cuda_rows/host_run.h"
 #include "tests/planes/attention.h"
 #include "tests/planes/cuda_planes.h"
 
@@ -24,13 +23,7 @@ std::ostream& operator<<(std::ostream& out, const Numbers& one) { return out << 
 const Numbers half = {{"bf16", bf16, bf16, bf16}}, widened = {{"mixed", bf16, bf16, f32}},
               policy = {{"policy", bf16, f32, f32}, true};
 
-std::vector<Tensor> results_of(const AttentionProgram& program) {
-  std::vector<Tensor> all = program.gradients;
-  all.insert(all.begin(), program.out);
-  return all;
-}
-
-class CudaAttention : public ::testing::TestWithParam<std::tuple<std::string, Numbers>> {};
+class CudaAttention : public OnCuda<std::tuple<std::string, Numbers>> {};
 
 TEST_P(CudaAttention, agrees) {
   const auto& [variant, precision] = GetParam();
@@ -42,8 +35,7 @@ TEST_P(CudaAttention, agrees) {
     const AttentionProgram exact = attention_program(variant, shape, {"f64", precision.data.storage, f64, f64}, 7);
     const Flat tested = flat(results_of(program), precision.policy());
     const cuda::LoweredProgram lowered = cuda::lower_program(tested.program, {});
-    std::vector<BufferPtr> arguments = tested.arguments;
-    const std::vector<BufferPtr> planes = run_on_host(lowered, tested.program, arguments),
+    const std::vector<BufferPtr> planes = run_on_cuda(lowered, tested),
                                  plain = run(*find_executor("jit"), flat(results_of(program), {}, true)),
                                  truth = run(reference_executor(), flat(results_of(exact), {}));
     mine.resize(truth.size()), theirs.resize(truth.size());

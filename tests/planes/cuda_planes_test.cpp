@@ -1,6 +1,6 @@
-// The kin of attention as CUDA C++, run on the processor (tests/codegen/cuda_rows/host): layouts, masks and statistics of
-// many kinds, forward and backward, with no more error than the processor's cascades. What goes wrong in a text is seen, and
-// what has no kernel yet says so.
+// The kin of attention as CUDA C++: layouts, masks and statistics of many kinds, forward and backward, with no more error
+// than the processor's cascades. What goes wrong in a text is seen, and what has no kernel yet says so. Built twice: for the
+// card, and for the processor (tests/codegen/cuda_rows/host).
 
 #include <functional>
 #include <limits>
@@ -24,12 +24,6 @@ namespace {
 
 constexpr double infinity = std::numeric_limits<double>::infinity();
 using Tensors = std::vector<Tensor>;
-
-std::vector<Tensor> results_of(const AttentionProgram& program) {
-  std::vector<Tensor> all = program.gradients;
-  all.insert(all.begin(), program.out);
-  return all;
-}
 
 struct Kin {
   std::string name;
@@ -134,7 +128,7 @@ const std::vector<Kin>& all_kin() {
   return all;
 }
 
-class CudaKin : public ::testing::TestWithParam<Kin> {};
+class CudaKin : public OnCuda<Kin> {};
 
 TEST_P(CudaKin, agrees) {
   const Kin& kin = GetParam();
@@ -149,9 +143,7 @@ TEST_P(CudaKin, agrees) {
   }
   const Flat tested = flat(results, kin.dtype == f32 ? "bf16_mixed" : "f32");
   const cuda::LoweredProgram lowered = cuda::lower_program(tested.program, {});
-  std::vector<BufferPtr> arguments = tested.arguments;
-  const std::vector<BufferPtr> got = run_on_host(lowered, tested.program, arguments),
-                               other = run(*find_executor("jit"), tested),
+  const std::vector<BufferPtr> got = run_on_cuda(lowered, tested), other = run(*find_executor("jit"), tested),
                                want = run(reference_executor(), flat(results, {}));
   for (size_t i = 0; i < want.size(); ++i) {
     const double off = error(*got[i], kin.dtype, *want[i], kin.dtype),
@@ -167,6 +159,7 @@ TEST_P(CudaKin, agrees) {
 
 INSTANTIATE_TEST_SUITE_P(Of, CudaKin, ::testing::ValuesIn(all_kin()), [](const auto& one) { return one.param.name; });
 
+#ifdef TESSERA_CUDA_ON_HOST
 // What goes wrong in a text or in the header is seen.
 TEST(CudaPlanes, planted_faults_are_found) {
   struct Fault {
@@ -238,6 +231,7 @@ TEST(CudaPlanes, without_a_kernel_lie_in_memory) {
     EXPECT_THAT(reasons, ::testing::Contains(std::string("the target has no kernel yet for ") + why)) << variant;
   }
 }
+#endif
 
 }  // namespace
 }  // namespace tessera::testing
