@@ -158,10 +158,10 @@ class Builder {
     of_each_ = static_cast<int64_t>(s_.sent.size()) * s_.at_once * s_.buffers;
     if (s_.through_shared) {
       of_each_ = 1;
-      auto type = tile::SmemType::get(b_.getContext(), {TileSchedule::consumers, 72, 64}, b_.getF32Type(), 0);
+      auto type = tile::SmemType::get(b_.getContext(), {s_.consumers, 72, 64}, b_.getF32Type(), 0);
       staged_ = tile::SharedOp::create(b_, named("scratch"), type, b_.getStringAttr("scratch"));
     } else if (of_each_ > 0) {
-      staged_ = shared("staged", TileSchedule::consumers * of_each_, {64, 64});
+      staged_ = shared("staged", s_.consumers * of_each_, {64, 64});
     }
     if (s_.pair == Pair::along_k) {
       auto room = tile::HalvesType::get(b_.getContext(), {64, s_.columns()}, b_.getF32Type(), 0);
@@ -170,15 +170,17 @@ class Builder {
     for (size_t k : columns_) {
       const mlir::Type element = form_.body->getArgument(static_cast<unsigned>(k)).getType();
       const std::string name = values_.words.inputs[k] + "_columns";
-      auto room = tile::ValuesType::get(b_.getContext(), {TileSchedule::consumers, s_.tile_n}, element, 0);
+      auto room = tile::ValuesType::get(b_.getContext(), {s_.consumers, s_.tile_n}, element, 0);
       column_rooms_.push_back(tile::ColumnValuesOp::create(b_, named(name), room, b_.getStringAttr(name)));
     }
-    ab_ = tile::ChannelOp::create(b_, named("ab"), tile::ChannelType::get(b_.getContext()), b_.getStringAttr("ab"),
-                                  b_.getI64IntegerAttr(s_.stages),
-                                  b_.getI64IntegerAttr(s_.in_turns ? 1 : TileSchedule::consumers));
+    ab_ =
+        tile::ChannelOp::create(b_, named("ab"), tile::ChannelType::get(b_.getContext()), b_.getStringAttr("ab"),
+                                b_.getI64IntegerAttr(s_.stages), b_.getI64IntegerAttr(s_.in_turns ? 1 : s_.consumers));
   }
 
   // ---- both roles ----
+
+  bool is_divided() const { return s_.consumers > 1 && !s_.in_turns; }  // the rows of a tile, among consumers
 
   tile::RoleOp role(const char* name, int64_t warpgroups, int64_t registers, bool one_thread, const char* index) {
     auto made = tile::RoleOp::create(b_, here(), b_.getStringAttr(name), b_.getI64IntegerAttr(warpgroups),
@@ -194,8 +196,8 @@ class Builder {
   };
   // Starts the loop over this block's tiles; the builder stands in it.
   Place start_tiles(Value turn) {
-    auto loop = tile::ForTilesOp::create(b_, here(), tiles_, Value(), turn,
-                                         b_.getI64IntegerAttr(turn ? TileSchedule::consumers : 1));
+    auto loop =
+        tile::ForTilesOp::create(b_, here(), tiles_, Value(), turn, b_.getI64IntegerAttr(turn ? s_.consumers : 1));
     Block& body = loop.getBody().emplaceBlock();
     for (int i = 0; i < (s_.planes > 1 ? 3 : 2); ++i) body.addArgument(b_.getI32Type(), here());
     b_.setInsertionPointToEnd(&body);
@@ -238,7 +240,7 @@ class Builder {
 
   void add_producer() {
     OpBuilder::InsertionGuard guard(b_);
-    role("producer", 1, s_.in_turns ? 24 : 40, true, nullptr);
+    role("producer", 1, is_divided() ? 40 : 24, true, nullptr);
     Place place = start_tiles(Value());
     Operation* tiles = b_.getInsertionBlock()->getParentOp();
     place.m = name_if_computed(place.m, "m_first"), place.n = name_if_computed(place.n, "n_first");
@@ -247,8 +249,12 @@ class Builder {
     Value k = loop.getInductionVar();
     auto slot =
         tile::PutOp::create(b_, named("s"), tile::SlotType::get(b_.getContext()), ab_, ValueRange{a_, b_tiles_});
-    load(a_, a_map_, s_.operands.a, s_.tile_m(), s_.pair == Pair::along_n, slot, k, place.m, place);
+    auto load_a = [&] {
+      load(a_, a_map_, s_.operands.a, s_.tile_m(), s_.pair == Pair::along_n, slot, k, place.m, place);
+    };
+    if (!s_.is_early) load_a();
     load(b_tiles_, b_map_, s_.operands.b, s_.tile_n, s_.pair == Pair::along_m, slot, k, place.n, place);
+    if (s_.is_early) load_a();  // few rows: L2 has them, and b comes from memory
     end_tiles(tiles);
     tile::DrainOp::create(b_, here(), ab_);
   }
@@ -334,14 +340,15 @@ class Builder {
 
   void add_consumer() {
     OpBuilder::InsertionGuard guard(b_);
-    tile::RoleOp made = role("consumer", TileSchedule::consumers, s_.in_turns ? 240 : 232, false, "consumer");
-    Value consumer = made.getBody().getArgument(0);
+    tile::RoleOp made =
+        role("consumer", s_.consumers, is_divided() ? 232 : 240, false, s_.consumers > 1 ? "consumer" : nullptr);
+    Value consumer = s_.consumers > 1 ? Value(made.getBody().getArgument(0)) : number(0);
     Value turns;
     // Where they take turns all tiles have as many steps.
     const int64_t steps = (std::min(s_.part, s_.operands.k) + s_.step - 1) / s_.step;
     if (s_.in_turns) {
       turns = tile::TurnsOp::create(b_, named("turns"), tile::TurnsType::get(b_.getContext()), consumer,
-                                    b_.getI64IntegerAttr(TileSchedule::consumers));
+                                    b_.getI64IntegerAttr(s_.consumers));
       auto is_second = arith::CmpIOp::create(b_, here(), arith::CmpIPredicate::eq, consumer, number(1));
       auto branch = scf::IfOp::create(b_, here(), is_second, false);
       b_.setInsertionPointToStart(branch.thenBlock());
@@ -350,7 +357,7 @@ class Builder {
     }
     Place place = start_tiles(s_.in_turns ? consumer : Value());
     Operation* tiles = b_.getInsertionBlock()->getParentOp();
-    Value row = s_.in_turns ? Value() : times(consumer, 64 * s_.fragments);  // the first of this one's, in a
+    Value row = is_divided() ? times(consumer, 64 * s_.fragments) : Value();  // the first of this one's, in a
     if (row) place.m = add(place.m, row);
     if (s_.pair == Pair::along_k) place.n = add(place.n, times(rank_, s_.columns()));  // of those that are finished
     const bool sends = !s_.sent.empty();

@@ -150,7 +150,7 @@ class Chooser {
   void add_halves(const Shape& shape) {
     TileSchedule s;
     s.operands = operands_;
-    s.in_turns = shape.in_turns, s.fragments = shape.fragments, s.tile_n = shape.tile_n, s.pair = Pair::along_k;
+    s.tile_n = shape.tile_n, s.pair = Pair::along_k, s.consumers = 1;
     s.step = 128;
     const int64_t steps = llvm::divideCeilSigned(k_, s.step);
     s.part = llvm::divideCeilSigned(steps, 2) * s.step;  // beyond K are zeros: both blocks take as many steps
@@ -183,7 +183,7 @@ class Chooser {
                                               : results * s.at_once * s.buffers * sent_tile +
                                                     (has_columns ? ending_.bytes_of_columns * s.tile_n : 0);
       const int64_t halves = s.pair == Pair::along_k ? int64_t{64} * s.columns() * 4 : 0;
-      return shared_bytes - TileSchedule::consumers * ending - halves;
+      return shared_bytes - s.consumers * ending - halves;
     };
     while (s.buffers > 1 && left() < 4 * stage) --s.buffers;
     s.stages = static_cast<int>(std::min<int64_t>(left() / stage, 8));
@@ -247,10 +247,13 @@ std::vector<TileSchedule> tile_schedules(const Contraction& c) {
 }
 
 std::string schedule_text(const TileSchedule& s) {
-  std::string text = fmt::format(
-      "tile {} x {}, two warpgroups {}, steps of {} of K, {} stages; copy engine and wgmma; a along {}; b along {}",
-      s.tile_m(), s.tile_n, s.in_turns ? "in turns" : "together", s.step, s.stages, s.operands.a.along_k ? "K" : "rows",
-      s.operands.b.along_k ? "K" : "rows");
+  std::string text =
+      fmt::format("tile {} x {}, {}, steps of {} of K, {} stages; copy engine and wgmma; a along {}; b along {}",
+                  s.tile_m(), s.tile_n,
+                  s.consumers == 1 ? "one warpgroup"
+                  : s.in_turns     ? "two warpgroups in turns"
+                                   : "two warpgroups together",
+                  s.step, s.stages, s.operands.a.along_k ? "K" : "rows", s.operands.b.along_k ? "K" : "rows");
   if (s.operands.a.tensor.is_window()) text += "; a through a window";
   if (s.operands.b.tensor.is_window()) text += "; b through a window";
   if (s.is_dealt()) text += "; b dealt";

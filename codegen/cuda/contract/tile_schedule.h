@@ -1,6 +1,6 @@
 #pragma once
 // How a contraction is laid on blocks where the copy engine brings operands and wgmma multiplies them (sm_90a): one
-// warpgroup of a block copies, two multiply. Decided by shapes and dtypes alone, as other schedules are.
+// warpgroup of a block copies, two multiply, or one. Decided by shapes and dtypes alone, as other schedules are.
 //
 //   together  both have one tile, 64 rows or more each; its end is exposed, so it is for long K
 //   in turns  each has every other tile of the block: one finishes its sums while the other multiplies
@@ -34,8 +34,9 @@ struct TileSchedule {
   int64_t tiles_m = 1, tiles_n = 1, planes = 1;  // pairs count once; a plane is a part of a batch
   double clocks = 0;                             // estimated
 
-  int step = 64;  // of K, in one buffer
-  static constexpr int consumers = 2, multiprocessors = 132;
+  int step = 64;      // of K, in one buffer
+  int consumers = 2;  // warpgroups that multiply; one where a block has one tile of 64 rows
+  static constexpr int multiprocessors = 132;
   // Of each step, so much is multiplied: what a tap's channels leave empty is not.
   int depth() const {
     const int64_t channels = operands.channels;

@@ -248,11 +248,12 @@ class Printer {
     enter();
     const int64_t at_entry = 65536 / (128 * warpgroups_) / 8 * 8;
     const auto registers = static_cast<int64_t>(role.getRegisters());
-    line(fmt::format("{}_registers<{}>();", registers < at_entry ? "give" : "take", registers));
+    if (at_entry < 255)  // else there are as many as a thread can have, for all
+      line(fmt::format("{}_registers<{}>();", registers < at_entry ? "give" : "take", registers));
     if (role.getOneThread()) {
       line("if (threadIdx.x == 0) {");
       enter();
-    } else {
+    } else if (!role.getBody().getArgument(0).use_empty()) {
       const std::string index = declare(role.getBody().getArgument(0), "index");
       line(fmt::format("const int {} = warpgroup() - {};", index, roles_[0].getWarpgroups()));
     }

@@ -12,20 +12,20 @@
 
 namespace tessera {
 
-struct contract_add_mul_tanh_7de3deeb_shared {
+struct contract_add_mul_tanh_c7f410ed_shared {
   Tile<bf16, 64, 128> a[8];
   Tile<bf16, 32, 128> b[8];
   Channel<8> ab;
 };
 
-extern "C" __constant__ Launch contract_add_mul_tanh_7de3deeb_launch = early({384, 1, sizeof(contract_add_mul_tanh_7de3deeb_shared), {64, 32}, 2, {
+extern "C" __constant__ Launch contract_add_mul_tanh_c7f410ed_launch = early({384, 1, sizeof(contract_add_mul_tanh_c7f410ed_shared), {64, 32}, 2, {
     {0, 2, 0, {328, 40}, {1, 328}},
     {1, 2, 0, {328, 136}, {1, 328}}}});
 
 extern "C" __global__ void __launch_bounds__(384, 1)
-contract_add_mul_tanh_7de3deeb(const TensorMap __grid_constant__ x, const TensorMap __grid_constant__ weight, const bf16* __restrict__ bias,
+contract_add_mul_tanh_c7f410ed(const TensorMap __grid_constant__ x, const TensorMap __grid_constant__ weight, const bf16* __restrict__ bias,
      bf16* __restrict__ add_value, bf16* __restrict__ mul_value) {
-  contract_add_mul_tanh_7de3deeb_shared& shared = shared_memory<contract_add_mul_tanh_7de3deeb_shared>();
+  contract_add_mul_tanh_c7f410ed_shared& shared = shared_memory<contract_add_mul_tanh_c7f410ed_shared>();
   shared.ab.init(1);
   publish_barriers<1>();
   wait_for_launch_before(bias);
@@ -42,8 +42,8 @@ contract_add_mul_tanh_7de3deeb(const TensorMap __grid_constant__ x, const Tensor
 #pragma unroll 1
         for (int k = 0; k < 328; k += 128) {
           const Slot s = ab.put(bytes_of<Tile<bf16, 64, 128>> + bytes_of<Tile<bf16, 32, 128>>);
-          load(shared.a[s], x, s, k, m_first);
           load(shared.b[s], weight, s, k, n_first);
+          load(shared.a[s], x, s, k, m_first);
         }
       }
       ab.drain();

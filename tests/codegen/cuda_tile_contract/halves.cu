@@ -3,7 +3,7 @@
 //   reads      x 40x1096xbf16, weight 72x1096xbf16, bias 72xbf16
 //   writes     add_value 40x72xbf16, mul_value 40x72xbf16
 //   moves      257.2 kB, 6.4 MFLOP
-//   schedule   tile 64 x 32, two warpgroups in turns, steps of 128 of K, 8 stages; copy engine and wgmma; a along K; b along K; pairs have 640 of K each, and add halves of the sums; begins early; 6 blocks
+//   schedule   tile 64 x 32, one warpgroup, steps of 128 of K, 8 stages; copy engine and wgmma; a along K; b along K; pairs have 640 of K each, and add halves of the sums; begins early; 6 blocks
 //   from       cuda_tile_contract_test.cpp:137  contract add
 //              cuda_tile_contract_test.cpp:138  mul mul mul mul add mul tanh add mul
 #include "early.cuh"
@@ -12,21 +12,21 @@
 
 namespace tessera {
 
-struct contract_add_mul_tanh_2de38956_shared {
+struct contract_add_mul_tanh_6122ca2e_shared {
   Tile<bf16, 64, 128> a[8];
   Tile<bf16, 32, 128> b[8];
   Halves<16> halves;
   Channel<8> ab;
 };
 
-extern "C" __constant__ Launch contract_add_mul_tanh_2de38956_launch = early({384, 2, sizeof(contract_add_mul_tanh_2de38956_shared), {64, 32}, 2, {
+extern "C" __constant__ Launch contract_add_mul_tanh_6122ca2e_launch = early({256, 2, sizeof(contract_add_mul_tanh_6122ca2e_shared), {64, 32}, 2, {
     {0, 2, 0, {1096, 40}, {1, 1096}},
     {1, 2, 0, {1096, 72}, {1, 1096}}}});
 
-extern "C" __global__ void __cluster_dims__(2, 1, 1) __launch_bounds__(384, 1)
-contract_add_mul_tanh_2de38956(const TensorMap __grid_constant__ x, const TensorMap __grid_constant__ weight, const bf16* __restrict__ bias,
+extern "C" __global__ void __cluster_dims__(2, 1, 1) __launch_bounds__(256, 1)
+contract_add_mul_tanh_6122ca2e(const TensorMap __grid_constant__ x, const TensorMap __grid_constant__ weight, const bf16* __restrict__ bias,
      bf16* __restrict__ add_value, bf16* __restrict__ mul_value) {
-  contract_add_mul_tanh_2de38956_shared& shared = shared_memory<contract_add_mul_tanh_2de38956_shared>();
+  contract_add_mul_tanh_6122ca2e_shared& shared = shared_memory<contract_add_mul_tanh_6122ca2e_shared>();
   shared.halves.init();
   shared.ab.init(1);
   publish_barriers<2>();
@@ -35,7 +35,6 @@ contract_add_mul_tanh_2de38956(const TensorMap __grid_constant__ x, const Tensor
   const Raster tiles{1, 3, 8};
 
   if (warpgroup() == 0) {  // producer
-    give_registers<24>();
     if (threadIdx.x == 0) {
       Writer ab(shared.ab);
       for (int t = blockIdx.x / 2; t < tiles.count(); t += gridDim.x / 2) {
@@ -46,25 +45,20 @@ contract_add_mul_tanh_2de38956(const TensorMap __grid_constant__ x, const Tensor
 #pragma unroll 1
         for (int k = k_first; k < k_first + 640; k += 128) {
           const Slot s = ab.put(bytes_of<Tile<bf16, 64, 128>> + bytes_of<Tile<bf16, 32, 128>>);
-          load(shared.a[s], x, s, k, m_first);
           load(shared.b[s], weight, s, k, n_first);
+          load(shared.a[s], x, s, k, m_first);
         }
       }
       ab.drain();
     }
   } else {  // consumer
-    take_registers<240>();
-    const int consumer = warpgroup() - 1;
     Reader ab(shared.ab);
-    Turns<2> turns(consumer);
-    if (consumer == 1) ab.skip(5);
-    for (int t = blockIdx.x / 2 + consumer * (gridDim.x / 2); t < tiles.count(); t += gridDim.x / 2 * 2) {
+    for (int t = blockIdx.x / 2; t < tiles.count(); t += gridDim.x / 2) {
       const Place at = tiles.at(t);
       const int m_first = at.row * 64;
       const int k_first = rank * 640;
       const int n_first = at.column * 32 + rank * 16;
       Fragment<32> sums;
-      turns.wait();
 #pragma unroll 1
       for (int k = k_first; k < k_first + 640; k += 128) {
         const int s = ab.get();
@@ -72,10 +66,8 @@ contract_add_mul_tanh_2de38956(const TensorMap __grid_constant__ x, const Tensor
         mma_wait<1>();
         if (k > k_first) ab.release();
       }
-      turns.pass();
       mma_wait<0>(sums);
       ab.release();
-      ab.skip(5);
       const Fragment<16> whole = shared.halves.add(sums);
       finish(
           [&](int row, int column, const Vector<float, 2>& sum) {
