@@ -42,12 +42,19 @@ std::string read(const fs::path& path) {
 }
 
 TEST(CudaCascadeText, is_the_golden_one) {
-  for (const auto& [variant, shape] : {std::pair{"causal", AttentionShape{2, 12, 1024, 1024, 64}},
-                                       std::pair{"softcap", AttentionShape{2, 2, 197, 197, 80}}}) {
+  struct Golden {
+    const char *variant, *architecture, *file;
+    AttentionShape shape;
+  };
+  for (const auto& [variant, architecture, file, shape] :
+       {Golden{"causal", "", "causal", {2, 12, 1024, 1024, 64}}, Golden{"softcap", "", "softcap", {2, 2, 197, 197, 80}},
+        Golden{"causal", "sm_90a", "causal_roles", {2, 12, 1024, 1024, 64}},
+        Golden{"softcap", "sm_90a", "softcap_roles", {2, 2, 197, 197, 80}}}) {
     std::string text;
-    for (const cuda::KernelSource& kernel : cascade_texts(cuda::lower_program(program_of(variant, shape), {})))
+    for (const cuda::KernelSource& kernel :
+         cascade_texts(cuda::lower_program(program_of(variant, shape), {architecture})))
       text += (text.empty() ? "" : "\n") + kernel.text;
-    const fs::path actual = fs::path(TESSERA_CUDA_ACTUAL) / (std::string(variant) + ".cu");
+    const fs::path actual = fs::path(TESSERA_CUDA_ACTUAL) / (std::string(file) + ".cu");
     fs::create_directories(actual.parent_path());
     std::ofstream(actual) << text;
     EXPECT_EQ(text, read(fs::path(TESSERA_CUDA_CASCADE) / actual.filename())) << "what it is now: " << actual;

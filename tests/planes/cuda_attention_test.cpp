@@ -23,10 +23,11 @@ std::ostream& operator<<(std::ostream& out, const Numbers& one) { return out << 
 const Numbers half = {{"bf16", bf16, bf16, bf16}}, widened = {{"mixed", bf16, bf16, f32}},
               policy = {{"policy", bf16, f32, f32}, true};
 
-class CudaAttention : public OnCuda<std::tuple<std::string, Numbers>> {};
+// The architecture "" is any card's.
+class CudaAttention : public OnCuda<std::tuple<std::string, Numbers, std::string>> {};
 
 TEST_P(CudaAttention, agrees) {
-  const auto& [variant, precision] = GetParam();
+  const auto& [variant, precision, architecture] = GetParam();
   const DType dtype = precision.data.dtype;
   std::vector<double> mine, theirs;
   for (const AttentionShape& shape : {AttentionShape{2, 2, 61, 67, 8}, {1, 2, 150, 150, 64}, {1, 2, 200, 330, 80}}) {
@@ -34,7 +35,7 @@ TEST_P(CudaAttention, agrees) {
     const AttentionProgram program = attention_program(variant, shape, precision.data, 7);
     const AttentionProgram exact = attention_program(variant, shape, {"f64", precision.data.storage, f64, f64}, 7);
     const Flat tested = flat(results_of(program), precision.policy());
-    const cuda::LoweredProgram lowered = cuda::lower_program(tested.program, {});
+    const cuda::LoweredProgram lowered = cuda::lower_program(tested.program, {architecture});
     const std::vector<BufferPtr> planes = run_on_cuda(lowered, tested),
                                  plain = run(*find_executor("jit"), flat(results_of(program), {}, true)),
                                  truth = run(reference_executor(), flat(results_of(exact), {}));
@@ -44,6 +45,7 @@ TEST_P(CudaAttention, agrees) {
       theirs[i] += std::pow(error(*plain[i], dtype, *truth[i], f64), 2);
     }
     EXPECT_EQ(cascades(lowered), 3);
+    EXPECT_EQ(cascades_with_roles(lowered), architecture.empty() ? 0 : 3);
   }
   for (size_t i = 0; i < mine.size(); ++i) {
     const std::string what = i == 0 ? "output" : "gradient " + std::to_string(i - 1);
@@ -57,9 +59,11 @@ TEST_P(CudaAttention, agrees) {
 INSTANTIATE_TEST_SUITE_P(Matrix, CudaAttention,
                          ::testing::Combine(::testing::Values("none", "causal", "window", "alibi", "softcap", "scale",
                                                               "sigmoid", "documents", "prefix", "rotated"),
-                                            ::testing::Values(half, widened, policy)),
+                                            ::testing::Values(half, widened, policy),
+                                            ::testing::ValuesIn(architectures())),
                          [](const auto& one) {
-                           return std::get<0>(one.param) + "_in_" + std::get<1>(one.param).data.name;
+                           return std::get<0>(one.param) + "_in_" + std::get<1>(one.param).data.name +
+                                  (std::get<2>(one.param).empty() ? "" : "_on_" + std::get<2>(one.param));
                          });
 
 }  // namespace

@@ -62,6 +62,15 @@ class OnCuda : public ::testing::TestWithParam<Parameter> {
   }
 };
 
+// What texts are made for, of which "" is any card. A card runs what is made for it.
+inline std::vector<std::string> architectures() {
+#ifdef TESSERA_CUDA_ON_HOST
+  return {"", "sm_90a"};
+#else
+  return {"sm_90a"};
+#endif
+}
+
 // Results of `tested`, which was lowered as `lowered`. A card runs it twice and must give the same bits.
 inline std::vector<BufferPtr> run_on_cuda([[maybe_unused]] const cuda::LoweredProgram& lowered, const Flat& tested) {
 #ifdef TESSERA_CUDA_ON_HOST
@@ -78,6 +87,15 @@ inline int cascades(const cuda::LoweredProgram& lowered) {
   int count = 0;
   for (const codegen::PlanLaunch& launch : lowered.plan.launches)
     count += launch.kernel >= 0 && lowered.plan.kernels[static_cast<size_t>(launch.kernel)].kind == "cascade";
+  return count;
+}
+
+// Those of them whose operands the copy engine brings.
+inline int cascades_with_roles(const cuda::LoweredProgram& lowered) {
+  int count = 0;
+  for (const codegen::PlanLaunch& launch : lowered.plan.launches)
+    count += launch.kernel >= 0 &&
+             lowered.kernels[static_cast<size_t>(launch.kernel)].text.find("wgmma_plane.cuh") != std::string::npos;
   return count;
 }
 

@@ -11,6 +11,7 @@
 #include <tessera/codegen/cuda/cascade/liveness_text.h>
 #include <tessera/codegen/cuda/cascade/operands.h>
 #include <tessera/codegen/cuda/cascade/place.h>
+#include <tessera/codegen/cuda/cascade/roles.h>
 #include <tessera/codegen/cuda/rows/parameters.h>
 #include <tessera/codegen/cuda/rows/scalar_text.h>
 #include <tessera/codegen/cuda/rows/unsupported.h>
@@ -21,9 +22,33 @@ namespace {
 class Text {
  public:
   Text(const Cascade& c, const CascadeSchedule& s, KernelWords words)
-      : c_(c), s_(s), place_(c, s, std::move(words)), operands_(place_), levels_(place_) {}
+      : c_(c), s_(s), place_(c, s, std::move(words)), operands_(place_), roles_(place_), levels_(place_) {}
 
   std::string all() {
+    const bool has_roles = s_.has_roles();
+    Lines body = has_roles ? roles() : one_role();
+    drop_unused(body);
+    const std::string& name = place_.words.words.kernel;
+    std::string text;
+    for (const std::string& line : place_.words.words.head) text += line.empty() ? "//\n" : "// " + line + "\n";
+    text += fmt::format("#include \"{}\"\n\nnamespace tessera {{\n\n", has_roles ? "wgmma_plane.cuh" : "cascade.cuh");
+    text += fmt::format("struct {}_shared {{\n", name);
+    for (const std::string& line : has_roles ? roles_.in_shared_memory() : operands_.in_shared_memory())
+      text += "  " + line + "\n";
+    text += "};\n\n";
+    text += launch_constant(
+        place_.words.words,
+        has_roles ? roles_.launch_facts() : fmt::format("{}, 1, sizeof({}_shared), {{}}", s_.threads(), name));
+    text += fmt::format("extern \"C\" __global__ void __launch_bounds__({}, {})\n{}({}) {{\n",
+                        s_.threads() + (has_roles ? 32 : 0), s_.residents, name,
+                        parameter_list(parameters(), name.size() + 1));
+    for (const std::string& line : body)
+      text += line.starts_with("#") || line.empty() ? line + "\n" : "  " + line + "\n";
+    return text + "}\n\n}  // namespace tessera\n";
+  }
+
+ private:
+  Lines one_role() {
     Lines body = position();
     append(body, operands_.bring_rows(), 0);
     append(body, levels_.of_rows(), 0);
@@ -31,23 +56,56 @@ class Text {
     append(body, levels_.of_sums(), 0);
     append(body, stream(), 0);
     append(body, finish_rows(place_), 0);
-    drop_unused(body);
-    const std::string& name = place_.words.words.kernel;
-    std::string text;
-    for (const std::string& line : place_.words.words.head) text += line.empty() ? "//\n" : "// " + line + "\n";
-    text += "#include \"cascade.cuh\"\n\nnamespace tessera {\n\n";
-    text += fmt::format("struct {}_shared {{\n", name);
-    for (const std::string& line : operands_.in_shared_memory()) text += "  " + line + "\n";
-    text += "};\n\n";
-    text += launch_constant(place_.words.words, fmt::format("{}, 1, sizeof({}_shared), {{}}", s_.threads(), name));
-    text += fmt::format("extern \"C\" __global__ void __launch_bounds__({}, {})\n{}({}) {{\n", s_.threads(),
-                        s_.residents, name, parameter_list(parameters(), name.size() + 1));
-    for (const std::string& line : body)
-      text += line.starts_with("#") || line.empty() ? line + "\n" : "  " + line + "\n";
-    return text + "}\n\n}  // namespace tessera\n";
+    return body;
   }
 
- private:
+  Lines roles() {
+    const LivenessText live = liveness();
+    Lines body = position();
+    append(body, roles_.open_channels(), 0);
+    append(body, skipping(live), 0);
+    body.push_back("if (warpgroup() == 1) {  // a warp that copies");
+    append(body, roles_.copy_rows(), 1);
+    append(body, in_each_block(live, roles_.copy_columns()), 1);
+    body.push_back("} else {");
+    append(body, roles_.ends_of_channels(), 1);
+    append(body, levels_.of_rows(), 1);
+    append(body, levels_.of_sums(), 1);
+    body.push_back("  rows_ready.get();");
+    Lines inside = place_.of_block();
+    inside.push_back("const int slot = columns_ready.get();");
+    append(inside, roles_.scores(), 0);
+    append(inside, levels_.of_block(whole(live), !live.full.empty()), 0);
+    inside.push_back("columns_ready.release();");
+    append(body, in_each_block(live, inside), 1);
+    append(body, finish_rows(place_), 1);
+    body.push_back("}");
+    return body;
+  }
+
+  // A loop over the blocks of columns that masks do not leave empty.
+  Lines in_each_block(const LivenessText& live, const Lines& inside) const {
+    const char* first = live.empty.empty() ? "0" : "from(0)";
+    const char* next = live.empty.empty() ? "++block" : "block = from(block + 1)";
+    Lines lines{"#pragma unroll 1",
+                fmt::format("for (int block = {}; block < {}; {}) {{", first, place_.blocks(), next)};
+    append(lines, inside, 1);
+    lines.push_back("}");
+    return lines;
+  }
+
+  // The functions that find the next block of columns, where masks leave any empty.
+  Lines skipping(const LivenessText& live) const {
+    if (live.empty.empty()) return {};
+    Lines lines{"const auto is_empty = [&](int block) {"};
+    append(lines, place_.of_block(), 1);
+    append(lines,
+           {"  return " + live.empty + ";", "};", "const auto from = [&](int block) {",
+            fmt::format("  while (block < {} && is_empty(block)) ++block;", place_.blocks()), "  return block;", "};"},
+           0);
+    return lines;
+  }
+
   Lines parameters() const {
     const KernelWords& words = place_.words.words;
     const char* pointer = words.writes_elsewhere ? "* __restrict__ " : "* ";
@@ -56,8 +114,10 @@ class Text {
     auto element = [](mlir::Type tensor) {
       return fuse::body_type(mlir::cast<mlir::RankedTensorType>(tensor).getElementType());
     };
-    for (auto [k, input] : llvm::enumerate(cascade.getInputs()))
-      all.push_back(input_parameter(element(input.getType()), words.inputs[k], words));
+    for (auto [k, input] : llvm::enumerate(cascade.getInputs())) {
+      const std::string map = s_.has_roles() ? roles_.parameter(static_cast<unsigned>(k)) : "";
+      all.push_back(map.empty() ? input_parameter(element(input.getType()), words.inputs[k], words) : map);
+    }
     for (auto [k, result] : llvm::enumerate(cascade.getResults()))
       all.push_back(type_text(element(result.getType())) + pointer + words.results[k]);
     if (!place_.words.first_word.empty()) all.push_back("i64* errors");
@@ -84,16 +144,8 @@ class Text {
   Lines stream() {
     const int64_t blocks = place_.blocks();
     const LivenessText live = liveness();
-    Lines lines;
+    Lines lines = skipping(live);
     if (!live.empty.empty()) {
-      lines.push_back("const auto is_empty = [&](int block) {");
-      append(lines, place_.of_block(), 1);
-      lines.push_back("  return " + live.empty + ";");
-      lines.push_back("};");
-      lines.push_back("const auto from = [&](int block) {");
-      lines.push_back(fmt::format("  while (block < {} && is_empty(block)) ++block;", blocks));
-      lines.push_back("  return block;");
-      lines.push_back("};");
       lines.push_back("int block = from(0);");
       lines.push_back(fmt::format("if (block < {}) bring(0, block);", blocks));
     } else {
@@ -146,6 +198,7 @@ class Text {
   const CascadeSchedule& s_;
   CascadePlace place_;
   OperandsText operands_;
+  RolesText roles_;
   LevelsText levels_;
 };
 

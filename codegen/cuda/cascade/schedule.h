@@ -7,6 +7,7 @@
 #include <string>
 
 #include <tessera/codegen/cuda/cascade/cascade.h>
+#include <tessera/codegen/cuda/contract/mapped.h>
 
 namespace tessera::cuda {
 
@@ -26,13 +27,19 @@ struct CascadeSchedule {
   std::vector<PlaneStaging> rows, columns;  // of `row_operands`, of `stream_operands`
   std::vector<bool> in_registers;           // of `row_operands`
   int64_t groups = 1;
+  std::vector<Mapped> row_maps,
+      column_maps;  // of the same operands, where the copy engine brings them (role_schedule.h)
 
+  bool has_roles() const { return !row_maps.empty(); }
   int threads() const { return warps * 32; }
   int64_t group() const { return int64_t{warps} * down * 16; }
 };
 
 // From the one that is thought the fastest on; the last is for a compiler that has no registers for those before.
 std::vector<CascadeSchedule> cascade_schedules(const Cascade& c);
+
+// Has the last group of rows more to do than the first, as far as indices decide?
+bool last_has_most(const Cascade& c, const CascadeSchedule& s);
 
 std::string schedule_text(const CascadeSchedule& s);  // in a line for people
 

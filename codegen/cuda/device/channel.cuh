@@ -14,10 +14,11 @@ struct Channel {
   Barrier full[depth], empty[depth];
 
   // `readers` warpgroups of each block read each buffer. With a cluster, copies land in all its blocks at once: a buffer is free
-  // when the readers of every block have freed theirs.
-  TESSERA_DEVICE void init(int readers) {
+  // when the readers of every block have freed theirs. `writes`: 2 where the writer has written beside what copies bring
+  // (WarpWriter).
+  TESSERA_DEVICE void init(int readers, int writes = 1) {
     if (threadIdx.x != 0) return;
-    for (int i = 0; i < depth; ++i) full[i].init(1), empty[i].init(readers * cluster);
+    for (int i = 0; i < depth; ++i) full[i].init(writes), empty[i].init(readers * cluster);
   }
 };
 
@@ -51,10 +52,30 @@ struct Writer {
       advance();
     }
   }
-
- private:
   TESSERA_DEVICE void advance() {
     if (++index == depth) index = 0, phase ^= 1;
+  }
+};
+
+// A whole warp that writes: its first lane issues copies, and all of them may write to the buffer themselves.
+template <int depth>
+struct WarpWriter {
+  Writer<depth, 1> writer;
+
+  TESSERA_DEVICE explicit WarpWriter(Channel<depth>& c) : writer(c) {}
+
+  // The next buffer, once it is free; the first lane must issue copies of `bytes` in all.
+  TESSERA_DEVICE Slot put(u32 bytes) {
+    const int i = writer.index;
+    writer.channel.empty[i].wait(writer.phase ^ 1);
+    if (lane() == 0) writer.channel.full[i].arrive_expecting(bytes);
+    writer.advance();
+    return {i, writer.channel.full[i]};
+  }
+  // What the lanes themselves have written is there.
+  TESSERA_DEVICE void written(const Slot& slot) {
+    __syncwarp();
+    if (lane() == 0) slot.full.arrive();
   }
 };
 

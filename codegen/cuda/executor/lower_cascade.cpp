@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <tessera/codegen/cuda/cascade/cascade_text.h>
+#include <tessera/codegen/cuda/cascade/role_schedule.h>
 #include <tessera/codegen/cuda/executor/kernel_structure.h>
 #include <tessera/codegen/cuda/executor/lowering.h>
 #include <tessera/codegen/plan/facts.h>
@@ -25,7 +26,9 @@ void Lowering::visit_cascade(fuse::CascadeOp cascade) {
   find_aliases(made, words);
   try {
     Cascade read = read_cascade(cascade);
-    std::vector<CascadeSchedule> schedules = cascade_schedules(read);
+    std::vector<CascadeSchedule> schedules;
+    if (target_.has_wgmma()) schedules = role_schedules(read);
+    llvm::append_range(schedules, cascade_schedules(read));
     while (schedules.size() > 1 && target_.dropped.contains(schedule_name(read, schedules.front())))
       schedules.erase(schedules.begin());
     const CascadeSchedule& first = schedules.front();
@@ -34,7 +37,7 @@ void Lowering::visit_cascade(fuse::CascadeOp cascade) {
                                 [&](const KernelWords& all) { return cascade_text(read, first, all); });
     made.tasks = read.batch * first.groups;
     KernelSource& source = result_.kernels[static_cast<size_t>(made.kernel)];
-    source.has_steps = true;
+    source.has_steps = !first.has_roles();
     if (schedules.size() > 1 && source.schedule.empty()) {
       source.schedule = schedule_name(read, first);
       cascade_kernels_.emplace(source.key,
@@ -61,7 +64,7 @@ std::optional<NextSchedule> Lowering::next_cascade_schedule(const std::string& k
   auto text = [&](const KernelWords& all) { return cascade_text(one.cascade, s, all); };
   NextSchedule next{source_of(name, key_of(name, text(without_names(words))), text(words)),
                     one.cascade.batch * s.groups};
-  next.source.has_steps = true;
+  next.source.has_steps = !s.has_roles();
   // Behind the last one stands no other: it is taken whatever it spills.
   if (one.at + 1 < one.schedules.size()) next.source.schedule = schedule_name(one.cascade, s);
   return next;
