@@ -4,6 +4,7 @@
 
 #include <functional>
 #include <limits>
+#include <ostream>
 #include <stdexcept>
 
 #include <gmock/gmock.h>
@@ -247,13 +248,13 @@ TEST_P(CudaPlanes, planted_faults_are_found) {
     });
   else
     find({
-        {"rows_ready.get();", "", {}},                                        // rows before they have landed
-        {"wait_for_products<8>(score_1);", "", {}},                           // scores before they are there
-        {"columns_ready.init(1, 2);", "columns_ready.init(1);", {}},          // values of columns not waited for
-        {"slot, 0, n_first", "slot, 0, n_first + 8", {}},                     // other columns than those
-        {"", "", {"channel.cuh", "writer.channel.empty[i].wait", "(void)"}},  // over what is being read
+        {"wait_for_products<8>(score_1);", "", {}},          // scores before they are there
+        {"[slot][column] = ", "[slot ^ 1][column] = ", {}},  // values of columns to where others are read
+        {"slot, 0, n_first", "slot, 0, n_first + 8", {}},    // other columns than those
+        {"", "", {"wgmma_plane.cuh", "operand_along_columns(rows, k)", "operand_along_columns(rows, 0)"}},
         {"", "", {"wgmma_plane.cuh", "operand_along_rows(right, k * 16)", "operand_along_rows(right, 0)"}},
         {"", "", {"wgmma_plane.cuh", "operand_along_columns(columns, k)", "operand_along_columns(columns, 0)"}},
+        {"", "", {"channel.cuh", "writer.channel.empty[i].wait", "(void)"}},  // over what is being read
     });
 }
 

@@ -176,7 +176,7 @@ contract_mul_tanh_reduce_etc_581346aa(const TensorMap __grid_constant__ value, c
 //   reads      value 2x197x2x80xbf16, value 2x197x2x80xbf16, value 2x197x2x80xbf16, softmax_value 2x2x197xf32, softmax_value 2x2x197xf32, add_value 2x197x2x80xbf16, value 2x197x2x80xbf16, reduce_value 2x197x2xf32, add_value 2x197x2x80xbf16
 //   writes     contract_value 2x197x2x80xf32, contract_value 2x197x2x80xf32
 //   moves      1.3 MB, 102.3 MFLOP
-//   schedule   a warpgroup of 64 rows and a warp that copies, copy engine and wgmma, 64 columns at a time, 2 blocks at once; 4 groups of rows
+//   schedule   a warpgroup of 64 rows and a warp that copies, copy engine and wgmma, 32 columns at a time, 2 blocks at once; 4 groups of rows
 //   from       attention.cpp:160  contract mul contract
 //              attention.cpp:77  div tanh mul mul mul sub mul div
 //              attention.cpp:100  softmax sub mul
@@ -186,32 +186,32 @@ contract_mul_tanh_reduce_etc_581346aa(const TensorMap __grid_constant__ value, c
 
 namespace tessera {
 
-struct contract_mul_tanh_sub_etc_34500fc7_shared {
+struct contract_mul_tanh_sub_etc_2ece7d4a_shared {
   Tile<bf16, 64, 128> value_3_rows;
   Tile<bf16, 64, 128> value_4_rows;
-  Tile<bf16, 64, 128> value_2_columns[2];
-  Tile<bf16, 64, 128> add_value_columns[2];
-  float softmax_value_of_column[2][64];
-  float softmax_value_2_of_column[2][64];
-  float reduce_value_of_column[2][64];
+  Tile<bf16, 32, 128> value_2_columns[2];
+  Tile<bf16, 32, 128> add_value_columns[2];
+  float softmax_value_of_column[2][32];
+  float softmax_value_2_of_column[2][32];
+  float reduce_value_of_column[2][32];
   Channel<1> rows_ready;
   Channel<2> columns_ready;
 };
 
-extern "C" __constant__ Launch contract_mul_tanh_sub_etc_34500fc7_launch = {160, 1, sizeof(contract_mul_tanh_sub_etc_34500fc7_shared), {64, 64, 64, 64}, 4, {
+extern "C" __constant__ Launch contract_mul_tanh_sub_etc_2ece7d4a_launch = {160, 1, sizeof(contract_mul_tanh_sub_etc_2ece7d4a_shared), {64, 64, 32, 32}, 4, {
     {2, 4, 0, {80, 197, 2, 2}, {1, 160, 80, 31520}},
     {6, 4, 0, {80, 197, 2, 2}, {1, 160, 80, 31520}},
     {1, 4, 0, {80, 197, 2, 2}, {1, 160, 80, 31520}},
     {5, 4, 0, {80, 197, 2, 2}, {1, 160, 80, 31520}}}};
 
 extern "C" __global__ void __launch_bounds__(160, 2)
-contract_mul_tanh_sub_etc_34500fc7(const bf16* __restrict__ value, const TensorMap __grid_constant__ value_2,
+contract_mul_tanh_sub_etc_2ece7d4a(const bf16* __restrict__ value, const TensorMap __grid_constant__ value_2,
     const TensorMap __grid_constant__ value_3, const float* __restrict__ softmax_value,
     const float* __restrict__ softmax_value_2, const TensorMap __grid_constant__ add_value,
     const TensorMap __grid_constant__ value_4, const float* __restrict__ reduce_value,
     const bf16* __restrict__ add_value_2, float* __restrict__ contract_value,
     float* __restrict__ contract_value_2) {
-  auto& shared = shared_memory<contract_mul_tanh_sub_etc_34500fc7_shared>();
+  auto& shared = shared_memory<contract_mul_tanh_sub_etc_2ece7d4a_shared>();
   const int m_first = (static_cast<int>(blockIdx.x) % 4) * 64;
   const int batch_2 = static_cast<int>(blockIdx.x) / 4 % 2;
   const int batch_1 = static_cast<int>(blockIdx.x) / 4 / 2;
@@ -227,15 +227,15 @@ contract_mul_tanh_sub_etc_34500fc7(const bf16* __restrict__ value, const TensorM
       load(shared.value_4_rows, value_4, whole, 0, m_first, batch_2, batch_1);
     }
 #pragma unroll 1
-    for (int block = 0; block < 4; ++block) {
-      const int n_first = block * 64;
-      const Slot slot = columns_ready.put(bytes_of<Tile<bf16, 64, 128>> + bytes_of<Tile<bf16, 64, 128>>);
+    for (int block = 0; block < 7; ++block) {
+      const int n_first = block * 32;
+      const Slot slot = columns_ready.put(bytes_of<Tile<bf16, 32, 128>> + bytes_of<Tile<bf16, 32, 128>>);
       if (lane() == 0) {
         load(shared.value_2_columns[slot], value_2, slot, 0, n_first, batch_2, batch_1);
         load(shared.add_value_columns[slot], add_value, slot, 0, n_first, batch_2, batch_1);
       }
 #pragma unroll
-      for (int column = lane(); column < 64; column += 32) {
+      for (int column = lane(); column < 32; column += 32) {
         const int n = min(n_first + column, 196);
         shared.softmax_value_of_column[slot][column] = softmax_value[batch_1 * 394 + batch_2 * 197 + n];
         shared.softmax_value_2_of_column[slot][column] = softmax_value_2[batch_1 * 394 + batch_2 * 197 + n];
@@ -250,19 +250,19 @@ contract_mul_tanh_sub_etc_34500fc7(const bf16* __restrict__ value, const TensorM
     Plane<1, 10> sums_2 = {};
     rows_ready.get();
 #pragma unroll 1
-    for (int block = 0; block < 4; ++block) {
-      const int n_first = block * 64;
+    for (int block = 0; block < 7; ++block) {
+      const int n_first = block * 32;
       const int slot = columns_ready.get();
-      Plane<1, 8> score_1;
+      Plane<1, 4> score_1;
       begin_scores<80>(score_1, shared.value_3_rows, shared.value_2_columns[slot]);
-      Plane<1, 8> score_2;
+      Plane<1, 4> score_2;
       begin_scores<80>(score_2, shared.value_4_rows, shared.add_value_columns[slot]);
-      wait_for_products<8, 8>(score_1, score_2);
-      const bool is_whole = n_first + 64 <= 197;
-      Plane<1, 8> sums_1_plane;
-      Plane<1, 8> sums_2_plane;
+      wait_for_products<4, 4>(score_1, score_2);
+      const bool is_whole = n_first + 32 <= 197;
+      Plane<1, 4> sums_1_plane;
+      Plane<1, 4> sums_2_plane;
       if (is_whole) {
-        each_element<1, 8>([&](int i, int h, int j, int e) {
+        each_element<1, 4>([&](int i, int h, int j, int e) {
           const float mul_1 = score_1[i][j][2 * h + e] * 0.02236068f;  // attention.cpp:77
           const float tanh_1 = ::tanhf(mul_1);
           const float mul_2 = tanh_1 * tanh_1;
@@ -281,7 +281,7 @@ contract_mul_tanh_sub_etc_34500fc7(const bf16* __restrict__ value, const TensorM
           sums_2_plane[i][j][2 * h + e] = mul_4;
         });
       } else {
-        each_element<1, 8>([&](int i, int h, int j, int e) {
+        each_element<1, 4>([&](int i, int h, int j, int e) {
           const bool inside = n_first + column_of_element(j, e) < 197;
           const float mul_1 = score_1[i][j][2 * h + e] * 0.02236068f;  // attention.cpp:77
           const float tanh_1 = ::tanhf(mul_1);
@@ -301,8 +301,8 @@ contract_mul_tanh_sub_etc_34500fc7(const bf16* __restrict__ value, const TensorM
           sums_2_plane[i][j][2 * h + e] = inside ? mul_4 : 0.f;
         });
       }
-      multiply<64>(sums_1, rounded_to<bf16>(sums_1_plane), shared.value_2_columns[slot]);
-      multiply<64>(sums_2, rounded_to<bf16>(sums_2_plane), shared.add_value_columns[slot]);
+      multiply<32>(sums_1, rounded_to<bf16>(sums_1_plane), shared.value_2_columns[slot]);
+      multiply<32>(sums_2, rounded_to<bf16>(sums_2_plane), shared.add_value_columns[slot]);
       columns_ready.release();
     }
     each_row<1>([&](int i, int h) {
