@@ -85,6 +85,7 @@ TEST_P(CudaCascade, compiles_without_a_spill_everywhere) {
           cubin = cuda::compile_to_registers(source, source.name + ".cu", architecture);
         }
         EXPECT_THAT(cubin.facts.refused, ::testing::IsEmpty()) << architecture << "\n" << source.text;
+        EXPECT_EQ(source.text.find("wgmma_plane.cuh") != std::string::npos, target.has_wgmma()) << source.text;
       }
     }
   }
