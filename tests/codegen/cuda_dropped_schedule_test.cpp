@@ -15,18 +15,22 @@
 
 #include "tests/codegen/cuda_contract/programs.h"
 #include "tests/codegen/cuda_rows/programs.h"
+#include "tests/planes/attention.h"
+#include "tests/planes/cuda_planes.h"
 
 namespace tessera::cuda {
 namespace {
 
-int refusals = 0;         // still to come, of tile kernels
+int refusals = 0;         // still to come, of kernels with roles
 bool has_spills = false;  // where four blocks have to fit beside each other
 
 Cubin compile_or_refuse(const std::string&, const std::string& text) {
   Cubin made;
   made.image = "machine code";
   if (has_spills && text.find("__launch_bounds__(256, 4)") != std::string::npos) made.facts.refused = {"spills"};
-  if (text.find("tile.cuh") == std::string::npos || refusals == 0) return made;
+  const bool has_roles =
+      text.find("tile.cuh") != std::string::npos || text.find("wgmma_plane.cuh") != std::string::npos;
+  if (!has_roles || refusals == 0) return made;
   --refusals;
   made.facts.refused = {"wgmma is serialized"}, made.facts.only_spills = false;
   return made;
@@ -105,6 +109,24 @@ TEST_F(CudaDroppedSchedule, at_last_the_kernel_of_any_card) {
   EXPECT_EQ(compiled.lowered.kernels[0].text.find("tile.cuh"), std::string::npos);
   EXPECT_EQ(remarks(compiled), 1000 - refusals);
   EXPECT_GT(remarks(compiled), 3);
+}
+
+TEST_F(CudaDroppedSchedule, at_last_the_cascade_of_any_card) {
+  const testing::AttentionProgram attention =
+      testing::attention_program("causal", {2, 2, 128, 128, 64}, {"bf16", bf16, bf16, bf16}, 7);
+  const Program program = testing::flat({attention.out}, {}).program;
+  refusals = 0;
+  const CompiledProgram preferred = compile_afresh(program, {"sm_90a"});
+  EXPECT_EQ(testing::cascades_with_roles(preferred.lowered), 1);
+  refusals = 1000;
+  const CompiledProgram compiled = compile_afresh(program, {"sm_90a"});
+  const LoweredProgram expected = lower_program(program, {});
+  EXPECT_EQ(1000 - refusals, 4);  // of two schedules, and of each with a bound of one block
+  EXPECT_EQ(remarks(compiled), 2);
+  ASSERT_EQ(compiled.lowered.kernels.size(), expected.kernels.size());
+  EXPECT_EQ(compiled.lowered.kernels[0].text, expected.kernels[0].text);
+  EXPECT_EQ(compiled.lowered.plan.str(), expected.plan.str());
+  EXPECT_NE(compiled.lowered.plan.str(), preferred.lowered.plan.str());
 }
 
 // A text that ptxas has registers for only when it is changed, and the cubin of the changed one on the disk: whoever finds it
