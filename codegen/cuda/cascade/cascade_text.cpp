@@ -26,7 +26,7 @@ class Text {
 
   std::string all() {
     const bool has_roles = s_.has_roles();
-    Lines body = has_roles ? roles() : one_role();
+    Lines body = has_roles ? with_roles() : without_roles();
     drop_unused(body);
     const std::string& name = place_.words.words.kernel;
     std::string text;
@@ -39,16 +39,15 @@ class Text {
     text += launch_constant(
         place_.words.words,
         has_roles ? roles_.launch_facts() : fmt::format("{}, 1, sizeof({}_shared), {{}}", s_.threads(), name));
-    text += fmt::format("extern \"C\" __global__ void __launch_bounds__({}, {})\n{}({}) {{\n",
-                        s_.threads() + (has_roles ? 32 : 0), s_.residents, name,
-                        parameter_list(parameters(), name.size() + 1));
+    text += fmt::format("extern \"C\" __global__ void __launch_bounds__({}, {})\n{}({}) {{\n", s_.launched_threads(),
+                        s_.residents, name, parameter_list(parameters(), name.size() + 1));
     for (const std::string& line : body)
       text += line.starts_with("#") || line.empty() ? line + "\n" : "  " + line + "\n";
     return text + "}\n\n}  // namespace tessera\n";
   }
 
  private:
-  Lines one_role() {
+  Lines without_roles() {
     Lines body = position();
     append(body, operands_.bring_rows(), 0);
     append(body, levels_.of_rows(), 0);
@@ -59,7 +58,7 @@ class Text {
     return body;
   }
 
-  Lines roles() {
+  Lines with_roles() {
     const LivenessText live = liveness();
     Lines body = position();
     append(body, roles_.open_channels(), 0);

@@ -49,42 +49,13 @@ CascadePlace::CascadePlace(const Cascade& cascade, const CascadeSchedule& schedu
   name_dims(words.dims, c, c.first_rest, static_cast<int>(c.extent.size()), "d");
   for (const std::string& name : words.dims)
     if (name != "0") names.identifier(name);
-  for (const char* name : {"shared",
-                           "m_first",
-                           "m_last",
-                           "n_first",
-                           "n_last",
-                           "next",
-                           "bring",
-                           "is_empty",
-                           "from",
-                           "is_whole",
-                           "h",
-                           "j",
-                           "e",
-                           "d",
-                           "batch",
-                           "outer",
-                           "inside",
-                           "old",
-                           "now",
-                           "pair",
-                           "k",
-                           "multiply",
-                           "turned",
-                           "min",
-                           "max",
-                           "each_row",
-                           "each_element",
-                           "scale_rows",
-                           "across_quad",
-                           "whole",
-                           "slot",
-                           "column",
-                           "rows_ready",
-                           "columns_ready",
-                           "load"})
+  for (const char* name :
+       {"shared",     "m_first",    "m_last", "n_first",  "n_last", "next",  "bring", "is_empty", "from",
+        "is_whole",   "h",          "j",      "e",        "d",      "batch", "outer", "inside",   "old",
+        "now",        "pair",       "k",      "multiply", "turned", "min",   "max",   "each_row", "each_element",
+        "scale_rows", "across_quad"})
     names.identifier(name);
+  for (const char* name : {"column", "columns_ready", "load", "rows_ready", "slot", "whole"}) names.identifier(name);
   words.words = std::move(called);
   for (std::string& name : words.words.inputs) name = names.identifier(name);
   for (std::string& name : words.words.results) name = names.identifier(name);

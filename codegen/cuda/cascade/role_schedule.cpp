@@ -8,14 +8,14 @@
 namespace tessera::cuda {
 namespace {
 
-constexpr int64_t line = 64;                  // elements of 128 bytes, which a tile of a map has in each of its lines
-constexpr int64_t most_shared = 227 * 1024;   // of all blocks of a multiprocessor
-constexpr int64_t kept_shared = 2 * 1024;     // of it the system has 1 kB for each block; barriers and alignment
-constexpr int64_t all_registers = 64 * 1024;  // of a multiprocessor
-constexpr int64_t fewest_beside = 16;         // registers of a thread beside fragments
-constexpr int most_residents = 4;             // five have too few registers for any fragments of 64 columns
-constexpr int64_t widest = 256;               // columns of a product
-constexpr size_t most_dims = 5;
+constexpr int64_t line = 64;                    // elements of 128 bytes, which a tile of a map has in each of its lines
+constexpr int64_t most_shared = 227 * 1024;     // of all blocks of a multiprocessor
+constexpr int64_t kept_shared = 2 * 1024;       // of it the system has 1 kB for each block; barriers and alignment
+constexpr int64_t all_registers = 64 * 1024;    // of a multiprocessor
+constexpr int64_t fewest_beside = 16;           // registers of a thread beside fragments
+constexpr int most_residents = 4;               // five have too few registers for any fragments of 64 columns
+constexpr int64_t widest = 256;                 // columns of a product
+constexpr size_t most_dims = 5, most_maps = 8;  // that the device header has
 
 int64_t round_up(int64_t x, int64_t to) { return (x + to - 1) / to * to; }
 
@@ -70,7 +70,8 @@ bool find_maps(const Cascade& c, CascadeSchedule& s) {
     }
     return true;
   };
-  return find(c.row_operands, c.row_dim, s.rows, s.row_maps) &&
+  return c.row_operands.size() + c.stream_operands.size() <= most_maps &&
+         find(c.row_operands, c.row_dim, s.rows, s.row_maps) &&
          find(c.stream_operands, c.column_dim, s.columns, s.column_maps);
 }
 
@@ -92,7 +93,8 @@ int64_t values(const Cascade& c, const CascadeSchedule& s) {
 
 // Registers are given to four warps at once.
 int64_t registers_of_thread(const CascadeSchedule& s) {
-  return std::min(all_registers / (32 * round_up(int64_t{s.residents} * (s.warps + 1), 4)) / 8 * 8, int64_t{255});
+  return std::min(all_registers / (32 * round_up(int64_t{s.residents} * s.launched_threads() / 32, 4)) / 8 * 8,
+                  int64_t{255});
 }
 
 bool fits(const Cascade& c, const CascadeSchedule& s) {

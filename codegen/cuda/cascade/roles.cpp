@@ -24,8 +24,8 @@ std::string RolesText::launch_facts() const {
   };
   add(p_.c.row_operands, p_.s.row_maps, p_.s.group());
   add(p_.c.stream_operands, p_.s.column_maps, p_.s.block);
-  return fmt::format("{}, 1, sizeof({}_shared), {{{}}}, {}, {{{}}}", p_.s.threads() + 32, p_.words.words.kernel, boxes,
-                     p_.s.row_maps.size() + p_.s.column_maps.size(), maps);
+  return fmt::format("{}, 1, sizeof({}_shared), {{{}}}, {}, {{{}}}", p_.s.launched_threads(), p_.words.words.kernel,
+                     boxes, p_.s.row_maps.size() + p_.s.column_maps.size(), maps);
 }
 
 std::string RolesText::parameter(unsigned argument) const {

@@ -27,11 +27,12 @@ struct CascadeSchedule {
   std::vector<PlaneStaging> rows, columns;  // of `row_operands`, of `stream_operands`
   std::vector<bool> in_registers;           // of `row_operands`
   int64_t groups = 1;
-  std::vector<Mapped> row_maps,
-      column_maps;  // of the same operands, where the copy engine brings them (role_schedule.h)
+  // Of the same operands, where the copy engine brings them (role_schedule.h).
+  std::vector<Mapped> row_maps, column_maps;
 
   bool has_roles() const { return !row_maps.empty(); }
   int threads() const { return warps * 32; }
+  int launched_threads() const { return threads() + (has_roles() ? 32 : 0); }  // with the warp that copies
   int64_t group() const { return int64_t{warps} * down * 16; }
 };
 
