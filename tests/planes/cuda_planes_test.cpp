@@ -81,7 +81,7 @@ const std::vector<Kin>& all_kin() {
        0},
       {"odd_width", heads(70, 90, 7), [](const Tensors& x) { return values(softmax(scores(x), -1), x); }, 3, 0},
       {"width_of_20", heads(130, 90, 20), [](const Tensors& x) { return values(softmax(scores(x), -1), x); }, 3, 0},
-      {"f16", heads(70, 90, 32), [](const Tensors& x) { return values(softmax(scores(x), -1), x); }, 1, 0, f16, false},
+      {"f16", heads(70, 90, 32), [](const Tensors& x) { return values(softmax(scores(x), -1), x); }, 1, 1, f16, false},
       {"dropout", heads(70, 90, 32),
        [](const Tensors& x) {
          nn::Training on;

@@ -21,7 +21,7 @@ int64_t round_up(int64_t x, int64_t to) { return (x + to - 1) / to * to; }
 
 // Depth is what lies next to each other, then the operand's rows, which are those of `dim`, then the dims it has beside.
 std::optional<Mapped> map_of(const Cascade& c, const PlaneOperand& operand, int dim) {
-  if (!operand.element.isBF16() || operand.along.size() != 1) return std::nullopt;
+  if (operand.element.isF32() || operand.along.size() != 1) return std::nullopt;
   Mapped made;
   made.first = operand.base;
   made.extents = {operand.depth(), c.extent[static_cast<size_t>(dim)]};

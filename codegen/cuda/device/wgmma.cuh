@@ -1,6 +1,6 @@
 #pragma once
 // The tensor-core instruction of a warpgroup, one overload per width of the accumulator: 64 rows, N = 8, 16 … 256
-// columns, 16 of K, operands of bf16 (or both of f16, in shared memory), f32 sums. B lies in shared memory; A too, or in
+// columns, 16 of K, operands of bf16 or both of f16, f32 sums. B lies in shared memory; A too, or in
 // registers. Beside it, the stores that move what it leaves.
 //
 // An overload is picked by the number of accumulator registers, N / 2. Below, R_n spells the first n registers in the
@@ -87,6 +87,14 @@ namespace tessera {
                : TESSERA_D_##r                                                                            \
                : "l"(a), "l"(b), "r"(static_cast<int>(accumulate)), "n"(a_rows), "n"(b_rows))
 
+#define TESSERA_WGMMA_REGISTERS(n, r, r1, r2, r3, r4, r5, r6, type)                                       \
+  asm volatile("{ .reg .pred add; setp.ne.b32 add, %" #r5                                                 \
+               ", 0;\n"                                                                                   \
+               "wgmma.mma_async.sync.aligned.m64n" #n "k16.f32." type "." type " {" TESSERA_R_##r         \
+               "}, {%" #r ", %" #r1 ", %" #r2 ", %" #r3 "}, %" #r4 ", add, 1, 1, %" #r6 "; }"             \
+               : TESSERA_D_##r                                                                            \
+               : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "l"(b), "r"(static_cast<int>(accumulate)), "n"(b_rows))
+
 #define TESSERA_WGMMA(n, r, r1, r2, r3, r4, r5, r6)                                                       \
   template <bool is_f16, int a_rows, int b_rows>                                                          \
   TESSERA_DEVICE void wgmma(float (&d)[r], u64 a, u64 b, bool accumulate) {                               \
@@ -95,13 +103,11 @@ namespace tessera {
   }                                                                                                       \
   template <int b_rows>                                                                                   \
   TESSERA_DEVICE void wgmma(float (&d)[r], const u32(&a)[4], u64 b, bool accumulate) {                    \
-    asm volatile("{ .reg .pred add; setp.ne.b32 add, %" #r5                                               \
-                 ", 0;\n"                                                                                 \
-                 "wgmma.mma_async.sync.aligned.m64n" #n "k16.f32.bf16.bf16 {" TESSERA_R_##r               \
-                 "}, {%" #r ", %" #r1 ", %" #r2 ", %" #r3 "}, %" #r4 ", add, 1, 1, %" #r6 "; }"           \
-                 : TESSERA_D_##r                                                                          \
-                 : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "l"(b), "r"(static_cast<int>(accumulate)), \
-                   "n"(b_rows));                                                                          \
+    TESSERA_WGMMA_REGISTERS(n, r, r1, r2, r3, r4, r5, r6, "bf16");                                        \
+  }                                                                                                       \
+  template <int b_rows>                                                                                   \
+  TESSERA_DEVICE void wgmma_f16(float (&d)[r], const u32(&a)[4], u64 b, bool accumulate) {                \
+    TESSERA_WGMMA_REGISTERS(n, r, r1, r2, r3, r4, r5, r6, "f16");                                         \
   }
 
 TESSERA_WGMMA(8, 4, 5, 6, 7, 8, 9, 10)

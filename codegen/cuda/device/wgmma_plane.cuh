@@ -31,13 +31,13 @@ TESSERA_DEVICE void begin_scores(Plane<1, across>& scores, const Tile<T, row_cou
   wgmma_fence();
 #pragma unroll
   for (int k = 0; k < depth; k += 16)
-    wgmma<Tile<T, 64, 64>::is_f16, 0, 0>(sums, operand_along_columns(rows, k), operand_along_columns(columns, k), k > 0);
+    wgmma<Tile<T, 64, width>::is_f16, 0, 0>(sums, operand_along_columns(rows, k), operand_along_columns(columns, k), k > 0);
   wgmma_commit();
 }
 
 // As `multiply` of panels: sums += left · right over `depth` of K, which are the lines of the tile.
-template <int depth, int across, class Left, int width>
-TESSERA_DEVICE void multiply(Plane<1, across>& all, const Left& left, const Tile<bf16, depth, width>& right) {
+template <int depth, int across, class Left, class T, int width>
+TESSERA_DEVICE void multiply(Plane<1, across>& all, const Left& left, const Tile<T, depth, width>& right) {
   static_assert(depth % 16 == 0 && across * 8 <= width);
   u32 x[depth / 16][4];
 #pragma unroll
@@ -46,7 +46,11 @@ TESSERA_DEVICE void multiply(Plane<1, across>& all, const Left& left, const Tile
   pin(sums);
   wgmma_fence();
 #pragma unroll
-  for (int k = 0; k < depth / 16; ++k) wgmma<1>(sums, x[k], operand_along_rows(right, k * 16), true);
+  for (int k = 0; k < depth / 16; ++k) {
+    const u64 columns = operand_along_rows(right, k * 16);
+    if constexpr (Tile<T, depth, width>::is_f16) wgmma_f16<1>(sums, x[k], columns, true);
+    else wgmma<1>(sums, x[k], columns, true);
+  }
   wgmma_commit();
   wait_for_products<across>(all);
 }

@@ -64,19 +64,27 @@ void wgmma(float (&d)[registers], u64 a, u64 b, bool accumulate) {
 
 // The left operand in registers, as accumulators lie when two columns are packed in one. They are read as late as products
 // run, and the lanes of a warp show them to each other then.
-template <int b_rows, int registers> void wgmma(float (&d)[registers], const u32 (&a)[4], u64 b, bool accumulate) {
+template <class T, bool is_f16, int b_rows, int registers>
+void add_later(float (&d)[registers], const u32 (&a)[4], u64 b, bool accumulate) {
   float(*to)[registers] = &d;
   const u32(*from)[4] = &a;
   products_of_thread().back().push_back([=] {
     struct Registers {
-      bf16 x[4][2];
+      T x[4][2];
     } mine, all[32];
     std::memcpy(mine.x, *from, sizeof mine.x);
     tessera_host_block->exchange(&mine, all, sizeof mine);
     add_wgmma(
         *to, [&](int row, int k) { return widen(all[row % 8 * 4 + k % 8 / 2].x[row % 16 / 8 + k / 8 * 2][k % 2]); },
-        [&](int column, int k) { return operand_element<false>(b, b_rows, column, k); }, accumulate);
+        [&](int column, int k) { return operand_element<is_f16>(b, b_rows, column, k); },
+        accumulate);
   });
+}
+template <int b_rows, int registers> void wgmma(float (&d)[registers], const u32 (&a)[4], u64 b, bool accumulate) {
+  add_later<bf16, false, b_rows>(d, a, b, accumulate);
+}
+template <int b_rows, int registers> void wgmma_f16(float (&d)[registers], const u32 (&a)[4], u64 b, bool accumulate) {
+  add_later<f16, true, b_rows>(d, a, b, accumulate);
 }
 
 inline void wgmma_fence() {}
