@@ -106,30 +106,26 @@ struct Chooser {
       s.in_registers[k] = values() <= (has_two_sums ? 176 : most_values);
     }
     s.groups = (c.rows + s.group() - 1) / s.group();
-    s.last_first = last_has_most(c, s);
+    s.last_first = live_blocks(s.groups - 1) > live_blocks(0);
     return true;
+  }
+
+  // Blocks that a group computes, as far as indices decide.
+  int64_t live_blocks(int64_t group) const {
+    const ir::Liveness blocks = without_data(c.liveness.blocks);
+    int64_t live = 0;
+    std::vector<ir::Interval> at(static_cast<size_t>(c.first_rest));
+    for (int64_t first = 0; first < c.columns; first += s.block) {
+      for (int d = 0; d < c.first_rest; ++d) at[static_cast<size_t>(d)] = {0, 0};
+      at[static_cast<size_t>(c.row_dim)] = {group * s.group(), std::min((group + 1) * s.group(), c.rows) - 1};
+      at[static_cast<size_t>(c.column_dim)] = {first, std::min(first + s.block, c.columns) - 1};
+      live += ir::state_of(blocks, at, {}) != ir::BlockState::empty;
+    }
+    return live;
   }
 };
 
-// Blocks that a group computes, as far as indices decide.
-int64_t live_blocks(const Cascade& c, const CascadeSchedule& s, int64_t group) {
-  const ir::Liveness blocks = without_data(c.liveness.blocks);
-  int64_t live = 0;
-  std::vector<ir::Interval> at(static_cast<size_t>(c.first_rest));
-  for (int64_t first = 0; first < c.columns; first += s.block) {
-    for (int d = 0; d < c.first_rest; ++d) at[static_cast<size_t>(d)] = {0, 0};
-    at[static_cast<size_t>(c.row_dim)] = {group * s.group(), std::min((group + 1) * s.group(), c.rows) - 1};
-    at[static_cast<size_t>(c.column_dim)] = {first, std::min(first + s.block, c.columns) - 1};
-    live += ir::state_of(blocks, at, {}) != ir::BlockState::empty;
-  }
-  return live;
-}
-
 }  // namespace
-
-bool last_has_most(const Cascade& c, const CascadeSchedule& s) {
-  return live_blocks(c, s, s.groups - 1) > live_blocks(c, s, 0);
-}
 
 std::vector<CascadeSchedule> cascade_schedules(const Cascade& c) {
   if (c.rows < fewest_rows) throw Unsupported{fmt::format("a plane of {} rows", c.rows)};
@@ -159,6 +155,11 @@ std::vector<CascadeSchedule> cascade_schedules(const Cascade& c) {
   }
   if (all.empty()) throw Unsupported{"a plane whose operands are too wide for a block"};
   return all;
+}
+
+bool last_has_most(const Cascade& c, const CascadeSchedule& s) {
+  const Chooser of{c, s};
+  return of.live_blocks(s.groups - 1) > of.live_blocks(0);
 }
 
 std::string schedule_text(const CascadeSchedule& s) {
