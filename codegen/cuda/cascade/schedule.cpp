@@ -165,9 +165,8 @@ bool last_has_most(const Cascade& c, const CascadeSchedule& s) {
 std::string schedule_text(const CascadeSchedule& s) {
   if (s.has_roles())
     return fmt::format(
-        "a warpgroup of {} rows and a warp that copies, copy engine and wgmma, {} columns at a time, {} blocks at "
-        "once; "
-        "{} groups of rows",
+        "a warpgroup of {} rows, a warp that copies; copy engine and wgmma; {} columns at a time, {} "
+        "blocks at once; {} groups of rows",
         s.group(), s.block, s.residents, s.groups);
   const char* held = llvm::is_contained(s.in_registers, true) ? ", rows in registers" : "";
   return fmt::format("{} warps of {} rows{}, {} columns at a time, {} blocks at once; {} groups of rows", s.warps,

@@ -3,7 +3,7 @@
 //   reads      value 2x1024x12x64xbf16, value 2x1024x12x64xbf16, value 2x1024x12x64xbf16
 //   writes     softmax_value 2x12x1024xf32, softmax_value 2x12x1024xf32, contract_value 2x1024x12x64xf32
 //   moves      15.9 MB, 3531.2 MFLOP
-//   schedule   a warpgroup of 64 rows and a warp that copies, copy engine and wgmma, 64 columns at a time, 4 blocks at once; 16 groups of rows
+//   schedule   a warpgroup of 64 rows, a warp that copies; copy engine and wgmma; 64 columns at a time, 4 blocks at once; 16 groups of rows
 //   from       attention.cpp:65  ge select
 //              attention.cpp:160  contract mul
 //              attention.cpp:100  softmax
@@ -175,7 +175,7 @@ contract_mul_select_reduce_etc_7128ab6f(const TensorMap __grid_constant__ value,
 //   reads      value 2x1024x12x64xbf16, value 2x1024x12x64xbf16, value 2x1024x12x64xbf16, softmax_value 2x12x1024xf32, softmax_value 2x12x1024xf32, add_value 2x1024x12x64xbf16, value 2x1024x12x64xbf16, reduce_value 2x1024x12xf32, add_value 2x1024x12x64xbf16
 //   writes     contract_value 2x1024x12x64xf32, contract_value 2x1024x12x64xf32
 //   moves      31.8 MB, 13215.2 MFLOP
-//   schedule   a warpgroup of 64 rows and a warp that copies, copy engine and wgmma, 64 columns at a time, 2 blocks at once; 16 groups of rows
+//   schedule   a warpgroup of 64 rows, a warp that copies; copy engine and wgmma; 64 columns at a time, 2 blocks at once; 16 groups of rows
 //   from       attention.cpp:65  ge select select
 //              attention.cpp:160  contract mul mul contract
 //              attention.cpp:100  softmax sub mul
@@ -340,7 +340,7 @@ contract_mul_select_sub_etc_72909834(const bf16* __restrict__ value, const Tenso
 //   reads      value 2x1024x12x64xbf16, value 2x1024x12x64xbf16, softmax_value 2x12x1024xf32, softmax_value 2x12x1024xf32, add_value 2x1024x12x64xbf16, value 2x1024x12x64xbf16, reduce_value 2x1024x12xf32, value 2x1024x12x64xbf16
 //   writes     contract_value 2x1024x12x64xf32
 //   moves      22.3 MB, 9942.1 MFLOP
-//   schedule   a warpgroup of 64 rows and a warp that copies, copy engine and wgmma, 64 columns at a time, 3 blocks at once; 16 groups of rows
+//   schedule   a warpgroup of 64 rows, a warp that copies; copy engine and wgmma; 64 columns at a time, 3 blocks at once; 16 groups of rows
 //   from       attention.cpp:65  ge select select
 //              attention.cpp:160  contract mul mul contract
 //              attention.cpp:100  softmax sub mul

@@ -3,7 +3,7 @@
 //   reads      value 2x197x2x80xbf16, value 2x197x2x80xbf16, value 2x197x2x80xbf16
 //   writes     softmax_value 2x2x197xf32, softmax_value 2x2x197xf32, contract_value 2x197x2x80xf32
 //   moves      636.7 kB, 51.2 MFLOP
-//   schedule   a warpgroup of 64 rows and a warp that copies, copy engine and wgmma, 64 columns at a time, 2 blocks at once; 4 groups of rows
+//   schedule   a warpgroup of 64 rows, a warp that copies; copy engine and wgmma; 64 columns at a time, 2 blocks at once; 4 groups of rows
 //   from       attention.cpp:160  contract
 //              attention.cpp:77  div tanh mul
 //              attention.cpp:100  softmax
@@ -176,7 +176,7 @@ contract_mul_tanh_reduce_etc_581346aa(const TensorMap __grid_constant__ value, c
 //   reads      value 2x197x2x80xbf16, value 2x197x2x80xbf16, value 2x197x2x80xbf16, softmax_value 2x2x197xf32, softmax_value 2x2x197xf32, add_value 2x197x2x80xbf16, value 2x197x2x80xbf16, reduce_value 2x197x2xf32, add_value 2x197x2x80xbf16
 //   writes     contract_value 2x197x2x80xf32, contract_value 2x197x2x80xf32
 //   moves      1.3 MB, 102.3 MFLOP
-//   schedule   a warpgroup of 64 rows and a warp that copies, copy engine and wgmma, 32 columns at a time, 2 blocks at once; 4 groups of rows
+//   schedule   a warpgroup of 64 rows, a warp that copies; copy engine and wgmma; 32 columns at a time, 2 blocks at once; 4 groups of rows
 //   from       attention.cpp:160  contract mul contract
 //              attention.cpp:77  div tanh mul mul mul sub mul div
 //              attention.cpp:100  softmax sub mul
@@ -341,7 +341,7 @@ contract_mul_tanh_sub_etc_2ece7d4a(const bf16* __restrict__ value, const TensorM
 //   reads      value 2x197x2x80xbf16, value 2x197x2x80xbf16, softmax_value 2x2x197xf32, softmax_value 2x2x197xf32, add_value 2x197x2x80xbf16, value 2x197x2x80xbf16, reduce_value 2x197x2xf32, value 2x197x2x80xbf16
 //   writes     contract_value 2x197x2x80xf32
 //   moves      892.0 kB, 77.1 MFLOP
-//   schedule   a warpgroup of 64 rows and a warp that copies, copy engine and wgmma, 64 columns at a time, 2 blocks at once; 4 groups of rows
+//   schedule   a warpgroup of 64 rows, a warp that copies; copy engine and wgmma; 64 columns at a time, 2 blocks at once; 4 groups of rows
 //   from       attention.cpp:160  contract mul contract
 //              attention.cpp:77  div tanh mul mul mul sub mul div
 //              attention.cpp:100  softmax sub mul
