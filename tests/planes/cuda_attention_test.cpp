@@ -21,7 +21,7 @@ struct Numbers {
 std::ostream& operator<<(std::ostream& out, const Numbers& one) { return out << one.data.name; }
 
 const Numbers half = {{"bf16", bf16, bf16, bf16}}, widened = {{"mixed", bf16, bf16, f32}},
-              policy = {{"policy", bf16, f32, f32}, true};
+              policy = {{"policy", bf16, f32, f32}, true}, single = {{"f32", f32, f32, f32}};
 
 // The architecture "" is any card's.
 class CudaAttention : public OnCuda<std::tuple<std::string, Numbers, std::string>> {};
@@ -56,15 +56,20 @@ TEST_P(CudaAttention, agrees) {
   }
 }
 
+const auto variants = ::testing::Values("none", "causal", "window", "alibi", "softcap", "scale", "sigmoid", "documents",
+                                        "prefix", "rotated");
+std::string name_of(const ::testing::TestParamInfo<CudaAttention::ParamType>& one) {
+  const auto& [variant, precision, architecture] = one.param;
+  return variant + "_in_" + precision.data.name + (architecture.empty() ? "" : "_on_" + architecture);
+}
+
 INSTANTIATE_TEST_SUITE_P(Matrix, CudaAttention,
-                         ::testing::Combine(::testing::Values("none", "causal", "window", "alibi", "softcap", "scale",
-                                                              "sigmoid", "documents", "prefix", "rotated"),
-                                            ::testing::Values(half, widened, policy),
+                         ::testing::Combine(variants, ::testing::Values(half, widened, policy),
                                             ::testing::ValuesIn(architectures())),
-                         [](const auto& one) {
-                           return std::get<0>(one.param) + "_in_" + std::get<1>(one.param).data.name +
-                                  (std::get<2>(one.param).empty() ? "" : "_on_" + std::get<2>(one.param));
-                         });
+                         name_of);
+// These have no roles anywhere.
+INSTANTIATE_TEST_SUITE_P(OfF32, CudaAttention,
+                         ::testing::Combine(variants, ::testing::Values(single), ::testing::Values("")), name_of);
 
 }  // namespace
 }  // namespace tessera::testing

@@ -17,12 +17,10 @@ using mlir::Value;
 
 bool is_half(mlir::Type type) { return type.isBF16() || type.isF16(); }
 
-// The 16-bit value that this one is, widened or not.
-Value half_behind(Value value, mlir::Operation* product) {
-  if (is_half(value.getType())) return value;
+// What is multiplied: a value of f32 or of 16 bits, the latter widened or not.
+Value factor_behind(Value value) {
   auto wide = value.getDefiningOp<mlir::arith::ExtFOp>();
-  if (!wide || !is_half(wide.getIn().getType())) throw Unsupported{"products of f32 in a plane", product};
-  return wide.getIn();
+  return wide && is_half(wide.getIn().getType()) ? wide.getIn() : value;
 }
 
 class Reader {
@@ -78,8 +76,8 @@ class Reader {
   void read_contraction(fuse::ContractOp contract) {
     if (!contract.getType().isF32()) throw Unsupported{"products of a plane that are not summed in f32", contract};
     if (fuse::dim_bits(contract.getOver()) == c_.stream_set()) return read_accumulation(contract);
-    const Value left = half_behind(contract.getLhs(), contract), right = half_behind(contract.getRhs(), contract);
-    if (left.getType() != right.getType()) throw Unsupported{"products of bf16 with f16", contract};
+    const Value left = factor_behind(contract.getLhs()), right = factor_behind(contract.getRhs());
+    if (left.getType() != right.getType()) throw Unsupported{"products of two types in a plane", contract};
     const std::vector<int64_t> over(contract.getOver().begin(), contract.getOver().end());
     const bool straight = !c_.is_streamed(left);
     c_.scores.push_back({contract, add(c_.row_operands, straight ? left : right, over, contract),
@@ -88,17 +86,19 @@ class Reader {
 
   void read_accumulation(fuse::ContractOp contract) {
     PlaneAccumulation made{.contract = contract};
-    const Value right = half_behind(contract.getRhs(), contract);
+    const Value right = factor_behind(contract.getRhs());
     made.plane = contract.getLhs();
-    made.is_rounded = !made.plane.getType().isF32() || made.plane.getDefiningOp<mlir::arith::ExtFOp>();
-    if (made.is_rounded) {
-      const Value left = half_behind(made.plane, contract);
+    const Value left = factor_behind(made.plane);
+    made.is_rounded = right.getType().isF32() || is_half(left.getType());
+    if (right.getType().isF32()) {
+      if (!made.plane.getType().isF32()) throw Unsupported{"products of two types in a plane", contract};
+    } else if (made.is_rounded) {
       auto rounded = left.getDefiningOp<mlir::arith::TruncFOp>();
       if (left.getType() != right.getType() || !rounded || !rounded.getIn().getType().isF32())
         throw Unsupported{"a plane value that is multiplied in another type than it is rounded to", contract};
       made.plane = rounded.getIn();
     } else if (!right.getType().isBF16() || !is_narrow_in_results(contract)) {
-      throw Unsupported{"products of f32 in a plane", contract};
+      throw Unsupported{"products of f32 with 16 bits in a plane", contract};
     }
     made.level = c_.level_of(made.plane);
     for (size_t d = static_cast<size_t>(c_.first_rest); d < c_.extent.size(); ++d)

@@ -20,13 +20,14 @@ namespace tessera::cuda {
 struct PlaneOperand {
   mlir::Value tensor;
   unsigned argument = 0;  // of the cascade
-  mlir::Type element;     // bf16 or f16
+  mlir::Type element;     // bf16, f16 or f32
   int64_t base = 0;
   std::vector<int64_t> stride;  // over batch, row and stream dims
   std::vector<std::pair<int64_t, int64_t>>
       along;  // extent and stride of each dim of depth, joined where they are one walk
 
   int64_t depth() const;
+  int bytes() const { return static_cast<int>(element.getIntOrFloatBitWidth() / 8); }  // of an element
   bool is_same(const PlaneOperand& other) const;
 };
 
@@ -48,7 +49,7 @@ struct PlaneStatistic {
 struct PlaneAccumulation {
   mlir::Operation* contract = nullptr;
   mlir::Value plane;          // of f32; it is rounded to the element of the right operand
-  bool is_rounded = true;     // in the program. If not: what rounding leaves is multiplied too
+  bool is_rounded = true;     // in the program, or f32 is multiplied. If not: what rounding leaves is multiplied too
   size_t right = 0;           // of `stream_operands`
   std::vector<int64_t> dims;  // that the result has beside batch and row
   int level = 0;              // of `plane`

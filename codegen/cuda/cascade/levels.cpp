@@ -226,13 +226,13 @@ void LevelsText::sum(Lines& to, size_t k) const {
   const PlaneAccumulation& one = p_.c.accumulations[k];
   for (fuse::RepairOp repair : one.repairs)
     to.push_back(fmt::format("scale_rows({}, {});", p_.sum_names[k], factors_.at(repair)));
-  auto multiply = [&](const char* what) {
-    to.push_back(fmt::format("multiply<{}>({}, {}<{}>({}_plane), shared.{}[slot]);", p_.s.block, p_.sum_names[k], what,
-                             type_text(p_.c.stream_operands[one.right].element), p_.sum_names[k],
-                             p_.column_names[one.right]));
+  const mlir::Type element = p_.c.stream_operands[one.right].element;
+  auto multiply = [&](const std::string& what) {
+    to.push_back(fmt::format("{}({}, {}({}_plane), shared.{}[slot]);", p_.multiply_text(element, p_.s.block),
+                             p_.sum_names[k], what, p_.sum_names[k], p_.column_names[one.right]));
   };
-  if (!one.is_rounded) multiply("rest_of");
-  multiply("rounded_to");
+  if (!one.is_rounded) multiply(fmt::format("rest_of<{}>", type_text(element)));
+  multiply(element.isF32() ? "in_pairs" : fmt::format("rounded_to<{}>", type_text(element)));
 }
 
 }  // namespace tessera::cuda

@@ -9,7 +9,15 @@
 namespace tessera::cuda {
 namespace {
 
-const char* lie(bool along_k) { return along_k ? "along_k" : "along_rows"; }
+std::string panel(mlir::Type element, int64_t rows, int64_t depth, bool along_k) {
+  return fmt::format("Panel<{}, {}, {}, Lie::{}{}>", type_text(element), rows, depth,
+                     along_k ? "along_k" : "along_rows", element.isF32() ? ", Reads::pairs" : "");
+}
+
+// What passes through registers on its way: copies that run on their own have 4 bytes at least.
+std::string as_it_is(const PlaneOperand& operand, const PlaneStaging& one) {
+  return one.width * operand.bytes() >= 4 ? "" : fmt::format(", []({} x) {{ return x; }}", type_text(operand.element));
+}
 
 // Σ stride · dim over the dims from `begin` to `end`, with its sign: " + outer * 64".
 std::string terms(const PlaneOperand& operand, const std::vector<std::string>& dims, int begin, int end) {
@@ -34,15 +42,13 @@ std::string leading(const std::string& text) {
 
 std::string OperandsText::panel_of_rows(size_t k) const {
   const PlaneStaging& one = p_.s.rows[k];
-  return fmt::format("Panel<{}, {}, {}, Lie::{}>", type_text(p_.c.row_operands[k].element), p_.s.group(),
-                     one.line_depth, lie(one.along_depth));
+  return panel(p_.c.row_operands[k].element, p_.s.group(), one.line_depth, one.along_depth);
 }
 
 // Its rows are depth and K the columns, as a sum over columns has it. A score has it turned.
 std::string OperandsText::panel_of_columns(size_t k) const {
   const PlaneStaging& one = p_.s.columns[k];
-  return fmt::format("Panel<{}, {}, {}, Lie::{}>", type_text(p_.c.stream_operands[k].element), one.line_depth,
-                     p_.s.block, lie(!one.along_depth));
+  return panel(p_.c.stream_operands[k].element, one.line_depth, p_.s.block, !one.along_depth);
 }
 
 Lines OperandsText::in_shared_memory() const {
@@ -102,10 +108,8 @@ Lines OperandsText::bring_rows() const {
     const std::string& name = p_.row_names[k];
     lines.push_back(stager(name, panel_of_rows(k), operand, p_.s.rows[k].width, fmt::format("m_first, {}", p_.c.rows),
                            walk(operand, p_.c.row_dim)));
-    const std::string itself =
-        p_.s.rows[k].width > 1 ? "" : fmt::format(", []({} x) {{ return x; }}", type_text(operand.element));
-    lines.push_back(
-        fmt::format("{}.load(shared.{}, 0, {}, {}{});", name, name, operand.depth(), along_depth(operand), itself));
+    lines.push_back(fmt::format("{}.load(shared.{}, 0, {}, {}{});", name, name, operand.depth(), along_depth(operand),
+                                as_it_is(operand, p_.s.rows[k])));
   }
   return lines;
 }
@@ -117,10 +121,8 @@ Lines OperandsText::bring_columns() const {
     const std::string& name = p_.column_names[k];
     lines.push_back(stager(name, panel_of_columns(k), operand, p_.s.columns[k].width,
                            fmt::format("0, {}", operand.depth()), along_depth(operand)));
-    const std::string itself =
-        p_.s.columns[k].width > 1 ? "" : fmt::format(", []({} x) {{ return x; }}", type_text(operand.element));
     inside.push_back(fmt::format("{}.load(shared.{}[slot], n_first, {}, {}{});", name, name, p_.c.columns,
-                                 walk(operand, p_.c.column_dim), itself));
+                                 walk(operand, p_.c.column_dim), as_it_is(operand, p_.s.columns[k])));
   }
   Lines vectors;
   for (mlir::BlockArgument argument : p_.c.body().getArguments()) {
@@ -151,7 +153,14 @@ Lines OperandsText::hold_rows() const {
   }
   for (size_t k = 0; k < p_.s.rows.size(); ++k) {
     const std::string& name = p_.row_names[k];
-    if (p_.s.in_registers[k]) {
+    const bool is_f32 = p_.c.row_operands[k].element.isF32();
+    if (p_.s.in_registers[k] && is_f32) {
+      lines.push_back(fmt::format("PairsInRegisters<{}, {}> {}_left;", p_.s.down, p_.s.rows[k].depth, name));
+      lines.push_back(fmt::format("{0}_left.load(shared.{0});", name));
+    } else if (is_f32) {
+      lines.push_back(
+          fmt::format("const PairsInShared<{}, {}> {}_left(shared.{});", panel_of_rows(k), p_.s.down, name, name));
+    } else if (p_.s.in_registers[k]) {
       lines.push_back(fmt::format("LeftInRegisters<{}, {}, {}> {}_left;", type_text(p_.c.row_operands[k].element),
                                   p_.s.down, p_.s.rows[k].depth, name));
       lines.push_back(fmt::format("{0}_left.load(shared.{0});", name));
@@ -168,7 +177,8 @@ Lines OperandsText::scores() const {
   for (size_t k = 0; k < p_.c.scores.size(); ++k) {
     const PlaneScore& one = p_.c.scores[k];
     lines.push_back(fmt::format("Plane<{}, {}> {} = {{}};", p_.s.down, p_.across(), p_.score_names[k]));
-    lines.push_back(fmt::format("multiply<{}>({}, {}_left, turned(shared.{}[slot]));", p_.s.rows[one.left].depth,
+    lines.push_back(fmt::format("{}({}, {}_left, turned(shared.{}[slot]));",
+                                p_.multiply_text(p_.c.row_operands[one.left].element, p_.s.rows[one.left].depth),
                                 p_.score_names[k], p_.row_names[one.left], p_.column_names[one.right]));
   }
   return lines;

@@ -53,7 +53,7 @@ CascadePlace::CascadePlace(const Cascade& cascade, const CascadeSchedule& schedu
        {"shared",     "m_first",    "m_last", "n_first",  "n_last", "next",  "bring", "is_empty", "from",
         "is_whole",   "h",          "j",      "e",        "d",      "batch", "outer", "inside",   "old",
         "now",        "pair",       "k",      "multiply", "turned", "min",   "max",   "each_row", "each_element",
-        "scale_rows", "across_quad"})
+        "scale_rows", "across_quad", "multiply_tf32", "in_pairs"})
     names.identifier(name);
   for (const char* name : {"column", "columns_ready", "load", "rows_ready", "slot", "whole"}) names.identifier(name);
   words.words = std::move(called);
@@ -84,6 +84,11 @@ CascadePlace::CascadePlace(const Cascade& cascade, const CascadeSchedule& schedu
 bool CascadePlace::is_in_shared_memory(mlir::BlockArgument argument) const {
   if (!c.is_column_vector(argument)) return false;
   return argument.getType().isF32() || argument.getType().isInteger(32) || argument.getType().isInteger(64);
+}
+
+std::string CascadePlace::multiply_text(mlir::Type element, int64_t depth) const {
+  return element.isF32() ? fmt::format("multiply_tf32<{}, {}>", s.products_of_f32, depth)
+                         : fmt::format("multiply<{}>", depth);
 }
 
 void CascadePlace::decode(Lines& to, const std::string& point, int begin, int end) const {

@@ -34,6 +34,8 @@ struct CascadePlace {
   // Index of the row of element (i, h), of a row that there is; of the column of (j, e).
   std::string row_line() const;
   std::string column_line() const;
+  // The function that adds products over `depth` of K: "multiply<64>".
+  std::string multiply_text(mlir::Type element, int64_t depth) const;
   // Columns that are brought to shared memory by themselves.
   bool is_in_shared_memory(mlir::BlockArgument argument) const;
 };

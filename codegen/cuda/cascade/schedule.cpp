@@ -13,12 +13,13 @@ namespace {
 
 constexpr int64_t most_shared = 99 * 1024;  // of a block, on every card from sm_80 on
 constexpr int64_t most_values = 192;        // of a thread; beside them it takes up to 60 registers
+constexpr int64_t most_values_f32 = 144;    // beside them: parts of operands, and sums that begin anew
 constexpr int64_t fewest_rows = 16;         // fewer would leave most of each product to nobody
 constexpr int64_t fewest_groups = 32, longest_alone = 2048;
 
 int64_t round_up(int64_t x, int64_t to) { return (x + to - 1) / to * to; }
 
-// May `width` neighbours of 2 bytes move at once? `run` of them lie next to each other, `steps` lead from one run to another.
+// May `width` neighbours move at once? `run` of them lie next to each other, `steps` lead from one run to another.
 bool fits(int64_t width, int64_t run, int64_t base, const std::vector<int64_t>& steps) {
   return run % width == 0 && base % width == 0 && llvm::all_of(steps, [&](int64_t step) { return step % width == 0; });
 }
@@ -26,7 +27,7 @@ bool fits(int64_t width, int64_t run, int64_t base, const std::vector<int64_t>& 
 // `dim`: of the plane, that the operand's rows are.
 PlaneStaging staging(const Cascade& c, const PlaneOperand& operand, int dim) {
   PlaneStaging made;
-  made.depth = round_up(operand.depth(), 16);
+  made.depth = round_up(operand.depth(), operand.element.isF32() ? 8 : 16);
   const int64_t step = operand.stride[static_cast<size_t>(dim)];
   std::vector<int64_t> others;  // steps that no line follows either way
   for (int d = 0; d < c.first_rest; ++d)
@@ -39,7 +40,7 @@ PlaneStaging staging(const Cascade& c, const PlaneOperand& operand, int dim) {
   along_depth.push_back(step);
   const int64_t plane_run = step == 1 ? c.extent[static_cast<size_t>(dim)] : 1;
   auto widest = [&](int64_t of, const std::vector<int64_t>& steps) {
-    int width = 8;
+    int width = 16 / operand.bytes();
     while (width > 1 && !fits(width, of, operand.base, steps)) width /= 2;
     return width;
   };
@@ -55,13 +56,13 @@ PlaneStaging staging(const Cascade& c, const PlaneOperand& operand, int dim) {
 struct Chooser {
   const Cascade& c;
   CascadeSchedule s;
-
-  int64_t bytes_of(const PlaneStaging& one, int64_t rows) const { return 2 * one.line_depth * rows; }
+  bool is_f32 = llvm::any_of(c.stream_operands, [](const PlaneOperand& one) { return one.element.isF32(); });
 
   int64_t shared() const {
     int64_t bytes = 0;
-    for (const PlaneStaging& one : s.rows) bytes += bytes_of(one, s.group());
-    for (const PlaneStaging& one : s.columns) bytes += 2 * bytes_of(one, s.block);
+    for (size_t k = 0; k < s.rows.size(); ++k) bytes += c.row_operands[k].bytes() * s.rows[k].line_depth * s.group();
+    for (size_t k = 0; k < s.columns.size(); ++k)
+      bytes += 2 * c.stream_operands[k].bytes() * s.columns[k].line_depth * s.block;
     for (mlir::BlockArgument argument : c.body().getArguments())
       if (c.is_column_vector(argument)) bytes += 2 * 8 * s.block;
     return bytes;
@@ -97,11 +98,12 @@ struct Chooser {
   bool fits(int down, int64_t block) {
     s.down = down, s.block = block;
     s.in_registers.assign(s.rows.size(), false);
-    if (!can_bring() || shared() > most_shared || values() > most_values) return false;
+    if (!can_bring() || shared() > most_shared || values() > (is_f32 ? most_values_f32 : most_values)) return false;
     // Three blocks of a multiprocessor hide more than rows in registers save. What is found here is what ptxas took.
     const bool has_two_sums = c.accumulations.size() > 1;
-    s.residents = values() <= (c.scores.size() == 1 ? 128 : has_two_sums ? 96 : 112) ? 3 : 2;
-    for (size_t k = 0; k < s.rows.size() && s.residents == 2; ++k) {
+    if (is_f32) s.residents = values() <= 80 ? 3 : 2;
+    else s.residents = values() <= (c.scores.size() == 1 ? 128 : has_two_sums ? 96 : 112) ? 3 : 2;
+    for (size_t k = 0; k < s.rows.size() && s.residents == 2 && !is_f32; ++k) {
       s.in_registers[k] = true;
       s.in_registers[k] = values() <= (has_two_sums ? 176 : most_values);
     }
@@ -138,6 +140,13 @@ std::vector<CascadeSchedule> cascade_schedules(const Cascade& c) {
   auto add = [&](int down, int64_t block) {
     if (chooser.fits(down, block)) all.push_back(chooser.s);
   };
+  if (chooser.is_f32) {
+    if (c.rows > 64) add(2, 16);
+    add(1, 32);
+    add(1, 16);
+    if (all.empty()) throw Unsupported{"a plane whose operands are too wide for a block"};
+    return all;
+  }
   // Two tiles of a warp read each right operand once; more columns at a time mean fewer barriers. But two scores side by side
   // leave no registers for these, nor do masks beside two sums, and the last block should not be mostly empty.
   const bool is_wasteful = 10 * round_up(c.columns, 32) <= 9 * round_up(c.columns, 64);

@@ -6,6 +6,7 @@
 // element [i][j][2 h + e] of a fragment is in row 16 i + 8 h + g and column 8 j + 2 t + e of these.
 
 #include "contract.cuh"
+#include "plane_tf32.cuh"
 
 namespace tessera {
 
@@ -46,6 +47,7 @@ template <class How, class T> TESSERA_DEVICE T across_quad(T x) {
 // A panel by its other side: rows are K, and K rows.
 template <class Panel> struct Turned {
   static constexpr Lie lie = Panel::lie == Lie::along_k ? Lie::along_rows : Lie::along_k;
+  static constexpr int line_length = Panel::line_length;
   const Panel& of;
   TESSERA_DEVICE const typename Panel::Element* address(int row, int k) const { return of.address(k, row); }
 };

@@ -8,10 +8,11 @@
 namespace tessera {
 
 enum class Lie { along_k, along_rows };  // which neighbours an operand has in memory, and so in shared memory
+enum class Reads { singles, pairs };     // K that a lane reads at once: one, or the two neighbours 2t and 2t + 1
 
 // `rows` of M or N by `depth` of K. Pieces of 16 bytes change places within their line, so that what a warp reads at once
 // of several lines lies in different banks: lane (g, t) reads row g of 8, and K t of 4 or 16 bytes of it.
-template <class T, int row_count, int depth_of, Lie lie_of> struct Panel {
+template <class T, int row_count, int depth_of, Lie lie_of, Reads reads = Reads::singles> struct Panel {
   using Element = T;
   static constexpr int rows = row_count, depth = depth_of;
   static constexpr Lie lie = lie_of;
@@ -21,6 +22,10 @@ template <class T, int row_count, int depth_of, Lie lie_of> struct Panel {
 
   TESSERA_DEVICE static int offset(int row, int k) {
     const int line = lie == Lie::along_k ? row : k, place = lie == Lie::along_k ? k : row;
+    if constexpr (reads == Reads::pairs) {
+      constexpr int near = piece * pieces;  // what changes places, so that the rest is a constant of the text
+      return line * line_length + place / near * near + (place % near / piece ^ swizzle(line)) * piece + place % piece;
+    }
     return line * line_length + (place / piece ^ swizzle(line)) * piece + place % piece;
   }
   TESSERA_DEVICE T* address(int row, int k) { return values + offset(row, k); }
@@ -33,7 +38,17 @@ template <class T, int row_count, int depth_of, Lie lie_of> struct Panel {
   // Single elements are read of 4 lines, two pieces of each; else one piece of 8 lines.
   static constexpr int at_once = lie == Lie::along_rows && sizeof(T) == 4 && pieces > 1 ? 2 : 1;
 
-  TESSERA_DEVICE static int swizzle(int line) { return line / in_all_banks % (pieces / at_once) * at_once; }
+  // Pairs are read of two pieces of 4 lines: along K of lines 0 - 3 or 4 - 7 of 8, else of each other one.
+  static constexpr int pairs = pieces > 1 ? pieces / 2 : 1;
+
+  TESSERA_DEVICE static int swizzle(int line) {
+    if constexpr (reads == Reads::pairs) {
+      const int turn = line % 8 / in_all_banks;
+      return (turn ^ turn / 4) % pairs * 2;
+    } else {
+      return line / in_all_banks % (pieces / at_once) * at_once;
+    }
+  }
 };
 
 // What one thread of `threads` brings: vectors of `width` neighbours, the same places of every tile. The offsets of its
