@@ -129,14 +129,20 @@ class Text {
     Lines lines;
     lines.push_back(fmt::format("auto& shared = shared_memory<{}_shared>();", place_.words.words.kernel));
     const bool is_one = s_.groups == 1;
-    std::string group = is_one ? "0" : fmt::format("static_cast<int>(blockIdx.x) % {}", s_.groups);
+    const std::string block = "static_cast<int>(blockIdx.x)";
+    const std::string turn = s_.abreast == 1 ? block : fmt::format("{} / {}", block, s_.abreast);
+    std::string group = is_one ? "0" : fmt::format("{} % {}", turn, s_.groups);
     if (s_.last_first) group = fmt::format("({} - {})", s_.groups - 1, group);  // which has the most to do
     else if (!is_one) group = "(" + group + ")";
     lines.push_back(fmt::format("const int m_first = {} * {};", group, s_.group()));
     lines.push_back(fmt::format("const int m_last = min(m_first + {}, {}) - 1;", s_.group(), c_.rows));
-    std::string rest =
-        is_one ? "static_cast<int>(blockIdx.x)" : fmt::format("static_cast<int>(blockIdx.x) / {}", s_.groups);
-    place_.decode(lines, rest, 0, c_.row_dim);
+    std::string point = is_one ? block : fmt::format("{} / {}", block, s_.groups);
+    if (s_.abreast > 1) {
+      lines.push_back(fmt::format("const int point = {} / {} * {} + {} % {};", block, s_.groups * s_.abreast,
+                                  s_.abreast, block, s_.abreast));
+      point = "point";
+    }
+    place_.decode(lines, point, 0, c_.row_dim);
     return lines;
   }
 

@@ -101,15 +101,25 @@ struct Chooser {
     if (!can_bring() || shared() > most_shared || values() > (is_f32 ? most_values_f32 : most_values)) return false;
     // Three blocks of a multiprocessor hide more than rows in registers save. What is found here is what ptxas took.
     const bool has_two_sums = c.accumulations.size() > 1;
-    if (is_f32) s.residents = values() <= 80 ? 3 : 2;
-    else s.residents = values() <= (c.scores.size() == 1 ? 128 : has_two_sums ? 96 : 112) ? 3 : 2;
+    s.residents = !is_f32 && values() <= (c.scores.size() == 1 ? 128 : has_two_sums ? 96 : 112) ? 3 : 2;
     for (size_t k = 0; k < s.rows.size() && s.residents == 2 && !is_f32; ++k) {
       s.in_registers[k] = true;
       s.in_registers[k] = values() <= (has_two_sums ? 176 : most_values);
     }
     s.groups = (c.rows + s.group() - 1) / s.group();
-    s.last_first = live_blocks(s.groups - 1) > live_blocks(0);
+    const int64_t of_first = live_blocks(0), of_last = live_blocks(s.groups - 1);
+    s.last_first = of_last > of_first;
+    s.abreast = of_last == of_first ? 1 : points_abreast();
     return true;
+  }
+
+  // Where groups differ, what begins last should be short, on all multiprocessors of a large card. But what they stream
+  // should stay in L2.
+  int64_t points_abreast() const {
+    constexpr int64_t most = 64;
+    int64_t points = std::min(c.batch, most);
+    while (c.batch % points != 0) --points;
+    return points;
   }
 
   // Blocks that a group computes, as far as indices decide.
@@ -141,9 +151,9 @@ std::vector<CascadeSchedule> cascade_schedules(const Cascade& c) {
     if (chooser.fits(down, block)) all.push_back(chooser.s);
   };
   if (chooser.is_f32) {
-    if (c.rows > 64) add(2, 16);
     add(1, 32);
     add(1, 16);
+    add(1, 8);
     if (all.empty()) throw Unsupported{"a plane whose operands are too wide for a block"};
     return all;
   }

@@ -25,6 +25,7 @@ struct CascadeSchedule {
   int residents = 2;                        // blocks that share a multiprocessor at least
   int products_of_f32 = 3;                  // of tf32, that make one of f32; one alone keeps 10 bits behind the point
   bool last_first = false;                  // groups with the most to do begin first: those of the last rows
+  int64_t abreast = 1;                      // batch points whose groups do so together; the others follow
   std::vector<PlaneStaging> rows, columns;  // of `row_operands`, of `stream_operands`
   std::vector<bool> in_registers;           // of `row_operands`
   int64_t groups = 1;

@@ -120,13 +120,14 @@ mlir::Value Statements::chosen(mlir::Value value) const {
 }
 
 // e^(c · score − y) as one power of 2 of one sum: wrong by |c · score| · 2⁻²⁴ and |y| · 2⁻²⁴, as far as a score that was
-// rounded is. Not of what biases or finite fills make of a score: −10³⁸ times log₂ e leaves the range.
+// rounded is. Not of what biases or finite fills make of a score: −10³⁸ times log₂ e leaves the range. Nor of products of
+// f32, where the difference of a score and the highest one is exact.
 std::optional<std::string> Statements::exponential_text(mlir::Operation* op) {
   auto exp = mlir::dyn_cast<mlir::math::ExpOp>(op);
   auto difference = exp ? exp.getOperand().getDefiningOp<mlir::arith::SubFOp>() : nullptr;
   if (!difference || !exp.getType().isF32() || c_.is_of_plane(difference.getRhs())) return std::nullopt;
   const mlir::Value x = difference.getLhs(), let_through = chosen(x);
-  if (!is_plain_score(x)) return std::nullopt;
+  if (!is_plain_score(x) || has_f32_products()) return std::nullopt;
   const std::string y = name_of(difference.getRhs());
   // A factor that nobody else needs is one with log₂ e.
   const mlir::FloatAttr factor = factor_of(let_through);
@@ -144,6 +145,10 @@ mlir::FloatAttr Statements::factor_of(mlir::Value value) {
   if (!factor) return {};
   const auto c = mlir::cast<mlir::FloatAttr>(factor.getValue());
   return std::abs(c.getValueAsDouble()) < 1e6 && std::abs(c.getValueAsDouble()) > 1e-6 ? c : mlir::FloatAttr();
+}
+
+bool Statements::has_f32_products() const {
+  return llvm::any_of(c_.row_operands, [](const PlaneOperand& one) { return one.element.isF32(); });
 }
 
 // A score, scaled or hidden by −∞.

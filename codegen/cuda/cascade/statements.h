@@ -50,6 +50,7 @@ class Statements {
   std::optional<std::string> exponential_text(mlir::Operation* op);
   mlir::Value chosen(mlir::Value value) const;
   static mlir::FloatAttr factor_of(mlir::Value value);
+  bool has_f32_products() const;
   static bool is_plain_score(mlir::Value value);
   std::string picked_text(fuse::LoadAtOp op);
   std::string random_text(fuse::RandomOp op);

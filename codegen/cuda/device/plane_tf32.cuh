@@ -18,7 +18,7 @@ template <class Panel> class PairReader {
 
  public:
   TESSERA_DEVICE PairReader(const Panel& from, int first_row) {
-    const int lane = static_cast<int>(threadIdx.x) % 32, row = first_row + lane / 4, k = lane % 4 * 2;
+    const int lane = thread_of_step() % 32, row = first_row + lane / 4, k = lane % 4 * 2;
 #pragma unroll
     for (int q = 0; q < groups; ++q) at_[q] = along_k ? from.address(row, k + q * 8) : from.address(row + q * 8, k);
   }
@@ -97,7 +97,7 @@ TESSERA_DEVICE void add_tf32(float (&sums)[tiles][4], const Tf32Parts<4>& x, con
   for (int n = 0; n < tiles; ++n) mma_tf32(sums[n], x.big, y[n].big);
 }
 
-constexpr int largest_divisor(int of, int most) { return of % most == 0 ? most : largest_divisor(of, most - 1); }
+TESSERA_DEVICE constexpr int largest_divisor(int of, int most) { return of % most == 0 ? most : largest_divisor(of, most - 1); }
 
 // sums += left · right, over `depth` of K. Tensor cores truncate what they add to. So sums begin at nothing for each 16 of K,
 // and f32 adds them up, rounding to nearest.
