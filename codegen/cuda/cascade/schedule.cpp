@@ -12,8 +12,6 @@ namespace tessera::cuda {
 namespace {
 
 constexpr int64_t most_shared = 99 * 1024;  // of a block, on every card from sm_80 on
-constexpr int64_t most_values = 192;        // of a thread; beside them it takes up to 60 registers
-constexpr int64_t most_values_f32 = 144;    // beside them: parts of operands, and sums that begin anew
 constexpr int64_t fewest_rows = 16;         // fewer would leave most of each product to nobody
 constexpr int64_t fewest_groups = 32, longest_alone = 2048;
 
@@ -95,10 +93,11 @@ struct Chooser {
     for (const PlaneOperand& one : c.stream_operands) s.columns.push_back(staging(c, one, c.column_dim));
   }
 
-  bool fits(int down, int64_t block) {
+  // `most_values` of a thread; beside them it takes up to 60 registers.
+  bool fits(int down, int64_t block, int64_t most_values) {
     s.down = down, s.block = block;
     s.in_registers.assign(s.rows.size(), false);
-    if (!can_bring() || shared() > most_shared || values() > (is_f32 ? most_values_f32 : most_values)) return false;
+    if (!can_bring() || shared() > most_shared || values() > most_values) return false;
     // Three blocks of a multiprocessor hide more than rows in registers save. What is found here is what ptxas took.
     const bool has_two_sums = c.accumulations.size() > 1;
     s.residents = !is_f32 && values() <= (c.scores.size() == 1 ? 128 : has_two_sums ? 96 : 112) ? 3 : 2;
@@ -147,19 +146,20 @@ std::vector<CascadeSchedule> cascade_schedules(const Cascade& c) {
   Chooser chooser{c, {}};
   chooser.find_staging();
   std::vector<CascadeSchedule> all;
-  auto add = [&](int down, int64_t block) {
-    if (chooser.fits(down, block)) all.push_back(chooser.s);
+  auto add = [&](int down, int64_t block, int64_t most_values = 192) {
+    if (chooser.fits(down, block, most_values)) all.push_back(chooser.s);
   };
+  // The last block should not be mostly empty.
+  const bool is_wasteful = 10 * round_up(c.columns, 32) <= 9 * round_up(c.columns, 64);
   if (chooser.is_f32) {
-    add(1, 32);
-    add(1, 16);
-    add(1, 8);
+    // Beside what `values` counts, parts of operands and sums that begin anew take registers.
+    if (c.scores.size() == 1 && !is_wasteful) add(1, 64, 96);
+    for (int64_t block : {32, 16, 8}) add(1, block, 144);
     if (all.empty()) throw Unsupported{"a plane whose operands are too wide for a block"};
     return all;
   }
   // Two tiles of a warp read each right operand once; more columns at a time mean fewer barriers. But two scores side by side
-  // leave no registers for these, nor do masks beside two sums, and the last block should not be mostly empty.
-  const bool is_wasteful = 10 * round_up(c.columns, 32) <= 9 * round_up(c.columns, 64);
+  // leave no registers for these, nor do masks beside two sums.
   if (c.rows > 64 && (c.accumulations.size() < 2 || c.liveness.conditions.empty())) {
     if (c.scores.size() == 1 && !is_wasteful) add(2, 64);
     add(2, 32);
