@@ -130,16 +130,18 @@ class Text {
     lines.push_back(fmt::format("auto& shared = shared_memory<{}_shared>();", place_.words.words.kernel));
     const bool is_one = s_.groups == 1;
     const std::string block = "static_cast<int>(blockIdx.x)";
-    const std::string turn = s_.abreast == 1 ? block : fmt::format("{} / {}", block, s_.abreast);
-    std::string group = is_one ? "0" : fmt::format("{} % {}", turn, s_.groups);
+    const bool is_abreast = s_.abreast > 1, all_are = s_.abreast == c_.batch;
+    const std::string turn = is_abreast ? fmt::format("{} / {}", block, s_.abreast) : block;
+    std::string group = is_one ? "0" : is_abreast && all_are ? turn : fmt::format("{} % {}", turn, s_.groups);
     if (s_.last_first) group = fmt::format("({} - {})", s_.groups - 1, group);  // which has the most to do
     else if (!is_one) group = "(" + group + ")";
     lines.push_back(fmt::format("const int m_first = {} * {};", group, s_.group()));
     lines.push_back(fmt::format("const int m_last = min(m_first + {}, {}) - 1;", s_.group(), c_.rows));
     std::string point = is_one ? block : fmt::format("{} / {}", block, s_.groups);
-    if (s_.abreast > 1) {
-      lines.push_back(fmt::format("const int point = {} / {} * {} + {} % {};", block, s_.groups * s_.abreast,
-                                  s_.abreast, block, s_.abreast));
+    if (is_abreast) {
+      const std::string before =
+          all_are ? "" : fmt::format("{} / {} * {} + ", block, s_.groups * s_.abreast, s_.abreast);
+      lines.push_back(fmt::format("const int point = {}{} % {};", before, block, s_.abreast));
       point = "point";
     }
     place_.decode(lines, point, 0, c_.row_dim);

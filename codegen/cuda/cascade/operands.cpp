@@ -153,11 +153,7 @@ Lines OperandsText::hold_rows() const {
   }
   for (size_t k = 0; k < p_.s.rows.size(); ++k) {
     const std::string& name = p_.row_names[k];
-    const bool is_f32 = p_.c.row_operands[k].element.isF32();
-    if (p_.s.in_registers[k] && is_f32) {
-      lines.push_back(fmt::format("PairsInRegisters<{}, {}> {}_left;", p_.s.down, p_.s.rows[k].depth, name));
-      lines.push_back(fmt::format("{0}_left.load(shared.{0});", name));
-    } else if (is_f32) {
+    if (p_.c.row_operands[k].element.isF32()) {
       lines.push_back(
           fmt::format("const PairsInShared<{}, {}> {}_left(shared.{});", panel_of_rows(k), p_.s.down, name, name));
     } else if (p_.s.in_registers[k]) {

@@ -50,9 +50,10 @@ CascadePlace::CascadePlace(const Cascade& cascade, const CascadeSchedule& schedu
   for (const std::string& name : words.dims)
     if (name != "0") names.identifier(name);
   for (const char* name :
-       {"shared",     "m_first",    "m_last", "n_first",  "n_last", "next",  "bring", "is_empty", "from",
-        "is_whole",   "h",          "j",      "e",        "d",      "batch", "outer", "inside",   "old",
-        "now",        "pair",       "point",  "k",      "multiply", "turned", "min",   "max",   "each_row", "each_element",
+       {"shared",     "m_first",     "m_last",        "n_first", "n_last", "next",     "bring",
+        "is_empty",   "from",        "is_whole",      "h",       "j",      "e",        "d",
+        "batch",      "outer",       "inside",        "old",     "now",    "pair",     "point",
+        "k",          "multiply",    "turned",        "min",     "max",    "each_row", "each_element",
         "scale_rows", "across_quad", "multiply_tf32", "in_pairs"})
     names.identifier(name);
   for (const char* name : {"column", "columns_ready", "load", "rows_ready", "slot", "whole"}) names.identifier(name);

@@ -100,6 +100,7 @@ struct Chooser {
     if (!can_bring() || shared() > most_shared || values() > most_values) return false;
     // Three blocks of a multiprocessor hide more than rows in registers save. What is found here is what ptxas took.
     const bool has_two_sums = c.accumulations.size() > 1;
+    s.products_of_f32 = is_f32 ? 3 : 0;
     s.residents = !is_f32 && values() <= (c.scores.size() == 1 ? 128 : has_two_sums ? 96 : 112) ? 3 : 2;
     for (size_t k = 0; k < s.rows.size() && s.residents == 2 && !is_f32; ++k) {
       s.in_registers[k] = true;
@@ -152,14 +153,16 @@ std::vector<CascadeSchedule> cascade_schedules(const Cascade& c) {
   // The last block should not be mostly empty.
   const bool is_wasteful = 10 * round_up(c.columns, 32) <= 9 * round_up(c.columns, 64);
   if (chooser.is_f32) {
-    // Beside what `values` counts, parts of operands and sums that begin anew take registers.
+    // Parts of operands take registers, and so do sums that begin anew.
     if (c.scores.size() == 1 && !is_wasteful) add(1, 64, 96);
-    for (int64_t block : {32, 16, 8}) add(1, block, 144);
+    add(1, 32, 144);
+    add(1, 16, 144);
+    if (!all.empty()) add(1, 8, 144);  // for ptxas: each product waits for the one before
     if (all.empty()) throw Unsupported{"a plane whose operands are too wide for a block"};
     return all;
   }
-  // Two tiles of a warp read each right operand once; more columns at a time mean fewer barriers. But two scores side by side
-  // leave no registers for these, nor do masks beside two sums.
+  // Two tiles of a warp read each right operand once; more columns at a time mean fewer barriers. But two scores side by
+  // side leave no registers for these, nor do masks beside two sums.
   if (c.rows > 64 && (c.accumulations.size() < 2 || c.liveness.conditions.empty())) {
     if (c.scores.size() == 1 && !is_wasteful) add(2, 64);
     add(2, 32);
@@ -188,8 +191,9 @@ std::string schedule_text(const CascadeSchedule& s) {
         "blocks at once; {} groups of rows",
         s.group(), s.block, s.residents, s.groups);
   const char* held = llvm::is_contained(s.in_registers, true) ? ", rows in registers" : "";
-  return fmt::format("{} warps of {} rows{}, {} columns at a time, {} blocks at once; {} groups of rows", s.warps,
-                     16 * s.down, held, s.block, s.residents, s.groups);
+  const std::string f32 = s.products_of_f32 > 0 ? fmt::format("; f32 as tf32 x {}", s.products_of_f32) : "";
+  return fmt::format("{} warps of {} rows{}, {} columns at a time, {} blocks at once; {} groups of rows{}", s.warps,
+                     16 * s.down, held, s.block, s.residents, s.groups, f32);
 }
 
 }  // namespace tessera::cuda

@@ -23,7 +23,7 @@ struct CascadeSchedule {
   int warps = 4, down = 1;                  // of a block; tiles of 16 rows of a warp
   int64_t block = 64;                       // columns
   int residents = 2;                        // blocks that share a multiprocessor at least
-  int products_of_f32 = 3;                  // of tf32, that make one of f32; one alone keeps 10 bits behind the point
+  int products_of_f32 = 0;                  // of tf32, that make one: 3, or 1, which keeps 10 bits; 0: none reads f32
   bool last_first = false;                  // groups with the most to do begin first: those of the last rows
   int64_t abreast = 1;                      // batch points whose groups do so together; the others follow
   std::vector<PlaneStaging> rows, columns;  // of `row_operands`, of `stream_operands`

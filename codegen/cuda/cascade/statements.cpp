@@ -120,8 +120,8 @@ mlir::Value Statements::chosen(mlir::Value value) const {
 }
 
 // e^(c · score − y) as one power of 2 of one sum: wrong by |c · score| · 2⁻²⁴ and |y| · 2⁻²⁴, as far as a score that was
-// rounded is. Not of what biases or finite fills make of a score: −10³⁸ times log₂ e leaves the range. Nor of products of
-// f32, where the difference of a score and the highest one is exact.
+// rounded is. Not of what biases or finite fills make of a score: −10³⁸ times log₂ e leaves the range. Nor of products
+// of f32, whose scores forward and backward would then differ by as much.
 std::optional<std::string> Statements::exponential_text(mlir::Operation* op) {
   auto exp = mlir::dyn_cast<mlir::math::ExpOp>(op);
   auto difference = exp ? exp.getOperand().getDefiningOp<mlir::arith::SubFOp>() : nullptr;

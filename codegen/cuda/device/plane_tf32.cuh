@@ -1,16 +1,16 @@
 #pragma once
 // Products of f32 in cascades, as one or three products of tf32 (mma.cuh).
 //
-// Where the instruction says K t and t + 4, a lane has K 2t and 2t + 1 of both operands: the sum is the same. So a fragment
-// of the plane is a left operand as it lies, and panels give two neighbours at once (Reads::pairs).
+// Where the instruction says K t and t + 4, a lane has K 2t and 2t + 1 of both operands: the sum is the same. So a
+// fragment of the plane is a left operand as it lies, and panels give two neighbours at once (Reads::pairs).
 
 #include "mma.cuh"
 #include "panel.cuh"
 
 namespace tessera {
 
-// Where a lane reads of a panel, 8 rows by 8 of K at a time. Pieces of a line change places within `groups` of 8 neighbours, in
-// the same way for each 8 lines: as many addresses serve all, and what is added to them is known when a text is compiled.
+// Where a lane reads of a panel, 8 rows by 8 of K at a time. Pieces of a line change places within `groups` of 8
+// neighbours, in the same way for each 8 lines: as many addresses serve all, and what is added to them is a constant.
 template <class Panel> class PairReader {
   static constexpr bool along_k = Panel::lie == Lie::along_k;
   static constexpr int line_length = Panel::line_length, groups = line_length >= 32 ? 4 : line_length / 8;
@@ -32,8 +32,8 @@ template <class Panel> class PairReader {
   }
 };
 
-// Left operands of the warp's rows, K of 8 at a time: in shared memory; in registers; or a fragment of the plane. Rows g and
-// g + 8 of K 2t, then of K 2t + 1.
+// Left operands of the warp's rows, K of 8 at a time: in shared memory, or a fragment of the plane. Rows g and g + 8 of
+// K 2t, then of K 2t + 1.
 template <class Panel, int down> class PairsInShared {
   const PairReader<Panel> from_;
 
@@ -48,21 +48,6 @@ template <class Panel, int down> class PairsInShared {
     }
   }
 };
-template <int down, int depth> struct PairsInRegisters {
-  float of[depth / 8][down][4];
-
-  template <class Panel> TESSERA_DEVICE void load(const Panel& from) {
-    const PairsInShared<Panel, down> all(from);
-#pragma unroll
-    for (int k = 0; k < depth / 8; ++k)
-#pragma unroll
-      for (int i = 0; i < down; ++i) all.get(of[k][i], i, k);
-  }
-  TESSERA_DEVICE void get(float (&to)[4], int i, int k) const {
-#pragma unroll
-    for (int r = 0; r < 4; ++r) to[r] = of[k][i][r];
-  }
-};
 template <int down, int across> struct PairsOfPlane {
   const float (&of)[down][across][4];
   TESSERA_DEVICE void get(float (&to)[4], int i, int k) const {
@@ -75,12 +60,17 @@ TESSERA_DEVICE PairsOfPlane<down, across> in_pairs(const float (&of)[down][acros
   return {of};
 }
 
-// Values of a lane as tensor cores take them. One product needs no `small`.
+// Values of a lane as tensor cores take them: rounded, and what is left, of which they see ten bits more. To round that
+// too (`split_tf32`) took a twelfth of a kernel and gained nothing: what is cut off has either sign. One product needs no
+// `small`.
 template <int count> struct Tf32Parts {
   float big[count], small[count];
   TESSERA_DEVICE void split(const float (&x)[count]) {
 #pragma unroll
-    for (int r = 0; r < count; ++r) split_tf32(x[r], big[r], small[r]);
+    for (int r = 0; r < count; ++r) {
+      big[r] = __uint_as_float((__float_as_uint(x[r]) + 0x1000) & 0xffffe000);
+      small[r] = x[r] - big[r];
+    }
   }
 };
 
@@ -97,10 +87,12 @@ TESSERA_DEVICE void add_tf32(float (&sums)[tiles][4], const Tf32Parts<4>& x, con
   for (int n = 0; n < tiles; ++n) mma_tf32(sums[n], x.big, y[n].big);
 }
 
-TESSERA_DEVICE constexpr int largest_divisor(int of, int most) { return of % most == 0 ? most : largest_divisor(of, most - 1); }
+TESSERA_DEVICE constexpr int largest_divisor(int of, int most) {
+  return of % most == 0 ? most : largest_divisor(of, most - 1);
+}
 
-// sums += left · right, over `depth` of K. Tensor cores truncate what they add to. So sums begin at nothing for each 16 of K,
-// and f32 adds them up, rounding to nearest.
+// sums += left · right, over `depth` of K. Tensor cores truncate what they add to. So sums begin at nothing for each 16
+// of K, and f32 adds them up, rounding to nearest.
 template <int products, int depth, int down, int across, class Left, class Right>
 TESSERA_DEVICE void multiply_tf32(float (&sums)[down][across][4], const Left& left, const Right& right) {
   static_assert(products == 1 || products == 3, "tf32 alone, or with what it leaves");

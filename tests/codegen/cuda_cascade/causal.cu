@@ -12,22 +12,23 @@
 
 namespace tessera {
 
-struct contract_mul_select_reduce_etc_83b1a0fa_shared {
+struct contract_mul_select_reduce_etc_1ec19504_shared {
   Panel<bf16, 128, 64, Lie::along_k> value_rows;
   Panel<bf16, 64, 64, Lie::along_rows> value_2_columns[2];
   Panel<bf16, 64, 64, Lie::along_rows> value_3_columns[2];
 };
 
-extern "C" __constant__ Launch contract_mul_select_reduce_etc_83b1a0fa_launch = {128, 1, sizeof(contract_mul_select_reduce_etc_83b1a0fa_shared), {}};
+extern "C" __constant__ Launch contract_mul_select_reduce_etc_1ec19504_launch = {128, 1, sizeof(contract_mul_select_reduce_etc_1ec19504_shared), {}};
 
 extern "C" __global__ void __launch_bounds__(128, 2)
-contract_mul_select_reduce_etc_83b1a0fa(const bf16* __restrict__ value, const bf16* __restrict__ value_2, const bf16* __restrict__ value_3,
+contract_mul_select_reduce_etc_1ec19504(const bf16* __restrict__ value, const bf16* __restrict__ value_2, const bf16* __restrict__ value_3,
     float* __restrict__ softmax_value, float* __restrict__ softmax_value_2, float* __restrict__ contract_value) {
-  auto& shared = shared_memory<contract_mul_select_reduce_etc_83b1a0fa_shared>();
-  const int m_first = (7 - static_cast<int>(blockIdx.x) % 8) * 128;
+  auto& shared = shared_memory<contract_mul_select_reduce_etc_1ec19504_shared>();
+  const int m_first = (7 - static_cast<int>(blockIdx.x) / 24) * 128;
   const int m_last = min(m_first + 128, 1024) - 1;
-  const int batch_2 = static_cast<int>(blockIdx.x) / 8 % 12;
-  const int batch_1 = static_cast<int>(blockIdx.x) / 8 / 12;
+  const int point = static_cast<int>(blockIdx.x) % 24;
+  const int batch_2 = point % 12;
+  const int batch_1 = point / 12;
   const Stager<Panel<bf16, 128, 64, Lie::along_k>, 8, 128, bf16, int> value_rows(value + batch_1 * 786432 + batch_2 * 64, m_first, 1024, [](int m) { return m * 768; });
   value_rows.load(shared.value_rows, 0, 64, [](int d) { return d; });
   const Stager<Panel<bf16, 64, 64, Lie::along_rows>, 8, 128, bf16, int> value_2_columns(value_2 + batch_1 * 786432 + batch_2 * 64, 0, 64, [](int d) { return d; });
@@ -172,7 +173,7 @@ contract_mul_select_reduce_etc_83b1a0fa(const bf16* __restrict__ value, const bf
 
 namespace tessera {
 
-struct contract_mul_select_sub_etc_341331f0_shared {
+struct contract_mul_select_sub_etc_10107042_shared {
   Panel<bf16, 64, 64, Lie::along_k> value_3_rows;
   Panel<bf16, 64, 64, Lie::along_k> value_4_rows;
   Panel<bf16, 64, 64, Lie::along_rows> value_2_columns[2];
@@ -182,19 +183,20 @@ struct contract_mul_select_sub_etc_341331f0_shared {
   float reduce_value_of_column[2][64];
 };
 
-extern "C" __constant__ Launch contract_mul_select_sub_etc_341331f0_launch = {128, 1, sizeof(contract_mul_select_sub_etc_341331f0_shared), {}};
+extern "C" __constant__ Launch contract_mul_select_sub_etc_10107042_launch = {128, 1, sizeof(contract_mul_select_sub_etc_10107042_shared), {}};
 
 extern "C" __global__ void __launch_bounds__(128, 2)
-contract_mul_select_sub_etc_341331f0(const bf16* __restrict__ value, const bf16* __restrict__ value_2, const bf16* __restrict__ value_3,
+contract_mul_select_sub_etc_10107042(const bf16* __restrict__ value, const bf16* __restrict__ value_2, const bf16* __restrict__ value_3,
     const float* __restrict__ softmax_value, const float* __restrict__ softmax_value_2,
     const bf16* __restrict__ add_value, const bf16* __restrict__ value_4, const float* __restrict__ reduce_value,
     const bf16* __restrict__ add_value_2, float* __restrict__ contract_value,
     float* __restrict__ contract_value_2) {
-  auto& shared = shared_memory<contract_mul_select_sub_etc_341331f0_shared>();
-  const int m_first = (static_cast<int>(blockIdx.x) % 16) * 64;
+  auto& shared = shared_memory<contract_mul_select_sub_etc_10107042_shared>();
+  const int m_first = (static_cast<int>(blockIdx.x) / 24) * 64;
   const int m_last = min(m_first + 64, 1024) - 1;
-  const int batch_2 = static_cast<int>(blockIdx.x) / 16 % 12;
-  const int batch_1 = static_cast<int>(blockIdx.x) / 16 / 12;
+  const int point = static_cast<int>(blockIdx.x) % 24;
+  const int batch_2 = point % 12;
+  const int batch_1 = point / 12;
   const Stager<Panel<bf16, 64, 64, Lie::along_k>, 8, 128, bf16, int> value_3_rows(value_3 + batch_1 * 786432 + batch_2 * 64, m_first, 1024, [](int m) { return m * 768; });
   value_3_rows.load(shared.value_3_rows, 0, 64, [](int d) { return d; });
   const Stager<Panel<bf16, 64, 64, Lie::along_k>, 8, 128, bf16, int> value_4_rows(value_4 + batch_1 * 786432 + batch_2 * 64, m_first, 1024, [](int m) { return m * 768; });
@@ -326,25 +328,26 @@ contract_mul_select_sub_etc_341331f0(const bf16* __restrict__ value, const bf16*
 
 namespace tessera {
 
-struct contract_mul_select_sub_etc_c540e7e0_shared {
+struct contract_mul_select_sub_etc_4115dc17_shared {
   Panel<bf16, 128, 64, Lie::along_k> value_rows;
   Panel<bf16, 128, 64, Lie::along_k> add_value_rows;
   Panel<bf16, 64, 32, Lie::along_rows> value_2_columns[2];
   Panel<bf16, 64, 32, Lie::along_rows> value_3_columns[2];
 };
 
-extern "C" __constant__ Launch contract_mul_select_sub_etc_c540e7e0_launch = {128, 1, sizeof(contract_mul_select_sub_etc_c540e7e0_shared), {}};
+extern "C" __constant__ Launch contract_mul_select_sub_etc_4115dc17_launch = {128, 1, sizeof(contract_mul_select_sub_etc_4115dc17_shared), {}};
 
 extern "C" __global__ void __launch_bounds__(128, 2)
-contract_mul_select_sub_etc_c540e7e0(const bf16* __restrict__ value, const bf16* __restrict__ value_2, const float* __restrict__ softmax_value,
+contract_mul_select_sub_etc_4115dc17(const bf16* __restrict__ value, const bf16* __restrict__ value_2, const float* __restrict__ softmax_value,
     const float* __restrict__ softmax_value_2, const bf16* __restrict__ add_value,
     const bf16* __restrict__ value_3, const float* __restrict__ reduce_value, const bf16* __restrict__ value_4,
     float* __restrict__ contract_value) {
-  auto& shared = shared_memory<contract_mul_select_sub_etc_c540e7e0_shared>();
-  const int m_first = (7 - static_cast<int>(blockIdx.x) % 8) * 128;
+  auto& shared = shared_memory<contract_mul_select_sub_etc_4115dc17_shared>();
+  const int m_first = (7 - static_cast<int>(blockIdx.x) / 24) * 128;
   const int m_last = min(m_first + 128, 1024) - 1;
-  const int batch_2 = static_cast<int>(blockIdx.x) / 8 % 12;
-  const int batch_1 = static_cast<int>(blockIdx.x) / 8 / 12;
+  const int point = static_cast<int>(blockIdx.x) % 24;
+  const int batch_2 = point % 12;
+  const int batch_1 = point / 12;
   const Stager<Panel<bf16, 128, 64, Lie::along_k>, 8, 128, bf16, int> value_rows(value + batch_1 * 786432 + batch_2 * 64, m_first, 1024, [](int m) { return m * 768; });
   value_rows.load(shared.value_rows, 0, 64, [](int d) { return d; });
   const Stager<Panel<bf16, 128, 64, Lie::along_k>, 8, 128, bf16, int> add_value_rows(add_value + batch_1 * 786432 + batch_2 * 64, m_first, 1024, [](int m) { return m * 768; });
