@@ -240,7 +240,7 @@ std::vector<Tensor> CompiledFunction::call(const std::vector<Tensor>& arguments)
 }
 
 void detail::check(const CompileOptions& options, Loc at) {
-  if (options.strict && options.precision.is_mixed())
+  if (options.strict && options.precision != Precision())
     throw ValueError({.code = "T-V147",
                       .fault = "a strict program rounds where its ops say, so it cannot be " + options.precision.str(),
                       .at = at,

@@ -33,7 +33,7 @@ struct CompileOptions {
   std::string name = {};  // what reports call the program; empty: the place of compile(), as "train.cpp:41"
   // Every op rounds to its dtype, as if it ran alone. Otherwise what is narrower than f32 stays f32 inside a kernel.
   bool strict = false;
-  Precision precision = {};  // "f32", "bf16_mixed"; see precision.h
+  Precision precision = {};  // "f32", "tf32", "bf16_mixed"; see precision.h
 };
 
 // The untyped half: lives behind every Compiled<F>.

@@ -6,13 +6,14 @@ namespace tessera {
 
 Precision::Precision(std::string_view name) {
   if (name == "bf16_mixed") policy = Policy::bf16_mixed;
+  else if (name == "tf32") policy = Policy::tf32;
   else if (name != "f32")
     throw ValueError(
-        {.code = "T-V145", .fault = "there is no precision '" + std::string(name) + "'", .hint = "f32 or bf16_mixed"});
+        {.code = "T-V145", .fault = "there is no precision '" + std::string(name) + "'", .hint = "f32, tf32 or bf16_mixed"});
 }
 
 std::string Precision::str() const {
-  if (!is_mixed()) return "f32";
+  if (!is_mixed()) return policy == Policy::tf32 ? "tf32" : "f32";
   return residual == DType::f32 ? "bf16_mixed" : "bf16_mixed(residual = " + std::string(name(residual)) + ")";
 }
 

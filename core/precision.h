@@ -15,6 +15,10 @@ namespace tessera {
 struct Precision {
   enum class Policy : uint8_t {
     as_written,  // "f32": every op in the dtypes that the user sees
+    // Contractions of f32 may read of their operands what tf32 holds, rounded to 10 bits behind the point, and sum in f32;
+    // all else is as written. It allows and does not demand: a GPU's tensor cores do so, the CPU and the reference multiply
+    // f32.
+    tf32,
     // Contractions of f32 read their operands rounded to bf16 and sum in f32; what one kernel leaves for others lies in
     // memory as bf16. States, results, statistics, sums and the gradients of parameters stay f32.
     bf16_mixed,
@@ -24,12 +28,12 @@ struct Precision {
   DType residual = DType::f32;
 
   Precision() = default;
-  Precision(std::string_view name);  // "f32" or "bf16_mixed"; ValueError otherwise
+  Precision(std::string_view name);  // "f32", "tf32" or "bf16_mixed"; ValueError otherwise
   Precision(const char* name) : Precision(std::string_view(name)) {}
   Precision(Policy p, DType of_residual) : policy(p), residual(of_residual) {}
 
-  bool is_mixed() const { return policy != Policy::as_written; }
-  std::string str() const;  // "bf16_mixed", "bf16_mixed(residual = bf16)"
+  bool is_mixed() const { return policy == Policy::bf16_mixed; }
+  std::string str() const;  // "tf32", "bf16_mixed", "bf16_mixed(residual = bf16)"
   bool operator==(const Precision&) const = default;
 };
 

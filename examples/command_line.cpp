@@ -31,8 +31,8 @@ CommandLine::CommandLine(const std::string& about, RunFlags& flags)
   app_->option_defaults()->always_capture_default();
   app_->add_option("--device", flags.device, "where to compute")->check(CLI::IsMember({"cpu", "cuda"}));
   app_->add_option("--precision", flags.precision,
-                   "of the training step: bf16_mixed multiplies in bf16, weights stay f32")
-      ->check(CLI::IsMember({"f32", "bf16_mixed"}));
+                   "of the training step: tf32 and bf16_mixed multiply in those, tf32 on a GPU alone; weights stay f32")
+      ->check(CLI::IsMember({"f32", "tf32", "bf16_mixed"}));
   add("--steps", flags.steps, "training steps", {positive});
   app_->add_option("--seed", flags.seed, "of the first weights, the order of the data and every draw");
   app_->add_flag("--resume", flags.resume, "go on from the latest checkpoint in --out");

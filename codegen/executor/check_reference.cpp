@@ -16,6 +16,8 @@ namespace {
 // Relative to the size of the whole result: elements that cancel to almost nothing carry the error of their terms.
 double tolerance(DType dtype, const Precision& precision) {
   if (dtype == DType::f32 && precision.is_mixed()) dtype = DType::bf16;  // the reference stores nothing rounded
+  // … and multiplies no tf32, which has as many bits as f16.
+  if (dtype == DType::f32 && precision.policy == Precision::Policy::tf32) dtype = DType::f16;
   switch (dtype) {
     case DType::f64: return 1e-10;
     case DType::f32: return 1e-4;

@@ -173,7 +173,7 @@ std::string layout_text(const Plan& plan, const Program& recorded) {
 
 // Which formats each kernel reads, multiplies, sums in and writes, and what stayed wide.
 std::string precision_text(const Plan& plan, const Program& recorded) {
-  if (!recorded.precision.is_mixed()) return "";
+  if (recorded.precision == Precision()) return "";
   auto row = [](const std::string& name, const PlanTypes& types) {
     return fmt::format("  {:<46} {:<10} {:<10} {:<6} {}\n", name, types.reads, types.multiplies, types.sums,
                        types.writes);

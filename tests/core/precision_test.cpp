@@ -1,5 +1,5 @@
-// bf16_mixed as a policy of compile(): what it says, what it refuses, and the rounded copies of States that contractions
-// read. On the reference executor, which rounds what contractions read and nothing else.
+// bf16_mixed and tf32 as policies of compile(): what they say, what they refuse, and the rounded copies of States that
+// contractions read under the first. On the reference executor, which rounds what those contractions read and nothing else.
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -37,15 +37,18 @@ TEST_F(MixedPrecision, is_known_by_name) {
   EXPECT_EQ(Precision("f32"), Precision());
   EXPECT_EQ(Precision("bf16_mixed"), precision::bf16_mixed({}));
   EXPECT_EQ(Precision("bf16_mixed").str(), "bf16_mixed");
+  EXPECT_EQ(Precision("tf32").str(), "tf32");
   EXPECT_EQ(precision::bf16_mixed({.residual = bf16}).str(), "bf16_mixed(residual = bf16)");
   EXPECT_THAT(message_of<ValueError>([] { Precision("bf16"); }), HasSubstr("there is no precision 'bf16'"));
+  EXPECT_THAT(message_of<ValueError>([] { Precision("tf16"); }), HasSubstr("f32, tf32 or bf16_mixed"));
   EXPECT_THAT(message_of<ValueError>([] { precision::bf16_mixed({.residual = f16}); }), HasSubstr("residuals as f16"));
 }
 
 TEST_F(MixedPrecision, excludes_strict) {
   auto identity = [](Tensor x) { return x; };
-  EXPECT_THAT(message_of<ValueError>([&] { compile(identity, {.strict = true, .precision = "bf16_mixed"}); }),
-              HasSubstr("a strict program rounds where its ops say"));
+  for (const char* precision : {"bf16_mixed", "tf32"})
+    EXPECT_THAT(message_of<ValueError>([&] { compile(identity, {.strict = true, .precision = precision}); }),
+                HasSubstr(std::string("a strict program rounds where its ops say, so it cannot be ") + precision));
 }
 
 TEST_F(MixedPrecision, is_part_of_what_a_program_is) {
@@ -54,9 +57,11 @@ TEST_F(MixedPrecision, is_part_of_what_a_program_is) {
     product(ones({2, 2}));
     return *product.program();
   };
-  Program plain = record("f32"), mixed = record("bf16_mixed"),
+  Program plain = record("f32"), tf32 = record("tf32"), mixed = record("bf16_mixed"),
           narrow = record(precision::bf16_mixed({.residual = bf16}));
   EXPECT_FALSE(plain.same_computation(mixed));
+  EXPECT_FALSE(plain.same_computation(tf32));
+  EXPECT_NE(plain.hash(), tf32.hash());
   EXPECT_FALSE(mixed.same_computation(narrow));
   EXPECT_NE(plain.hash(), mixed.hash());
   EXPECT_NE(mixed.hash(), narrow.hash());
@@ -69,6 +74,14 @@ TEST_F(MixedPrecision, contractions_read_rounded_operands_and_nothing_else_does)
   std::vector<Tensor> mixed = compile(f, {.precision = "bf16_mixed"})(x, y);
   EXPECT_EQ(mixed[0].item<float>(), 3);
   EXPECT_EQ(mixed[1].item<float>(), 3 * half_way);
+}
+
+// 1 + 2⁻¹² is no number of tf32.
+TEST_F(MixedPrecision, tf32_is_f32_here) {
+  auto square = [](Tensor x) { return matmul(x, x); };
+  Tensor x = full({1, 1}, 1.000244140625f);
+  EXPECT_EQ(compile(square, {.precision = "tf32"})(x).item<float>(), compile(square)(x).item<float>());
+  EXPECT_NE(compile(square)(x).item<float>(), 1);
 }
 
 TEST_F(MixedPrecision, a_state_stays_wide_and_its_copy_follows_it) {
