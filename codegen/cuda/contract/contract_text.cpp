@@ -87,6 +87,7 @@ class Text {
     switch (s_.engine) {
       case Engine::fma: return sum_type();
       case Engine::tf32x3: return "Tf32x3";
+      case Engine::tf32: return "Tf32";
       case Engine::half: return "Half<" + type_text(s_.a.element) + ">";
     }
     return "";

@@ -108,7 +108,10 @@ Lines finish_lines(const Contraction& c, const TileSchedule& s, ValuesText& valu
     const mlir::BlockArgument argument = values.form.body->getArgument(static_cast<unsigned>(k));
     const std::string here = values.names.identifier(values.words.inputs[k] + "_at");
     values.chunk.push_back(fmt::format("const Vector<{}, {}> {} = {}{};", type_text(argument.getType()), s.width(),
-                                       here, columns_name(s, values, k), s.is_dealt() ? ".at(column)" : "[pair]"));
+                                       here, columns_name(s, values, k),
+                                       !s.is_dealt()    ? "[pair]"
+                                       : s.width() == 8 ? ".at(column)"
+                                                        : ".at<4>(column)"));
     values.call_in_lane(argument, here + "[i]");
   }
   const bool is_quick = values.words.rounding == Rounding::of_kernel && rounds_all_results(c.kernel());

@@ -65,7 +65,12 @@ Engine engine_for(const Contraction& c, F32Products f32) {
   if (!c.sum_type().isF32()) return Engine::fma;
   const mlir::Type half = half_type(c, c.a);
   if (half && half == half_type(c, c.b)) return Engine::half;
-  return f32 == F32Products::on_tensor_cores ? Engine::tf32x3 : Engine::fma;
+  switch (f32) {
+    case F32Products::on_tensor_cores: return Engine::tf32x3;
+    case F32Products::as_tf32: return Engine::tf32;
+    case F32Products::by_fma: break;
+  }
+  return Engine::fma;
 }
 
 // Tiles of sums that a block can have, `per_m` × `per_n` of them in a thread or a warp.
@@ -111,7 +116,7 @@ class Chooser {
   void try_parts(const TileShape& tile) {
     if (tile.shares_single && (s_.engine != Engine::half || n_ > tile.n || s_.b.width > 1)) return;
     // Vectors of an operand that a thread brings in a step: each takes a register or two.
-    const int most = s_.engine == Engine::tf32x3 ? 8 : 16;
+    const int most = s_.engine == Engine::tf32x3 || s_.engine == Engine::tf32 ? 8 : 16;
     auto brings = [&](int rows, const Staging& one) { return rows * s_.step / (tile.threads * one.width); };
     if (brings(tile.m, s_.a) > most || brings(tile.n, s_.b) > most) return;
     for (int64_t wanted = 1; wanted <= 128; wanted += (wanted + 3) / 4) {
@@ -128,11 +133,21 @@ class Chooser {
     }
   }
 
+  static double rate_of(Engine engine) {
+    switch (engine) {
+      case Engine::fma: return 60;
+      case Engine::tf32x3: return 120;
+      case Engine::tf32: return 260;
+      case Engine::half: break;
+    }
+    return 700;
+  }
+
   double estimate(const TileShape& tile, int64_t part, int64_t parts) const {
     const int64_t blocks = ceil_div(m_, tile.m) * ceil_div(n_, tile.n) * batch_ * parts;
     const int64_t each = ceil_div(blocks, multiprocessors);  // blocks of one multiprocessor
     // Products and additions of a multiprocessor in a clock, and bytes that it moves.
-    const double rate = s_.engine == Engine::fma ? 60 : s_.engine == Engine::tf32x3 ? 120 : 700, bytes = 40;
+    const double rate = rate_of(s_.engine), bytes = 40;
     const double sums = static_cast<double>(tile.m) * tile.n;
     // Until something runs, and until a tile is written.
     const double start = 1500 + sums * 8 / bytes;
@@ -194,6 +209,7 @@ std::string schedule_text(const ContractSchedule& s) {
   };
   const char* engine = s.engine == Engine::fma      ? "FMA"
                        : s.engine == Engine::tf32x3 ? "tensor cores, tf32 x 3"
+                       : s.engine == Engine::tf32   ? "tensor cores, tf32"
                                                     : "tensor cores";
   std::string text = fmt::format("tile {} x {}, {} x {} a {}, {} threads, steps of {} of K, {} stages; {}; a {}; b {}",
                                  s.tile_m, s.tile_n, s.per_m, s.per_n, s.engine == Engine::fma ? "thread" : "warp",

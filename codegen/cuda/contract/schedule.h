@@ -21,8 +21,8 @@ struct Staging {
 };
 
 // What multiplies. `fma`: single values, every type. On tensor cores: `tf32x3`, f32 as three products of tf32, within
-// roundings of f32; `half`, bf16 or f16 with sums in f32.
-enum class Engine { fma, tf32x3, half };
+// roundings of f32; `tf32`, f32 rounded to tf32; `half`, bf16 or f16; all with sums in f32.
+enum class Engine { fma, tf32x3, tf32, half };
 
 struct ContractSchedule {
   Engine engine = Engine::fma;
@@ -39,8 +39,9 @@ struct ContractSchedule {
   int64_t blocks() const { return tiles_m * tiles_n * batch * parts; }
 };
 
-// How f32 is multiplied: a choice of the program, not of the shapes.
-enum class F32Products { on_tensor_cores, by_fma };
+// How f32 is multiplied: a choice of the program, not of the shapes. `on_tensor_cores`: as three products of tf32; `as_tf32`:
+// as one.
+enum class F32Products { on_tensor_cores, as_tf32, by_fma };
 
 ContractSchedule schedule_contraction(const Contraction& c, F32Products f32);
 

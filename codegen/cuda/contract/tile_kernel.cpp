@@ -28,11 +28,12 @@ KernelWords of_epilogue(KernelWords words, const Contraction& c, const TileSched
     for (int d = 0; d < side.count(); ++d)
       words.dims.push_back(side.count() == 1 ? name : fmt::format("{}_{}", name, d + 1));
   words.taken = words.dims;
-  for (const char* name : {"a",    "ab",      "at",    "b",       "batch",   "column",     "consumer",   "i",
-                           "k",    "m",       "n",     "k_end",   "at_part", "at_batch_1", "at_batch_2", "k_first",
-                           "left", "m_first", "first", "n_first", "halves",  "packed",     "pair",       "part",
-                           "rank", "result",  "row",   "s",       "scratch", "shared",     "staged",     "sum",
-                           "sums", "sums_2",  "t",     "tile",    "tiles",   "turns",      "whole"})
+  for (const char* name :
+       {"a_rests",  "b_rests", "of_step", "a",     "ab",      "at",     "b",       "batch",      "column",
+        "consumer", "i",       "k",       "m",     "n",       "k_end",  "at_part", "at_batch_1", "at_batch_2",
+        "k_first",  "left",    "m_first", "first", "n_first", "halves", "packed",  "pair",       "part",
+        "rank",     "result",  "row",     "s",     "scratch", "shared", "staged",  "sum",        "sums",
+        "sums_2",   "t",       "tile",    "tiles", "turns",   "whole"})
     if (!llvm::is_contained(words.taken, name)) words.taken.push_back(name);
   return words;
 }
@@ -48,7 +49,10 @@ class Builder {
         operand_names_(words.inputs.begin(), words.inputs.begin() + 2),
         values_(form_, stages_, neighbours_, of_epilogue(std::move(words), c, s)),
         b_(form_.body->getParentOp()->getContext()) {
-    for (std::string& name : operand_names_) name = values_.names.identifier(name);
+    for (std::string& name : operand_names_) {
+      name = values_.names.identifier(name);
+      if (s.operands.is_thrice()) rest_names_.push_back(values_.names.identifier(name + "_rests"));
+    }
     module_ = ModuleOp::create(b_.getUnknownLoc());
     columns_ = inputs_of_columns(s, values_);
     lines_ = finish_lines(c, s, values_);
@@ -91,7 +95,6 @@ class Builder {
   tile::SmemType smem(std::vector<int64_t> shape, int64_t pitch = 0) {
     return tile::SmemType::get(b_.getContext(), shape, s_.operands.element, pitch);
   }
-  UnitAttr dealt() { return s_.is_dealt() ? b_.getUnitAttr() : UnitAttr(); }
   // Do the statements speak of it?
   bool is_mentioned(const std::string& name) const {
     auto is_part = [](char x) { return llvm::isAlnum(x) || x == '_'; };
@@ -123,6 +126,11 @@ class Builder {
     };
     a_map_ = map(s_.operands.a.tensor, box(s_.operands.a, s_.tile_m(), s_.pair == Pair::along_n), operand_names_[0]);
     b_map_ = map(s_.operands.b.tensor, box(s_.operands.b, s_.tile_n, s_.pair == Pair::along_m), operand_names_[1]);
+    if (s_.operands.is_thrice()) {
+      a_rests_map_ =
+          map(*s_.operands.a.rests, box(s_.operands.a, s_.tile_m(), s_.pair == Pair::along_n), rest_names_[0]);
+      b_rests_map_ = map(*s_.operands.b.rests, box(s_.operands.b, s_.tile_n, s_.pair == Pair::along_m), rest_names_[1]);
+    }
     const KernelWords& words = values_.words;
     for (size_t k = 0; k < form_.in.size(); ++k) {
       Type type = form_.body->getArgument(static_cast<unsigned>(k)).getType();
@@ -141,8 +149,10 @@ class Builder {
   // half of the lines either way.
   std::vector<int64_t> box(const MappedOperand& operand, int64_t rows, bool is_half) const {
     const int64_t lines = (operand.along_k ? rows : s_.step) / (is_half ? 2 : 1);
-    if (!operand.is_dealt) return {lines, 64};
-    return {lines / dealt_lines, dealt_box[2], dealt_box[1], dealt_box[0], 64};
+    const int64_t line = s_.operands.line();
+    if (!operand.is_dealt) return {lines, line};
+    const auto [pair, lanes, pairs] = dealt_box(s_.operands.bytes());
+    return {lines / dealt_lines(s_.operands.bytes()), pairs, lanes, pair, line};
   }
 
   std::vector<int64_t> tile_shape(const MappedOperand& operand, int64_t rows) const {
@@ -155,6 +165,10 @@ class Builder {
   void add_shared() {
     a_ = shared("a", s_.stages, tile_shape(s_.operands.a, s_.tile_m()));
     b_tiles_ = shared("b", s_.stages, tile_shape(s_.operands.b, s_.tile_n));
+    if (s_.operands.is_thrice()) {
+      a_rests_ = shared("a_rests", s_.stages, tile_shape(s_.operands.a, s_.tile_m()));
+      b_rests_ = shared("b_rests", s_.stages, tile_shape(s_.operands.b, s_.tile_n));
+    }
     of_each_ = static_cast<int64_t>(s_.sent.size()) * s_.at_once * s_.buffers;
     if (s_.through_shared) {
       of_each_ = 1;
@@ -247,14 +261,19 @@ class Builder {
     auto loop = scf::ForOp::create(b_, named("k"), place.k_first, place.k_end, number(s_.step));
     b_.setInsertionPointToStart(loop.getBody());
     Value k = loop.getInductionVar();
-    auto slot =
-        tile::PutOp::create(b_, named("s"), tile::SlotType::get(b_.getContext()), ab_, ValueRange{a_, b_tiles_});
-    auto load_a = [&] {
-      load(a_, a_map_, s_.operands.a, s_.tile_m(), s_.pair == Pair::along_n, slot, k, place.m, place);
+    SmallVector<Value> brought{a_, b_tiles_};
+    if (a_rests_) brought.append({a_rests_, b_rests_});
+    auto slot = tile::PutOp::create(b_, named("s"), tile::SlotType::get(b_.getContext()), ab_, brought);
+    auto load_a = [&](Value a, Value a_map) {
+      load(a, a_map, s_.operands.a, s_.tile_m(), s_.pair == Pair::along_n, slot, k, place.m, place);
     };
-    if (!s_.is_early) load_a();
-    load(b_tiles_, b_map_, s_.operands.b, s_.tile_n, s_.pair == Pair::along_m, slot, k, place.n, place);
-    if (s_.is_early) load_a();  // few rows: L2 has them, and b comes from memory
+    auto load_b = [&](Value b, Value b_map) {
+      load(b, b_map, s_.operands.b, s_.tile_n, s_.pair == Pair::along_m, slot, k, place.n, place);
+    };
+    if (!s_.is_early) load_a(a_, a_map_);
+    load_b(b_tiles_, b_map_);
+    if (s_.is_early) load_a(a_, a_map_);  // few rows: L2 has them, and b comes from memory
+    if (a_rests_) load_a(a_rests_, a_rests_map_), load_b(b_rests_, b_rests_map_);
     end_tiles(tiles);
     tile::DrainOp::create(b_, here(), ab_);
   }
@@ -280,7 +299,8 @@ class Builder {
     if (is_half) outer = add(outer, first);
     if (operand.tensor.is_window()) return load_window(part, map, operand, slot, inner, outer, to_all);
     SmallVector<Value> at;
-    if (operand.is_dealt) at = {inner, number(0), number(0), number(0), divided(outer, dealt_lines)};
+    if (operand.is_dealt)
+      at = {inner, number(0), number(0), number(0), divided(outer, dealt_lines(s_.operands.bytes()))};
     else at = coordinates(operand.tensor, inner, outer, place);
     llvm::append_range(at, of_taps);
     tile::LoadOp::create(b_, here(), part, map, slot, at, ValueRange(), to_all);
@@ -365,7 +385,7 @@ class Builder {
     if (sends || is_mentioned("n_first")) place.n = name_if_computed(place.n, "n_first");
     name_batch(place);
     bring_columns(place, consumer);
-    SmallVector<Value> sums = multiply(place, row, turns);
+    SmallVector<Value> sums = a_rests_ ? multiply_thrice(place, row) : multiply(place, row, turns);
     if (s_.in_turns) tile::SkipOp::create(b_, here(), ab_, number(steps));
     if (halves_) {
       auto half = tile::FragmentType::get(b_.getContext(), {64, s_.columns()}, b_.getF32Type(), 0);
@@ -383,7 +403,7 @@ class Builder {
       column_values_.push_back(tile::BringColumnsOp::create(
           b_, here(), tile::ValuesType::get(b_.getContext(), type.getShape().drop_front(), type.getElement(), 0), room,
           consumer, pointers_[k], place.n, b_.getI64IntegerAttr(form_.in[k].base), b_.getI64IntegerAttr(c_.size(c_.n)),
-          dealt()));
+          s_.is_dealt() ? b_.getUnitAttr() : UnitAttr()));
     }
   }
 
@@ -416,7 +436,7 @@ class Builder {
       Value b = filled(tile::AtOp::create(b_, here(), smem(tile_shape(s_.operands.b, s_.tile_n)), b_tiles_, slot));
       SmallVector<Value> next;
       for (int f = 0; f < s_.fragments; ++f) {
-        Value a = filled(part_of_a(slot, !row ? number(64 * f) : f == 0 ? row : add(row, number(64 * f))));
+        Value a = filled(part_of(a_, slot, !row ? number(64 * f) : f == 0 ? row : add(row, number(64 * f))));
         next.push_back(tile::MmaOp::create(b_, sums[static_cast<size_t>(f)].getLoc(), type(1),
                                            loop.getRegionIterArg(static_cast<unsigned>(f)), a, b, later,
                                            s_.operands.a.along_k ? UnitAttr() : b_.getUnitAttr(),
@@ -438,6 +458,35 @@ class Builder {
     return whole;
   }
 
+  // Small · big, big · small and big · big of one step, which begin at nothing; what they give is added up.
+  SmallVector<Value> multiply_thrice(const Place& place, Value row) {
+    auto type = [&](int64_t pending) {
+      return tile::FragmentType::get(b_.getContext(), {64, s_.tile_n}, b_.getF32Type(), pending);
+    };
+    Value zero = arith::ConstantOp::create(b_, here(), b_.getF32FloatAttr(0));
+    Value sums = tile::FillOp::create(b_, named("sums"), type(0), zero);
+    auto loop = scf::ForOp::create(b_, named("k"), place.k_first, place.k_end, number(s_.step), sums);
+    OpBuilder::InsertionGuard guard(b_);
+    b_.setInsertionPointToStart(loop.getBody());
+    auto slot = tile::GetOp::create(b_, named("s"), tile::SlotType::get(b_.getContext()), ab_);
+    auto b_of = [&](Value array) {
+      return tile::AtOp::create(b_, here(), smem(tile_shape(s_.operands.b, s_.tile_n)), array, slot).getResult();
+    };
+    Value of_step = tile::EmptyOp::create(b_, named("of_step"), type(1));
+    bool is_first = true;
+    for (auto [a, b] : {std::pair{a_rests_, b_tiles_}, {a_, b_rests_}, {a_, b_tiles_}}) {
+      Value adds = arith::ConstantIntOp::create(b_, here(), is_first ? 0 : 1, 1);
+      of_step = tile::MmaOp::create(b_, of_step.getLoc(), type(1), of_step, part_of(a, slot, row), b_of(b), adds,
+                                    UnitAttr(), b_.getUnitAttr());
+      is_first = false;
+    }
+    of_step = tile::WaitMmaOp::create(b_, here(), TypeRange{type(0)}, b_.getI64IntegerAttr(0), of_step).getResult();
+    tile::ReleaseOp::create(b_, here(), ab_);
+    Value added = tile::AddOp::create(b_, here(), type(0), loop.getRegionIterArg(0), of_step);
+    scf::YieldOp::create(b_, here(), added);
+    return {loop.getResult(0)};
+  }
+
   // What of the step of a tile holds anything.
   Value filled(Value tile) {
     if (s_.depth() == s_.step) return tile;
@@ -446,9 +495,10 @@ class Builder {
     return tile::ColumnsOp::create(b_, here(), smem({rows, s_.depth()}, pitch), tile, number(0));
   }
 
-  Value part_of_a(Value slot, Value row) {
+  // Of a or its rests.
+  Value part_of(Value array, Value slot, Value row) {
     const std::vector<int64_t> shape = tile_shape(s_.operands.a, s_.tile_m());
-    Value whole = tile::AtOp::create(b_, here(), smem(shape), a_, slot);
+    Value whole = tile::AtOp::create(b_, here(), smem(shape), array, slot);
     if (s_.operands.a.along_k) return tile::RowsOp::create(b_, here(), smem({64, s_.step}, shape[0]), whole, row);
     return tile::ColumnsOp::create(b_, here(), smem({s_.step, 64}, s_.step), whole, row);
   }
@@ -461,10 +511,10 @@ class Builder {
     std::vector<std::string> of_columns;
     for (size_t k : columns_) of_columns.push_back(columns_name(s_, values_, k));
     SmallVector<StringRef> names(of_columns.begin(), of_columns.end());
-    auto made =
-        tile::FinishOp::create(b_, here(), sums, staged_, staged_ ? times(consumer, of_each_) : Value(), maps_,
-                               column_values_, at, b_.getI64IntegerAttr(s_.at_once), b_.getI64IntegerAttr(s_.buffers),
-                               b_.getStrArrayAttr(names), b_.getStrArrayAttr(text), dealt());
+    auto made = tile::FinishOp::create(
+        b_, here(), sums, staged_, staged_ ? times(consumer, of_each_) : Value(), maps_, column_values_, at,
+        b_.getI64IntegerAttr(s_.at_once), b_.getI64IntegerAttr(s_.buffers), b_.getStrArrayAttr(names),
+        b_.getStrArrayAttr(text), s_.is_dealt() ? b_.getI64IntegerAttr(s_.width()) : IntegerAttr());
     if (outgrow_l2()) made->setAttr(evict_first, b_.getUnitAttr());
   }
 
@@ -479,14 +529,15 @@ class Builder {
   const codegen::Form form_;
   const codegen::Stages stages_;
   const RowSchedule neighbours_;
-  std::vector<std::string> operand_names_;
+  std::vector<std::string> operand_names_, rest_names_;
   ValuesText values_;
   OpBuilder b_;
   OwningOpRef<ModuleOp> module_;
   Lines lines_;
 
   tile::KernelOp kernel_;
-  Value a_map_, b_map_, a_, b_tiles_, staged_, halves_, ab_, rank_, tiles_;
+  Value a_map_, b_map_, a_rests_map_, b_rests_map_, a_, b_tiles_, a_rests_, b_rests_, staged_, halves_, ab_, rank_,
+      tiles_;
   SmallVector<Value> maps_;
   std::vector<size_t> columns_;  // inputs of the epilogue that belong to columns
   SmallVector<Value> column_rooms_, column_values_;

@@ -60,6 +60,8 @@ constexpr Shape shapes[] = {
     {false, 1, 256}, {true, 2, 192}, {true, 2, 128}, {true, 2, 64}, {true, 1, 256},
     {true, 1, 192},  {true, 1, 128}, {true, 1, 64},  {true, 1, 32},
 };
+// Beside the sums of a step a thread has those of all steps.
+constexpr Shape thrice_shapes[] = {{false, 1, 128}, {false, 1, 64}};
 // Of a result with few rows, in place of parts: less than what the copy engine stores at once.
 constexpr int narrow = 32;
 
@@ -78,15 +80,23 @@ class Chooser {
         k_(operands_.k),
         batch_(c.size(c.batch)),
         ending_(c),
-        has_few_rows_(m_ <= 64 && is_plain(operands_.a) && is_plain(operands_.b) && operands_.b.along_k &&
-                      ending_.fits_registers) {
-    for (unsigned k = 0; ending_.fits_registers && k < c.out.size() && sent_.size() < 3; ++k)
-      if (auto result = map_result(c, k)) sent_.push_back(k), results_.push_back(std::move(*result));
-    is_dealt_ = sent_.size() > 1 && sent_.size() == c.out.size() && !has_few_rows_ && can_be_dealt(operands_.b);
+        has_few_rows_(m_ <= 64 && !operands_.is_thrice() && is_plain(operands_.a) && is_plain(operands_.b) &&
+                      operands_.b.along_k && ending_.fits_registers) {
+    size_t lined_up = 0;  // results of lines along N
+    for (unsigned k = 0; ending_.fits_registers && k < c.out.size() && lined_up < 3; ++k)
+      if (auto result = map_result(c, k)) {
+        ++lined_up;
+        if (result->bytes != 2 || operands_.bytes() != 2) continue;  // stored from registers
+        sent_.push_back(k), results_.push_back(std::move(*result));
+      }
+    // One that could be sent is; f32 is stored, and best four at a time.
+    const bool all_are = is_half() ? sent_.size() > 1 && sent_.size() == c.out.size() : lined_up == c.out.size();
+    is_dealt_ = all_are && ending_.fits_registers && !has_few_rows_ && can_be_dealt(operands_.b);
   }
 
   std::vector<TileSchedule> all() {
-    for (const Shape& shape : shapes) {
+    const llvm::ArrayRef<Shape> all_shapes = operands_.is_thrice() ? llvm::ArrayRef(thrice_shapes) : shapes;
+    for (const Shape& shape : all_shapes) {
       if (has_few_rows_ && shape.in_turns && shape.fragments == 1 && shape.tile_n <= 128) add_halves(shape);
       for (Pair pair : {Pair::none, Pair::along_m, Pair::along_n}) {
         if (has_few_rows_ && pair != Pair::none) continue;  // who shares little of what is read waits for the other
@@ -104,14 +114,21 @@ class Chooser {
   }
 
  private:
+  bool is_half() const { return operands_.bytes() == 2; }
   static bool is_plain(const MappedOperand& operand) { return !operand.tensor.is_window() && operand.taps.empty(); }
+
+  TileSchedule shaped(const Shape& shape, Pair pair) const {
+    TileSchedule s;
+    s.operands = operands_;
+    s.in_turns = shape.in_turns, s.fragments = shape.fragments, s.tile_n = shape.tile_n, s.pair = pair;
+    s.step = operands_.line();
+    return s;
+  }
 
   void add_parts(const Shape& shape, Pair pair, bool through_shared) {
     int64_t before = 0;
     for (int64_t wanted = 1; wanted <= 64; wanted += (wanted + 3) / 4) {
-      TileSchedule s;
-      s.operands = operands_;
-      s.in_turns = shape.in_turns, s.fragments = shape.fragments, s.tile_n = shape.tile_n, s.pair = pair;
+      TileSchedule s = shaped(shape, pair);
       const int64_t steps = llvm::divideCeilSigned(k_, s.step);
       int64_t of_part = llvm::divideCeilSigned(steps, wanted);
       while (s.in_turns && steps % of_part != 0) ++of_part;  // all tiles take as many
@@ -130,28 +147,23 @@ class Chooser {
 
   // Several results that leave by the copy engine keep products waiting longer than stores from registers do.
   void add_dealt(const Shape& shape, Pair pair) {
-    TileSchedule s;
-    s.operands = operands_;
+    TileSchedule s = shaped(shape, pair);
     s.operands.b = dealt(operands_.b);
-    s.in_turns = shape.in_turns, s.fragments = shape.fragments, s.tile_n = shape.tile_n, s.pair = pair;
     s.part = llvm::divideCeilSigned(k_, s.step) * s.step;
     place(std::move(s));
   }
 
   void add_narrow(const Shape& shape) {
-    TileSchedule s;
-    s.operands = operands_;
-    s.in_turns = shape.in_turns, s.fragments = shape.fragments, s.tile_n = shape.tile_n;
-    s.step = 128;  // products of 64 x 32 x 64 take less time than a hand-over
+    TileSchedule s = shaped(shape, Pair::none);
+    s.step = 2 * operands_.line();  // products of 64 x 32 and one line take less time than a hand-over
     s.part = llvm::divideCeilSigned(k_, s.step) * s.step;
     place(std::move(s));
   }
   // A tile of a twice as wide reads a half as often. The sums need no second launch, which would cost more than that.
   void add_halves(const Shape& shape) {
-    TileSchedule s;
-    s.operands = operands_;
-    s.tile_n = shape.tile_n, s.pair = Pair::along_k, s.consumers = 1;
-    s.step = 128;
+    TileSchedule s = shaped(shape, Pair::along_k);
+    s.in_turns = false, s.fragments = 1, s.consumers = 1;
+    s.step = 2 * operands_.line();
     const int64_t steps = llvm::divideCeilSigned(k_, s.step);
     s.part = llvm::divideCeilSigned(steps, 2) * s.step;  // beyond K are zeros: both blocks take as many steps
     if (steps > 1) place(std::move(s));
@@ -172,7 +184,7 @@ class Chooser {
   // Buffers for what leaves, then as many stages as there is room for.
   bool lay_out_shared(TileSchedule& s) const {
     const auto results = static_cast<int64_t>(s.sent.size());
-    const int64_t stage = static_cast<int64_t>(s.tile_m() + s.tile_n) * s.step * 2;
+    const int64_t stage = (s.tile_m() + s.tile_n) * bytes_of_line(s);
     const int slices = s.tile_n / 64;
     // What stands exposed leaves all at once; beside the other's products it may leave piece by piece.
     s.at_once = !s.in_turns && results == 1 ? slices : 1;
@@ -187,27 +199,33 @@ class Chooser {
     };
     while (s.buffers > 1 && left() < 4 * stage) --s.buffers;
     s.stages = static_cast<int>(std::min<int64_t>(left() / stage, 8));
-    return s.stages >= 3;
+    return s.stages >= (operands_.is_thrice() ? 2 : 3);  // three products take long enough for one to come
+  }
+
+  // Of a step, with the rests beside.
+  int64_t bytes_of_line(const TileSchedule& s) const {
+    return int64_t{s.step} * operands_.bytes() * (operands_.is_thrice() ? 2 : 1);
   }
 
   double estimate(const TileSchedule& s) const {
     const int64_t tiles = s.tiles_m * s.tiles_n * s.planes, pairs = TileSchedule::multiprocessors / s.cluster();
     const int64_t rounds = llvm::divideCeilSigned(tiles, pairs), steps = s.part / s.step;
     const double area = static_cast<double>(s.tile_m()) * s.tile_n;
-    // Of one step, in clocks: products; what shared memory moves for them; what comes from L2.
-    const double products = area * s.depth() / 2048;
-    const double moved =
-        (s.tile_m() + s.tile_n) * 2.0 * s.step + s.tile_m() / 64 * s.step / 16 * (2048.0 + 32 * s.tile_n);
+    // Of one step, in clocks: products; what shared memory moves for them; what comes from L2. By bytes of a line of K.
+    const auto line = static_cast<double>(bytes_of_line(s));
+    const int times = operands_.is_thrice() ? 3 : 1, instructions = s.depth() * operands_.bytes() / 32 * times;
+    const double products = area * instructions / 128;
+    const double moved = (s.tile_m() + s.tile_n) * line + s.tile_m() / 64 * instructions * (2048.0 + 32 * s.tile_n);
     const double brought =
-        ((s.pair == Pair::along_n ? 0.5 : 1) * s.tile_m() + (s.pair == Pair::along_m ? 0.5 : 1) * s.tile_n) * 2 *
-        s.step;
-    const double clocks = std::max({products, moved / 138, brought / 48});
+        ((s.pair == Pair::along_n ? 0.5 : 1) * s.tile_m() + (s.pair == Pair::along_m ? 0.5 : 1) * s.tile_n) * line;
+    const double added_up = operands_.is_thrice() ? 250 : 0;
+    const double clocks = std::max({products, moved / 138, brought / 48}) + added_up;
     // Of a tile: its products, and what follows them, which one warpgroup does while the other multiplies, or both at once.
     const double along_k = static_cast<double>(steps) * clocks;
     const double statements = s.parts > 1 ? 0 : 0.027 * ending_.statements;
     // Beside 192 sums a thread has registers for few loads at a time, and little arithmetic does not hide the wait.
     const bool waits = s.through_shared && ending_.reads_rows && s.fragments * s.tile_n / 2 >= 192;
-    const double stored = s.is_dealt() ? 0.02 : 0.03;
+    const double stored = (s.is_dealt() ? 0.01 : 0.015) * operands_.bytes();
     const double sent = s.pair == Pair::along_k ? 1000 : 0;  // the way to the other block, and the wait for it
     const double finished = static_cast<double>(s.tile_m()) * s.columns();
     const double end =
@@ -215,10 +233,18 @@ class Chooser {
     const double tile = s.in_turns ? std::max(along_k, (along_k + end) / 2) : along_k + end;
     double run = 1500 + static_cast<double>(rounds) * tile + (s.in_turns ? end : 0);
     // With few rows the other operand is read once, from memory, so many bytes a clock; what is done meanwhile tells little.
-    if (has_few_rows_) run = std::max(run, static_cast<double>(batch_ * (m_ + n_) * k_ * 2) / 2300) + run / 100;
+    if (has_few_rows_)
+      run = std::max(run, static_cast<double>(batch_ * (m_ + n_) * k_ * operands_.bytes()) / 2300) + run / 100;
     const double adding =
         s.parts == 1 ? 0 : 4000 + static_cast<double>(m_ * n_ * s.planes) * 8 / 16 / TileSchedule::multiprocessors;
-    return run + adding;
+    return run + adding + copying(operands_.a, m_) + copying(operands_.b, n_);
+  }
+
+  // A launch that reads the operand and writes one or two.
+  double copying(const MappedOperand& operand, int64_t rows) const {
+    if (!operand.copy) return 0;
+    const int times = 1 + (operand.copy->has_values() ? 1 : 0) + (operand.copy->splits ? 1 : 0);
+    return 4000 + static_cast<double>(batch_ * rows * k_ * times * operands_.bytes()) / 2000;
   }
 
   const MappedOperands operands_;
@@ -237,10 +263,10 @@ int64_t TileSchedule::blocks() const {
   return std::min(tiles_m * tiles_n * planes, int64_t{multiprocessors} / cluster()) * cluster();
 }
 
-std::vector<TileSchedule> tile_schedules(const Contraction& c) {
+std::vector<TileSchedule> tile_schedules(const Contraction& c, F32Products f32) {
   // Neighbours of a result lie along its last dim.
   if (c.n.count() > 1 && c.extent[static_cast<size_t>(c.n.end) - 1] % 4 != 0) return {};
-  std::optional<MappedOperands> operands = map_operands(c);
+  std::optional<MappedOperands> operands = map_operands(c, f32);
   if (!operands || (operands->columns != 0 && c.extent[static_cast<size_t>(c.n.end) - 1] != operands->columns))
     return {};
   return Chooser(c, std::move(*operands)).all();
@@ -256,6 +282,9 @@ std::string schedule_text(const TileSchedule& s) {
                   s.step, s.stages, s.operands.a.along_k ? "K" : "rows", s.operands.b.along_k ? "K" : "rows");
   if (s.operands.a.tensor.is_window()) text += "; a through a window";
   if (s.operands.b.tensor.is_window()) text += "; b through a window";
+  if (s.operands.element.isTF32()) text += s.operands.is_thrice() ? "; tf32 x 3" : "; tf32";
+  if (s.operands.a.copy && s.operands.a.copy->has_values()) text += "; a copied before";
+  if (s.operands.b.copy && s.operands.b.copy->has_values()) text += "; b copied before";
   if (s.is_dealt()) text += "; b dealt";
   if (s.pair == Pair::along_m) text += "; pairs along M share b";
   if (s.pair == Pair::along_n) text += "; pairs along N share a";

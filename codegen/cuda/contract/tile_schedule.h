@@ -5,6 +5,10 @@
 //   together  both have one tile, 64 rows or more each; its end is exposed, so it is for long K
 //   in turns  each has every other tile of the block: one finishes its sums while the other multiplies
 //
+// Operands of f32 are multiplied as tf32, where the program says so: half as many of K in as many bytes and as much time. Or as
+// three products of tf32, for which rests come beside each; sums of a step begin at nothing and f32 adds them up, since tensor
+// cores truncate.
+//
 // Blocks come in pairs that share an operand: each brings half of it to both. Or a pair shares K: each has half of it, and
 // half of the columns of the sums, for which the other sends it what it has.
 
@@ -34,7 +38,7 @@ struct TileSchedule {
   int64_t tiles_m = 1, tiles_n = 1, planes = 1;  // pairs count once; a plane is a part of a batch
   double clocks = 0;                             // estimated
 
-  int step = 64;      // of K, in one buffer
+  int step = 64;      // of K, in one buffer: a line of shared memory, or two
   int consumers = 2;  // warpgroups that multiply; one where a block has one tile of 64 rows
   static constexpr int multiprocessors = 132;
   // Of each step, so much is multiplied: what a tap's channels leave empty is not.
@@ -45,9 +49,9 @@ struct TileSchedule {
                : step;
   }
   int tile_m() const { return 64 * fragments * (in_turns ? 1 : consumers); }
-  // Of the sums a thread has pairs of neighbours, or eight, which go to memory as they are.
+  // Of the sums a thread has pairs of neighbours, or eight or four, which go to memory as they are.
   bool is_dealt() const { return operands.b.is_dealt; }
-  int width() const { return through_shared ? 4 : is_dealt() ? 8 : 2; }
+  int width() const { return through_shared ? 4 : is_dealt() ? dealt_neighbours(operands.bytes()) : 2; }
   // Of the sums that a warpgroup finishes.
   int columns() const { return pair == Pair::along_k ? tile_n / 2 : tile_n; }
   int cluster() const { return pair == Pair::none ? 1 : 2; }
@@ -55,8 +59,8 @@ struct TileSchedule {
 };
 
 // From the one that is thought the fastest on; none where an operand has no map. Dims of `c` are joined where results
-// walk them alike.
-std::vector<TileSchedule> tile_schedules(const Contraction& c);
+// walk them alike. `f32`: how the program multiplies such operands.
+std::vector<TileSchedule> tile_schedules(const Contraction& c, F32Products f32 = F32Products::by_fma);
 
 std::string schedule_text(const TileSchedule& s);  // in a line for people
 

@@ -27,8 +27,8 @@ struct alignas(16) ColumnValues {
       pairs[column / 32][column % 32 / 8][column % 8 / 2][column % 2] = column < left ? from[column] : T{};
     warpgroup_sync();
   }
-  // Eight of them.
-  TESSERA_DEVICE Vector<T, 8> at(int column) const { return load<8>(&pairs[0][0][0][0] + column); }
+  // Eight of them, or four.
+  template <int width = 8> TESSERA_DEVICE Vector<T, width> at(int column) const { return load<width>(&pairs[0][0][0][0] + column); }
   // This thread's of 32 columns from `first` on.
   TESSERA_DEVICE void get(int first, Vector<T, 2> (&to)[4]) const {
     const Vector<T, 8> all = load<8>(&pairs[first / 32][lane() % 4][0][0]);

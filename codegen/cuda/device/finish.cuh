@@ -23,11 +23,15 @@ TESSERA_DEVICE u32 pack(const Vector<float, 2>& x) {
   else return packed_bits(Vector<T, 2>{narrow<T>(x[0]), narrow<T>(x[1])});
 }
 
-// The same for eight, to memory that is aligned to 16 bytes.
+// The same for eight, to memory that is aligned to 16 bytes; and for four.
 template <class T>
 TESSERA_DEVICE void store_rounded(T* to, const Vector<float, 8>& x) {
   store(reinterpret_cast<u32*>(to), Vector<u32, 4>{pack<T>({x[0], x[1]}), pack<T>({x[2], x[3]}), pack<T>({x[4], x[5]}),
                                                    pack<T>({x[6], x[7]})});
+}
+template <class T>
+TESSERA_DEVICE void store_rounded(T* to, const Vector<float, 4>& x) {
+  store(reinterpret_cast<u32*>(to), Vector<u32, 2>{pack<T>({x[0], x[1]}), pack<T>({x[2], x[3]})});
 }
 
 // For results that are rounded to 16 bits, without a branch. tanh within 4e-6 of its size:
@@ -125,28 +129,28 @@ TESSERA_DEVICE void finish(Each each, const Fragment<N>&... sums) {
 }
 
 // Columns were dealt as rows of the right operand were brought: 8 j + 2 q + c of each 32 is 8 q + 2 j + c of the tile, so what
-// lane q of four holds of them are eight neighbours.
-template <int N, class Each>
+// lane q of four holds of them are eight neighbours. Or 16 of them, and four.
+template <int width, int N, class Each>
 TESSERA_DEVICE void finish_dealt_fragment(int below, Each& each, const Fragment<N>& sums) {
 #pragma unroll
-  for (int first = 0; first < N; first += 32) {
+  for (int first = 0; first < N; first += 4 * width) {
 #pragma unroll
     for (int i = 0; i < 2; ++i) {
-      Vector<float, 8> eight;
+      Vector<float, width> of_lane;
 #pragma unroll
-      for (int k = 0; k < 8; ++k) eight[k] = sums.v[first / 2 + k / 2 * 4 + 2 * i + k % 2];
-      each(below + first_row() + 8 * i, first + lane() % 4 * 8, eight);
+      for (int k = 0; k < width; ++k) of_lane[k] = sums.v[first / 2 + k / 2 * 4 + 2 * i + k % 2];
+      each(below + first_row() + 8 * i, first + lane() % 4 * width, of_lane);
     }
     // What is read for other columns is read behind it, or ptxas reads all of it first and spills.
-    if (first % 96 == 64) __syncwarp();
+    if ((first + 4 * width) % 96 == 0) __syncwarp();
   }
 }
 
-// `each(row, column, sums)` is called for every eight neighbours, and writes what it makes of them.
-template <class Each, int... N>
+// `each(row, column, sums)` is called for every `width` neighbours, and writes what it makes of them.
+template <int width = 8, class Each, int... N>
 TESSERA_DEVICE void finish_dealt(Each each, const Fragment<N>&... sums) {
   int below = 0;
-  ((finish_dealt_fragment(below, each, sums), below += 64), ...);
+  ((finish_dealt_fragment<width>(below, each, sums), below += 64), ...);
 }
 
 // ---- through shared memory ----

@@ -84,6 +84,10 @@ struct Fragment<N, float> {
     for (int r = 0; r < N / 2; ++r)
       v[r] = f(v[r], first_row() + r / 2 % 2 * 8, first_column() + r / 4 * 8 + r % 2, of_rows.v[r / 2 % 2]...);
   }
+  TESSERA_DEVICE void add(const Fragment& more) {
+#pragma unroll
+    for (int r = 0; r < N / 2; ++r) v[r] += more.v[r];
+  }
   TESSERA_DEVICE void scale_rows(Row a) {
 #pragma unroll
     for (int r = 0; r < N / 2; ++r) v[r] *= a.v[r / 2 % 2];
@@ -116,13 +120,17 @@ struct Fragment<N, float> {
 
 template <bool a_rows, bool b_rows, int N, class A, class B>
 TESSERA_DEVICE void issue_mma(Fragment<N>& acc, const A& a, const B& b, bool accumulate) {
+  constexpr bool is_tf32 = is_same<typename A::Element, tf32>;
+  static_assert(!is_tf32 || (!a_rows && !b_rows), "tf32 lies along K");
   pin(acc.v);
   wgmma_fence();
 #pragma unroll
-  for (int k = 0; k < (a_rows ? A::rows : A::columns); k += 16)
-    wgmma<A::is_f16, a_rows, b_rows>(acc.v, a_rows ? operand_along_rows(a, k) : operand_along_columns(a, k),
-                                     b_rows ? operand_along_rows(b, k) : operand_along_columns(b, k),
-                                     accumulate || k > 0);
+  for (int k = 0; k < (a_rows ? A::rows : A::columns); k += 32 / int(sizeof(typename A::Element))) {
+    const u64 at_a = a_rows ? operand_along_rows(a, k) : operand_along_columns(a, k);
+    const u64 at_b = b_rows ? operand_along_rows(b, k) : operand_along_columns(b, k);
+    if constexpr (is_tf32) wgmma_tf32(acc.v, at_a, at_b, accumulate || k > 0);
+    else wgmma<A::is_f16, a_rows, b_rows>(acc.v, at_a, at_b, accumulate || k > 0);
+  }
   wgmma_commit();
 }
 

@@ -11,8 +11,11 @@ struct Window {
   int lower[3], upper[3], steps[3];
 };
 
+// 16 bits of whatever type; or f32, rounded to tf32 as it lands in shared memory.
+enum class MapElement : int { half, tf32 };
+
 // What the copy engine is told of a parameter that is a map, beside the address that the launch has for it: where the
-// tensor begins, in elements of 16 bits, its extents, and from the second on its strides. Innermost first.
+// tensor begins, in elements, its extents, and from the second on its strides. Innermost first.
 struct MappedTensor {
   int parameter, rank;
   long long first;
@@ -20,6 +23,7 @@ struct MappedTensor {
   long long strides[5];
   Window window;
   int box[4];  // where lines of a box lie along several dims: of each from the second on; else 0
+  MapElement element;
 };
 
 struct Launch {

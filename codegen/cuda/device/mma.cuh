@@ -15,6 +15,13 @@ TESSERA_DEVICE void split_tf32(float x, float& big, float& small) {
   small = __uint_as_float(__float_as_uint(x - big) + 0x1000);
 }
 
+// x rounded to nearest as tensor cores take f32; NaNs and infinities stay.
+TESSERA_DEVICE float round_to_tf32(float x) {
+  u32 bits;
+  asm("cvt.rna.tf32.f32 %0, %1;" : "=r"(bits) : "f"(x));
+  return __uint_as_float(bits);
+}
+
 // K of 8: a in (g, t), (g + 8, t), (g, t + 4), (g + 8, t + 4), b in (g, t), (g, t + 4). Bits behind the tenth are not seen.
 TESSERA_DEVICE void mma_tf32(float (&d)[4], const float (&a)[4], const float (&b)[2]) {
   asm("mma.sync.aligned.m16n8k8.row.col.f32.tf32.tf32.f32 {%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %9}, {%0, %1, %2, %3};"

@@ -7,59 +7,94 @@
 
 namespace tessera {
 
+// f32 in registers, for `down` × `across` tiles of 16 × 8 sums, K of 8.
+template <int down, int across> struct F32Operands {
+  float x[down][4], y[across][2];
+
+  template <class A, class B> TESSERA_DEVICE void load(const A& a, int row, const B& b, int column, int k, int thread) {
+    const int g = thread % 32 / 4, t = thread % 4;
+#pragma unroll
+    for (int j = 0; j < across; ++j)
+#pragma unroll
+      for (int r = 0; r < 2; ++r) y[j][r] = b.at(column + j * 8 + g, k + t + r * 4);
+#pragma unroll
+    for (int i = 0; i < down; ++i)
+#pragma unroll
+      for (int r = 0; r < 4; ++r) x[i][r] = a.at(row + i * 16 + g + r % 2 * 8, k + t + r / 2 * 4);
+  }
+};
+
+// Sums from row and column on. Operands come to registers one piece of K ahead of their products.
+template <class Product, int down, int across, class A, class B>
+TESSERA_DEVICE void add_f32(float (&d)[down][across][4], const A& a, int row, const B& b, int column, int thread) {
+  constexpr int depth = Product::depth;
+  F32Operands<down, across> operands[2];
+  operands[0].load(a, row, b, column, 0, thread);
+#pragma unroll
+  for (int i = 0; i < A::depth / depth; ++i) {
+    if (i + 1 < A::depth / depth) operands[(i + 1) % 2].load(a, row, b, column, (i + 1) * depth, thread);
+    Product::multiply(d, operands[i % 2]);
+  }
+}
+
 // f32 as three products of what tensor cores take: x is a big part and a small one, and small · small is beneath f32.
 struct Tf32x3 {
   static constexpr int depth = 8;
   // Tensor cores truncate their sums. So those of each step begin at nothing, and f32 adds them up, rounding to nearest.
   static constexpr bool starts_anew = true;
 
-  // `down` × `across` tiles of 16 × 8 sums, K of 8.
-  template <int down, int across> struct Operands {
-    float x[down][4], y[across][2];
-
-    template <class A, class B> TESSERA_DEVICE void load(const A& a, int row, const B& b, int column, int k) {
-      const int g = static_cast<int>(threadIdx.x) % 32 / 4, t = static_cast<int>(threadIdx.x) % 4;
+  template <int down, int across>
+  TESSERA_DEVICE static void multiply(float (&d)[down][across][4], const F32Operands<down, across>& of) {
+    float y_big[across][2], y_small[across][2];
 #pragma unroll
-      for (int j = 0; j < across; ++j)
+    for (int j = 0; j < across; ++j)
 #pragma unroll
-        for (int r = 0; r < 2; ++r) y[j][r] = b.at(column + j * 8 + g, k + t + r * 4);
+      for (int r = 0; r < 2; ++r) split_tf32(of.y[j][r], y_big[j][r], y_small[j][r]);
 #pragma unroll
-      for (int i = 0; i < down; ++i)
+    for (int i = 0; i < down; ++i) {
+      float big[4], small[4];
 #pragma unroll
-        for (int r = 0; r < 4; ++r) x[i][r] = a.at(row + i * 16 + g + r % 2 * 8, k + t + r / 2 * 4);
+      for (int r = 0; r < 4; ++r) split_tf32(of.x[i][r], big[r], small[r]);
+#pragma unroll
+      for (int j = 0; j < across; ++j) mma_tf32(d[i][j], small, y_big[j]);
+#pragma unroll
+      for (int j = 0; j < across; ++j) mma_tf32(d[i][j], big, y_small[j]);
+#pragma unroll
+      for (int j = 0; j < across; ++j) mma_tf32(d[i][j], big, y_big[j]);
     }
+  }
 
-    TESSERA_DEVICE void multiply(float (&d)[down][across][4]) const {
-      float y_big[across][2], y_small[across][2];
-#pragma unroll
-      for (int j = 0; j < across; ++j)
-#pragma unroll
-        for (int r = 0; r < 2; ++r) split_tf32(y[j][r], y_big[j][r], y_small[j][r]);
-#pragma unroll
-      for (int i = 0; i < down; ++i) {
-        float big[4], small[4];
-#pragma unroll
-        for (int r = 0; r < 4; ++r) split_tf32(x[i][r], big[r], small[r]);
-#pragma unroll
-        for (int j = 0; j < across; ++j) mma_tf32(d[i][j], small, y_big[j]);
-#pragma unroll
-        for (int j = 0; j < across; ++j) mma_tf32(d[i][j], big, y_small[j]);
-#pragma unroll
-        for (int j = 0; j < across; ++j) mma_tf32(d[i][j], big, y_big[j]);
-      }
-    }
-  };
-
-  // Sums from row and column on. Operands come to registers one piece of K ahead of their products.
   template <int down, int across, class A, class B>
-  TESSERA_DEVICE static void add(float (&d)[down][across][4], const A& a, int row, const B& b, int column) {
-    Operands<down, across> operands[2];
-    operands[0].load(a, row, b, column, 0);
+  TESSERA_DEVICE static void add(float (&d)[down][across][4], const A& a, int row, const B& b, int column, int thread) {
+    add_f32<Tf32x3>(d, a, row, b, column, thread);
+  }
+};
+
+// f32 rounded to tf32, one product.
+struct Tf32 {
+  static constexpr int depth = 8;
+  static constexpr bool starts_anew = false;
+
+  template <int down, int across>
+  TESSERA_DEVICE static void multiply(float (&d)[down][across][4], const F32Operands<down, across>& of) {
+    float y[across][2];
 #pragma unroll
-    for (int i = 0; i < A::depth / depth; ++i) {
-      if (i + 1 < A::depth / depth) operands[(i + 1) % 2].load(a, row, b, column, (i + 1) * depth);
-      operands[i % 2].multiply(d);
+    for (int j = 0; j < across; ++j)
+#pragma unroll
+      for (int r = 0; r < 2; ++r) y[j][r] = round_to_tf32(of.y[j][r]);
+#pragma unroll
+    for (int i = 0; i < down; ++i) {
+      float x[4];
+#pragma unroll
+      for (int r = 0; r < 4; ++r) x[r] = round_to_tf32(of.x[i][r]);
+#pragma unroll
+      for (int j = 0; j < across; ++j) mma_tf32(d[i][j], x, y[j]);
     }
+  }
+
+  template <int down, int across, class A, class B>
+  TESSERA_DEVICE static void add(float (&d)[down][across][4], const A& a, int row, const B& b, int column, int thread) {
+    add_f32<Tf32>(d, a, row, b, column, thread);
   }
 };
 
@@ -112,7 +147,7 @@ template <class Product, int tile_m, int tile_n, int warp_m, int warp_n> class M
     if constexpr (Product::starts_anew) {
       const int thread = static_cast<int>(threadIdx.x);
       float step[down][across][4] = {};
-      Product::add(step, a, row(thread), b, column(thread));
+      Product::add(step, a, row(thread), b, column(thread), thread);
 #pragma unroll
       for (int i = 0; i < down; ++i)
 #pragma unroll

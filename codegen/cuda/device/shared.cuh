@@ -8,6 +8,11 @@
 
 namespace tessera {
 
+// f32 in shared memory, for tensor cores that see no bits behind the tenth of the fraction.
+struct tf32 {
+  float value;
+};
+
 template <class T, class U>
 constexpr bool is_same = false;
 template <class T>
@@ -68,7 +73,7 @@ TESSERA_DEVICE u64 operand_descriptor(u32 address, u32 leading_bytes, u32 stride
          static_cast<u64>(stride_bytes >> 4) << 32 | 1ull << 62;  // 1: 128-byte swizzle
 }
 
-// K runs along the columns: a step of 16 is 32 bytes of a line, and after four the next column block.
+// K runs along the columns: what one instruction takes is 32 bytes of a line, and after four the next column block.
 template <class Part>
 TESSERA_DEVICE u64 operand_along_columns(const Part& part, int k) {
   const u32 offset =

@@ -1,7 +1,7 @@
 #pragma once
 // The tensor-core instruction of a warpgroup, one overload per width of the accumulator: 64 rows, N = 8, 16 … 256
 // columns, 16 of K, operands of bf16 or both of f16, f32 sums. B lies in shared memory; A too, or in
-// registers. Beside it, the stores that move what it leaves.
+// registers. The same for tf32, 8 of K, both in shared memory along K. Beside it, the stores that move what it leaves.
 //
 // An overload is picked by the number of accumulator registers, N / 2. Below, R_n spells the first n registers in the
 // text of the instruction, and D_n binds them.
@@ -100,6 +100,14 @@ namespace tessera {
   TESSERA_DEVICE void wgmma(float (&d)[r], u64 a, u64 b, bool accumulate) {                               \
     if constexpr (is_f16) TESSERA_WGMMA_SHARED(n, r, r1, r2, r3, r4, "f16");                              \
     else TESSERA_WGMMA_SHARED(n, r, r1, r2, r3, r4, "bf16");                                              \
+  }                                                                                                       \
+  TESSERA_DEVICE void wgmma_tf32(float (&d)[r], u64 a, u64 b, bool accumulate) {                          \
+    asm volatile("{ .reg .pred add; setp.ne.b32 add, %" #r2                                               \
+                 ", 0;\n"                                                                                 \
+                 "wgmma.mma_async.sync.aligned.m64n" #n "k8.f32.tf32.tf32 {" TESSERA_R_##r                \
+                 "}, %" #r ", %" #r1 ", add, 1, 1; }"                                                     \
+                 : TESSERA_D_##r                                                                          \
+                 : "l"(a), "l"(b), "r"(static_cast<int>(accumulate)));                                    \
   }                                                                                                       \
   template <int b_rows>                                                                                   \
   TESSERA_DEVICE void wgmma(float (&d)[r], const u32(&a)[4], u64 b, bool accumulate) {                    \

@@ -4,6 +4,7 @@
 
 #include <tessera/codegen/cuda/contract/adding_text.h>
 #include <tessera/codegen/cuda/contract/contract_text.h>
+#include <tessera/codegen/cuda/contract/copy_text.h>
 #include <tessera/codegen/cuda/contract/tile_kernel.h>
 #include <tessera/codegen/cuda/executor/kernel_structure.h>
 #include <tessera/codegen/cuda/executor/lowering.h>
@@ -17,8 +18,8 @@ using codegen::PlanLaunch;
 // Where the target has wgmma and the copy engine can bring both operands: those that are thought faster than the kernel of
 // any card, from the fastest on.
 std::vector<TileSchedule> Lowering::tile_schedules_for(const Contraction& c, const ContractSchedule& other) const {
-  if (!target_.has_wgmma() || other.engine != Engine::half) return {};
-  std::vector<TileSchedule> all = tile_schedules(read_mapped(c.kernel()));
+  if (!target_.has_wgmma() || other.engine == Engine::fma) return {};
+  std::vector<TileSchedule> all = tile_schedules(read_mapped(c.kernel()), f32_products());
   if (target_.tile_schedule >= 0) {
     const auto wanted = static_cast<size_t>(target_.tile_schedule);
     if (wanted >= all.size()) return {};
@@ -36,7 +37,12 @@ std::string Lowering::schedule_name(const Contraction& c, const TileSchedule& s)
 }
 
 ContractSchedule Lowering::contract_schedule_for(const Contraction& c) const {
-  return schedule_contraction(c, recorded_.strict ? F32Products::by_fma : F32Products::on_tensor_cores);
+  return schedule_contraction(c, f32_products());
+}
+
+F32Products Lowering::f32_products() const {
+  if (recorded_.strict) return F32Products::by_fma;
+  return recorded_.precision.policy == Precision::Policy::tf32 ? F32Products::as_tf32 : F32Products::on_tensor_cores;
 }
 
 bool Lowering::has_tile_schedule(fuse::KernelOp kernel) const {
@@ -71,6 +77,11 @@ void Lowering::launch_contract(fuse::KernelOp kernel, const std::vector<int>& va
     named.inputs.push_back(words.inputs[k]);
   };
   read(c.a.argument), read(c.b.argument);
+  if (tiles)
+    for (size_t i : {0, 1}) {
+      const std::optional<OperandCopy>& copy = (i == 0 ? tiles->operands.a : tiles->operands.b).copy;
+      if (copy) launch_copy(*kernel, *copy, made.values, i);
+    }
   for (unsigned k : epilogue.inputs) read(k);
   int parts = -1;
   if (in_parts) {
@@ -98,7 +109,11 @@ void Lowering::launch_contract(fuse::KernelOp kernel, const std::vector<int>& va
       tile_kernels_.emplace(source.key, TileKernel{c, epilogue, words, named, made, all_tiles});
     }
   }
-  launch(std::move(made), *kernel);
+  auto launch_product = [&](PlanLaunch&& one) {
+    launch(std::move(one), *kernel);
+    if (schedule.engine == Engine::tf32) plan().launches.back().types.multiplies = "tf32";
+  };
+  launch_product(std::move(made));
   if (!in_parts) return;
 
   Epilogue whole = make_epilogue(c, place);
@@ -121,7 +136,29 @@ void Lowering::launch_contract(fuse::KernelOp kernel, const std::vector<int>& va
   added.kernel = kernel_number(*whole.kernel, structure, "pointwise", of_adding,
                                [&](const KernelWords& all) { return adding_text(c, adding, whole, all); });
   added.tasks = adding.blocks;
-  launch(std::move(added), *kernel);
+  launch_product(std::move(added));
+}
+
+// Value `at` of those that a contraction reads becomes the copy; rests stand behind all.
+void Lowering::launch_copy(mlir::Operation& kernel, const OperandCopy& copy, std::vector<int>& values, size_t at) {
+  const Mapped to = copied(copy);
+  const int64_t bytes = to.strides.back() * to.extents.back() * to.bytes;
+  PlanLaunch made;
+  made.values = {values[at]};
+  made.reads = 1;
+  if (copy.has_values()) made.values.push_back(values[at] = storage().temporary(bytes, "copy"));
+  if (copy.splits) made.values.push_back(values.emplace_back(storage().temporary(bytes, "rests")));
+  made.bytes = static_cast<int64_t>(made.values.size()) * bytes;
+  made.tasks = copy_blocks(copy);
+  const std::string name = kernel.getAttrOfType<mlir::StringAttr>("name").str() + "_operand";
+  KernelWords words;
+  words.head = {"kernel " + name, "", fmt::format("  {:<10} {:.1f} MB", "moves", static_cast<double>(made.bytes) / 1e6),
+                fmt::format("  {:<10} {}", "schedule", copy_schedule_text(copy))};
+  words = words_for_text(std::move(words));
+  const std::string text = copy_text(copy, words);
+  made.kernel = add_text(name, "operand", text, [&] { return text; });
+  launch(std::move(made), kernel);
+  plan().launches.back().types = {.reads = "f32", .multiplies = "", .sums = "", .writes = "f32"};
 }
 
 std::optional<NextSchedule> Lowering::next_schedule(const std::string& key) {

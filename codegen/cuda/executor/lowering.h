@@ -82,6 +82,8 @@ class Lowering : public codegen::PlanBuilder {
   void finish_launch(fuse::KernelOp kernel, const Epilogue& epilogue, const std::vector<int>& values,
                      codegen::PlanLaunch& made, KernelWords& words);
   void find_aliases(const codegen::PlanLaunch& made, KernelWords& words);
+  F32Products f32_products() const;
+  void launch_copy(mlir::Operation& kernel, const OperandCopy& copy, std::vector<int>& values, size_t at);
   ContractSchedule contract_schedule_for(const Contraction& c) const;
   std::vector<TileSchedule> tile_schedules_for(const Contraction& c, const ContractSchedule& other) const;
   bool has_tile_schedule(fuse::KernelOp kernel) const;

@@ -22,7 +22,7 @@ using tile::RoleOp;
 constexpr size_t line_width = 120;
 
 std::string element_name(Type type) {
-  return type.isBF16() ? "bf16" : type.isF16() ? "f16" : type.isF32() ? "float" : "int";
+  return type.isBF16() ? "bf16" : type.isF16() ? "f16" : type.isTF32() ? "tf32" : type.isF32() ? "float" : "int";
 }
 
 std::string tile_name(tile::SmemType type) {
@@ -212,7 +212,10 @@ class Printer {
       if (const size_t from = 2 + 2 * rank, dims = rank - 2; numbers.size() > from)
         window =
             fmt::format(", {{{}, {}, {}}}", list(from, dims), list(from + dims, dims), list(from + 2 * dims, dims));
+      const bool is_tf32 = type.getElement().isTF32();
       if (type.getShape().size() > 2) window = ", {}, " + braces(llvm::reverse(type.getShape().drop_back()));
+      else if (is_tf32) window = ", {}, {}";
+      if (is_tf32) window += ", MapElement::tf32";
       line(fmt::format("    {{{}, {}, {}, {}, {}{}}}{}", numbers[0], rank, numbers[1], list(2, rank),
                        list(2 + rank, rank), window, i + 1 < all.size() ? "," : "}" + closing));
     }
@@ -372,6 +375,10 @@ class Printer {
           if (o.getValue()) in_place(o, o.getValue(), o.getResult());
           line(fmt::format("mma_wait<{}>({});", o.getPending(), o.getValue() ? say_.of(o.getValue()) : ""));
         })
+        .Case([&](tile::AddOp o) {
+          in_place(o, o.getValue(), o.getResult());
+          line(fmt::format("{}.add({});", say_.of(o.getValue()), say_.of(o.getMore())));
+        })
         .Case([&](tile::ScaleRowsOp o) {
           in_place(o, o.getValue(), o.getResult());
           line(fmt::format("{}.scale_rows({});{}", say_.of(o.getValue()), say_.of(o.getBy()), comment(o)));
@@ -450,7 +457,7 @@ class Printer {
       line(fmt::format("Vector<{}, 2> {}[4];", element, called));
       ahead += fmt::format("{}{}.get(first, {});", ahead.empty() ? "" : " ", say_.of(values), called);
     }
-    line(op.getDealt() ? "finish_dealt("
+    line(op.getDealt() ? *op.getDealt() == 8 ? "finish_dealt(" : "finish_dealt<4>("
          : results > 0 ? fmt::format("finish{}<{}, {}, {}>(", ahead.empty() ? "" : "_with_columns", results,
                                      op.getAtOnce(), op.getBuffers())
          : through     ? "finish_through("
@@ -460,7 +467,7 @@ class Printer {
       line(fmt::format("{}{}[{}],", through ? "" : "&", say_.of(op.getStaging()), say_.of(op.getFirst())));
     if (!ahead.empty()) line("[&](int first) { " + ahead + " },");
     line(fmt::format("[&](int row, int column{}, const Vector<float, {}>& sum{}) {{", ahead.empty() ? "" : ", int pair",
-                     op.getDealt() ? 8
+                     op.getDealt() ? *op.getDealt()
                      : through     ? 4
                                    : 2,
                      results > 0 ? ", u32* packed" : ""));

@@ -72,7 +72,7 @@ constexpr int out_of_memory = 2, no_device = 100, not_ready = 600;              
 constexpr int launch_early = 6;  // attribute: the launch may begin while the one before in its stream ends
 // The same in a graph: when all blocks of the step before have left, or may.
 constexpr GraphEdge early_edge = {.from_port = 1, .to_port = 0, .type = 1, .reserved = {}};
-constexpr int map_bf16 = 9, map_swizzle_128 = 3, map_promote_256 = 3;
+constexpr int map_bf16 = 9, map_tf32 = 11, map_swizzle_128 = 3, map_promote_256 = 3;
 
 struct Driver {
   int (*init)(unsigned flags);

@@ -69,7 +69,7 @@ void Kernel::launch(int blocks, std::vector<const void*> arguments) const {
 }
 
 std::array<uint32_t, 5> MappedTensor::whole_box(int lines) const {
-  std::array<uint32_t, 5> made = {64, static_cast<uint32_t>(lines), 1, 1, 1};
+  std::array<uint32_t, 5> made = {128 / static_cast<uint32_t>(element_bytes()), static_cast<uint32_t>(lines), 1, 1, 1};
   if (box[0] != 0) std::copy_n(box, rank - 1, made.begin() + 1);
   check_internal(made[1] * made[2] * made[3] * made[4] == static_cast<uint32_t>(lines), "a box of as many lines");
   return made;
@@ -77,28 +77,29 @@ std::array<uint32_t, 5> MappedTensor::whole_box(int lines) const {
 
 TensorMap map_tensor(Pointer address, const MappedTensor& tensor, int box_rows) {
   const auto rank = static_cast<size_t>(tensor.rank);
+  const auto bytes = static_cast<uint64_t>(tensor.element_bytes());
   check_internal(rank >= 2 && rank <= 5, "tensor maps of rank 2 to 5");
   uint64_t extents[5], strides[4];
   const std::array<uint32_t, 5> box = tensor.whole_box(box_rows);
   uint32_t steps[5] = {1, 1, 1, 1, 1};
   for (size_t d = 0; d < rank; ++d) extents[d] = static_cast<uint64_t>(tensor.extents[d]);
-  for (size_t d = 1; d < rank; ++d) strides[d - 1] = static_cast<uint64_t>(tensor.strides[d]) * 2;
+  for (size_t d = 1; d < rank; ++d) strides[d - 1] = static_cast<uint64_t>(tensor.strides[d]) * bytes;
   TensorMap map;
-  void* first = reinterpret_cast<void*>(address + static_cast<uint64_t>(tensor.first) * 2);
+  void* first = reinterpret_cast<void*>(address + static_cast<uint64_t>(tensor.first) * bytes);
   int result = 0;
   if (tensor.has_window()) {
     for (size_t d = 1; d + 1 < rank; ++d) steps[d] = static_cast<uint32_t>(tensor.window.steps[d - 1]);
     result =
-        driver().window_map(&map, map_bf16, static_cast<uint32_t>(rank), first, extents, strides, tensor.window.lower,
+        driver().window_map(&map, tensor.map_type(), static_cast<uint32_t>(rank), first, extents, strides, tensor.window.lower,
                             tensor.window.upper, box[0], box[1], steps, 0, map_swizzle_128, map_promote_256, 0);
   } else {
-    result = driver().tensor_map(&map, map_bf16, static_cast<uint32_t>(rank), first, extents, strides, box.data(),
+    result = driver().tensor_map(&map, tensor.map_type(), static_cast<uint32_t>(rank), first, extents, strides, box.data(),
                                  steps, 0, map_swizzle_128, map_promote_256, 0);
   }
   if (result != 0)
     throw DeviceError(
         {.code = "T-X006",
-         .fault = fmt::format("the copy engine cannot read a tensor of 16-bit elements of [{}] at {:#x}",
+         .fault = fmt::format("the copy engine cannot read a tensor of {}-bit elements of [{}] at {:#x}", bytes * 8,
                               fmt::join(std::vector(tensor.extents, tensor.extents + rank), ", "), address),
          .hint = "rows must be multiples of 16 bytes and start at one"});
   return map;

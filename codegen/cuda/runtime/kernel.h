@@ -15,6 +15,7 @@ namespace tessera::cuda {
 struct Window {
   int lower[3], upper[3], steps[3];
 };
+enum class MapElement : int { half, tf32 };
 struct MappedTensor {
   int parameter, rank;
   int64_t first;
@@ -22,7 +23,10 @@ struct MappedTensor {
   int64_t strides[5];
   Window window;
   int box[4];  // where lines of a box lie along several dims: of each from the second on; else 0
+  MapElement element;
 
+  int element_bytes() const { return element == MapElement::tf32 ? 4 : 2; }
+  int map_type() const { return element == MapElement::tf32 ? map_tf32 : map_bf16; }
   bool has_window() const { return window.steps[0] != 0; }
   // The box in elements, of so many lines, as the driver takes it.
   std::array<uint32_t, 5> whole_box(int lines) const;
@@ -75,8 +79,7 @@ class Kernel {
   LaunchFacts facts_ = {};
 };
 
-// A tensor of 16-bit elements, copied in boxes of `box_rows` rows (pixels, where it has a window) by 64 columns with the
-// 128-byte swizzle; rows of the second dim but where the tensor has a `box`. It must begin at a multiple of 16 bytes, and its strides be such: DeviceError otherwise, as the copy
+// A tensor, copied in boxes of `box_rows` rows (pixels, where it has a window) by 128 bytes with the 128-byte swizzle; rows of the second dim but where the tensor has a `box`. It must begin at a multiple of 16 bytes, and its strides be such: DeviceError otherwise, as the copy
 // engine reads 16-byte units.
 TensorMap map_tensor(Pointer address, const MappedTensor& tensor, int box_rows);
 // The same of a dense one (outermost extent first).

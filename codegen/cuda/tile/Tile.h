@@ -21,6 +21,9 @@ namespace tessera::tile {
 // Of a tile or an array of tiles: the last two extents.
 inline int64_t rows(SmemType type) { return type.getShape()[type.getShape().size() - 2]; }
 inline int64_t columns(SmemType type) { return type.getShape().back(); }
+// Of an element where it lies: tf32 is f32 whose last bits nobody sees, and takes as many bytes.
+int64_t element_bytes(mlir::Type type);
+inline int64_t line(mlir::Type element) { return 128 / element_bytes(element); }  // elements of one, with the swizzle
 int64_t lines(MapType type);   // of the box, along all of its dims but the innermost
 int64_t bytes(SmemType type);  // of the whole array
 int64_t tile_bytes(SmemType type);

@@ -78,18 +78,19 @@ void TileDialect::initialize() {
       >();
 }
 
+int64_t element_bytes(mlir::Type type) { return type.isTF32() ? 4 : type.getIntOrFloatBitWidth() / 8; }
 int64_t lines(MapType type) {
   int64_t count = 1;
   for (int64_t extent : type.getShape().drop_back()) count *= extent;
   return count;
 }
-int64_t tile_bytes(SmemType type) { return rows(type) * columns(type) * type.getElement().getIntOrFloatBitWidth() / 8; }
+int64_t tile_bytes(SmemType type) { return rows(type) * columns(type) * element_bytes(type.getElement()); }
 int64_t bytes(SmemType type) {
   return type.getShape().size() == 3 ? type.getShape()[0] * tile_bytes(type) : tile_bytes(type);
 }
 
 static int64_t dense_bytes(llvm::ArrayRef<int64_t> shape, mlir::Type element) {
-  int64_t bytes = element.getIntOrFloatBitWidth() / 8;
+  int64_t bytes = element_bytes(element);
   for (int64_t extent : shape) bytes *= extent;
   return bytes;
 }

@@ -315,6 +315,13 @@ def Tile_ReciprocalOrZeroOp : Tile_Op<"reciprocal_or_zero"> {
   let assemblyFormat = "$value attr-dict";
 }
 
+def Tile_AddOp : Tile_Op<"add", [AllTypesMatch<["value", "more", "result"]>]> {
+  let summary = "every value and the one in its place; the first is changed";
+  let arguments = (ins Tile_Complete:$value, Tile_Complete:$more);
+  let results = (outs Tile_Complete:$result);
+  let assemblyFormat = "$value `,` $more attr-dict `:` type($result)";
+}
+
 def Tile_ScaleRowsOp : Tile_Op<"scale_rows", [AllTypesMatch<["value", "result"]>]> {
   let summary = "every value times what the row holds for it";
   let arguments = (ins Tile_Complete:$value, Tile_Row:$by);
@@ -355,12 +362,12 @@ def Tile_FinishOp : Tile_Op<"finish", [AttrSizedOperandSegments]> {
 
     Four neighbours, where `staging` is f32: sums go through tile `first` of it.
 
-    Eight, in registers, where `dealt`: column 8 j + 2 q + c of each 32 of the sums is column 8 q + 2 j + c of the tile, as rows
+    w, eight or four, in registers, where `dealt w`: column 8 j + 2 q + c of each 4 w of the sums is column w q + 2 j + c of the tile, as rows
     of the right operand were brought. The statements store all results, and see `columns` by their `names`.
   }];
   let arguments = (ins Variadic<Tile_Complete>:$values, Optional<Tile_Smem>:$staging, Optional<I32>:$first,
                        Variadic<Tile_Map>:$maps, Variadic<Tile_Values>:$columns, Variadic<I32>:$at, I64Attr:$at_once,
-                       I64Attr:$buffers, StrArrayAttr:$names, StrArrayAttr:$text, UnitAttr:$dealt);
+                       I64Attr:$buffers, StrArrayAttr:$names, StrArrayAttr:$text, OptionalAttr<I64Attr>:$dealt);
   let assemblyFormat = [{
     $values (`through` $staging^ `:` type($staging) `[` $first `]`)? (`to` $maps^ `:` type($maps))?
     (`with` $columns^ `:` type($columns) `named` $names)? `at` `[` $at `]`

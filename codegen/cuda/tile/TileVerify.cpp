@@ -68,7 +68,8 @@ mlir::LogicalResult RowsOp::verify() {
 mlir::LogicalResult ColumnsOp::verify() {
   SmemType whole = getTile().getType(), part = getResult().getType();
   if (whole.getShape().size() != 2 || part.getShape().size() != 2 || rows(whole) != rows(part) ||
-      columns(part) > columns(whole) || columns(part) % 16 != 0 || part.getExtra() != pitch(whole))
+      columns(part) > columns(whole) || columns(part) % (line(part.getElement()) / 4) != 0 ||
+      part.getExtra() != pitch(whole))
     return emitOpError("takes ") << part << " of " << whole;
   return mlir::success();
 }
@@ -77,8 +78,9 @@ mlir::LogicalResult LoadOp::verify() {
   SmemType tile = getTile().getType();
   MapType map = getMap().getType();
   const auto dims = static_cast<int64_t>(map.getShape().size());
-  if (rows(tile) != lines(map) || map.getShape().back() != 64 || columns(tile) % 64 != 0 ||
-      (dims != 2 && (dims != map.getExtra() || !getWindow().empty())))
+  const int64_t across = line(tile.getElement());
+  if (rows(tile) != lines(map) || map.getShape().back() != across || columns(tile) % across != 0 ||
+      map.getElement() != tile.getElement() || (dims != 2 && (dims != map.getExtra() || !getWindow().empty())))
     return emitOpError("(T5) loads boxes of ") << map << " into " << tile;
   if (static_cast<int64_t>(getAt().size()) != map.getExtra())
     return emitOpError("(T5) has ") << getAt().size() << " coordinates for " << map;
@@ -109,11 +111,13 @@ mlir::LogicalResult MmaOp::verify() {
     a_element = llvm::cast<FragmentType>(getA().getType()).getElement();
   const bool in_shared = llvm::isa<SmemType>(getA().getType());
   const bool is_half = a_element.isBF16() || (a_element.isF16() && in_shared);
-  if (!is_half || b.getElement() != a_element || !acc.getElement().isF32() || (getATransposed() && !in_shared))
+  const bool is_tf32 = a_element.isTF32() && in_shared && !getATransposed() && getBTransposed();  // both along K
+  if (!(is_half || is_tf32) || b.getElement() != a_element || !acc.getElement().isF32() ||
+      (getATransposed() && !in_shared))
     return emitOpError("(T6) multiplies ") << getA().getType() << " and " << b << " into " << acc;
   const int64_t n = getBTransposed() ? rows(b) : columns(b), k = getBTransposed() ? columns(b) : rows(b);
   if (a_shape.size() != 2 || a_shape[getATransposed() ? 1 : 0] != 64 || acc.getShape()[0] != 64 ||
-      acc.getShape()[1] != n || a_shape[getATransposed() ? 0 : 1] != k || k % 16 != 0)
+      acc.getShape()[1] != n || a_shape[getATransposed() ? 0 : 1] != k || k % (is_tf32 ? 8 : 16) != 0)
     return emitOpError("(T6) multiplies ") << getA().getType() << " and " << b << " into " << acc;
   if (result.getShape() != acc.getShape() || result.getElement() != acc.getElement() || result.getExtra() != 1)
     return emitOpError("(T6) returns ") << result << ", which is not pending";
@@ -170,8 +174,9 @@ mlir::LogicalResult FinishOp::verify() {
   }
   if (getDealt()) {
     if (getStaging() || !getMaps().empty()) return emitOpError("is dealt, and stores boxes");
+    if (*getDealt() != 4 && *getDealt() != 8) return emitOpError("deals ") << *getDealt() << " neighbours";
     for (mlir::Value value : getValues())
-      if (llvm::cast<FragmentType>(value.getType()).getShape()[1] % 32 != 0)
+      if (llvm::cast<FragmentType>(value.getType()).getShape()[1] % (4 * static_cast<int64_t>(*getDealt())) != 0)
         return emitOpError("is dealt ") << value.getType();
     return mlir::success();
   }

@@ -30,6 +30,15 @@ float round_to_bf16(float x) {
   return x;
 }
 
+// To nearest, half ways to even, as the copy engine does.
+float round_to_tf32(float x) {
+  uint32_t bits;
+  std::memcpy(&bits, &x, sizeof bits);
+  if (std::isfinite(x)) bits = (bits + 0xfff + (bits >> 13 & 1)) & 0xffffe000u;
+  std::memcpy(&x, &bits, sizeof x);
+  return x;
+}
+
 using Values = std::shared_ptr<std::vector<float>>;        // of a fragment: 64 rows
 using Lanes = std::shared_ptr<std::array<float, 64 * 4>>;  // of a row: the four lanes that share it
 
@@ -214,8 +223,11 @@ class Agent {
             if (first_column_.lookup(columns) != at[0]) fail(o, "has values of the columns of another tile");
           for (Value value : o.getValues()) {
             const int64_t columns = llvm::cast<FragmentType>(value.getType()).getShape()[1];
-            cluster_.execution.finish(
-                {columns, o.getDealt() ? in_order(*fragment(value), columns) : *fragment(value), at});
+            cluster_.execution.finish({columns,
+                                       o.getDealt()
+                                           ? in_order(*fragment(value), columns, static_cast<int64_t>(*o.getDealt()))
+                                           : *fragment(value),
+                                       at});
             at[1] += 64;
           }
         })
@@ -255,6 +267,11 @@ class Agent {
             (*result)[i] = x == 0 ? 0 : 1 / x;
           }
         })
+        .Case([&](AddOp o) {
+          Values sums = std::make_shared<std::vector<float>>(*fragment(o.getValue()));
+          for (size_t i = 0; i < sums->size(); ++i) (*sums)[i] += (*fragment(o.getMore()))[i];
+          fragment(o) = sums;
+        })
         .Case([&](ScaleRowsOp o) {
           const auto columns = static_cast<size_t>(o.getType().getShape()[1]);
           Values scaled = std::make_shared<std::vector<float>>(*fragment(o.getValue()));
@@ -282,11 +299,12 @@ class Agent {
   }
 
   // Sums whose columns were dealt, as the columns of their tile follow each other.
-  static std::vector<float> in_order(const std::vector<float>& sums, int64_t columns) {
+  static std::vector<float> in_order(const std::vector<float>& sums, int64_t columns, int64_t neighbours) {
     std::vector<float> ordered(sums.size());
     for (int64_t i = 0; i < static_cast<int64_t>(sums.size()); ++i) {
-      const int64_t column = i % columns, pair = column % 32 / 8, lane = column % 8 / 2;
-      ordered[static_cast<size_t>(i - column % 32 + lane * 8 + pair * 2 + column % 2)] = sums[static_cast<size_t>(i)];
+      const int64_t column = i % columns % (4 * neighbours), pair = column / 8, lane = column % 8 / 2;
+      ordered[static_cast<size_t>(i - column + lane * neighbours + pair * 2 + column % 2)] =
+          sums[static_cast<size_t>(i)];
     }
     return ordered;
   }
@@ -433,6 +451,7 @@ class Agent {
     auto [name, number] = slots_[op.getSlot()];
     const TileRef here = tile(op, op.getTile());
     const int64_t bytes = tile_bytes(op.getTile().getType());
+    const bool rounds = op.getTile().getType().getElement().isTF32();
     for (size_t b = 0; b < cluster_.blocks.size(); ++b) {
       if (b != block_ && !op.getToAll()) continue;
       TileRef there = here;
@@ -443,7 +462,8 @@ class Agent {
         for (int64_t r = 0; r < there.rows; ++r)
           for (int64_t c = 0; c < there.columns; ++c) {
             const int64_t place = numbers.empty() ? offset(*tensor, at, r, c) : element(numbers, box, at, tap, r, c);
-            there.at(r, c) = place < 0 ? 0 : tensor->values.at(static_cast<size_t>(place));
+            const float value = place < 0 ? 0 : tensor->values.at(static_cast<size_t>(place));
+            there.at(r, c) = rounds ? round_to_tf32(value) : value;
           }
         state.landed[static_cast<size_t>(number)] += bytes;
       };
