@@ -1,14 +1,14 @@
 // Products on a GPU beside cuBLASLt in the same run: f32 as the library does it by default, pedantically, and in tf32; bf16.
 //
-//   cuda_contract_bench [f32] [bf16] [large] [--only WORD] [--schedules N]
+//   cuda_contract_bench [f32] [tf32] [bf16] [large] [--only WORD] [--schedules N] [--any-card]
 //
-// `large` are the shapes that bf16 is judged by, with the four layouts of operands and with an epilogue; these are timed in
+// `tf32` is f32 under the policy of that name. `large` are the shapes that bf16 and tf32 are judged by, with the four layouts of operands and with an epilogue; these are timed in
 // turns with our own product of the same operands and nothing behind it, whose time over theirs stands last. With --only, those
 // whose name has one of the words that were given so. With --schedules, each of the first N of a bf16 product's schedules
-// for wgmma is timed.
+// for wgmma is timed; with --any-card the kernel of any card beside.
 //
 // A ratio above 1 says that ours is faster. The last column is the largest difference from the pedantic (bf16: the library's)
-// result, in units of the largest element.
+// result, in units of the largest element; for tf32 those of ours and of the library's from sums in f64, of 2,000 elements.
 
 #include <algorithm>
 #include <cmath>
@@ -38,6 +38,19 @@ using cuda::CublasLt;
 using Precision = CublasLt::Precision;
 
 constexpr int rounds = 10;
+constexpr int of_any_card = 1000;  // there is no such schedule for wgmma
+
+// What is multiplied how.
+struct Kind {
+  const char* name;
+  DType dtype;
+  std::vector<Precision> peers;  // the ratio to the first counts
+
+  bool is_tf32() const { return name == std::string_view("tf32"); }
+};
+const Kind kinds[] = {{"f32", f32, {Precision::f32, Precision::tf32, Precision::f32_pedantic}},
+                      {"tf32", f32, {Precision::tf32}},
+                      {"bf16", bf16, {Precision::bf16}}};
 
 struct Shape3 {
   const char* what;
@@ -106,8 +119,9 @@ Tensor repeated(const std::string& name, DType dtype, const Shape& shape) {
   return tensor_from(std::move(buffer), dtype, shape);
 }
 
-testing::RowProgram product(const Shape3& s, DType dtype) {
-  return testing::recorded_program("product", repeated, [&](const testing::MakeInput& keep) {
+testing::RowProgram product(const Shape3& s, const Kind& kind) {
+  const DType dtype = kind.dtype;
+  testing::RowProgram made = testing::recorded_program("product", repeated, [&](const testing::MakeInput& keep) {
     const int64_t batch = s.batch, m = s.m, n = s.n, k = s.k;
     Tensor a = keep("a", dtype, s.a_along_k ? Shape{batch, m, k} : Shape{batch, k, m});
     Tensor b = keep("b", dtype, s.b_along_k ? Shape{batch, n, k} : Shape{batch, k, n});
@@ -116,6 +130,8 @@ testing::RowProgram product(const Shape3& s, DType dtype) {
     Tensor h = d + keep("bias", dtype, Shape{n});
     return std::vector{h, nn::gelu(h)};
   });
+  if (kind.is_tf32()) made.program.precision = "tf32";
+  return made;
 }
 
 // Of one launch of each, in turns, in microseconds: so many at once that the clock is fine enough.
@@ -150,12 +166,35 @@ double difference(const Buffer& x, const Buffer& y, DType dtype, int64_t count) 
   return furthest / largest;
 }
 
-void measure(CublasLt& peer, const Shape3& s, DType dtype, int schedule, std::vector<double>& ratios) {
-  testing::RowProgram made = product(s, dtype);
+// The largest error beside sums in f64 of some elements, in units of the largest of them.
+double error_beside_f64(const Buffer& d, const Buffer& a, const Buffer& b, const Shape3& s) {
+  testing::Draw draw(9);
+  double largest = 0, furthest = 0;
+  for (int sample = 0; sample < 2000; ++sample) {
+    const int64_t z = draw.below(s.batch), i = draw.below(s.m), j = draw.below(s.n);
+    double sum = 0;
+    for (int64_t l = 0; l < s.k; ++l)
+      sum += load_double(a.read(), f32, z * s.m * s.k + (s.a_along_k ? i * s.k + l : l * s.m + i)) *
+             load_double(b.read(), f32, z * s.n * s.k + (s.b_along_k ? j * s.k + l : l * s.n + j));
+    largest = std::max(largest, std::fabs(sum));
+    furthest = std::max(furthest, std::fabs(load_double(d.read(), f32, (z * s.m + i) * s.n + j) - sum));
+  }
+  return furthest / largest;
+}
+
+// The line of the product's text, which may have others before it and behind it.
+std::string schedule_of(const cuda::LoweredProgram& lowered) {
+  for (const cuda::KernelSource& kernel : lowered.kernels)
+    if (const size_t at = kernel.text.find("schedule   tile "); at != std::string::npos)
+      return kernel.text.substr(at, kernel.text.find('\n', at) - at);
+  return "";
+}
+
+void measure(CublasLt& peer, const Shape3& s, const Kind& kind, int schedule, std::vector<double>& ratios) {
+  const DType dtype = kind.dtype;
+  testing::RowProgram made = product(s, kind);
   cuda::CompiledProgram compiled = cuda::compile_program(made.program, {cuda::use_device().architecture, schedule});
-  std::string how = compiled.lowered.kernels.front().text;
-  how = how.substr(std::min(how.find("schedule   "), how.size()));
-  how = how.substr(0, how.find('\n'));
+  const std::string how = schedule_of(compiled.lowered);
   cuda::ProgramRunner runner(std::move(compiled));
   runner.begin(made.program, made.arguments);
   std::vector<std::function<void()>> runs{[&] { runner.launch_all(); }};
@@ -164,7 +203,7 @@ void measure(CublasLt& peer, const Shape3& s, DType dtype, int schedule, std::ve
   std::optional<testing::RowProgram> plain_made;
   std::optional<cuda::ProgramRunner> plain;
   if (s.has_epilogue) {
-    plain_made = product(nothing_behind, dtype);
+    plain_made = product(nothing_behind, kind);
     plain.emplace(cuda::compile_program(plain_made->program, {cuda::use_device().architecture}));
     plain->begin(plain_made->program, plain_made->arguments);
     runs.emplace_back([&] { plain->launch_all(); });
@@ -178,8 +217,8 @@ void measure(CublasLt& peer, const Shape3& s, DType dtype, int schedule, std::ve
 
   const int64_t count = int64_t{s.batch} * s.m * s.n;
   const double flops = 2.0 * static_cast<double>(count) * s.k;
-  std::printf("%-27s %5d x %5d x %5d %4s %9.1f us %7.1f TFLOP/s", s.what, s.m, s.n, s.k, dtype == bf16 ? "bf16" : "f32",
-              ours, flops / ours / 1e6);
+  std::printf("%-27s %5d x %5d x %5d %4s %9.1f us %7.1f TFLOP/s", s.what, s.m, s.n, s.k, kind.name, ours,
+              flops / ours / 1e6);
   if (schedule >= 0) {  // one of several: the library was timed with the first
     std::printf("%s   %s\n", beside_plain.c_str(), how.c_str());
     std::fflush(stdout);
@@ -192,23 +231,25 @@ void measure(CublasLt& peer, const Shape3& s, DType dtype, int schedule, std::ve
     operands.back()->copy_in(argument->read(), argument->bytes());
   }
   cuda::StreamBuffer d(static_cast<size_t>(count) * size_of(dtype));
-  double apart = -1;
-  const std::vector<Precision> all = dtype == bf16
-                                         ? std::vector{Precision::bf16}
-                                         : std::vector{Precision::f32, Precision::tf32, Precision::f32_pedantic};
-  for (Precision precision : all) {
+  std::string apart;
+  for (Precision precision : kind.peers) {
     double best = INFINITY;
     for (const auto& run : peer.prepare(operands[0]->address(), operands[1]->address(), d.address(),
                                         {precision, s.m, s.n, s.k, s.batch, s.a_along_k, s.b_along_k}))
       best = std::min(best, times_of({run})[0]);
     std::printf("   %9.1f us %6.3f", best, best / ours);
-    if (precision == all.front() && std::isfinite(best)) ratios.push_back(best / ours);
+    if (precision == kind.peers.front() && std::isfinite(best)) ratios.push_back(best / ours);
     Buffer expected(static_cast<size_t>(count) * size_of(dtype));
     d.copy_out(expected.data(), expected.bytes());
     cuda::wait_for_device();
-    apart = s.has_epilogue ? NAN : difference(*results[0], expected, dtype, count);
+    if (s.has_epilogue) continue;
+    auto error = [&](const Buffer& d_of_one) {
+      return error_beside_f64(d_of_one, *made.arguments[0], *made.arguments[1], s);
+    };
+    apart = kind.is_tf32() ? fmt::format("{:.1e}, {:.1e}", error(*results[0]), error(expected))
+                           : fmt::format("{:.1e}", difference(*results[0], expected, dtype, count));
   }
-  std::printf("   %.1e%s  %s\n", apart, beside_plain.c_str(), dtype == bf16 ? how.c_str() : "");
+  std::printf("   %s%s  %s\n", apart.c_str(), beside_plain.c_str(), how.c_str());
   std::fflush(stdout);
 }
 
@@ -217,26 +258,33 @@ void measure(CublasLt& peer, const Shape3& s, DType dtype, int schedule, std::ve
 
 int main(int count, char** words) {
   using namespace tessera;
-  std::vector<DType> dtypes;
+  std::vector<const bench::Kind*> chosen;
+  auto choose = [&](std::string_view name) {
+    for (const bench::Kind& kind : bench::kinds)
+      if (name == kind.name) chosen.push_back(&kind);
+  };
   bool is_large = false;
   int schedules = 0;
+  bool beside_any_card = false;
   std::vector<std::string> only;
   for (int i = 1; i < count; ++i) {
     const std::string word = words[i];
-    if (word == "f32") dtypes.push_back(f32);
-    else if (word == "bf16") dtypes.push_back(bf16);
-    else if (word == "large") is_large = true;
+    choose(word);
+    if (word == "large") is_large = true;
+    else if (word == "--any-card") beside_any_card = true;
     else if (word == "--only" && i + 1 < count) only.emplace_back(words[++i]);
     else if (word == "--schedules" && i + 1 < count) schedules = std::atoi(words[++i]);
   }
-  if (is_large && dtypes.empty()) dtypes = {bf16};
-  if (dtypes.empty()) dtypes = {f32, bf16};
+  if (chosen.empty()) {
+    if (!is_large) choose("f32");
+    choose("bf16");
+  }
   try {
     std::printf("%s\n", cuda::use_device().name.c_str());
     cuda::CublasLt peer;
-    for (DType dtype : dtypes) {
+    for (const bench::Kind* kind : chosen) {
       std::printf("%-27s %21s      %12s %15s   %s\n", "product", "m x n x k", "ours", "",
-                  dtype == bf16 ? "cuBLASLt ratio" : "cuBLASLt f32 ratio, tf32 ratio, pedantic ratio");
+                  kind->peers.size() == 1 ? "cuBLASLt ratio" : "cuBLASLt f32 ratio, tf32 ratio, pedantic ratio");
       std::vector<double> ratios;
       const std::vector<bench::Shape3> all = is_large ? std::vector(std::begin(bench::large), std::end(bench::large))
                                                       : std::vector(std::begin(bench::shapes), std::end(bench::shapes));
@@ -244,11 +292,11 @@ int main(int count, char** words) {
         const std::string_view what = shape.what;
         if (!only.empty() && std::ranges::none_of(only, [&](auto& word) { return what.find(word) != what.npos; }))
           continue;
-        bench::measure(peer, shape, dtype, -1, ratios);
-        for (int schedule = 0; schedule < schedules; ++schedule) {
-          std::vector<double> not_counted;
-          bench::measure(peer, shape, dtype, schedule, not_counted);
-        }
+        bench::measure(peer, shape, *kind, -1, ratios);
+        std::vector<double> not_counted;
+        for (int schedule = 0; schedule < schedules; ++schedule)
+          bench::measure(peer, shape, *kind, schedule, not_counted);
+        if (beside_any_card) bench::measure(peer, shape, *kind, bench::of_any_card, not_counted);
       }
       double sum = 0;
       for (double ratio : ratios) sum += std::log(ratio);

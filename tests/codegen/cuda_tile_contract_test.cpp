@@ -6,6 +6,7 @@
 
 #include <filesystem>
 #include <fstream>
+#include <set>
 #include <sstream>
 
 #include <fmt/format.h>
@@ -32,6 +33,7 @@ using Record = std::vector<Tensor> (*)(const MakeInput&);
 struct TileProgram {
   const char* name;
   Record record;
+  const char* precision = "f32";
 };
 
 const TileProgram programs[] = {
@@ -137,17 +139,101 @@ const TileProgram programs[] = {
            einsum("mk,nk->mn", in("x", bf16, {40, 1096}), in("weight", bf16, {72, 1096})) + in("bias", bf16, {72});
        return std::vector{h, nn::gelu(h)};
      }},
+    {"tf32_linear",
+     [](const MakeInput& in) {
+       return std::vector{einsum("mk,nk->mn", in("x", f32, {200, 140}), in("weight", f32, {264, 140}))};
+     },
+     "tf32"},
+    {"tf32_linear_gelu",  // b dealt
+     [](const MakeInput& in) {
+       Tensor h = einsum("mk,nk->mn", in("x", f32, {130, 72}), in("weight", f32, {224, 72})) + in("bias", f32, {224});
+       return std::vector{h, nn::gelu(h)};
+     },
+     "tf32"},
+    {"tf32_data_gradient",  // a copy of b lies along K; its lines, old and new, end within 16 bytes
+     [](const MakeInput& in) {
+       Tensor dy = slice(in("dy", f32, {136, 76}), 1, {0, 74}), w = slice(in("weight", f32, {74, 204}), 1, {0, 202});
+       return std::vector{in("r", f32, {136, 202}) + einsum("mk,kn->mn", dy, w)};
+     },
+     "tf32"},
+    {"tf32_weight_gradient",  // copies of both
+     [](const MakeInput& in) {
+       Tensor g = einsum("kn,km->nm", in("dy", f32, {600, 136}), in("x", f32, {600, 72}));
+       return std::vector{in("r", f32, {136, 72}) - 0.1 * g};
+     },
+     "tf32"},
+    {"tf32_scores",
+     [](const MakeInput& in) {
+       Tensor q = in("q", f32, {2, 72, 3, 64}), k = in("k", f32, {2, 72, 3, 64});
+       return std::vector{einsum("bthd,bshd->bhts", q, k) * 0.125};
+     },
+     "tf32"},
+    {"tf32_weighted_values",  // a copy of planes
+     [](const MakeInput& in) {
+       Tensor p = in("p", f32, {2, 3, 72, 72}), v = in("v", f32, {2, 72, 3, 64});
+       return std::vector{einsum("bhts,bshd->bthd", p, v)};
+     },
+     "tf32"},
+    {"tf32_few_rows",
+     [](const MakeInput& in) {
+       return std::vector{einsum("mk,nk->mn", in("x", f32, {40, 328}), in("weight", f32, {136, 328})) +
+                          in("bias", f32, {136})};
+     },
+     "tf32"},
+    {"tf32_halves",
+     [](const MakeInput& in) {
+       return std::vector{einsum("mk,nk->mn", in("x", f32, {40, 548}), in("weight", f32, {72, 548}))};
+     },
+     "tf32"},
+    {"f32_linear_gelu",  // three products of tf32
+     [](const MakeInput& in) {
+       Tensor h = einsum("mk,nk->mn", in("x", f32, {130, 74}), in("weight", f32, {224, 74})) + in("bias", f32, {224});
+       return std::vector{h, nn::gelu(h)};
+     }},
+    {"f32_weight_gradient",
+     [](const MakeInput& in) {
+       Tensor g = einsum("kn,km->nm", in("dy", f32, {602, 136}), in("x", f32, {602, 72}));
+       return std::vector{in("r", f32, {136, 72}) - 0.1 * g};
+     }},
+    {"f32_scores",
+     [](const MakeInput& in) {
+       Tensor q = in("q", f32, {2, 72, 3, 68}), k = slice(in("k", f32, {2, 72, 3, 68}), 3, {0, 66});
+       return std::vector{einsum("bthd,bshd->bhts", slice(q, 3, {0, 66}), k) * 0.125};
+     }},
 };
+
+// As tensor cores take f32. Half ways go to even by the copy engine, away from zero before mma.sync.
+enum class HalfWays { to_even, away };
+void round_to_tf32(Buffer& values, HalfWays half_ways = HalfWays::to_even) {
+  auto* all = values.as<uint32_t>();
+  for (size_t i = 0; i < values.bytes() / sizeof *all; ++i) {
+    const uint32_t more = half_ways == HalfWays::away ? 0x1000 : 0xfff + (all[i] >> 13 & 1);
+    if ((all[i] & 0x7f800000) != 0x7f800000) all[i] = (all[i] + more) & 0xffffe000;
+  }
+}
 
 RowProgram recorded(const TileProgram& program) {
   Draw draw(23);
-  return recorded_program(
+  RowProgram made = recorded_program(
       program.name,
-      [&](const std::string&, DType dtype, const Shape& shape) {
-        return random_tensor(draw, dtype, shape, Domain{-1, 1});
+      [&](const std::string& name, DType dtype, const Shape& shape) {
+        Tensor drawn = random_tensor(draw, dtype, shape, Domain{-1, 1});
+        // What no product reads has such values, so that all arguments may be rounded for the reference.
+        if (dtype == f32 && (name == "r" || name == "bias")) round_to_tf32(*drawn.node()->value);
+        if (dtype == f32 && name == "x") {  // a NaN as devices make it, and an infinity
+          drawn.node()->value->as<uint32_t>()[5] = 0x7fffffff;
+          // Of three products, infinity times what is left of a value may be NaN.
+          if (program.precision == std::string_view("tf32"))
+            drawn.node()->value->as<float>()[shape.dims().back() * 7 + 3] = INFINITY;
+        }
+        return drawn;
       },
       [&](const MakeInput& in) { return program.record(in); });
+  made.program.precision = program.precision;
+  return made;
 }
+bool is_tf32(const RowProgram& made) { return made.program.precision == Precision("tf32"); }
+bool is_of_f32(const RowProgram& made) { return std::string_view(made.name).starts_with("f32"); }
 
 bool is_tiles(const cuda::LoweredProgram& lowered) {
   return std::ranges::any_of(lowered.kernels,
@@ -167,11 +253,19 @@ std::string differences(const RowProgram& made, const std::vector<BufferPtr>& go
 // A product of 16 bits that is widened is not rounded in between, as the reference does: then the kernels of any card are
 // what is compared with.
 bool widens(const RowProgram& made) {
-  return std::ranges::any_of(made.results, [](const Tensor& result) { return result.dtype() == f32; });
+  return !is_tf32(made) && !is_of_f32(made) &&
+         std::ranges::any_of(made.results, [](const Tensor& result) { return result.dtype() == f32; });
 }
 
-std::vector<BufferPtr> by_reference(const RowProgram& made) {
+std::vector<BufferPtr> by_reference(const RowProgram& made, HalfWays half_ways = HalfWays::to_even) {
   std::vector<BufferPtr> arguments = made.arguments;
+  if (is_tf32(made))
+    for (BufferPtr& argument : arguments) {
+      auto rounded = std::make_shared<Buffer>(argument->bytes());
+      std::memcpy(rounded->data(), argument->read(), argument->bytes());
+      round_to_tf32(*rounded, half_ways);
+      argument = rounded;
+    }
   return reference_executor().compile(made.program)->run(made.program, arguments);
 }
 
@@ -193,6 +287,24 @@ TEST_P(CudaTileContract, agrees_with_the_reference) {
   const cuda::LoweredProgram lowered = cuda::lower_program(made.program, {"sm_90a", GetParam().schedule});
   ASSERT_TRUE(is_tiles(lowered));
   EXPECT_EQ(differences(made, lowered), "") << lowered.kernels[0].text;
+}
+
+// The same by mma.sync.
+TEST(CudaTileContracts, tf32_of_any_card_agrees_with_the_reference) {
+  for (const TileProgram& program : programs) {
+    const RowProgram made = recorded(program);
+    if (!is_tf32(made)) continue;
+    SCOPED_TRACE(program.name);
+    const cuda::LoweredProgram lowered = cuda::lower_program(made.program, {});
+    EXPECT_NE(lowered.kernels[0].text.find("MmaSums<Tf32, "), std::string::npos);
+    auto found = [&](const HeaderEdit& edit) {
+      return differences(made, run_on_host(lowered, made.program, made.arguments, edit),
+                         by_reference(made, HalfWays::away));
+    };
+    EXPECT_EQ(found({}), "");
+    const HeaderEdit planted{"mma_sums.cuh", "x[r] = round_to_tf32(of.x[i][r])", "x[r] = of.x[i][r]"};
+    EXPECT_NE(found(planted), "") << "truncated";
+  }
 }
 
 std::vector<Scheduled> scheduled() {
@@ -283,6 +395,25 @@ TEST(CudaTileContracts, are_for_their_target) {
   EXPECT_FALSE(is_tiles(cuda::lower_program(odd.program, {"sm_90a", 0})));
 }
 
+// Of the policy a GPU makes what its reports say.
+TEST(CudaTileContracts, reports_name_tf32) {
+  for (const char* architecture : {"sm_80", "sm_90a"})
+    for (const TileProgram& program : programs) {
+      RowProgram made = recorded(program);
+      if (!is_tf32(made)) continue;
+      auto multiplied = [&] {
+        std::set<std::string> found;
+        for (const codegen::PlanLaunch& launch : cuda::lower_program(made.program, {architecture}).plan.launches)
+          found.insert(launch.types.multiplies);
+        return found;
+      };
+      EXPECT_TRUE(multiplied().contains("tf32")) << program.name;
+      EXPECT_FALSE(multiplied().contains("f32")) << program.name;
+      made.program.precision = "f32";
+      EXPECT_FALSE(multiplied().contains("tf32")) << program.name;
+    }
+}
+
 // Results that fit stay where the next kernel finds them. (Columns are no whole 32s, or b would be dealt.)
 TEST(CudaTileContracts, what_L2_cannot_hold_leaves_it_first) {
   for (const auto& [rows, is_first] : {std::pair{4096, false}, {16384, true}}) {
@@ -311,7 +442,8 @@ TEST(CudaTileContracts, what_L2_cannot_hold_leaves_it_first) {
 }
 
 TEST(CudaTileContracts, have_a_golden_text) {
-  for (const char* name : {"linear", "linear_gelu", "dealt", "few_rows", "halves", "conv", "conv_filter_gradient"}) {
+  for (const char* name : {"linear", "linear_gelu", "dealt", "few_rows", "halves", "conv", "conv_filter_gradient",
+                           "tf32_linear_gelu", "tf32_data_gradient", "f32_linear_gelu"}) {
     const auto* program =
         std::ranges::find_if(programs, [&](const TileProgram& p) { return std::string(p.name) == name; });
     std::string text;
@@ -391,8 +523,21 @@ INSTANTIATE_TEST_SUITE_P(
         Planted{15, "b dealt", "", "{1, 72, 576, 144, 2304}", "{1, 72, 144, 576, 2304}"},
         Planted{15, "b dealt", "", "bias + n_first", "bias"},
         Planted{15, "b dealt", "columns.cuh", "[column % 32 / 8][column % 8 / 2]", "[column % 8 / 2][column % 32 / 8]"},
-        Planted{15, "b dealt", "finish.cuh", "lane() % 4 * 8, eight", "0, eight"},
+        Planted{15, "b dealt", "finish.cuh", "lane() % 4 * width, of_lane", "0, of_lane"},
         Planted{15, "b dealt", "finish.cuh", "first / 2 + k / 2 * 4 + 2 * i", "first / 2 + k / 2 * 4"},
+        Planted{18, "tf32", "", "{140, 200}", "{136, 200}"},
+        Planted{18, "tf32", "", "{1, 140}, {}, {}, MapElement::tf32", "{1, 140}, {}, {}, MapElement::half"},
+        Planted{18, "tf32", "fragment.cuh", "32 / int(sizeof(typename A::Element))", "16"},
+        Planted{19, "b dealt", "", "{1, 72, 288, 144, 1152}", "{1, 72, 144, 288, 1152}"},
+        Planted{19, "b dealt", "", ".at<4>(column)", ".at<4>(0)"},
+        Planted{20, "turn<", "", "int>(copy, nullptr, 76", "int>(copy, nullptr, 72"},
+        Planted{20, "turn<", "operand_copies.cuh", "first + j < end", "first + j + 1 < end"},
+        Planted{20, "turn<", "operand_copies.cuh", "__syncthreads();", ""},
+        Planted{23, "turn<", "", "plane / 3", "plane / 2"},
+        Planted{26, "copy_lines<130", "operand_copies.cuh", "bits >> 13", "bits >> 14"},
+        Planted{27, "turn<", "operand_copies.cuh", "store(rests + row * to_line + k", "store(rests + row * to_line"},
+        Planted{28, "copy_lines<", "operand_copies.cuh", "first + j < end", "first + j + 1 < end"},
+        Planted{28, "copy_lines<", "", "plane / 3", "plane / 2"},
         Planted{12, "columns<64>(rows<32>(shared.b[s], rank * 32), 64)", "shared.cuh", "::line * P * 128",
                 "::line * R * 128"}));
 

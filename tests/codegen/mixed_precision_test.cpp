@@ -1,4 +1,5 @@
-// bf16_mixed through the compiler: against the reference, which rounds what contractions read; in memory; in training.
+// bf16_mixed through the compiler: against the reference, which rounds what contractions read; in memory; in training. And
+// tf32, which the processor multiplies as f32.
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -244,6 +245,22 @@ TEST(MixedPrecision, no_kernel_of_the_unet_only_rounds) { expect_narrow(unet("bf
 
 TEST(MixedPrecision, a_residual_stream_is_narrow_where_the_policy_says_so) {
   EXPECT_LT(gpt(precision::bf16_mixed({.residual = bf16})).arena(), gpt("bf16_mixed").arena());
+}
+
+// ---- tf32 ----
+
+TEST(Tf32, is_f32_on_the_processor) {
+  auto f = [](const std::vector<Tensor>& in) { return std::vector{nn::gelu(matmul(in[0], in[1]))}; };
+  const std::vector<Tensor> arguments{draw({24, 40}, 1), draw({40, 32}, 2)};
+  EXPECT_EQ(run("jit", f, arguments, "tf32")[0].to_vector<float>(),
+            run("jit", f, arguments, "f32")[0].to_vector<float>());
+}
+
+TEST(Tf32, a_report_says_what_the_processor_multiplies) {
+  const Step step = gpt("tf32");
+  EXPECT_THAT(step.explain, HasSubstr("precision tf32:"));
+  EXPECT_THAT(step.explain, ::testing::Not(HasSubstr(" tf32 ")));
+  EXPECT_EQ(step.arena(), gpt("f32").arena());
 }
 
 // ---- training ----

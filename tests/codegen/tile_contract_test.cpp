@@ -29,12 +29,28 @@ using tile::GlobalTensor;
 
 using Product = tessera::testing::ProductShape;
 
-int64_t a_at(const Product& p, int64_t z, int64_t i, int64_t l) {
-  return z * p.m * p.k + (p.a_along_k ? i * p.k + l : l * p.m + i);
+// Products of f32 are of tf32 here.
+std::vector<TileSchedule> schedules_of(const Contraction& c) { return tile_schedules(c, F32Products::as_tf32); }
+
+// Half way between two of tf32 goes to the even one.
+float rounded_to_tf32(float x) {
+  const float scale = std::ldexp(1.f, 10 - std::ilogb(x));
+  return std::nearbyint(x * scale) / scale;
 }
-int64_t b_at(const Product& p, int64_t z, int64_t j, int64_t l) {
-  return z * p.n * p.k + (p.b_along_k ? j * p.k + l : l * p.n + j);
-}
+
+// An operand as the kernel finds it, [planes, rows, k] or [planes, k, rows].
+struct Operand {
+  int64_t planes, rows, k;
+  bool along_k;
+  bool is_turned = false;  // it is a copy along K, in lines of whole fours whose ends nobody reads
+
+  int64_t line() const { return is_turned ? (k + 3) / 4 * 4 : along_k ? k : rows; }
+  int64_t lines() const { return along_k || is_turned ? rows : k; }
+  size_t at(int64_t z, int64_t i, int64_t l) const {
+    const bool is_along_k = along_k || is_turned;
+    return static_cast<size_t>((z * lines() + (is_along_k ? i : l)) * line() + (is_along_k ? l : i));
+  }
+};
 
 Tensor unread(const std::string&, DType dtype, const Shape& shape) {
   return tensor_from(std::make_shared<tessera::Buffer>(static_cast<size_t>(shape.numel()) * size_of(dtype)), dtype,
@@ -70,18 +86,31 @@ class TileContract : public ::testing::Test {
   }
 
   // The largest error as a share of what roundings allow; infinity for NaN, for what is missing, or where it fails.
-  double run(tile::KernelOp kernel, const Product& p, int64_t parts, const tile::Execution& how) {
+  double run(tile::KernelOp kernel, const Product& p, int64_t parts, const tile::Execution& how,
+             bool is_thrice = false) {
     const int64_t planes = p.batch;
-    auto tensor = [&](std::vector<int64_t> extents, uint64_t seed) {
-      if (planes > 1) extents.insert(extents.begin(), planes);
-      int64_t count = 1;
-      for (int64_t extent : extents) count *= extent;
-      GlobalTensor made{std::move(extents), {}};
-      for (uint16_t x : normals(static_cast<size_t>(count), seed)) made.values.push_back(widen(x));
+    const bool is_f32 = p.dtype == f32;
+    // Rests lie as a copy does, and here what they are of too.
+    const Operand of_a{planes, p.m, p.k, p.a_along_k, is_f32 && (!p.a_along_k || p.k % 4 != 0)},
+        of_b{planes, p.n, p.k, p.b_along_k, is_f32 && (!p.b_along_k || p.k % 4 != 0)};
+    auto tensor = [&](const Operand& of, uint64_t seed) {
+      const int64_t count = planes * of.lines() * of.line();
+      GlobalTensor made{{planes, of.lines(), of.line()}, std::vector(static_cast<size_t>(count), NAN)};
+      if (planes == 1) made.extents.erase(made.extents.begin());
+      const std::vector<uint16_t> drawn = normals(static_cast<size_t>(count), seed),
+                                  beside = normals(drawn.size(), seed + 2);
+      for (int64_t z = 0; z < planes; ++z)
+        for (int64_t i = 0; i < of.rows; ++i)
+          for (int64_t l = 0; l < of.k; ++l) {
+            const size_t at = of.at(z, i, l);
+            made.values[at] = widen(drawn[at]) * (is_f32 ? 1 + 0.01f * widen(beside[at]) : 1);
+          }
       return made;
     };
-    GlobalTensor a = tensor(p.a_along_k ? std::vector{p.m, p.k} : std::vector{p.k, p.m}, 1);
-    GlobalTensor b = tensor(p.b_along_k ? std::vector{p.n, p.k} : std::vector{p.k, p.n}, 2);
+    auto seen = [&](const GlobalTensor& from, size_t at) -> double {
+      return is_f32 && !is_thrice ? rounded_to_tf32(from.values[at]) : from.values[at];
+    };
+    GlobalTensor a = tensor(of_a, 1), b = tensor(of_b, 2);
     GlobalTensor other{{1}, {0}};  // what only the statements would touch
     std::vector<double> sums(static_cast<size_t>(planes * p.m * p.n), 0);
     std::vector<int> times(sums.size(), 0);
@@ -99,6 +128,10 @@ class TileContract : public ::testing::Test {
     };
     std::vector<tile::Argument> arguments(kernel.getBody().getNumArguments(), &other);
     arguments[0] = &a, arguments[1] = &b;
+    GlobalTensor a_rests = a, b_rests = b;
+    for (GlobalTensor* rests : {&a_rests, &b_rests})
+      for (float& x : rests->values) x -= std::isnan(x) ? 0 : rounded_to_tf32(x);
+    if (is_thrice) arguments[2] = &a_rests, arguments[3] = &b_rests;
     if (mlir::failed(tile::interpret(kernel, arguments, execution))) return INFINITY;
     double worst = 0;
     for (int64_t z = 0; z < planes; ++z)
@@ -106,8 +139,7 @@ class TileContract : public ::testing::Test {
         for (int64_t j = 0; j < p.n; ++j) {
           double sum = 0, size = 0;
           for (int64_t l = 0; l < p.k; ++l) {
-            const double term = static_cast<double>(a.values[static_cast<size_t>(a_at(p, z, i, l))]) *
-                                b.values[static_cast<size_t>(b_at(p, z, j, l))];
+            const double term = seen(a, of_a.at(z, i, l)) * seen(b, of_b.at(z, j, l));
             sum += term, size += std::abs(term);
           }
           const auto at = static_cast<size_t>((z * p.m + i) * p.n + j);
@@ -316,7 +348,7 @@ TEST_F(TileContract, dealt_lines) {
       EXPECT_LE(run(kernel_of(*built), p, 1, how), 1) << said;
       ++checked;
       if (planted++ > 0) continue;
-      kernel_of(*built).walk([&](tile::FinishOp finish) { finish.setDealt(false); });
+      kernel_of(*built).walk([&](tile::FinishOp finish) { finish.removeDealtAttr(); });
       EXPECT_GT(run(kernel_of(*built), p, 1, how), 1) << "sums are taken as they come";
     }
   }
@@ -334,6 +366,120 @@ TEST_F(TileContract, other_layouts_have_none) {
   EXPECT_TRUE(tile_schedules(contraction({1, 64, 64, 60})).empty()) << "rows that are not multiples of 16 bytes";
   EXPECT_FALSE(tile_schedules(contraction({1, 64, 64, 64})).empty());
   EXPECT_TRUE(tile_schedules(contraction({1, 64, 64, 64, true, true, f32})).empty());
+  EXPECT_FALSE(schedules_of(contraction({1, 64, 64, 60, true, true, f32})).empty());
+  EXPECT_TRUE(schedules_of(contraction({1, 64, 64, 64, true, true, f64})).empty());
+}
+
+// f32 is rounded to tf32 as it lands, and lies along K, or a copy of it does.
+TEST_F(TileContract, tf32) {
+  const Product products[] = {{1, 200, 328, 708, true, true, f32},     {3, 130, 136, 200, true, false, f32},
+                              {1, 264, 72, 262, true, false, f32},     {2, 24, 520, 136, false, true, f32},
+                              {1, 40, 328, 712, true, true, f32},      {1, 200, 352, 264, true, true, f32, true},
+                              {1, 72, 200, 140, true, true, f32, true}};
+  int checked = 0, dealt = 0, halves = 0, few = 0;
+  for (const Product& p : products) {
+    const Contraction c = contraction(p);
+    int seen = 0;
+    for (const TileSchedule& s : schedules_of(c)) {
+      const bool is_new = (s.is_dealt() && dealt < 3) || s.pair == TileSchedule::Pair::along_k || s.tile_n == 32;
+      if (s.parts > 2 || (++seen > 6 && !is_new)) continue;
+      SCOPED_TRACE(fmt::format("{} times {} x {} x {}: {}", p.batch, p.m, p.n, p.k, schedule_text(s)));
+      EXPECT_EQ(s.operands.a.copy.has_value(), !p.a_along_k || p.k % 4 != 0);
+      EXPECT_EQ(s.operands.b.copy.has_value(), !p.b_along_k || p.k % 4 != 0);
+      auto built = build(c, s);
+      const bool is_halved = s.pair == TileSchedule::Pair::along_k;
+      const int64_t blocks = is_halved ? s.blocks() : s.cluster() * 3;
+      ASSERT_TRUE(mlir::succeeded(tile::verify_protocol(kernel_of(*built), {}, blocks / s.cluster()))) << said;
+      EXPECT_LE(run(kernel_of(*built), p, s.parts, {.seed = 4, .blocks = blocks}), 1) << said;
+      ++checked, dealt += s.is_dealt(), halves += is_halved, few += s.tile_n == 32;
+    }
+    EXPECT_GT(seen, 0);
+  }
+  EXPECT_GE(checked, 40);
+  EXPECT_GE(dealt, 3);
+  EXPECT_GE(halves, 3);
+  EXPECT_GE(few, 1);
+}
+
+// f32 as three products of tf32, within roundings of f32.
+TEST_F(TileContract, tf32_thrice) {
+  const Product products[] = {{1, 200, 328, 708, true, true, f32},
+                              {3, 130, 136, 200, true, false, f32},
+                              {1, 264, 72, 264, false, false, f32},
+                              {1, 200, 352, 264, true, true, f32, true}};
+  int checked = 0;
+  for (const Product& p : products) {
+    const Contraction c = contraction(p);
+    int seen = 0, planted = 0;
+    for (const TileSchedule& s : tile_schedules(c, F32Products::on_tensor_cores)) {
+      if (s.parts > 2 || ++seen > 6) continue;
+      SCOPED_TRACE(fmt::format("{} times {} x {} x {}: {}", p.batch, p.m, p.n, p.k, schedule_text(s)));
+      ASSERT_TRUE(s.operands.is_thrice());
+      auto built = build(c, s);
+      ASSERT_TRUE(mlir::succeeded(tile::verify_protocol(kernel_of(*built), {}))) << said;
+      const tile::Execution how{.seed = 4, .blocks = s.cluster() * 3};
+      EXPECT_LE(run(kernel_of(*built), p, s.parts, how, true), 1) << said;
+      ++checked;
+      if (planted++ > 0) continue;
+      // Each product counts, and the sums of each step.
+      for (int k = 0; k < 3; ++k) {
+        built = build(c, s);
+        int at = 0;
+        kernel_of(*built).walk([&](tile::MmaOp mma) {
+          if (at++ != k) return;
+          mma.getResult().replaceAllUsesWith(mma.getAcc());
+          mma.erase();
+        });
+        EXPECT_GT(run(kernel_of(*built), p, s.parts, how, true), 1) << k;
+      }
+      built = build(c, s);
+      kernel_of(*built).walk([](tile::AddOp add) { add.getResult().replaceAllUsesWith(add.getMore()); });
+      EXPECT_GT(run(kernel_of(*built), p, s.parts, how, true), 1) << "the last step alone";
+    }
+    EXPECT_GT(seen, 0);
+  }
+  EXPECT_GE(checked, 12);
+}
+
+TEST_F(TileContract, faults_of_tf32_are_caught) {
+  struct Fault {
+    const char* what;
+    void (*plant)(tile::KernelOp);
+  };
+  const Fault faults[] = {
+      {"a product of an operand along its rows",
+       [](tile::KernelOp k) { k.walk([](tile::MmaOp mma) { mma.setBTransposed(false); }); }},
+      {"a map of other elements",
+       [](tile::KernelOp k) {
+         mlir::BlockArgument map = k.getBody().getArgument(0);
+         auto type = mlir::cast<tile::MapType>(map.getType());
+         map.setType(tile::MapType::get(k.getContext(), type.getShape(), mlir::Float32Type::get(k.getContext()),
+                                        type.getExtra()));
+       }},
+      {"boxes of twice as many columns",
+       [](tile::KernelOp k) {
+         mlir::BlockArgument map = k.getBody().getArgument(1);
+         auto type = mlir::cast<tile::MapType>(map.getType());
+         map.setType(tile::MapType::get(k.getContext(), {type.getShape()[0], 64}, type.getElement(), type.getExtra()));
+       }},
+      {"a step of K is left out",
+       [](tile::KernelOp k) {
+         k.walk([](tile::LoadOp load) {
+           mlir::OpBuilder b(load);
+           load.getAtMutable()[0].assign(mlir::arith::ConstantIntOp::create(b, load.getLoc(), 32, 32));
+         });
+       }},
+  };
+  const Product p{1, 200, 136, 264, true, true, f32};
+  const Contraction c = contraction(p);
+  for (const Fault& fault : faults) {
+    SCOPED_TRACE(fault.what);
+    auto built = build(c, schedules_of(c).front());
+    fault.plant(kernel_of(*built));
+    const int64_t blocks = schedules_of(c).front().cluster();
+    EXPECT_TRUE(mlir::failed(mlir::verify(*built)) ||
+                !(run(kernel_of(*built), p, 1, {.seed = 1, .blocks = blocks}) <= 1));
+  }
 }
 
 // One op changed or gone: a verifier says so, or the sums do.

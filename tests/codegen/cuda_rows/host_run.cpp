@@ -43,7 +43,7 @@ struct HostBlock {  // as in host/core.cuh
 struct HostMap {  // as in host/tma.cuh
   unsigned char* base;
   long long strides[5];
-  int rank, extents[5], box[4], lower[3], upper[3], steps[3];
+  int rank, extents[5], box[4], lower[3], upper[3], steps[3], bytes;
 };
 
 constexpr size_t shared_of_block = 256 << 10;                     // as in host/shared_memory.cuh
@@ -267,9 +267,10 @@ void run_host_kernel(const HostKernel& kernel, const HostArguments& arguments, i
   Block::now().launch(kernel, arguments, blocks, std::move(before));
 }
 
-bool map_on_host(cuda::TensorMap* map, void* address, uint32_t rank, const uint64_t* extents,
+bool map_on_host(cuda::TensorMap* map, int type, void* address, uint32_t rank, const uint64_t* extents,
                  const uint64_t* byte_strides, const uint32_t* box, const cuda::Window& window) {
-  HostMap made = {static_cast<unsigned char*>(address), {}, static_cast<int>(rank), {}, {1, 1, 1, 1}, {}, {}, {}};
+  HostMap made = {static_cast<unsigned char*>(address), {}, static_cast<int>(rank), {}, {1, 1, 1, 1}, {}, {}, {},
+                  type == cuda::map_tf32 ? 4 : 2};
   bool fits = reinterpret_cast<uintptr_t>(address) % 16 == 0 && rank <= 5;
   for (uint32_t d = 1; d < rank; ++d) {
     made.box[d - 1] = static_cast<int>(box[d]);
@@ -343,10 +344,12 @@ std::vector<BufferPtr> run_on_host(const cuda::LoweredProgram& lowered, const Pr
     for (int k = 0; k < kernel.facts->mapped; ++k) {
       const cuda::MappedTensor& tensor = kernel.facts->tensors[k];
       void*& argument = list.at(static_cast<size_t>(tensor.parameter));
+      const auto bytes = static_cast<uint64_t>(tensor.element_bytes());
       uint64_t extents[5] = {}, strides[4] = {};
       for (int d = 0; d < tensor.rank; ++d) extents[d] = static_cast<uint64_t>(tensor.extents[d]);
-      for (int d = 1; d < tensor.rank; ++d) strides[d - 1] = static_cast<uint64_t>(tensor.strides[d]) * 2;
-      if (!map_on_host(&maps.at(static_cast<size_t>(k)), static_cast<char*>(argument) + tensor.first * 2,
+      for (int d = 1; d < tensor.rank; ++d) strides[d - 1] = static_cast<uint64_t>(tensor.strides[d]) * bytes;
+      if (!map_on_host(&maps.at(static_cast<size_t>(k)), tensor.map_type(),
+                       static_cast<char*>(argument) + tensor.first * tensor.element_bytes(),
                        static_cast<uint32_t>(tensor.rank), extents, strides,
                        tensor.whole_box(kernel.facts->box_rows[k]).data(), tensor.window))
         throw std::logic_error("the driver would refuse a tensor map");

@@ -31,9 +31,9 @@ struct HostKernel {
   unsigned char* shared = nullptr;    // where its dynamic shared memory lies, block after block of a cluster
   unsigned char* meetings = nullptr;  // barriers that are not in shared memory; null: it has none
 };
-// What stands in for a tensor map, of 16-bit elements in boxes whose lines are 64, through a window where it has steps; false
-// where the driver would refuse it.
-bool map_on_host(cuda::TensorMap* map, void* address, uint32_t rank, const uint64_t* extents,
+// What stands in for a tensor map, in boxes whose lines are 128 bytes, through a window where it has steps; false where the
+// driver would refuse it.
+bool map_on_host(cuda::TensorMap* map, int type, void* address, uint32_t rank, const uint64_t* extents,
                  const uint64_t* byte_strides, const uint32_t* box, const cuda::Window& window = {});
 std::string build_host_library(const std::string& text, const HeaderEdit& edit = {});
 void* open_host_library(const std::string& library);

@@ -4,8 +4,8 @@
 //   writes     add_value 2x9x11x136xbf16
 //   moves      258.9 kB, 35.0 MFLOP
 //   schedule   tile 64 x 64, two warpgroups in turns, steps of 64 of K, 8 stages; copy engine and wgmma; a along K; b along K; a through a window; pairs along M share b; 12 blocks
-//   from       cuda_tile_contract_test.cpp:78  contract
-//              cuda_tile_contract_test.cpp:80  add
+//   from       cuda_tile_contract_test.cpp:80  contract
+//              cuda_tile_contract_test.cpp:82  add
 #include "rows.cuh"
 #include "tile.cuh"
 
@@ -84,7 +84,7 @@ contract_add_18f8455f(const TensorMap __grid_constant__ x, const TensorMap __gri
 #pragma unroll
             for (int i = 0; i < 2; ++i) {
               const float wide_1 = widen(bias_at[i]);
-              const float add_1 = sum[i] + wide_1;  // cuda_tile_contract_test.cpp:80
+              const float add_1 = sum[i] + wide_1;  // cuda_tile_contract_test.cpp:82
               add_value_at[i] = add_1;
             }
             packed[0] = pack<bf16>(add_value_at);

@@ -4,8 +4,8 @@
 //   writes     sub_value 72x3x3x64xbf16
 //   moves      219.7 kB, 16.7 MFLOP
 //   schedule   tile 64 x 64, two warpgroups in turns, steps of 64 of K, 8 stages; copy engine and wgmma; a along rows; b along rows; b through a window; pairs along M share b; sums through shared memory; 18 blocks
-//   from       cuda_tile_contract_test.cpp:107  contract
-//              cuda_tile_contract_test.cpp:109  mul sub
+//   from       cuda_tile_contract_test.cpp:109  contract
+//              cuda_tile_contract_test.cpp:111  mul sub
 #include "rows.cuh"
 #include "tile.cuh"
 
@@ -82,7 +82,7 @@ contract_mul_sub_eef2e15d(const TensorMap __grid_constant__ dy, const TensorMap 
 #pragma unroll
             for (int i = 0; i < 4; ++i) {
               const float wide_1 = widen(w_at[i]);
-              const float mul_1 = 0.1f * sum[i];  // cuda_tile_contract_test.cpp:109
+              const float mul_1 = 0.1f * sum[i];  // cuda_tile_contract_test.cpp:111
               const float sub_1 = wide_1 - mul_1;
               const bf16 rounded_1 = narrow<bf16>(sub_1);
               sub_value_at[i] = rounded_1;

@@ -4,8 +4,8 @@
 //   writes     add_value 130x224xbf16, mul_value 130x224xbf16
 //   moves      167.9 kB, 4.6 MFLOP
 //   schedule   tile 64 x 64, two warpgroups in turns, steps of 64 of K, 8 stages; copy engine and wgmma; a along K; b along K; b dealt; pairs along M share b; 16 blocks
-//   from       cuda_tile_contract_test.cpp:125  contract add
-//              cuda_tile_contract_test.cpp:126  mul mul mul mul add mul tanh add mul
+//   from       cuda_tile_contract_test.cpp:127  contract add
+//              cuda_tile_contract_test.cpp:128  mul mul mul mul add mul tanh add mul
 #include "rows.cuh"
 #include "tile.cuh"
 
@@ -84,8 +84,8 @@ contract_add_mul_tanh_f07dad44(const TensorMap __grid_constant__ x, const Tensor
 #pragma unroll
             for (int i = 0; i < 8; ++i) {
               const float wide_1 = widen(bias_at[i]);
-              const float add_1 = sum[i] + wide_1;  // cuda_tile_contract_test.cpp:125
-              const float mul_1 = add_1 * half_one_plus_tanh(0.7978846f, 0.044715f, add_1);  // cuda_tile_contract_test.cpp:126
+              const float add_1 = sum[i] + wide_1;  // cuda_tile_contract_test.cpp:127
+              const float mul_1 = add_1 * half_one_plus_tanh(0.7978846f, 0.044715f, add_1);  // cuda_tile_contract_test.cpp:128
               add_value_at[i] = add_1;
               mul_value_at[i] = mul_1;
             }

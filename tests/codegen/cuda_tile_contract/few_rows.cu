@@ -4,8 +4,8 @@
 //   writes     add_value 40x136xbf16, mul_value 40x136xbf16
 //   moves      137.5 kB, 3.7 MFLOP
 //   schedule   tile 64 x 32, two warpgroups in turns, steps of 128 of K, 8 stages; copy engine and wgmma; a along K; b along K; begins early; 5 blocks
-//   from       cuda_tile_contract_test.cpp:119  contract add
-//              cuda_tile_contract_test.cpp:120  mul mul mul mul add mul tanh add mul
+//   from       cuda_tile_contract_test.cpp:121  contract add
+//              cuda_tile_contract_test.cpp:122  mul mul mul mul add mul tanh add mul
 #include "early.cuh"
 #include "rows.cuh"
 #include "tile.cuh"
@@ -82,11 +82,11 @@ contract_add_mul_tanh_c7f410ed(const TensorMap __grid_constant__ x, const Tensor
 #pragma unroll
             for (int i = 0; i < 2; ++i) {
               const float wide_1 = widen(bias_at[i]);
-              const float add_1 = sum[i] + wide_1;  // cuda_tile_contract_test.cpp:119
-              const float mul_1 = add_1 * half_one_plus_tanh(0.7978846f, 0.044715f, add_1);  // cuda_tile_contract_test.cpp:120
-              const bf16 rounded_1 = narrow<bf16>(add_1);  // cuda_tile_contract_test.cpp:119
+              const float add_1 = sum[i] + wide_1;  // cuda_tile_contract_test.cpp:121
+              const float mul_1 = add_1 * half_one_plus_tanh(0.7978846f, 0.044715f, add_1);  // cuda_tile_contract_test.cpp:122
+              const bf16 rounded_1 = narrow<bf16>(add_1);  // cuda_tile_contract_test.cpp:121
               add_value_at[i] = rounded_1;
-              const bf16 rounded_2 = narrow<bf16>(mul_1);  // cuda_tile_contract_test.cpp:120
+              const bf16 rounded_2 = narrow<bf16>(mul_1);  // cuda_tile_contract_test.cpp:122
               mul_value_at[i] = rounded_2;
             }
             store(add_value + m * 136 + n, add_value_at);

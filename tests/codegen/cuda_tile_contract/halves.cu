@@ -80,11 +80,11 @@ contract_add_mul_tanh_6122ca2e(const TensorMap __grid_constant__ x, const Tensor
 #pragma unroll
             for (int i = 0; i < 2; ++i) {
               const float wide_1 = widen(bias_at[i]);
-              const float add_1 = sum[i] + wide_1;  // cuda_tile_contract_test.cpp:137
-              const float mul_1 = add_1 * half_one_plus_tanh(0.7978846f, 0.044715f, add_1);  // cuda_tile_contract_test.cpp:138
-              const bf16 rounded_1 = narrow<bf16>(add_1);  // cuda_tile_contract_test.cpp:137
+              const float add_1 = sum[i] + wide_1;  // cuda_tile_contract_test.cpp:139
+              const float mul_1 = add_1 * half_one_plus_tanh(0.7978846f, 0.044715f, add_1);  // cuda_tile_contract_test.cpp:140
+              const bf16 rounded_1 = narrow<bf16>(add_1);  // cuda_tile_contract_test.cpp:139
               add_value_at[i] = rounded_1;
-              const bf16 rounded_2 = narrow<bf16>(mul_1);  // cuda_tile_contract_test.cpp:138
+              const bf16 rounded_2 = narrow<bf16>(mul_1);  // cuda_tile_contract_test.cpp:140
               mul_value_at[i] = rounded_2;
             }
             store(add_value + m * 72 + n, add_value_at);

@@ -4,7 +4,7 @@
 //   writes     contract_value 200x264xbf16
 //   moves      231.8 kB, 14.5 MFLOP
 //   schedule   tile 64 x 64, two warpgroups in turns, steps of 64 of K, 8 stages; copy engine and wgmma; a along K; b along K; pairs along M share b; 20 blocks
-//   from       cuda_tile_contract_test.cpp:40  contract
+//   from       cuda_tile_contract_test.cpp:42  contract
 #include "rows.cuh"
 #include "tile.cuh"
 

@@ -4,8 +4,8 @@
 //   writes     add_value 130x200xbf16, mul_value 130x200xbf16
 //   moves      151.9 kB, 4.1 MFLOP
 //   schedule   tile 64 x 64, two warpgroups in turns, steps of 64 of K, 8 stages; copy engine and wgmma; a along K; b along K; pairs along M share b; 16 blocks
-//   from       cuda_tile_contract_test.cpp:45  contract add
-//              cuda_tile_contract_test.cpp:46  mul mul mul mul add mul tanh add mul
+//   from       cuda_tile_contract_test.cpp:47  contract add
+//              cuda_tile_contract_test.cpp:48  mul mul mul mul add mul tanh add mul
 #include "rows.cuh"
 #include "tile.cuh"
 
@@ -86,8 +86,8 @@ contract_add_mul_tanh_c592b8ac(const TensorMap __grid_constant__ x, const Tensor
 #pragma unroll
             for (int i = 0; i < 2; ++i) {
               const float wide_1 = widen(bias_at[i]);
-              const float add_1 = sum[i] + wide_1;  // cuda_tile_contract_test.cpp:45
-              const float mul_1 = add_1 * half_one_plus_tanh(0.7978846f, 0.044715f, add_1);  // cuda_tile_contract_test.cpp:46
+              const float add_1 = sum[i] + wide_1;  // cuda_tile_contract_test.cpp:47
+              const float mul_1 = add_1 * half_one_plus_tanh(0.7978846f, 0.044715f, add_1);  // cuda_tile_contract_test.cpp:48
               add_value_at[i] = add_1;
               mul_value_at[i] = mul_1;
             }

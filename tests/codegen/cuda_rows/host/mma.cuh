@@ -11,6 +11,10 @@ inline void split_tf32(float x, float& big, float& small) {
   small = rest != rest && x == x ? 0.f : __uint_as_float(__float_as_uint(rest) + 0x1000);
 }
 
+inline float round_to_tf32(float x) {
+  return x != x ? x : __uint_as_float((__float_as_uint(x) + 0x1000) & 0xffffe000);
+}
+
 // d[rows g, g + 8; columns 2t, 2t + 1] += Σ over k of x(row, k) · y(column, k).
 template <int depth, class X, class Y> void add_products(float (&d)[4], X x, Y y) {
   const int g = static_cast<int>(threadIdx.x) % 32 / 4, t = static_cast<int>(threadIdx.x) % 4;

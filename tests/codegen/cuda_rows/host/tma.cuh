@@ -16,6 +16,7 @@ struct alignas(64) TensorMap {  // as the driver of tests writes it
   long long strides[5];  // in bytes
   int rank, extents[5], box[4];  // of a box lines, along each dim from the second on
   int lower[3], upper[3], steps[3];  // of a window; without one steps are 0
+  int bytes;  // of an element; of 4 they are f32 and land rounded to tf32
 
   int lines() const { return box[0] * box[1] * box[2] * box[3]; }
 };
@@ -45,11 +46,11 @@ inline void send(const float4* to, const float (&x)[4], const Barrier& full, int
 // Where 16 bytes lie that would be at `address` but for the swizzle.
 inline u32 swizzled(u32 address) { return address ^ (address >> 7 & 7) << 4; }
 
-// Calls f(element in memory or null, address in shared memory) for a box of lines of 64.
+// Calls f(element in memory or null, address in shared memory) for a box of lines of 128 bytes.
 template <class F> void walk_box(const TensorMap& map, u32 address, std::vector<int> at, F f) {
   if (static_cast<int>(at.size()) != map.rank || map.steps[0] != 0) __builtin_trap();
   for (int r = 0; r < map.lines(); ++r)
-    for (int c = 0; c < 64; ++c) {
+    for (int c = 0; c < 128 / map.bytes; ++c) {
       unsigned char* element = map.base;
       bool inside = true;
       int line = r;
@@ -57,10 +58,18 @@ template <class F> void walk_box(const TensorMap& map, u32 address, std::vector<
         const long long x = at[d] + (d == 0 ? c : line % map.box[d - 1]);
         if (d > 0) line /= map.box[d - 1];
         inside &= x >= 0 && x < map.extents[d];
-        element += x * (d == 0 ? 2 : map.strides[d]);
+        element += x * (d == 0 ? map.bytes : map.strides[d]);
       }
-      f(inside ? element : nullptr, swizzled(address + static_cast<u32>(r * 128 + c * 2)));
+      f(inside ? element : nullptr, swizzled(address + static_cast<u32>(r * 128 + c * map.bytes)));
     }
+}
+
+// To nearest, half ways to even, as a card was seen to do.
+inline void round_to_tf32(unsigned char* at) {
+  u32 bits;
+  std::memcpy(&bits, at, sizeof bits);
+  if ((bits & 0x7f800000) != 0x7f800000) bits = (bits + 0xfff + (bits >> 13 & 1)) & 0xffffe000;
+  std::memcpy(at, &bits, sizeof bits);
 }
 
 // `walk` visits the elements of a box, as walk_box does.
@@ -68,8 +77,10 @@ template <class Walk> void land_later(const TensorMap& map, u32 barrier, int ran
   auto* full = reinterpret_cast<Barrier*>(shared_at(barrier, rank));
   host_boxes.push_back({full, [=, &map] {
                           walk([&](const unsigned char* element, u32 place) {
-                            if (element) std::memcpy(shared_at(place, rank), element, 2);
-                            else std::memset(shared_at(place, rank), 0, 2);
+                            unsigned char* to = shared_at(place, rank);
+                            if (element) std::memcpy(to, element, map.bytes);
+                            else std::memset(to, 0, map.bytes);
+                            if (map.bytes == 4) round_to_tf32(to);
                           });
                           full->landed(static_cast<u32>(map.lines() * 128));
                         }});

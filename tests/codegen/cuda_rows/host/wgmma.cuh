@@ -33,12 +33,12 @@ template <bool is_f16> float operand_element(u64 descriptor, bool along_rows, in
   else return widen(bf16{bits});
 }
 
-template <class A, int registers, class B> void add_wgmma(float (&d)[registers], A a, B b, bool accumulate) {
+template <int depth, class A, int registers, class B> void add_wgmma(float (&d)[registers], A a, B b, bool accumulate) {
   for (int r = 0; r < registers; ++r) {
     double sum = accumulate ? d[r] : 0;
     const int row = static_cast<int>(threadIdx.x % 128 / 32 * 16 + threadIdx.x % 32 / 4) + r / 2 % 2 * 8;
     const int column = r / 4 * 8 + static_cast<int>(threadIdx.x % 4) * 2 + r % 2;
-    for (int k = 0; k < 16; ++k) sum += static_cast<double>(a(row, k)) * static_cast<double>(b(column, k));
+    for (int k = 0; k < depth; ++k) sum += static_cast<double>(a(row, k)) * static_cast<double>(b(column, k));
     d[r] = __double2float_rz(sum);
   }
 }
@@ -56,7 +56,34 @@ void wgmma(float (&d)[registers], u64 a, u64 b, bool accumulate) {
     for (int c = 0; c < registers / 2; ++c)
       for (int k = 0; k < 16; ++k)
         seen[c][k] = operand_element<is_f16>(b, b_rows, c / 2 * 8 + static_cast<int>(threadIdx.x % 4) * 2 + c % 2, k);
-    add_wgmma(
+    add_wgmma<16>(
+        *to, [&](int row, int k) { return line[row % 16 / 8][k]; },
+        [&](int column, int k) { return seen[column / 8 * 2 + column % 2][k]; }, accumulate);
+  });
+}
+
+// tf32 along K: bits behind the tenth of the fraction are not seen.
+inline float tf32_element(u64 descriptor, int row, int k) {
+  if (descriptor >> 62 != 1) __builtin_trap();
+  const u32 start = static_cast<u32>(descriptor & 0x3fff) << 4, stride = static_cast<u32>(descriptor >> 32 & 0x3fff) << 4;
+  const auto r = static_cast<u32>(row);
+  u32 address = start + r % 8 * 128 + r / 8 * stride + static_cast<u32>(k) * 4;
+  address ^= (address >> 7 & 7) << 4;
+  u32 bits;
+  std::memcpy(&bits, shared_at(address), sizeof bits);
+  return __uint_as_float(bits & 0xffffe000);
+}
+
+template <int registers> void wgmma_tf32(float (&d)[registers], u64 a, u64 b, bool accumulate) {
+  float(*to)[registers] = &d;
+  const int first = static_cast<int>(threadIdx.x % 128 / 32 * 16 + threadIdx.x % 32 / 4), lane_of_four = static_cast<int>(threadIdx.x % 4);
+  products_of_thread().back().push_back([=] {
+    float line[2][8], seen[registers / 2][8];  // the thread's rows of a, its columns of b
+    for (int k = 0; k < 8; ++k) {
+      for (int i = 0; i < 2; ++i) line[i][k] = tf32_element(a, first + 8 * i, k);
+      for (int c = 0; c < registers / 2; ++c) seen[c][k] = tf32_element(b, c / 2 * 8 + lane_of_four * 2 + c % 2, k);
+    }
+    add_wgmma<8>(
         *to, [&](int row, int k) { return line[row % 16 / 8][k]; },
         [&](int column, int k) { return seen[column / 8 * 2 + column % 2][k]; }, accumulate);
   });
