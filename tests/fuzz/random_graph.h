@@ -14,8 +14,7 @@
 namespace tessera::testing {
 
 struct RandomGraph {
-  std::vector<Checked> outputs;  // values and some gradients
-  double ulps = 0;               // of each output's dtype, widened for the coarsest float in the graph
+  std::vector<Checked> outputs;  // values and some gradients; tolerances are of f32 and f64 (support/random_rounding.h)
 };
 
 // Planes are of what most of the graph is of, f32 or f64, or of `of_planes`.

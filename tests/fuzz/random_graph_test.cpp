@@ -16,6 +16,7 @@
 #include <tessera/core/program.h>
 
 #include "tests/fuzz/random_graph.h"
+#include "tests/support/random_rounding.h"
 #ifdef TESSERA_CUDA_ON_HOST
 #  include "tests/codegen/cuda_rows/host_executor.h"
 #endif
@@ -82,7 +83,7 @@ constexpr uint64_t were_wrong[] = {301000392, 301003855};
 TEST(RandomGraph, once_wrong) {
   Executor* compiler = find_executor(executor_name);
   for (uint64_t seed : were_wrong)
-    for (const std::string& line : differences(random_graph(seed).outputs, *compiler, reference_executor()))
+    for (const std::string& line : differences(random_graph(seed).outputs, *compiler, reference_executor(), moved_by_rounding))
       ADD_FAILURE() << seed << ": " << line;
 }
 
@@ -98,7 +99,7 @@ TEST(RandomGraph, compiled_agrees_with_the_reference) {
     RandomGraph graph = random_graph(seed, of_planes);
     try {
       histogram.add(graph, *compiler);
-      for (const std::string& line : differences(graph.outputs, *compiler, reference_executor())) {
+      for (const std::string& line : differences(graph.outputs, *compiler, reference_executor(), moved_by_rounding)) {
         ADD_FAILURE() << line;
         ++failures;
       }

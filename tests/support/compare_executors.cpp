@@ -29,7 +29,8 @@ double epsilon(DType dtype) {
   throw InternalError("unknown dtype");
 }
 
-std::string difference(const Buffer& tested, const Buffer& reference, DType dtype, int64_t count, Tolerance tolerance) {
+std::string difference(const Buffer& tested, const Buffer& reference, DType dtype, int64_t count, Tolerance tolerance,
+                       const std::vector<double>& apart) {
   std::ostringstream out;
   if (!is_float(dtype)) {
     for (int64_t i = 0; i < count; ++i) {
@@ -51,6 +52,10 @@ std::string difference(const Buffer& tested, const Buffer& reference, DType dtyp
     if (std::isnan(a) && std::isnan(b)) continue;
     if (a == b) continue;
     double bound = unit * (std::fabs(b) + 0.1 * scale) + tolerance.floor;
+    if (!apart.empty()) {
+      if (std::isinf(apart[static_cast<size_t>(i)])) continue;
+      bound += apart[static_cast<size_t>(i)];
+    }
     if (std::isfinite(a) && std::isfinite(b) && std::fabs(a - b) <= bound) continue;
     out.precision(17);
     out << "element " << i << " of " << count << " is " << a << ", reference " << b << " (bound " << bound << ")";
@@ -59,7 +64,8 @@ std::string difference(const Buffer& tested, const Buffer& reference, DType dtyp
   return "";
 }
 
-std::vector<std::string> differences(const std::vector<Checked>& values, Executor& tested, Executor& reference) {
+std::vector<std::string> differences(const std::vector<Checked>& values, Executor& tested, Executor& reference,
+                                     MayBeApart* may_be_apart) {
   std::vector<NodePtr> outputs, captured;
   for (const Checked& c : values) outputs.push_back(c.value.node());
   Program program = flatten({}, outputs, /*lift_constants=*/false, &captured);
@@ -68,10 +74,12 @@ std::vector<std::string> differences(const std::vector<Checked>& values, Executo
   std::vector<BufferPtr> for_tested = data, for_reference = data;
   std::vector<BufferPtr> a = tested.get(program)->run(program, for_tested);
   std::vector<BufferPtr> b = reference.compile(program)->run(program, for_reference);
+  std::vector<std::vector<double>> apart(values.size());
+  if (may_be_apart) apart = may_be_apart(program, data, b);
   std::vector<std::string> out;
   for (size_t i = 0; i < values.size(); ++i) {
     const Tensor& t = values[i].value;
-    std::string text = difference(*a[i], *b[i], t.dtype(), t.numel(), values[i].tolerance);
+    std::string text = difference(*a[i], *b[i], t.dtype(), t.numel(), values[i].tolerance, apart[i]);
     if (!text.empty()) out.push_back(values[i].name + ": " + text);
   }
   return out;

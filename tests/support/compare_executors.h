@@ -23,9 +23,14 @@ struct Checked {
 };
 
 double epsilon(DType);
+// By output and element: how far two right answers may be apart, beside the tolerance. Infinite: one may overflow.
+using MayBeApart = std::vector<std::vector<double>>(const Program&, const std::vector<BufferPtr>& arguments,
+                                                    const std::vector<BufferPtr>& reference);
 // One line per value that differs, empty when all agree. `reference` is the second operand of the comparison.
-std::vector<std::string> differences(const std::vector<Checked>& values, Executor& tested, Executor& reference);
+std::vector<std::string> differences(const std::vector<Checked>& values, Executor& tested, Executor& reference,
+                                     MayBeApart* = nullptr);
 // The same for results that are already there.
-std::string difference(const Buffer& tested, const Buffer& reference, DType, int64_t count, Tolerance);
+std::string difference(const Buffer& tested, const Buffer& reference, DType, int64_t count, Tolerance,
+                       const std::vector<double>& may_be_apart = {});
 
 }  // namespace tessera::testing
