@@ -23,9 +23,10 @@ struct Checked {
 };
 
 double epsilon(DType);
-// By output and element: how far two right answers may be apart, beside the tolerance. Infinite: one may overflow.
+// By output and element: how far two right answers may be apart, beside the tolerance, as so many runs show it. Infinite: one
+// of the two may overflow.
 using MayBeApart = std::vector<std::vector<double>>(const Program&, const std::vector<BufferPtr>& arguments,
-                                                    const std::vector<BufferPtr>& reference);
+                                                    const std::vector<BufferPtr>& reference, int runs);
 // One line per value that differs, empty when all agree. `reference` is the second operand of the comparison.
 std::vector<std::string> differences(const std::vector<Checked>& values, Executor& tested, Executor& reference,
                                      MayBeApart* = nullptr);

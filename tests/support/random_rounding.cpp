@@ -70,7 +70,11 @@ bool computes(const Instruction& instruction) {
 class Run {
  public:
   Run(const Program& program, const std::vector<BufferPtr>& arguments, Draw& coins)
-      : program_(program), types_(program.instructions), computed_(types_.size()), rounded_(types_.size()), coins_(coins) {
+      : program_(program),
+        types_(program.instructions),
+        computed_(types_.size()),
+        rounded_(types_.size()),
+        coins_(coins) {
     for (Instruction& type : types_)
       if (is_narrow(type.dtype)) type.dtype = DType::f64;
     for (size_t k = 0; k < arguments.size(); ++k) {
@@ -124,11 +128,9 @@ class Run {
     const auto* from = static_cast<const double*>(computed->read());
     auto* to = static_cast<double*>(made->data());
     const int64_t count = types_[value].shape.numel(), sides = may_stay ? 3 : 2;
-    const bool is_one_number = types_[value].op == Op::Constant;
-    int64_t side = coins_.below(sides);
     for (int64_t k = 0; k < count; ++k) {
+      const int64_t side = coins_.below(sides);
       to[k] = side == 0 ? nearest(from[k], dtype) : side == 1 ? other_side(from[k], dtype) : from[k];
-      if (!is_one_number) side = coins_.below(sides);
     }
     return made;
   }
@@ -142,8 +144,7 @@ class Run {
 }  // namespace
 
 std::vector<std::vector<double>> moved_by_rounding(const Program& program, const std::vector<BufferPtr>& arguments,
-                                                   const std::vector<BufferPtr>& reference) {
-  constexpr int runs = 16;  // a spread that so many show is within a fifth of the true one, as a rule
+                                                   const std::vector<BufferPtr>& reference, int runs) {
   constexpr double spreads = 4;
   std::vector<std::vector<double>> squares, expected;
   for (size_t k = 0; k < reference.size(); ++k) {
