@@ -41,11 +41,12 @@ bool have_signature(const std::vector<Tensor>& arguments, const Signature& signa
     bool constant = same_op && a[i].op == Op::Constant;
     std::string was = std::string(name(a[i].op)) + to_string(a[i].attrs),
                 is = std::string(name(b[i].op)) + to_string(b[i].attrs);
+    const Loc here = user_location(b[i].at, b[i].scope);
     throw TraceError(
         {.code = "T-T005",
          .fault = constant ? "a number that was recorded as a constant has changed"
                            : "the function recorded a different computation on its second call",
-         .at = user_location(b[i].at, b[i].scope),
+         .at = here.known() ? here : at,  // a number that is returned has none
          .path = b[i].scope ? b[i].scope->path() : "",
          .operands = {{"first", was}, {"second", is}},
          .hint = constant ? "pass it as an argument or keep it in a State"

@@ -63,20 +63,26 @@ template <class T>
 concept Fields = requires(T t) { t.fields([](const char*, auto&) {}); };
 template <class T> inline constexpr bool is_tensor_vector = std::is_same_v<T, std::vector<Tensor>>;
 
-// A number that has a value already: nothing is recorded for it.
-template <class T> Tensor number_from(T value, DType dtype) { return tensor_from(&value, dtype, {}); }
+// A number as a tensor. One that is given to fn has a value already and records nothing; one that fn returns is recorded as a
+// constant, so that a second recording which returns another one is told so.
+struct Given {
+  template <class T> static Tensor number(T value, DType dtype) { return tensor_from(&value, dtype, {}); }
+};
+struct Returned {
+  template <class T> static Tensor number(T value, DType dtype) { return scalar(value, dtype, {}); }
+};
 
-template <class T> void flatten(const T& value, std::vector<Tensor>& out) {
+template <class Side, class T> void flatten(const T& value, std::vector<Tensor>& out) {
   if constexpr (std::is_same_v<T, Tensor>) out.push_back(value);
-  else if constexpr (std::is_same_v<T, bool>) out.push_back(number_from(static_cast<uint8_t>(value), boolean));
-  else if constexpr (std::is_floating_point_v<T>) out.push_back(number_from(static_cast<float>(value), f32));
-  else if constexpr (std::is_integral_v<T>) out.push_back(number_from(static_cast<int64_t>(value), i64));
+  else if constexpr (std::is_same_v<T, bool>) out.push_back(Side::number(static_cast<uint8_t>(value), boolean));
+  else if constexpr (std::is_floating_point_v<T>) out.push_back(Side::number(static_cast<float>(value), f32));
+  else if constexpr (std::is_integral_v<T>) out.push_back(Side::number(static_cast<int64_t>(value), i64));
   else if constexpr (is_tensor_vector<T>) out.insert(out.end(), value.begin(), value.end());
   else {
     static_assert(
         Fields<T>,
         "arguments and results of a compiled function are tensors, numbers, or structs with a fields(visitor) member");
-    const_cast<T&>(value).fields([&](const char*, auto& member) { flatten(member, out); });
+    const_cast<T&>(value).fields([&](const char*, auto& member) { flatten<Side>(member, out); });
   }
 }
 
@@ -110,7 +116,7 @@ class Compiled {
         "a plain number would be frozen at its first value");
     using Result = std::invoke_result_t<F&, detail::traced_t<Args>...>;
     std::vector<Tensor> flat;
-    (detail::flatten(args, flat), ...);
+    (detail::flatten<detail::Given>(args, flat), ...);
     if constexpr (std::is_void_v<Result>) {
       function<void>(args...).call(flat);
     } else {
@@ -138,7 +144,7 @@ class Compiled {
           std::apply(*fn, std::move(traced));
         } else {
           Result result = std::apply(*fn, std::move(traced));
-          detail::flatten(result, out);
+          detail::flatten<detail::Returned>(result, out);
           example_ = std::make_shared<Result>(std::move(result));
         }
         return out;

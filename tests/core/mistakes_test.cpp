@@ -160,6 +160,7 @@ const Mistake values[] = {
   {"ReadEmpty",        __LINE__, "ValueError", "T-V002", {"empty"}, [] { Tensor().to_vector<float>(); }},
   {"ItemOfEmpty",      __LINE__, "ValueError", "T-V002", {"empty"}, [] { Tensor().item<float>(); }},
   {"NumberChanged",    __LINE__, "TraceError", "T-T005", {"constant"}, [] { double k = 1; auto step = compile([&](Tensor x) { return x * k++; }); step(f({4})); step(f({4})); }},
+  {"ResultChanged",    __LINE__, "TraceError", "T-T005", {"constant", "value = 1", "value = 2"}, [] { float k = 0; auto step = compile([&](Tensor) { return ++k; }); step(f({4})); step(f({4})); }},
   {"IndexInRun",       __LINE__, "ValueError", "T-V040", {"4"}, [] { gather(f({4, 2}), i({3}) + 4).to_vector<float>(); }},
 };
 // clang-format on
