@@ -32,9 +32,9 @@ template <int threads> TESSERA_DEVICE void clear_errors(i64* errors, i64 count) 
   for (i64 i = threadIdx.x; i < count; i += threads) errors[i] = i % 2 ? largest : -largest - 1;
 }
 
-// Small results, from where the run has left them to where the host wants each. By one block, as all below.
-constexpr int piece = 256;  // bytes; as Mailbox::piece of executor/mailbox.h
-template <int threads> TESSERA_DEVICE void hand_out(uint4* const* to, const uint4* from, i64 count) {
+// Small results of up to `piece` bytes, from where the run has left them to where the host wants each. By one block, as all
+// below.
+template <int threads, int piece> TESSERA_DEVICE void hand_out(uint4* const* to, const uint4* from, i64 count) {
   constexpr int units = piece / sizeof(uint4);
   for (i64 i = threadIdx.x; i < count * units; i += threads) to[i / units][i % units] = from[i];
 }

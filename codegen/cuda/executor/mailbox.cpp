@@ -6,6 +6,8 @@
 #include <thread>
 #include <utility>
 
+#include <fmt/format.h>
+
 #include <tessera/codegen/cuda/executor/compile_program.h>
 #include <tessera/codegen/cuda/executor/device_memory.h>
 #include <tessera/core/error.h>
@@ -17,45 +19,50 @@ namespace {
 constexpr size_t unit = 16;  // bytes that a thread brings at once
 constexpr size_t threads = 256, most_blocks = 64;
 
-const char* const text_of_first = R"(#include "mailbox.cuh"
+// What host and device both know is said here and told to the kernels.
+std::string text_of(const char* kernel, const std::string& sizes) {
+  return fmt::format(R"(#include "mailbox.cuh"
 
-namespace tessera {
+namespace tessera {{
 
-extern "C" __constant__ Launch first_of_run_launch = {256, 1, 0, {}};
+constexpr int {};
 
-extern "C" __global__ void __launch_bounds__(256)
+{}
+}}  // namespace tessera
+)",
+                     sizes, kernel);
+}
+std::string size_of_block() { return fmt::format("threads = {}", threads); }
+
+const char* const first_kernel = R"(extern "C" __constant__ Launch first_of_run_launch = {threads, 1, 0, {}};
+
+extern "C" __global__ void __launch_bounds__(threads)
 first_of_run(i64 slots, const u64* runs, const uint4* sent, i64 stride, uint4* brought, i64 count, i64* errors,
              i64 error_count) {
   const Ring ring = {slots, runs};
-  bring<256>(brought, ring.slot(sent, stride), count);
-  if (blockIdx.x == 0) clear_errors<256>(errors, error_count);
+  bring<threads>(brought, ring.slot(sent, stride), count);
+  if (blockIdx.x == 0) clear_errors<threads>(errors, error_count);
 }
-
-}  // namespace tessera
 )";
 
-const char* const text_of_last = R"(#include "mailbox.cuh"
+const char* const last_kernel = R"(extern "C" __constant__ Launch last_of_run_launch = {threads, 1, 0, {}};
 
-namespace tessera {
-
-extern "C" __constant__ Launch last_of_run_launch = {256, 1, 0, {}};
-
-extern "C" __global__ void __launch_bounds__(256)
+extern "C" __global__ void __launch_bounds__(threads)
 last_of_run(i64 slots, u64* runs, uint4* const* wanted, const uint4* results, i64 result_count, const i64* errors,
             i64 error_count, u64* outcomes, i64 stride) {
   const Ring ring = {slots, runs};
   u64* const outcome = ring.slot(outcomes, stride);
-  hand_out<256>(wanted, results, result_count);
-  leave_errors<256>(reinterpret_cast<i64*>(outcome + 1), errors, error_count);
+  hand_out<threads, piece>(wanted, results, result_count);
+  leave_errors<threads>(reinterpret_cast<i64*>(outcome + 1), errors, error_count);
   end_run(outcome, runs);
 }
-
-}  // namespace tessera
 )";
+
+std::string first_text() { return text_of(first_kernel, size_of_block()); }
 
 // The planted fault is a text that says too early that the run is done.
 std::string last_text() {
-  std::string text = text_of_last;
+  std::string text = text_of(last_kernel, fmt::format("{}, piece = {}", size_of_block(), Mailbox::piece));
   if (!planted(Fault::run_ended_early)) return text;
   const std::string end = "  end_run(outcome, runs);\n";
   text.erase(text.find(end), end.size());
@@ -69,7 +76,7 @@ Kernel load(const char* name, std::string text) {
 
 // One for all programs, for as long as the process lasts.
 const Kernel& first_of_run() {
-  static const auto* const kernel = new Kernel(load("first_of_run", text_of_first));
+  static const auto* const kernel = new Kernel(load("first_of_run", first_text()));
   return *kernel;
 }
 const Kernel& last_of_run() {

@@ -38,7 +38,7 @@ class Mailbox {
  public:
   static constexpr size_t slots = 8;
   static constexpr size_t most_in_slot = 512 << 10;  // bytes
-  static constexpr size_t piece = 256;               // bytes of a small result; as in device/mailbox.cuh
+  static constexpr size_t piece = 256;               // bytes of a small result
 
   // For a program with so many words about indices, whose graph leaves so many small results here.
   Mailbox(size_t error_words, size_t results);
