@@ -1,6 +1,7 @@
 #include "tests/support/random_rounding.h"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 
 #include <tessera/core/convert.h>
@@ -63,17 +64,18 @@ bool computes(const Instruction& instruction) {
   }
 }
 
-// A program under way, its values of 16 bits held in f64: as they were computed, and rounded by coins. Who computes with one
-// throws for himself whether he reads it rounded to the nearest, to the other side, or not at all, since a kernel may go on
-// with what it has and the next read what is stored. Who passes it on passes on both. Who decides by it reads what is rounded,
-// as all who decide do: a maximum is found where it was taken from.
+// A program under way, its values of 16 bits held in f64. Each value is computed twice, since two kernels may compute it from
+// what they have each. Who computes with one takes this or that, and throws for each number of 16 bits whether he reads it
+// rounded to the nearest, to the other side, or not at all, since a kernel may go on with what it has and the next read what is
+// stored. Who passes numbers on passes on both. Who decides by them reads what is stored, as all who decide do: a maximum is
+// found where it was taken from.
 class Run {
  public:
   Run(const Program& program, const std::vector<BufferPtr>& arguments, Draw& coins)
       : program_(program),
         types_(program.instructions),
         computed_(types_.size()),
-        rounded_(types_.size()),
+        stored_(types_.size()),
         coins_(coins) {
     for (Instruction& type : types_)
       if (is_narrow(type.dtype)) type.dtype = DType::f64;
@@ -82,7 +84,8 @@ class Run {
       const int64_t count = types_[input].shape.numel();
       auto held = std::make_shared<Buffer>(static_cast<size_t>(count) * size_of(types_[input].dtype));
       convert(arguments[k]->read(), dtype_of(input), held->data(), types_[input].dtype, count);
-      computed_[input] = rounded_[input] = held;
+      stored_[input] = held;
+      computed_[input] = {held, held};
     }
     for (size_t i = 0; i < types_.size(); ++i)
       if (types_[i].op != Op::Input) run(i);
@@ -92,7 +95,7 @@ class Run {
   std::vector<double> output(size_t number) const {
     const auto i = static_cast<size_t>(program_.outputs[number]);
     std::vector<double> all(static_cast<size_t>(types_[i].shape.numel()));
-    convert(rounded_[i]->read(), types_[i].dtype, all.data(), DType::f64, types_[i].shape.numel());
+    convert(stored_[i]->read(), types_[i].dtype, all.data(), DType::f64, types_[i].shape.numel());
     return all;
   }
 
@@ -100,13 +103,12 @@ class Run {
   DType dtype_of(size_t value) const { return program_.instructions[value].dtype; }
 
   void run(size_t i) {
-    if (computes(types_[i])) {
-      computed_[i] = run_reading(i, [&](size_t k) { return thrown(k, /*may_stay=*/true); });
-      rounded_[i] = thrown(i, /*may_stay=*/false);
-    } else {
-      rounded_[i] = run_reading(i, [&](size_t k) { return rounded_[k]; });
-      computed_[i] = is_narrow(dtype_of(i)) ? run_reading(i, [&](size_t k) { return computed_[k]; }) : rounded_[i];
-    }
+    const bool reads_by_coins = computes(types_[i]);
+    if (!reads_by_coins) stored_[i] = run_reading(i, [&](size_t k) { return stored_[k]; });
+    for (size_t time : {0, 1})
+      if (reads_by_coins) computed_[i][time] = run_reading(i, [&](size_t k) { return read_by_coins(k); });
+      else computed_[i][time] = run_reading(i, [&](size_t k) { return computed_[k][time]; });
+    if (reads_by_coins) stored_[i] = is_narrow(dtype_of(i)) ? thrown(computed_[i][0], i, 2) : computed_[i][0];
   }
 
   template <class F> BufferPtr run_reading(size_t i, F operand) {
@@ -119,16 +121,18 @@ class Run {
     return run_reference(types_[i], types, operands);
   }
 
-  // What was computed, rounded by new coins.
-  BufferPtr thrown(size_t value, bool may_stay) {
-    const BufferPtr& computed = computed_[value];
+  BufferPtr read_by_coins(size_t value) {
+    const BufferPtr& computed = computed_[value][static_cast<size_t>(coins_.below(2))];
+    return is_narrow(dtype_of(value)) ? thrown(computed, value, 3) : computed;
+  }
+
+  // Each number as the first two or all of: the nearest, the other side, as it is.
+  BufferPtr thrown(const BufferPtr& computed, size_t value, int64_t sides) {
     const DType dtype = dtype_of(value);
-    if (!is_narrow(dtype)) return computed;
     auto made = std::make_shared<Buffer>(computed->bytes());
     const auto* from = static_cast<const double*>(computed->read());
     auto* to = static_cast<double*>(made->data());
-    const int64_t count = types_[value].shape.numel(), sides = may_stay ? 3 : 2;
-    for (int64_t k = 0; k < count; ++k) {
+    for (int64_t k = 0; k < types_[value].shape.numel(); ++k) {
       const int64_t side = coins_.below(sides);
       to[k] = side == 0 ? nearest(from[k], dtype) : side == 1 ? other_side(from[k], dtype) : from[k];
     }
@@ -137,7 +141,8 @@ class Run {
 
   const Program& program_;
   std::vector<Instruction> types_;  // as values are held here
-  std::vector<BufferPtr> computed_, rounded_;
+  std::vector<std::array<BufferPtr, 2>> computed_;
+  std::vector<BufferPtr> stored_;
   Draw& coins_;
 };
 
@@ -145,13 +150,14 @@ class Run {
 
 std::vector<std::vector<double>> moved_by_rounding(const Program& program, const std::vector<BufferPtr>& arguments,
                                                    const std::vector<BufferPtr>& reference, int runs) {
-  constexpr double spreads = 4;
-  std::vector<std::vector<double>> squares, expected;
+  constexpr double spreads = 4, beyond = 1.5;
+  std::vector<std::vector<double>> squares, farthest, expected;
   for (size_t k = 0; k < reference.size(); ++k) {
     const Instruction& type = program.instructions[static_cast<size_t>(program.outputs[k])];
     expected.emplace_back(static_cast<size_t>(type.shape.numel()));
     convert(reference[k]->read(), type.dtype, expected[k].data(), DType::f64, type.shape.numel());
     squares.emplace_back(expected[k].size());
+    farthest.emplace_back(expected[k].size());
   }
   const bool has_narrow =
       std::ranges::any_of(program.instructions, [](const Instruction& i) { return is_narrow(i.dtype); });
@@ -163,8 +169,12 @@ std::vector<std::vector<double>> moved_by_rounding(const Program& program, const
       for (size_t i = 0; i < found.size(); ++i) {
         const double apart = found[i] - expected[k][i];
         const bool is_same = found[i] == expected[k][i] || (std::isnan(found[i]) && std::isnan(expected[k][i]));
-        if (std::isfinite(apart)) squares[k][i] += apart * apart / runs;
-        else if (!is_same) squares[k][i] = HUGE_VAL;  // rounding decides whether it overflows
+        if (std::isfinite(apart)) {
+          squares[k][i] += apart * apart / runs;
+          farthest[k][i] = std::max(farthest[k][i], std::fabs(apart));
+        } else if (!is_same) {
+          farthest[k][i] = HUGE_VAL;  // rounding decides whether it overflows
+        }
       }
     }
   }
@@ -173,7 +183,7 @@ std::vector<std::vector<double>> moved_by_rounding(const Program& program, const
     const DType dtype = program.instructions[static_cast<size_t>(program.outputs[k])].dtype;
     const double last_place = is_narrow(dtype) ? epsilon(dtype) : 0;  // that a number near 1 has
     for (size_t i = 0; i < apart[k].size(); ++i) {
-      apart[k][i] = spreads * std::sqrt(squares[k][i]);
+      apart[k][i] = std::max(spreads * std::sqrt(squares[k][i]), beyond * farthest[k][i]);
       if (std::isfinite(expected[k][i])) apart[k][i] += last_place * std::fabs(expected[k][i]);
     }
   }

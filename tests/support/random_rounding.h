@@ -17,8 +17,9 @@ namespace tessera::testing {
 //
 // In units of the step between two neighbours, and by mean squares: what a run reads is what the reference has, its neighbour
 // across the exact value, or the exact value, so it differs by 13/36; two programs that round to the nearest, each by itself,
-// differ by 1/6 at most. So four times what runs stray by are 5.9 deviations of what is looked for. Beside that a result of 16
-// bits is rounded itself: one step.
+// differ by 1/6 at most. So four times what runs stray by are 5.9 deviations of what is looked for. Where few runs stray
+// far, as where a step of one value is one of all, it is half more than the farthest. Beside that a result of 16 bits is rounded
+// itself: one step.
 std::vector<std::vector<double>> moved_by_rounding(const Program&, const std::vector<BufferPtr>& arguments,
                                                    const std::vector<BufferPtr>& reference, int runs);
 
