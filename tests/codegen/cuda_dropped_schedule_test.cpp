@@ -21,16 +21,19 @@
 namespace tessera::cuda {
 namespace {
 
-int refusals = 0;         // still to come, of kernels with roles
-bool has_spills = false;  // where four blocks have to fit beside each other
+int refusals = 0;              // still to come, of kernels with roles
+bool refuses_cascades = true;  // with roles too
+bool has_spills = false;       // where four blocks have to fit beside each other
+std::string spilling;          // a text from its first include on
 
 Cubin compile_or_refuse(const std::string&, const std::string& text) {
   Cubin made;
   made.image = "machine code";
   if (has_spills && text.find("__launch_bounds__(256, 4)") != std::string::npos) made.facts.refused = {"spills"};
-  const bool has_roles =
-      text.find("tile.cuh") != std::string::npos || text.find("wgmma_plane.cuh") != std::string::npos;
-  if (!has_roles || refusals == 0) return made;
+  if (!spilling.empty() && text.ends_with(spilling)) made.facts.refused = {"spills"};
+  const bool is_asked_for = text.find("tile.cuh") != std::string::npos ||
+                            (refuses_cascades && text.find("wgmma_plane.cuh") != std::string::npos);
+  if (!is_asked_for || refusals == 0) return made;
   --refusals;
   made.facts.refused = {"wgmma is serialized"}, made.facts.only_spills = false;
   return made;
@@ -127,6 +130,39 @@ TEST_F(CudaDroppedSchedule, at_last_the_cascade_of_any_card) {
   EXPECT_EQ(compiled.lowered.kernels[0].text, expected.kernels[0].text);
   EXPECT_EQ(compiled.lowered.plan.str(), expected.plan.str());
   EXPECT_NE(compiled.lowered.plan.str(), preferred.lowered.plan.str());
+}
+
+// Two cascades of the same ops and sizes, one of which spills, and a product that has the program lowered again.
+TEST_F(CudaDroppedSchedule, a_namesake_keeps_its_own) {
+  auto uniform = [](const Shape& shape) {
+    return tensor_from(std::make_shared<Buffer>(static_cast<size_t>(shape.numel()) * size_of(bf16)), bf16, shape);
+  };
+  auto attention = [&](double scale) {
+    const Shape shape{8, 256, 64};
+    const Tensor scores = einsum("btd,bsd->bts", uniform(shape), uniform(shape)) * scale;
+    return einsum("bts,bsd->btd", softmax(scores, -1), uniform(shape));
+  };
+  const Tensor product = matmul(uniform({512, 512}), uniform({512, 512}));
+  std::vector<NodePtr> captured;
+  const Program program = flatten({}, {attention(0.3).node(), attention(0.2).node(), product.node()}, false, &captured);
+
+  auto cascades = [](const LoweredProgram& lowered) {
+    std::vector<KernelSource> all;
+    for (size_t i = 0; i < lowered.kernels.size(); ++i)
+      if (lowered.plan.kernels[i].kind == "cascade") all.push_back(lowered.kernels[i]);
+    return all;
+  };
+  const std::vector<KernelSource> first = cascades(lower_program(program, {"sm_90a"}));
+  ASSERT_EQ(first.size(), 2u);
+  ASSERT_EQ(first[0].name.substr(0, first[0].name.rfind('_')), first[1].name.substr(0, first[1].name.rfind('_')));
+  spilling = first[0].text.substr(first[0].text.find("#include ")), refusals = 1000, refuses_cascades = false;
+  const CompiledProgram compiled = compile_afresh(program, {"sm_90a"});
+  spilling = "", refusals = 0, refuses_cascades = true;
+  EXPECT_GT(compiled.lowerings, 1);
+  const std::vector<KernelSource> taken = cascades(compiled.lowered);
+  ASSERT_EQ(taken.size(), 2u);
+  EXPECT_NE(taken[0].text, first[0].text);
+  EXPECT_EQ(taken[1].text, first[1].text);
 }
 
 // A text that ptxas has registers for only when it is changed, and the cubin of the changed one on the disk: whoever finds it

@@ -1,6 +1,9 @@
 #include <tessera/codegen/cuda/executor/kernel_structure.h>
 
 #include "llvm/ADT/DenseMap.h"
+#include "llvm/Support/raw_ostream.h"
+
+#include <tessera/codegen/cpu/key.h>
 
 namespace tessera::cuda {
 namespace {
@@ -54,6 +57,14 @@ std::string structure_of(mlir::Operation& kernel) {
   Writer writer;
   writer.write(kernel);
   return writer.take();
+}
+
+// In a scope of its own nothing is printed of what is read from outside.
+std::string body_digits(mlir::Operation& kernel) {
+  std::string text;
+  llvm::raw_string_ostream out(text);
+  kernel.print(out, mlir::OpPrintingFlags().useLocalScope().printGenericOpForm());
+  return codegen::blake3_hex(text).substr(0, 8);
 }
 
 }  // namespace tessera::cuda

@@ -29,7 +29,8 @@ void Lowering::visit_cascade(fuse::CascadeOp cascade) {
     std::vector<CascadeSchedule> schedules;
     if (target_.has_wgmma()) schedules = role_schedules(read);
     llvm::append_range(schedules, cascade_schedules(read));
-    while (schedules.size() > 1 && target_.dropped.contains(schedule_name(read, schedules.front())))
+    while (schedules.size() > 1 && !target_.dropped.empty() &&
+           target_.dropped.contains(schedule_name(read, schedules.front())))
       schedules.erase(schedules.begin());
     const CascadeSchedule& first = schedules.front();
     words.head = head(*cascade, cascade.getName().str(), words, schedule_text(first), made);
@@ -50,8 +51,8 @@ void Lowering::visit_cascade(fuse::CascadeOp cascade) {
 }
 
 std::string Lowering::schedule_name(const Cascade& c, const CascadeSchedule& s) {
-  return fmt::format("{}, {} times {} x {}: {}", c.cascade().getName().str(), c.batch, c.rows, c.outer * c.columns,
-                     schedule_text(s));
+  return fmt::format("{} {}, {} times {} x {}: {}", c.cascade().getName().str(), body_digits(*c.op), c.batch, c.rows,
+                     c.outer * c.columns, schedule_text(s));
 }
 
 std::optional<NextSchedule> Lowering::next_cascade_schedule(const std::string& key) {

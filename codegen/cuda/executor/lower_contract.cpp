@@ -32,8 +32,8 @@ std::vector<TileSchedule> Lowering::tile_schedules_for(const Contraction& c, con
 }
 
 std::string Lowering::schedule_name(const Contraction& c, const TileSchedule& s) {
-  return fmt::format("{}, {} times {} x {} x {}: {}", c.kernel().getName().str(), c.size(c.batch), c.size(c.m),
-                     c.size(c.n), c.size(c.k), schedule_text(s));
+  return fmt::format("{} {}, {} times {} x {} x {}: {}", c.kernel().getName().str(), body_digits(*c.kernel()),
+                     c.size(c.batch), c.size(c.m), c.size(c.n), c.size(c.k), schedule_text(s));
 }
 
 ContractSchedule Lowering::contract_schedule_for(const Contraction& c) const {
