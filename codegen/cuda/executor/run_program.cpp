@@ -1,15 +1,11 @@
 #include <tessera/codegen/cuda/executor/run_program.h>
 
 #include <algorithm>
-#include <cstring>
 #include <mutex>
 #include <utility>
 
-#include <tessera/codegen/cuda/executor/branches.h>
 #include <tessera/codegen/cuda/executor/device_memory.h>
-#include <tessera/codegen/cuda/executor/group_tensors.h>
 #include <tessera/codegen/executor/check_nan.h>
-#include <tessera/codegen/plan/wait_for.h>
 #include <tessera/core/error.h>
 #include <tessera/core/fault.h>
 
@@ -22,20 +18,10 @@ using codegen::PlanValue;
 
 namespace {
 
-constexpr size_t most_staged = size_t{4} << 20;   // above, the driver's own staging costs little beside the copy
-constexpr size_t most_passing = size_t{1} << 20;  // above, telling a few kernels an address does
-
 // Programs share the arena and the stream, so their runs do not mix.
 std::mutex& one_at_a_time() {
   static std::mutex mutex;
   return mutex;
-}
-
-// A parameter holds the addresses of all tensors that the launch is for.
-std::vector<const void*> parameters_of(const PlanLaunch& launch, const std::vector<Pointer>& pointers) {
-  std::vector<const void*> parameters;
-  for (size_t k = 0; k < pointers.size(); k += tensors_of(launch)) parameters.push_back(&pointers[k]);
-  return parameters;
 }
 
 // A buffer that nobody else holds becomes one of another value in the same memory, made anew where it is: steps do this for
@@ -47,13 +33,6 @@ template <class F> void replace_value(tessera::Buffer& buffer, F change) {
   std::destroy_at(&buffer);  // with the host's copy of the old value
   std::construct_at(&buffer, bytes, std::move(memory));
 }
-
-// Without a look at what it points to, which may be gone.
-bool is_of(const std::weak_ptr<tessera::Buffer>& seen, const BufferPtr& buffer) {
-  return !seen.owner_before(buffer) && !buffer.owner_before(seen);
-}
-
-int blocks_of(const PlanLaunch& launch) { return static_cast<int>(launch.tasks); }
 
 }  // namespace
 
@@ -200,239 +179,6 @@ void ProgramRunner::begin_run(By by) {
   last_placed_ = nullptr;
 }
 
-void ProgramRunner::put(size_t value, Pointer address) {
-  if (std::exchange(address_[value], address) != address && graph_) moved_.push_back(value);
-}
-
-// What is on the device stays where it is. A batch or a rate is another tensor in every run, so what comes from the host for
-// the first time passes: all of it goes through the mailbox to a place that the program keeps, and no kernel of the graph has
-// to be told a new address. What comes again, and what a result may overwrite, gets a place of its own and stays there.
-void ProgramRunner::place_argument(const Program& recorded, const BufferPtr& argument, size_t number) {
-  if (const auto* there = static_cast<const DeviceValue*>(argument->residence())) {
-    put(static_cast<size_t>(lowered_.plan.arguments[number]), there->address());
-    const bool is_of_same_run = last_placed_ && there->same_run_as(*last_placed_);  // as most are
-    if (!is_of_same_run) ticket_->come_after(there->made_by());
-    last_placed_ = there;
-    return;
-  }
-  constexpr size_t aligned = 256;
-  const size_t at = (bytes_sent_ + aligned - 1) / aligned * aligned, end = at + argument->bytes();
-  if (!passes(argument, number) || end > most_staged) return settle_argument(recorded, argument, number);
-  passed_[number] = argument;
-  now_passing_.push_back({number, at, argument.get()});
-  bytes_sent_ = end;
-}
-
-// What passes, and where a graph's small results are wanted.
-void ProgramRunner::send() {
-  const bool by_slot = bytes_sent_ == 0 || (by_ == By::graph && bytes_sent_ <= Mailbox::most_in_slot);
-  char* const sent = by_slot ? mailbox_->send(bytes_sent_) : mailbox_->send(bytes_sent_, ticket_->keep(bytes_sent_));
-  const bool is_old = planted(Fault::slot_address_old) && mailbox_->run() > 2 * Mailbox::slots;
-  for (size_t k = 0; by_ == By::graph && k < in_mailbox_.size() && !is_old; ++k) {
-    const Pointer wanted = made_[in_mailbox_[k]]->address();
-    std::memcpy(sent + k * sizeof wanted, &wanted, sizeof wanted);
-  }
-  for (const Passing& one : now_passing_) {
-    if (one.buffer->bytes() > 0) std::memcpy(sent + one.at, one.buffer->read(), one.buffer->bytes());
-    put(static_cast<size_t>(lowered_.plan.arguments[one.argument]), mailbox_->brought() + one.at);
-  }
-}
-
-bool ProgramRunner::passes(const BufferPtr& argument, size_t number) const {
-  return argument->bytes() <= most_passing && !may_be_overwritten_[number] && !is_of(passed_[number], argument);
-}
-
-void ProgramRunner::settle_argument(const Program& recorded, const BufferPtr& argument, size_t number) {
-  const size_t bytes = argument->bytes();
-  const void* data = argument->read();
-  if (bytes > 0 && bytes <= most_staged) {
-    Pinned& sent = ticket_->keep(bytes);
-    std::memcpy(sent.data(), data, bytes);
-    data = sent.data();
-  }
-  StreamBuffer memory = take_memory(bytes);
-  memory.copy_in(data, bytes);
-  put(static_cast<size_t>(lowered_.plan.arguments[number]), memory.address());
-  const Instruction& made = recorded.instructions[static_cast<size_t>(recorded.inputs[number])];
-  argument->settle(std::make_unique<DeviceValue>(std::move(memory), std::make_shared<const Origin>(made)));
-}
-
-// In the memory of an argument that nobody else holds, else in fresh memory.
-void ProgramRunner::place_results(const Program& recorded, const std::vector<BufferPtr>& arguments) {
-  made_.clear();
-  made_.resize(results_.size());
-  for (size_t k = 0; k < results_.size(); ++k) {
-    const Result& result = results_[k];
-    if (result.from != Result::From::launches) continue;
-    if (result.donor >= 0 && !is_checked_ && arguments[static_cast<size_t>(result.donor)].use_count() == 1)
-      put(static_cast<size_t>(result.value), address_[static_cast<size_t>(result.donor_value)]);
-    else place_result(recorded, k);
-  }
-}
-
-// A graph leaves small ones in the mailbox, so that it need not be told where each run wants them.
-void ProgramRunner::place_result(const Program& recorded, size_t number) {
-  const Result& result = results_[number];
-  const auto value = static_cast<size_t>(result.value);
-  const auto bytes = static_cast<size_t>(lowered_.plan.values[value].bytes);
-  const bool by_mailbox = by_ == By::graph && result.in_mailbox >= 0;
-  std::shared_ptr<const Origin>& origin = origins_[number];
-  if (!origin)
-    origin = std::make_shared<const Origin>(recorded.instructions[static_cast<size_t>(recorded.outputs[number])]);
-  made_[number] = std::make_unique<DeviceValue>(by_mailbox ? memory_for_small(bytes) : take_memory(bytes), origin);
-  put(value, by_mailbox ? mailbox_->result(static_cast<size_t>(result.in_mailbox)) : made_[number]->address());
-}
-
-StreamBuffer ProgramRunner::memory_for_small(size_t bytes) {
-  constexpr size_t count = 64, piece = Mailbox::piece;
-  if (!small_ || small_taken_ + piece > small_->bytes()) {
-    small_ = std::make_shared<const StreamBuffer>(take_memory(count * piece));
-    small_taken_ = 0;
-  }
-  return {small_, std::exchange(small_taken_, small_taken_ + piece), bytes};
-}
-
-// ---- launches ----
-
-// Values of the plan in order, then numbers, then the error words; −1 is a null pointer.
-std::vector<Pointer> ProgramRunner::pointers_of(size_t number) const {
-  const PlanLaunch& launch = lowered_.plan.launches[number];
-  std::vector<Pointer> pointers;
-  for (int value : launch.values) pointers.push_back(value < 0 ? 0 : address_[static_cast<size_t>(value)]);
-  for (int64_t count : numbers_of(launch)) pointers.push_back(static_cast<Pointer>(count));
-  if (launch.error_words > 0) pointers.push_back(mailbox_->errors() + error_begin_[number] * sizeof(int64_t));
-  return pointers;
-}
-
-void ProgramRunner::launch(size_t number) {
-  if (!has_step(number)) return;
-  const PlanLaunch& launch = lowered_.plan.launches[number];
-  const std::vector<Pointer> pointers = pointers_of(number);
-  if (launch.what == PlanLaunch::What::copy)
-    check(driver().copy_within_stream(pointers[1], pointers[0], bytes_copied(launch), nullptr), "copy a value");
-  else kernels_[static_cast<size_t>(launch.kernel)].launch(blocks_of(launch), parameters_of(launch, pointers));
-}
-
-void ProgramRunner::launch_all() {
-  for (size_t k = 0; k < lowered_.plan.launches.size(); ++k) launch(k);
-}
-
-// One after the other, with a clock around each. Nothing waits in between, so that the device does not wait for the host.
-std::vector<double> ProgramRunner::launch_timed() {
-  std::deque<Stopwatch> watches(lowered_.plan.launches.size());
-  for (size_t k = 0; k < watches.size(); ++k) {
-    watches[k].start();
-    launch(k);
-    watches[k].stop();
-  }
-  std::vector<double> seconds;
-  for (Stopwatch& watch : watches) seconds.push_back(watch.milliseconds() / 1e3);
-  return seconds;
-}
-
-// Launch by launch, waiting for each, to look at what it wrote.
-void ProgramRunner::launch_checked(const Program& recorded) {
-  const Plan& plan = lowered_.plan;
-  for (size_t k = 0; k < plan.launches.size(); ++k) {
-    launch(k);
-    wait_for_device();
-    std::vector<std::unique_ptr<tessera::Buffer>> read;
-    std::vector<void*> on_host(plan.values.size(), nullptr);
-    for (int value : plan.launches[k].values) {
-      if (value < 0 || on_host[static_cast<size_t>(value)]) continue;
-      const auto bytes = static_cast<size_t>(plan.values[static_cast<size_t>(value)].bytes);
-      read.push_back(std::make_unique<tessera::Buffer>(bytes));
-      on_host[static_cast<size_t>(value)] = read.back()->data();
-      if (bytes > 0) copy_out_apart(read.back()->data(), address_[static_cast<size_t>(value)], bytes);
-    }
-    codegen::check_finite(plan, plan.launches[k], on_host, recorded);
-  }
-}
-
-// ---- the graph ----
-
-// A copy onto itself is none, so the steps depend on what was donated.
-bool ProgramRunner::has_step(size_t number) const {
-  const PlanLaunch& launch = lowered_.plan.launches[number];
-  if (launch.what != PlanLaunch::What::copy) return launch.tasks > 0;
-  return address_[static_cast<size_t>(launch.values[0])] != address_[static_cast<size_t>(launch.values[1])];
-}
-
-size_t ProgramRunner::bytes_copied(const PlanLaunch& copy) const {
-  return static_cast<size_t>(lowered_.plan.values[static_cast<size_t>(copy.values[1])].bytes);
-}
-
-void ProgramRunner::replay() {
-  auto fits = [&](const Copy& copy) { return has_step(copy.launch) == copy.is_step; };
-  if (!graph_ || !std::ranges::all_of(copies_, fits)) record_graph();
-  else update_graph();
-  graph_->launch();
-  ticket_->close(mailbox_->launched());
-}
-
-// A step for each launch, which waits for those that it has to: the rest runs side by side, on a few branches.
-void ProgramRunner::record_graph() {
-  const Plan& plan = lowered_.plan;
-  graph_ = std::make_unique<Graph>();
-  steps_.clear();
-  users_.assign(plan.values.size(), {});
-  const std::vector<std::vector<size_t>> waits = codegen::launches_to_wait_for(plan);
-  std::vector<std::vector<size_t>> ends(plan.launches.size());  // the steps at which a launch has ended
-  Branches branches;
-  const size_t first = mailbox_->add_first(*graph_);
-  branches.put(first);
-  for (Copy& copy : copies_) copy.is_step = has_step(copy.launch);
-  for (size_t k = 0; k < plan.launches.size(); ++k) {
-    const PlanLaunch& launch = plan.launches[k];
-    std::vector<size_t> after;
-    for (size_t before : waits[k])
-      if (!planted(Fault::graph_edge_lost)) after.insert(after.end(), ends[before].begin(), ends[before].end());
-    std::ranges::sort(after);
-    after.erase(std::unique(after.begin(), after.end()), after.end());
-    if (!has_step(k)) {  // who waits for it waits for what it would have waited for
-      ends[k] = std::move(after);
-      continue;
-    }
-    if (after.empty()) after.push_back(first);
-    branches.put(graph_->steps(), after);
-    const std::vector<Pointer> pointers = pointers_of(k);
-    size_t step = 0;
-    if (launch.what == PlanLaunch::What::copy)
-      step = graph_->add_copy(pointers[1], pointers[0], bytes_copied(launch), after);
-    else
-      step = graph_->add_launch(kernels_[static_cast<size_t>(launch.kernel)], blocks_of(launch),
-                                parameters_of(launch, pointers), after);
-    ends[k] = {step};
-    for (int value : launch.values)
-      if (value >= 0) users_[static_cast<size_t>(value)].push_back(steps_.size());
-    steps_.push_back({k, step});
-  }
-  mailbox_->add_last(*graph_, branches.ends());
-  graph_->finish();
-  moved_.clear();
-}
-
-void ProgramRunner::update_graph() {
-  std::vector<size_t> changed;
-  for (size_t value : moved_)
-    if (!planted(Fault::graph_address_old)) changed.insert(changed.end(), users_[value].begin(), users_[value].end());
-  std::ranges::sort(changed);
-  changed.erase(std::unique(changed.begin(), changed.end()), changed.end());
-  for (size_t k : changed) {
-    const PlanLaunch& launch = lowered_.plan.launches[steps_[k].launch];
-    const std::vector<Pointer> pointers = pointers_of(steps_[k].launch);
-    if (launch.what == PlanLaunch::What::copy)
-      graph_->set_copy(steps_[k].step, pointers[1], pointers[0], bytes_copied(launch));
-    else
-      graph_->set_launch(steps_[k].step, kernels_[static_cast<size_t>(launch.kernel)], blocks_of(launch),
-                         parameters_of(launch, pointers));
-  }
-  mailbox_->update(*graph_);
-  moved_.clear();
-}
-
-// ---- results ----
-
 std::vector<BufferPtr> ProgramRunner::end(const Program& recorded, std::vector<BufferPtr>& arguments) {
   if (by_ == By::launches) ticket_->close(mailbox_->launch_last());
   Last last{.recorded = &recorded, .numbers = runs_->next()};
@@ -459,12 +205,6 @@ std::vector<BufferPtr> ProgramRunner::end(const Program& recorded, std::vector<B
   runs_->add(last.numbers, std::move(ticket_));
   last_ = std::move(last);
   return results;
-}
-
-BufferPtr ProgramRunner::hand_out(std::unique_ptr<DeviceValue> value, uint64_t run) {
-  value->set_made_by(runs_, run);
-  const size_t bytes = value->bytes();
-  return std::make_shared<tessera::Buffer>(bytes, std::move(value));
 }
 
 }  // namespace tessera::cuda

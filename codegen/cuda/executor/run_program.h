@@ -6,6 +6,9 @@
 // addresses that have changed since are replaced. What is small goes through the mailbox. Nothing waits for the device, but for
 // the run whose slot of it comes next. A run that repeats the last one looks at what is given anew, at what is handed out, and
 // at no other argument or result.
+//
+// One class in three files: the course of a run is in run_program.cpp, where its values lie in place_values.cpp, its launches
+// and the graph of them in launch_program.cpp.
 
 #include <memory>
 #include <optional>
