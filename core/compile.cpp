@@ -31,6 +31,9 @@ bool have_signature(const std::vector<Tensor>& arguments, const Signature& signa
   });
 }
 
+constexpr const char* changed_branch =
+    "a branch or loop depends on host state: choose with where(), or pass it as an argument";
+
 // Names the first thing that a second recording made differently.
 [[noreturn]] void throw_changed(const Trace::Recorded& first, const Trace::Recorded& second, Loc at) {
   const auto &a = first.program.instructions, &b = second.program.instructions;
@@ -42,15 +45,25 @@ bool have_signature(const std::vector<Tensor>& arguments, const Signature& signa
     std::string was = std::string(name(a[i].op)) + to_string(a[i].attrs),
                 is = std::string(name(b[i].op)) + to_string(b[i].attrs);
     const Loc here = user_location(b[i].at, b[i].scope);
-    throw TraceError(
-        {.code = "T-T005",
-         .fault = constant ? "a number that was recorded as a constant has changed"
-                           : "the function recorded a different computation on its second call",
-         .at = here.known() ? here : at,  // a number that is returned has none
-         .path = b[i].scope ? b[i].scope->path() : "",
-         .operands = {{"first", was}, {"second", is}},
-         .hint = constant ? "pass it as an argument or keep it in a State"
-                          : "a branch or loop depends on host state: choose with where(), or pass it as an argument"});
+    throw TraceError({.code = "T-T005",
+                      .fault = constant ? "a number that was recorded as a constant has changed"
+                                        : "the function recorded a different computation on its second call",
+                      .at = here.known() ? here : at,  // a number that is returned has none
+                      .path = b[i].scope ? b[i].scope->path() : "",
+                      .operands = {{"first", was}, {"second", is}},
+                      .hint = constant ? "pass it as an argument or keep it in a State" : changed_branch});
+  }
+  const auto& longer = a.size() < b.size() ? b : a;
+  if (const size_t end = std::min(a.size(), b.size()); end < longer.size() && longer[end].op != Op::Input) {
+    const Loc here = user_location(longer[end].at, longer[end].scope);
+    const std::string op(name(longer[end].op));
+    throw TraceError({.code = "T-T005",
+                      .fault = "the function recorded a different computation on its second call",
+                      .at = here.known() ? here : at,
+                      .path = longer[end].scope ? longer[end].scope->path() : "",
+                      .operands = {{"first", a.size() < b.size() ? "no more" : op},
+                                   {"second", a.size() < b.size() ? op : "no more"}},
+                      .hint = changed_branch});
   }
   throw TraceError({.code = "T-T006",
                     .fault = "the function reads or assigns other States or tensors on its second call",

@@ -139,7 +139,13 @@ void set_device(std::string_view device, Loc at) {
                        .fault = "this program has no compiler for '" + std::string(device) + "'",
                        .at = at,
                        .hint = "link Tessera::tessera"});
-  executor->open();
+  try {
+    executor->open();
+  } catch (const DeviceError& error) {
+    ErrorText text = error.text();
+    text.at = at;
+    throw DeviceError(std::move(text));
+  }
   executor_of_process = executor;
 }
 

@@ -4,6 +4,7 @@
 #include <sstream>
 
 #include <tessera/core/convert.h>
+#include <tessera/core/state.h>
 #include <tessera/core/tensor.h>
 
 namespace tessera {
@@ -45,13 +46,15 @@ struct Writer {
 
 }  // namespace
 
-std::string str(const Tensor& tensor) {
+std::string str(const Tensor& tensor, Loc at) {
   if (!tensor.valid()) return "Tensor()";
-  BufferPtr buffer = tensor.buffer();
+  BufferPtr buffer = tensor.buffer(at);
   std::ostringstream text;
   Writer{text, tensor, buffer->read(), tensor.numel() > full_limit, row_major_strides(tensor.shape())}.dim(0, 0);
   if (tensor.rank() > 0) text << " " << name(tensor.dtype()) << tensor.shape().str();
   return text.str();
 }
+
+Printed::Printed(const State& state, Loc at) : Printed(state.value(), at) {}
 
 }  // namespace tessera

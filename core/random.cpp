@@ -85,19 +85,24 @@ RandomReplay::~RandomReplay() { outer_.restore(); }
 
 Tensor random_bits(Shape shape, Loc at) { return draw(RandomKind::bits, u32, std::move(shape), at); }
 
+static Tensor affine(Tensor x, double scale, double shift, Loc at) {
+  return Operand(Operand(std::move(x), at) * Operand(scale, at), at) + Operand(shift, at);
+}
+
 Tensor uniform(Shape shape, double low, double high, Loc at) {
   Tensor u = draw(RandomKind::uniform, f32, std::move(shape), at);
   if (low == 0 && high == 1) return u;
-  return Operand(u, at) * Operand(high - low, at) + Operand(low, at);
+  return affine(std::move(u), high - low, low, at);
 }
 
 // Box & Muller, 1958: √(−2 ln u) · cos 2πv with u in (0, 1].
 Tensor normal(Shape shape, double mean, double std, Loc at) {
-  Tensor u = 1.0 - Operand(uniform(shape, 0, 1, at), at);
+  Tensor u = Operand(1.0, at) - Operand(uniform(shape, 0, 1, at), at);
   Tensor v = uniform(std::move(shape), 0, 1, at);
-  Tensor z = sqrt(-2.0 * Operand(log(Operand(u, at)), at)) * cos(Operand(v, at) * Operand(2 * std::numbers::pi, at));
+  Tensor radius = sqrt({Operand(-2.0, at) * Operand(log({u, at}), at), at});
+  Tensor z = Operand(radius, at) * Operand(cos({Operand(v, at) * Operand(2 * std::numbers::pi, at), at}), at);
   if (mean == 0 && std == 1) return z;
-  return Operand(z, at) * Operand(std, at) + Operand(mean, at);
+  return affine(std::move(z), std, mean, at);
 }
 
 Tensor bernoulli(Shape shape, Operand probability, Loc at) {
@@ -113,7 +118,7 @@ Tensor randint(Shape shape, int64_t low, int64_t high, DType dtype, Loc at) {
          .at = at});
   Tensor bits = cast(Operand(random_bits(std::move(shape), at), at), i64);
   Tensor in_range = remainder(Operand(bits, at), Operand(high - low, at));
-  return cast(Operand(in_range, at) + Operand(low, at), dtype);
+  return cast({Operand(in_range, at) + Operand(low, at), at}, dtype);
 }
 
 }  // namespace tessera

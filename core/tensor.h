@@ -50,8 +50,18 @@ class Tensor {
 void eval(std::span<const Tensor> tensors, Loc at = Loc::here());  // several in one program
 // The values, at most a few hundred of them. Streams are fed on the caller's side: a program and the library may each
 // have a standard library of their own.
-std::string str(const Tensor&);
-inline std::ostream& operator<<(std::ostream& out, const Tensor& tensor) { return out << str(tensor); }
+std::string str(const Tensor&, Loc at = Loc::here());
+// What is given to a stream, with the caller's line, since printing reads.
+class Printed {
+ public:
+  Printed(const Tensor& tensor, Loc at = Loc::here()) : text_(tessera::str(tensor, at)) {}
+  Printed(const State& state, Loc at = Loc::here());
+  const std::string& str() const { return text_; }
+
+ private:
+  std::string text_;
+};
+inline std::ostream& operator<<(std::ostream& out, const Printed& printed) { return out << printed.str(); }
 
 // An argument of an op: a tensor, a State, or a number, with the caller's line. Numbers are weak (D18): they take the
 // dtype of the tensor they meet; a float that meets an integer tensor makes both f32.

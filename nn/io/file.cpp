@@ -40,13 +40,20 @@ std::string read_file(const std::string& path) {
 }
 
 void write_file(const std::string& path, const std::function<void(const Append&)>& write) {
+  std::error_code none;
+  const std::filesystem::path parent = std::filesystem::path(path).parent_path();
+  if (!parent.empty() && !std::filesystem::is_directory(parent, none))
+    fail(path, "there is no folder " + parent.string());
+  // A device or a folder would be replaced.
+  if (std::filesystem::exists(path, none) && !std::filesystem::is_regular_file(path, none))
+    fail(path, "not a regular file");
   const std::string temporary = path + ".tmp" + std::to_string(getpid());
   try {
     std::ofstream file(temporary, std::ios::binary | std::ios::trunc);
-    if (!file) fail(temporary, std::strerror(errno));
+    if (!file) fail(path, std::strerror(errno));
     write([&](std::string_view bytes) { file.write(bytes.data(), static_cast<std::streamsize>(bytes.size())); });
     file.close();
-    if (!file) fail(temporary, "could not be written: is the disk full?");
+    if (!file) fail(path, "could not be written: is the disk full?");
     sync(temporary, O_RDONLY);
     std::filesystem::rename(temporary, path);
   } catch (const std::filesystem::filesystem_error& error) {

@@ -155,11 +155,13 @@ const Mistake values[] = {
   {"ReadInTrace",      __LINE__, "TraceError", "T-T001", {"f32[4]"}, [] { compile([](Tensor x) { (x + 1).to_vector<float>(); return x; })(f({4})); }},
   {"BranchInTrace",    __LINE__, "TraceError", "T-T001", {"bool[]", "where()"}, [] { compile([](Tensor x) { return (sum(x) > 0).item<uint8_t>() ? x : -x; })(f({4})); }},
   {"CompileInCompile", __LINE__, "TraceError", "T-T003", {}, [] { compile([](Tensor x) { return compile([](Tensor y) { return y; })(x); })(f({4})); }},
+  {"PrintInTrace",     __LINE__, "TraceError", "T-T001", {"f32[4]"}, [] { std::ostringstream out; compile([&](Tensor x) { out << x; return x; })(f({4})); }},
   {"SeedInCompile",    __LINE__, "TraceError", "T-T004", {}, [] { compile([](Tensor x) { seed(1); return x; })(f({4})); }},
   {"LeftTheTrace",     __LINE__, "TraceError", "T-T002", {"f32[4]"}, [] { Tensor t; compile([&](Tensor x) { t = x + 1; return x; })(f({4})); t.eval(); }},
   {"ReadEmpty",        __LINE__, "ValueError", "T-V002", {"empty"}, [] { Tensor().to_vector<float>(); }},
   {"ItemOfEmpty",      __LINE__, "ValueError", "T-V002", {"empty"}, [] { Tensor().item<float>(); }},
   {"NumberChanged",    __LINE__, "TraceError", "T-T005", {"constant"}, [] { double k = 1; auto step = compile([&](Tensor x) { return x * k++; }); step(f({4})); step(f({4})); }},
+  {"LoopChanged",      __LINE__, "TraceError", "T-T005", {"no more", "mul"}, [] { int n = 0; auto step = compile([&](Tensor x) { for (int k = 0; k < n; ++k) x = x * x; ++n; return x; }); step(f({4})); step(f({4})); }},
   {"ResultChanged",    __LINE__, "TraceError", "T-T005", {"constant", "value = 1", "value = 2"}, [] { float k = 0; auto step = compile([&](Tensor) { return ++k; }); step(f({4})); step(f({4})); }},
   {"IndexInRun",       __LINE__, "ValueError", "T-V040", {"4"}, [] { gather(f({4, 2}), i({3}) + 4).to_vector<float>(); }},
 };

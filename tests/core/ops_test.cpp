@@ -6,6 +6,7 @@
 
 #include <tessera/core/error.h>
 #include <tessera/core/ops.h>
+#include <tessera/core/random.h>
 
 namespace tessera {
 namespace {
@@ -27,6 +28,23 @@ Tensor counting(Shape shape, DType dtype = f32) {
 std::vector<int64_t> values(const Tensor& t) { return t.to_vector<int64_t>(); }
 
 // ---- sources ----
+
+// What a draw is made of are several ops, all of them where the user asked for it.
+TEST(Sources, DrawsAreAtTheCaller) {
+  seed(3);
+  const Loc here = Loc::here();
+  std::vector<Tensor> draws = {uniform({2}, -1, 1), normal({2}), normal({2}, 1, 2), bernoulli({2}, 0.5),
+                               randint({2}, 0, 9)};
+  std::vector<const Node*> left;
+  for (const Tensor& draw : draws) left.push_back(draw.node().get());
+  while (!left.empty()) {
+    const Node& node = *left.back();
+    left.pop_back();
+    if (node.op == Op::Random) continue;  // what it reads is the generator's
+    EXPECT_EQ(std::string(node.at.file), here.file) << name(node.op) << " at line " << node.at.line;
+    for (const NodePtr& input : node.inputs) left.push_back(input.get());
+  }
+}
 
 TEST(Sources, DTypeAndShape) {
   EXPECT_EQ(type(zeros({2, 3})), "f32[2, 3]");

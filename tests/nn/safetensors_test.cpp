@@ -2,6 +2,10 @@
 
 #include <gmock/gmock.h>
 
+#include <sys/stat.h>
+
+#include <filesystem>
+
 #include <tessera/core/error.h>
 #include <tessera/core/ops.h>
 #include <tessera/nn/io/file.h>
@@ -45,6 +49,25 @@ TEST(Safetensors, RoundTripsEveryDtype) {
   EXPECT_THROW(file.read("absent"), FileError);
   EXPECT_THROW(save_safetensors(folder / "x", {{"a", scalar(1.0)}, {"a", scalar(1.0)}}), ValueError);
   EXPECT_FALSE(std::filesystem::exists(folder / "x"));
+}
+
+// A rename would put a file in the place of a device, or of whatever else is there.
+TEST(Safetensors, IsWrittenInThePlaceOfAFileOrOfNothing) {
+  TemporaryFolder folder;
+  auto message_of = [](const std::string& path) -> std::string {
+    try {
+      save_safetensors(path, {{"a", ramp({2})}});
+    } catch (const FileError& error) {
+      return error.text().fault;
+    }
+    return "";
+  };
+  ASSERT_EQ(mkfifo((folder / "pipe").c_str(), 0600), 0);
+  EXPECT_EQ(message_of(folder / "pipe"), (folder / "pipe") + ": not a regular file");
+  EXPECT_TRUE(std::filesystem::is_fifo(folder / "pipe"));
+  EXPECT_EQ(message_of(folder / "no/where"), (folder / "no/where") + ": there is no folder " + (folder / "no"));
+  EXPECT_EQ(message_of(folder / "file"), "");
+  EXPECT_EQ(message_of(folder / "file"), "");
 }
 
 TEST(Safetensors, RefusesAFileCutAnywhere) {
