@@ -101,7 +101,7 @@ void add_later(float (&d)[registers], const u32 (&a)[4], u64 b, bool accumulate)
     } mine, all[32];
     std::memcpy(mine.x, *from, sizeof mine.x);
     tessera_host_block->exchange(&mine, all, sizeof mine);
-    add_wgmma(
+    add_wgmma<16>(
         *to, [&](int row, int k) { return widen(all[row % 8 * 4 + k % 8 / 2].x[row % 16 / 8 + k / 8 * 2][k % 2]); },
         [&](int column, int k) { return operand_element<is_f16>(b, b_rows, column, k); },
         accumulate);
