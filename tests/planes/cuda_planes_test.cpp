@@ -2,6 +2,7 @@
 // than the processor's cascades. What goes wrong in a text is seen, and what has no kernel yet says so. Built twice: for the
 // card, and for the processor (tests/codegen/cuda_rows/host).
 
+#include <cmath>
 #include <functional>
 #include <limits>
 #include <ostream>
@@ -181,7 +182,10 @@ TEST_P(CudaKin, agrees) {
     const double off = error(*got[i], kin.dtype, *want[i], exact),
                  of_other = error(*other[i], kin.dtype, *want[i], exact);
     std::printf("%s, result %zu: %.1e, on the processor %.1e\n", kin.name.c_str(), i, off, of_other);
-    EXPECT_LT(off, 2 * of_other + (exact == f64 ? 1e-8 : 1e-4)) << "result " << i;
+    // A loss is one number, which is as close as its last place: the other one may be so by chance.
+    const bool is_one = want[i]->bytes() == static_cast<size_t>(size_of(exact));
+    const double more = exact != f64 ? 1e-4 : is_one ? std::ldexp(1, -23) : 0;
+    EXPECT_LE(off, 2 * of_other + more) << "result " << i;
   }
   EXPECT_EQ(cascades(lowered), kin.cascades);
   EXPECT_EQ(cascades_with_roles(lowered), architecture.empty() ? 0 : kin.with_roles);
