@@ -4,8 +4,8 @@
 //   writes     add_value 40x72xbf16, mul_value 40x72xbf16
 //   moves      257.2 kB, 6.4 MFLOP
 //   schedule   tile 64 x 32, one warpgroup, steps of 128 of K, 8 stages; copy engine and wgmma; a along K; b along K; pairs have 640 of K each, and add halves of the sums; begins early; 6 blocks
-//   from       cuda_tile_contract_test.cpp:137  contract add
-//              cuda_tile_contract_test.cpp:138  mul mul mul mul add mul tanh add mul
+//   from       cuda_tile_contract_test.cpp:139  contract add
+//              cuda_tile_contract_test.cpp:140  mul mul mul mul add mul tanh add mul
 #include "early.cuh"
 #include "rows.cuh"
 #include "tile.cuh"
