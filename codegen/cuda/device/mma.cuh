@@ -8,11 +8,11 @@
 
 namespace tessera {
 
-// x as tensor cores take f32, with 10 bits behind the point, and what is left of it, either rounded to nearest. An infinity
-// leaves nothing: the NaN of the subtraction is 0x7fffffff here, and becomes -0.
+// x as tensor cores take f32, with 10 bits behind the point, rounded to nearest, and what is left of it, of which they see ten
+// bits more. A NaN may be nothing in the first, whose bits are counted up, and is one in what is left; so is an infinity.
 TESSERA_DEVICE void split_tf32(float x, float& big, float& small) {
   big = __uint_as_float((__float_as_uint(x) + 0x1000) & 0xffffe000);
-  small = __uint_as_float(__float_as_uint(x - big) + 0x1000);
+  small = x - big;
 }
 
 // x rounded to nearest as tensor cores take f32; NaNs and infinities stay.

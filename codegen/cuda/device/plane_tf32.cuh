@@ -61,7 +61,7 @@ TESSERA_DEVICE PairsOfPlane<down, across> in_pairs(const float (&of)[down][acros
 }
 
 // Values of a lane as tensor cores take them: rounded, and what is left, of which they see ten bits more. To round that
-// too (`split_tf32`) took a twelfth of a kernel and gained nothing: what is cut off has either sign. One product needs no
+// too took a twelfth of a kernel and gained nothing: what is cut off has either sign. One product needs no
 // `small`.
 template <int count> struct Tf32Parts {
   float big[count], small[count];

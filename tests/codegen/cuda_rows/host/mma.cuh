@@ -7,8 +7,7 @@ namespace tessera {
 
 inline void split_tf32(float x, float& big, float& small) {
   big = __uint_as_float((__float_as_uint(x) + 0x1000) & 0xffffe000);
-  const float rest = x - big;  // its NaN is another than the card's
-  small = rest != rest && x == x ? 0.f : __uint_as_float(__float_as_uint(rest) + 0x1000);
+  small = x - big;
 }
 
 inline float round_to_tf32(float x) {
