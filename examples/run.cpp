@@ -57,7 +57,8 @@ int run_main(const RunFlags& flags, const std::function<void()>& body) {
   try {
     // Before anything is computed: the pool of threads is made once.
     if (flags.threads > 0) setenv("TESSERA_THREADS", std::to_string(flags.threads).c_str(), /*overwrite=*/1);
-    if (flags.device != "cpu") set_device(flags.device);  // cpu is what TESSERA_EXECUTOR may say more about
+    // cpu is what TESSERA_EXECUTOR may say more about; whoever gives a flag is told no line of ours.
+    if (flags.device != "cpu") set_device(flags.device, {});
     seed(flags.seed);
     std::signal(SIGINT, on_interrupt);
     body();
