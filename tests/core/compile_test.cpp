@@ -6,6 +6,7 @@
 #include <cstdlib>
 
 #include <tessera/core/compile.h>
+#include <tessera/core/device.h>
 #include <tessera/core/error.h>
 #include <tessera/core/executor.h>
 #include <tessera/core/random.h>
@@ -258,6 +259,18 @@ TEST(Compile, strict_gives_the_bits_of_single_ops) {
       wanted = f(x, y).to_vector<float>();
     }
     EXPECT_EQ(compile(f, {.strict = true})(x, y).to_vector<float>(), wanted) << name(t);
+  }
+}
+
+TEST(Device, without_a_card_the_caller_is_named) {
+  if (!find_executor("cuda")) GTEST_SKIP() << "no compiler for it";
+  setenv("CUDA_VISIBLE_DEVICES", "-1", 1);  // there is none, also where there is one
+  const uint32_t line = Loc::here().line + 2;
+  try {
+    set_device("cuda");
+    FAIL() << "there is no card";
+  } catch (const DeviceError& error) {
+    EXPECT_EQ(error.text().at.line, line) << error.what();
   }
 }
 

@@ -2,7 +2,6 @@
 #include <tessera/core/compile.h>
 #include <tessera/core/device.h>
 #include <tessera/core/error.h>
-#include <tessera/core/executor.h>
 #include <tessera/core/ops.h>
 #include <tessera/core/random.h>
 #include <tessera/core/state.h>
@@ -175,18 +174,6 @@ INSTANTIATE_TEST_SUITE_P(Indexing, Mistakes, ::testing::ValuesIn(indexing), name
 INSTANTIATE_TEST_SUITE_P(Reductions, Mistakes, ::testing::ValuesIn(reductions), name_of);
 INSTANTIATE_TEST_SUITE_P(Contractions, Mistakes, ::testing::ValuesIn(contractions), name_of);
 INSTANTIATE_TEST_SUITE_P(Values, Mistakes, ::testing::ValuesIn(values), name_of);
-
-TEST(MistakesWithoutACard, NameTheCaller) {
-  if (!find_executor("cuda")) GTEST_SKIP() << "no compiler for it";
-  setenv("CUDA_VISIBLE_DEVICES", "-1", 1);  // there is none, also where there is one
-  const uint32_t line = Loc::here().line + 2;
-  try {
-    set_device("cuda");
-    FAIL() << "there is no card";
-  } catch (const DeviceError& error) {
-    EXPECT_EQ(error.text().at.line, line) << error.what();
-  }
-}
 
 TEST(MistakesInModules, NameThePathAndTheParameter) {
   const State weight("layers.0.up.weight", f({768, 2048}));

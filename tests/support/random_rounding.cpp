@@ -126,7 +126,8 @@ class Run {
     return is_narrow(dtype_of(value)) ? thrown(computed, value, 3) : computed;
   }
 
-  // Each number as the first two or all of: the nearest, the other side, as it is.
+  // Each number as the first two or all of: the nearest, the other side, as it is. As it is, too, where another would be
+  // infinite: a kernel that keeps it has no trouble.
   BufferPtr thrown(const BufferPtr& computed, size_t value, int64_t sides) {
     const DType dtype = dtype_of(value);
     auto made = std::make_shared<Buffer>(computed->bytes());
@@ -135,6 +136,7 @@ class Run {
     for (int64_t k = 0; k < types_[value].shape.numel(); ++k) {
       const int64_t side = coins_.below(sides);
       to[k] = side == 0 ? nearest(from[k], dtype) : side == 1 ? other_side(from[k], dtype) : from[k];
+      if (sides == 3 && std::isinf(to[k])) to[k] = from[k];
     }
     return made;
   }
