@@ -80,8 +80,9 @@ void write_text(const std::filesystem::path& path, const std::string& text) {
   if (!file) fail(path.string(), "cannot be written");
 }
 
-Run::Run(RunFlags flags, io::Run parts, std::string unit)
+Run::Run(RunFlags flags, int64_t batch, io::Run parts, std::string unit)
     : flags_(std::move(flags)), parts_(std::move(parts)), unit_(std::move(unit)), terminal_(isatty(STDOUT_FILENO)) {
+  parts_.config = fmt::format("{{\"seed\": {}, \"batch\": {}}}", flags_.seed, batch);
   std::error_code error;
   std::filesystem::create_directories(flags_.out, error);
   if (error) fail(flags_.out, error.message(), "--out names the directory of the run");
@@ -89,6 +90,12 @@ Run::Run(RunFlags flags, io::Run parts, std::string unit)
   if (flags_.resume) {
     if (auto found = io::load_checkpoint(flags_.out, parts_)) resumed_ = *found;
     else fail(flags_.out, "--resume finds no checkpoint here", "without --resume the run begins anew");
+    // Earlier checkpoints have no settings.
+    if (!resumed_.config.empty() && resumed_.config != parts_.config)
+      throw ValueError({.code = "T-V136",
+                        .fault = fmt::format("the run in {} was begun with other settings", flags_.out),
+                        .operands = {{"begun", resumed_.config}, {"resumed", parts_.config}},
+                        .hint = "give it the same --seed and --batch, or begin another one without --resume"});
     fmt::print("resumed at step {}\n", resumed_.step);
     if (resumed_.step >= flags_.steps) fmt::print("all {} steps are done: --steps sets more\n", flags_.steps);
   } else if (std::filesystem::exists(path("latest"))) {

@@ -32,8 +32,9 @@ struct RunFlags {
 
 class Run {
  public:
-  // Prepares the directory and resumes if asked to. `parts` is what a checkpoint holds.
-  Run(RunFlags flags, io::Run parts, std::string unit);
+  // Prepares the directory and resumes if asked to. `parts` is what a checkpoint holds. ValueError for a run that was begun with
+  // another seed or batch: it would go on with other data.
+  Run(RunFlags flags, int64_t batch, io::Run parts, std::string unit);
 
   ~Run();
 

@@ -122,7 +122,7 @@ void train(const Flags& flags) {
   optim::Ema average(model.parameters(), 0.995);
   data::ImageSet training = data::fashion_mnist(data::Split::train, flags.data);
   data::Loader loader(training, {.batch = flags.batch, .seed = flags.run.seed, .drop_last = true});
-  examples::Run run(flags.run, {.model = &model, .optimizer = &opt, .states = average.states()}, "images");
+  examples::Run run(flags.run, flags.batch, {.model = &model, .optimizer = &opt, .states = average.states()}, "images");
 
   auto step = compile(
       [&](Tensor images, Tensor lr) {

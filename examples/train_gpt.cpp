@@ -92,7 +92,7 @@ void train(const Flags& flags) {
   // Windows overlap by half, so that every byte is seen with context on its left.
   data::TextSet set(training, model.options.context, model.options.context / 2);
   data::Loader loader(set, {.batch = flags.batch, .seed = flags.run.seed, .drop_last = true});
-  examples::Run run(flags.run, {.model = &model, .optimizer = &opt}, "bytes");
+  examples::Run run(flags.run, flags.batch, {.model = &model, .optimizer = &opt}, "bytes");
 
   auto step = compile(
       [&](Tensor x, Tensor y, Tensor lr) {

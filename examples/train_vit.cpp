@@ -35,7 +35,7 @@ void train(const Flags& flags) {
   data::ImageSet training = data::fashion_mnist(data::Split::train, flags.data);
   data::ImageSet test = data::fashion_mnist(data::Split::test, flags.data);
   data::Loader loader(training, {.batch = flags.batch, .seed = flags.run.seed, .drop_last = true});
-  examples::Run run(flags.run, {.model = &model, .optimizer = &opt}, "images");
+  examples::Run run(flags.run, flags.batch, {.model = &model, .optimizer = &opt}, "images");
 
   auto step = compile(
       [&](Tensor images, Tensor labels, Tensor lr) {

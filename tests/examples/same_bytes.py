@@ -3,7 +3,7 @@
 usage: same_bytes.py PROGRAM [steps [flags]]
 
 With one thread; with two; and with one, killed with SIGKILL as soon as a checkpoint of about a third of the way is
-there, then resumed with two. Model, optimizer and state must be equal byte for byte.
+there, then resumed with two. Model, optimizer and state must be equal byte for byte. Resumed with another seed, it refuses.
 """
 import gzip
 import hashlib
@@ -77,6 +77,11 @@ def main():
         for what, other in (("two threads", two), ("killed and resumed", again)):
             if other != one:
                 sys.exit(f"{what}: {other}\none thread: {one}")
+        other_seed = ["4" if word == "3" else word for word in command]
+        other = subprocess.run([*other_seed, "--out", folder / "resumed", "--resume"], text=True,
+                               stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        if other.returncode != 1 or not other.stderr.startswith("ValueError: the run in "):
+            sys.exit(f"resumed with another seed: {other.returncode}, {other.stderr}")
         print(f"{pathlib.Path(program).name}: {steps} steps, one thread = two threads = killed and resumed")
         for file, digest in one.items():
             print(f"  {digest}  {file}")
