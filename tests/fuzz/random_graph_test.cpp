@@ -118,7 +118,9 @@ Histogram compare(int64_t count, std::optional<DType> planes) {
 TEST(RandomGraph, compiled_agrees_with_the_reference) {
   const Histogram histogram = compare(graph_count, of_planes);
   if (graph_count < 100 || (executor_name != "jit" && !of_planes)) return;
-  EXPECT_GE(histogram.share(histogram.with_several), 10) << "planes are hardly tested";
+  // A GPU derives none of fewer than 16 rows.
+  EXPECT_GE(histogram.share(executor_name == "jit" ? histogram.with_several : histogram.with_cascade), 10)
+      << "planes are hardly tested";
 }
 
 TEST(RandomGraph, planes_of_16_bits_agree_with_the_reference) {
