@@ -63,6 +63,18 @@ TEST(CudaCascadeText, is_the_golden_one) {
   }
 }
 
+TEST(CudaCascadeText, multiplies_f32_as_the_policy_says) {
+  for (const auto& [policy, has, has_not] : {std::tuple{"f32", "multiply_tf32<3, ", "multiply_tf32<1, "},
+                                             {"tf32", "multiply_tf32<1, ", "multiply_tf32<3, "}}) {
+    const auto texts = cascade_texts(cuda::lower_program(program_of("causal", {2, 2, 64, 64, 32}, policy), {}));
+    EXPECT_EQ(texts.size(), 3u);
+    for (const cuda::KernelSource& kernel : texts) {
+      EXPECT_NE(kernel.text.find(has), std::string::npos) << policy << "\n" << kernel.text;
+      EXPECT_EQ(kernel.text.find(has_not), std::string::npos) << policy << "\n" << kernel.text;
+    }
+  }
+}
+
 class CudaCascade : public ::testing::TestWithParam<std::tuple<std::string, int64_t, std::string>> {};
 
 TEST_P(CudaCascade, compiles_without_a_spill_everywhere) {

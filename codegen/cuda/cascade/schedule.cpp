@@ -100,7 +100,6 @@ struct Chooser {
     if (!can_bring() || shared() > most_shared || values() > most_values) return false;
     // Three blocks of a multiprocessor hide more than rows in registers save. What is found here is what ptxas took.
     const bool has_two_sums = c.accumulations.size() > 1;
-    s.products_of_f32 = is_f32 ? 3 : 0;
     s.residents = !is_f32 && values() <= (c.scores.size() == 1 ? 128 : has_two_sums ? 96 : 112) ? 3 : 2;
     for (size_t k = 0; k < s.rows.size() && s.residents == 2 && !is_f32; ++k) {
       s.in_registers[k] = true;
@@ -139,7 +138,7 @@ struct Chooser {
 
 }  // namespace
 
-std::vector<CascadeSchedule> cascade_schedules(const Cascade& c) {
+std::vector<CascadeSchedule> cascade_schedules(const Cascade& c, F32Products f32) {
   if (c.rows < fewest_rows) throw Unsupported{fmt::format("a plane of {} rows", c.rows)};
   // A block streams by itself: where a card has few of them and each has much to do, most of the card would wait.
   if (c.batch * round_up(c.rows, 64) / 64 < fewest_groups && c.outer * c.columns > longest_alone)
@@ -153,6 +152,7 @@ std::vector<CascadeSchedule> cascade_schedules(const Cascade& c) {
   // The last block should not be mostly empty.
   const bool is_wasteful = 10 * round_up(c.columns, 32) <= 9 * round_up(c.columns, 64);
   if (chooser.is_f32) {
+    chooser.s.products_of_f32 = f32 == F32Products::as_tf32 ? 1 : 3;
     // Parts of operands take registers, and so do sums that begin anew.
     if (c.scores.size() == 1 && !is_wasteful) add(1, 64, 96);
     add(1, 32, 144);

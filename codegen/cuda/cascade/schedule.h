@@ -8,6 +8,7 @@
 
 #include <tessera/codegen/cuda/cascade/cascade.h>
 #include <tessera/codegen/cuda/contract/mapped.h>
+#include <tessera/codegen/cuda/contract/schedule.h>
 
 namespace tessera::cuda {
 
@@ -39,7 +40,7 @@ struct CascadeSchedule {
 };
 
 // From the one that is thought the fastest on; the last is for a compiler that has no registers for those before.
-std::vector<CascadeSchedule> cascade_schedules(const Cascade& c);
+std::vector<CascadeSchedule> cascade_schedules(const Cascade& c, F32Products f32);
 
 // Has the last group of rows more to do than the first, as far as indices decide?
 bool last_has_most(const Cascade& c, const CascadeSchedule& s);

@@ -28,7 +28,7 @@ void Lowering::visit_cascade(fuse::CascadeOp cascade) {
     Cascade read = read_cascade(cascade);
     std::vector<CascadeSchedule> schedules;
     if (target_.has_wgmma()) schedules = role_schedules(read);
-    llvm::append_range(schedules, cascade_schedules(read));
+    llvm::append_range(schedules, cascade_schedules(read, f32_products()));
     while (schedules.size() > 1 && !target_.dropped.empty() &&
            target_.dropped.contains(schedule_name(read, schedules.front())))
       schedules.erase(schedules.begin());
