@@ -8,8 +8,9 @@ Precision::Precision(std::string_view name) {
   if (name == "bf16_mixed") policy = Policy::bf16_mixed;
   else if (name == "tf32") policy = Policy::tf32;
   else if (name != "f32")
-    throw ValueError(
-        {.code = "T-V145", .fault = "there is no precision '" + std::string(name) + "'", .hint = "f32, tf32 or bf16_mixed"});
+    throw ValueError({.code = "T-V145",
+                      .fault = "there is no precision '" + std::string(name) + "'",
+                      .hint = "f32, tf32 or bf16_mixed"});
 }
 
 std::string Precision::str() const {

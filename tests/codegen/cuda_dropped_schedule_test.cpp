@@ -7,6 +7,7 @@
 
 #include <cstdlib>
 #include <filesystem>
+#include <functional>
 
 #include <fmt/format.h>
 
@@ -24,13 +25,13 @@ namespace {
 int refusals = 0;              // still to come, of kernels with roles
 bool refuses_cascades = true;  // with roles too
 bool has_spills = false;       // where four blocks have to fit beside each other
-std::string spilling;          // a text from its first include on
+std::function<bool(const std::string& text)> spills;
 
 Cubin compile_or_refuse(const std::string&, const std::string& text) {
   Cubin made;
   made.image = "machine code";
   if (has_spills && text.find("__launch_bounds__(256, 4)") != std::string::npos) made.facts.refused = {"spills"};
-  if (!spilling.empty() && text.ends_with(spilling)) made.facts.refused = {"spills"};
+  if (spills && spills(text)) made.facts.refused = {"spills"};
   const bool is_asked_for = text.find("tile.cuh") != std::string::npos ||
                             (refuses_cascades && text.find("wgmma_plane.cuh") != std::string::npos);
   if (!is_asked_for || refusals == 0) return made;
@@ -155,14 +156,48 @@ TEST_F(CudaDroppedSchedule, a_namesake_keeps_its_own) {
   const std::vector<KernelSource> first = cascades(lower_program(program, {"sm_90a"}));
   ASSERT_EQ(first.size(), 2u);
   ASSERT_EQ(first[0].name.substr(0, first[0].name.rfind('_')), first[1].name.substr(0, first[1].name.rfind('_')));
-  spilling = first[0].text.substr(first[0].text.find("#include ")), refusals = 1000, refuses_cascades = false;
+  const std::string& text = first[0].text;
+  spills = [from_include = text.substr(text.find("#include "))](const std::string& one) {
+    return one.ends_with(from_include);
+  };
+  refusals = 1000, refuses_cascades = false;
   const CompiledProgram compiled = compile_afresh(program, {"sm_90a"});
-  spilling = "", refusals = 0, refuses_cascades = true;
+  spills = nullptr, refusals = 0, refuses_cascades = true;
   EXPECT_GT(compiled.lowerings, 1);
   const std::vector<KernelSource> taken = cascades(compiled.lowered);
   ASSERT_EQ(taken.size(), 2u);
   EXPECT_NE(taken[0].text, first[0].text);
   EXPECT_EQ(taken[1].text, first[1].text);
+}
+
+// One text for two batches, which differ in their number of blocks alone.
+TEST_F(CudaDroppedSchedule, each_batch_has_its_own_number_of_blocks) {
+  auto attention = [](int64_t batch) {
+    const Shape shape{batch, 192, 64};
+    auto uniform = [&] {
+      return tensor_from(std::make_shared<Buffer>(static_cast<size_t>(shape.numel()) * size_of(bf16)), bf16, shape);
+    };
+    return einsum("bts,bsd->btd", softmax(einsum("btd,bsd->bts", uniform(), uniform()), -1), uniform());
+  };
+  std::vector<NodePtr> captured;
+  const Program program = flatten({}, {attention(20).node(), attention(30).node()}, false, &captured);
+  auto blocks = [](const LoweredProgram& lowered) {
+    std::vector<int64_t> all;
+    for (const codegen::PlanLaunch& launch : lowered.plan.launches)
+      if (launch.kernel >= 0 && lowered.plan.kernels[static_cast<size_t>(launch.kernel)].kind == "cascade")
+        all.push_back(launch.tasks);
+    return all;
+  };
+  const LoweredProgram first = lower_program(program, {"sm_80"});
+  ASSERT_EQ(first.kernels.size(), 1u);
+  EXPECT_THAT(first.kernels[0].text, ::testing::HasSubstr("4 warps of 32 rows"));
+  EXPECT_THAT(blocks(first), ::testing::ElementsAre(20 * 2, 30 * 2));
+  spills = [](const std::string& text) { return text.find("4 warps of 32 rows") != std::string::npos; };
+  const CompiledProgram compiled = compile_afresh(program, {"sm_80"});
+  spills = nullptr;
+  ASSERT_EQ(compiled.lowered.kernels.size(), 1u);
+  EXPECT_THAT(compiled.lowered.kernels[0].text, ::testing::HasSubstr("4 warps of 16 rows"));
+  EXPECT_THAT(blocks(compiled.lowered), ::testing::ElementsAre(20 * 3, 30 * 3));
 }
 
 // A text that ptxas has registers for only when it is changed, and the cubin of the changed one on the disk: whoever finds it

@@ -1,6 +1,7 @@
-// Random graphs: JIT against the reference. `random_graph_test --graphs=10000 --seed=1` for a long run by hand; without
-// a seed a fresh one is drawn and printed. `--executor=cuda` runs them on the GPU; `--planes=bf16` or `f16` has all planes in 16
-// bits, since a GPU derives no others; what rounding may do to results is found by rounding at random. Built twice: cuda_graphs_host_test runs the CUDA texts on the processor.
+// Random graphs: JIT against the reference. `random_graph_test --graphs=10000 --seed=1` for a long run by hand;
+// without a seed a fresh one is drawn and printed. `--executor=cuda` runs them on the GPU; `--planes=bf16` or `f16`
+// has all planes in 16 bits, since a GPU derives no others; what rounding may do to results is found by rounding at
+// random. Built twice: cuda_graphs_host_test runs the CUDA texts on the processor.
 
 #include <cstdio>
 #include <cstring>

@@ -124,6 +124,15 @@ const std::vector<Kin>& all_kin() {
        },
        3,
        3},
+      // Forward statistics alone, whose last read of a block is of what belongs to its columns.
+      {"cross_entropy_with_a_bias",
+       {{300, 32}, {1000, 32}},
+       [](const Tensors& x) {
+         Tensor bias = ramp({1000}, 11, x[0].dtype()) * 0.1;
+         return nn::cross_entropy(einsum("td,vd->tv", x[0], x[1]) + bias, cast(ramp({300}, 1000), i32));
+       },
+       3,
+       3},
       {"rms_of_scores", heads(70, 150, 32),
        [](const Tensors& x) {
          Tensor s = scores(x);

@@ -75,6 +75,7 @@ class Text {
     inside.push_back("const int slot = columns_ready.get();");
     append(inside, roles_.scores(), 0);
     append(inside, levels_.of_block(whole(live), !live.full.empty()), 0);
+    if (roles_.has_vectors()) inside.push_back("warpgroup_sync();  // all warps have read what belongs to columns");
     inside.push_back("columns_ready.release();");
     append(body, in_each_block(live, inside), 1);
     append(body, finish_rows(place_), 1);

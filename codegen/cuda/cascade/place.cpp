@@ -56,7 +56,9 @@ CascadePlace::CascadePlace(const Cascade& cascade, const CascadeSchedule& schedu
         "k",          "multiply",    "turned",        "min",     "max",    "each_row", "each_element",
         "scale_rows", "across_quad", "multiply_tf32", "in_pairs"})
     names.identifier(name);
-  for (const char* name : {"column", "columns_ready", "load", "rows_ready", "slot", "whole"}) names.identifier(name);
+  for (const char* name : {"begin_scores", "column", "columns_ready", "lane", "load", "publish_barriers", "rows_ready",
+                           "slot", "wait_for_products", "warpgroup", "warpgroup_sync", "whole"})
+    names.identifier(name);
   words.words = std::move(called);
   for (std::string& name : words.words.inputs) name = names.identifier(name);
   for (std::string& name : words.words.results) name = names.identifier(name);

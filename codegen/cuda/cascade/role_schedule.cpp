@@ -105,7 +105,7 @@ bool fits(const Cascade& c, const CascadeSchedule& s) {
 
 std::vector<CascadeSchedule> role_schedules(const Cascade& c) {
   CascadeSchedule s;
-  if (!have_own_parameters(c) || !find_maps(c, s)) return {};
+  if (c.scores.empty() || !have_own_parameters(c) || !find_maps(c, s)) return {};
   if (llvm::any_of(s.columns, [](const PlaneStaging& one) { return one.depth > widest; })) return {};
   s.in_registers.assign(s.rows.size(), false);
   s.groups = (c.rows + s.group() - 1) / s.group();

@@ -12,6 +12,7 @@ class RolesText {
 
   std::string launch_facts() const;
   std::string parameter(unsigned argument) const;  // "": it is no map
+  bool has_vectors() const;                        // values of each column are read from shared memory
   Lines in_shared_memory() const;                  // members
   Lines open_channels() const;
   Lines copy_rows() const;         // once
@@ -23,7 +24,6 @@ class RolesText {
   std::string tile(const PlaneOperand& operand, const PlaneStaging& staging, int64_t rows) const;
   std::string load(const std::string& to, const PlaneOperand& operand, const Mapped& map,
                    const std::string& first) const;
-  bool has_vectors() const;
 
   CascadePlace& p_;
 };

@@ -157,7 +157,10 @@ std::vector<CascadeSchedule> cascade_schedules(const Cascade& c, F32Products f32
     if (c.scores.size() == 1 && !is_wasteful) add(1, 64, 96);
     add(1, 32, 144);
     add(1, 16, 144);
-    if (!all.empty()) add(1, 8, 144);  // for ptxas: each product waits for the one before
+    // For ptxas: each product waits for the one before. Products of 16 bits have 16 columns at least.
+    const bool is_all_f32 =
+        llvm::all_of(c.stream_operands, [](const PlaneOperand& one) { return one.element.isF32(); });
+    if (!all.empty() && is_all_f32) add(1, 8, 144);
     if (all.empty()) throw Unsupported{"a plane whose operands are too wide for a block"};
     return all;
   }

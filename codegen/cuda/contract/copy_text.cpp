@@ -54,7 +54,9 @@ std::string copy_schedule_text(const OperandCopy& copy) {
 
 std::string copy_text(const OperandCopy& copy, const KernelWords& words) {
   const Mapped &from = copy.from, to = copied(copy);
-  const std::string type = std::max(furthest(from), furthest(to)) > INT32_MAX ? "i64" : "int";
+  // Lines are counted by whole tiles, also where the last one ends before.
+  const int64_t behind = tile * from.strides[1];
+  const std::string type = std::max(furthest(from) + behind, furthest(to)) > INT32_MAX ? "i64" : "int";
   std::string text;
   for (const std::string& line : words.head) text += line.empty() ? "//\n" : "// " + line + "\n";
   text += "#include \"operand_copies.cuh\"\n\nnamespace tessera {\n\n";

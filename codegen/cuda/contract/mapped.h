@@ -1,8 +1,8 @@
 #pragma once
-// What of a contraction the copy engine can move: operands and results of 16-bit elements whose layout a tensor map holds, and
-// operands of f32 that are multiplied as tf32, once or as three products. Those lie along K, as wgmma wants them: of one that lies
-// along its rows, or whose lines are no multiples of 16 bytes, a launch before makes a copy that does. Three products read what tf32 leaves of each value besides, which
-// such a launch writes too.
+// What of a contraction the copy engine can move: operands and results of 16-bit elements whose layout a tensor map
+// holds, and operands of f32 that are multiplied as tf32, once or as three products. Those lie along K, as wgmma
+// wants them: of one that lies along its rows, or whose lines are no multiples of 16 bytes, a launch before makes a
+// copy that does. Three products read what tf32 leaves of each value besides, which such a launch writes too.
 //
 // Rows of an operand may be pixels of a picture, and K taps of a window and its channels: then the map knows how a window
 // moves over the picture (cuTensorMapEncodeIm2col), a box begins at any pixel and goes on in the next line, and what a tap

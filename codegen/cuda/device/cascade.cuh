@@ -130,9 +130,10 @@ TESSERA_DEVICE LeftOfRest<T, down, across> rest_of(const Plane<down, across>& of
   return {of};
 }
 
-// sums += left · right, over `depth` of K. `across` is even.
+// sums += left · right, over `depth` of K.
 template <int depth, int down, int across, class Left, class Right>
 TESSERA_DEVICE void multiply(Plane<down, across>& sums, const Left& left, const Right& right) {
+  static_assert(depth % 16 == 0 && across % 2 == 0, "whole products of the tensor cores");
 #pragma unroll
   for (int k = 0; k < depth / 16; ++k) {
     u32 x[down][4];

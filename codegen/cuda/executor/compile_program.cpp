@@ -84,7 +84,8 @@ void change_for_registers(KernelSource& source) {
 struct CompiledKernel {
   Cubin cubin;
   std::vector<std::string> dropped, remarks;  // schedules, and what is said of each
-  int64_t blocks = 0;                         // of its launches, if another schedule than the first was taken
+  // As NextSchedule has them, of the first schedule and of the one that was taken; 0 if these are the same.
+  int64_t blocks_before = 0, blocks = 0;
   bool is_settled = true;
 };
 
@@ -100,16 +101,16 @@ CompiledKernel compile_one(KernelSource& source, ProgramLowering& lowering, cons
     std::optional<NextSchedule> next = lowering.next_schedule(first);
     made.is_settled = next.has_value();
     if (!next) return made;
-    source = std::move(next->source), made.blocks = next->blocks;
+    source = std::move(next->source), made.blocks_before = next->blocks_before, made.blocks = next->blocks;
   }
 }
 
 // The plan launches what took the first schedule's place.
-void note_source(LoweredProgram& program, size_t kernel, int64_t blocks) {
+void note_source(LoweredProgram& program, size_t kernel, const CompiledKernel& taken) {
   const KernelSource& source = program.kernels[kernel];
   program.plan.kernels[kernel].key = source.key, program.plan.kernels[kernel].symbol = source.name;
   for (codegen::PlanLaunch& launch : program.plan.launches)
-    if (launch.kernel == static_cast<int>(kernel)) launch.tasks = blocks;
+    if (launch.kernel == static_cast<int>(kernel)) launch.tasks = launch.tasks * taken.blocks / taken.blocks_before;
 }
 
 }  // namespace
@@ -192,7 +193,7 @@ CompiledProgram compile_afresh(const Program& program, Target target) {
       is_settled &= one.is_settled;
       target.dropped.insert(one.dropped.begin(), one.dropped.end());
       remarks.insert(remarks.end(), one.remarks.begin(), one.remarks.end());
-      if (one.blocks > 0) note_source(made.lowered, k, one.blocks);
+      if (one.blocks > 0) note_source(made.lowered, k, one);
       if (one.cubin.facts.refused.empty()) ready.insert({sources[k].key, {one.cubin, sources[k].is_changed}});
       made.cubins[k] = std::move(one.cubin);
     }

@@ -33,6 +33,9 @@ void Lowering::visit_cascade(fuse::CascadeOp cascade) {
            target_.dropped.contains(schedule_name(read, schedules.front())))
       schedules.erase(schedules.begin());
     const CascadeSchedule& first = schedules.front();
+    // Cascades of another batch may share the first text, and then share what is taken in its place.
+    if (first.abreast == 1)
+      for (CascadeSchedule& s : schedules) s.abreast = 1;
     words.head = head(*cascade, cascade.getName().str(), words, schedule_text(first), made);
     made.kernel = kernel_number(*cascade, structure_of(*cascade), "cascade", words,
                                 [&](const KernelWords& all) { return cascade_text(read, first, all); });
@@ -63,7 +66,7 @@ std::optional<NextSchedule> Lowering::next_cascade_schedule(const std::string& k
   one.words.head = head(*one.cascade.op, name, one.words, schedule_text(s), one.launch);
   const KernelWords words = words_for_text(one.words);
   auto text = [&](const KernelWords& all) { return cascade_text(one.cascade, s, all); };
-  NextSchedule next{source_of(name, key_of(name, text(without_names(words))), text(words)),
+  NextSchedule next{source_of(name, key_of(name, text(without_names(words))), text(words)), one.launch.tasks,
                     one.cascade.batch * s.groups};
   next.source.has_steps = !s.has_roles();
   // Behind the last one stands no other: it is taken whatever it spills.

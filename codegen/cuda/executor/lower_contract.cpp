@@ -172,7 +172,8 @@ std::optional<NextSchedule> Lowering::next_schedule(const std::string& key) {
   one.named.head = head(*kernel, name, one.words, schedule_text(s), one.launch);
   const KernelWords words = words_for_text(one.named);
   auto text = [&](const KernelWords& all) { return tile_kernel_text(one.contraction, s, one.epilogue, all); };
-  NextSchedule next{source_of(name, key_of(name, text(without_names(words))), text(words)), s.blocks()};
+  NextSchedule next{source_of(name, key_of(name, text(without_names(words))), text(words)), one.launch.tasks,
+                    s.blocks()};
   next.source.schedule = schedule_name(one.contraction, s);
   return next;
 }

@@ -49,7 +49,9 @@ struct Target {
 // In the place of a kernel's schedule that ptxas made something else of.
 struct NextSchedule {
   KernelSource source;
-  int64_t blocks = 0;  // of its launches
+  // Of the launch that it was made for, by the first schedule and by this one. Others of the same text, for another number
+  // of batch points, go from one to the other in the same ratio.
+  int64_t blocks_before = 0, blocks = 0;
 };
 
 // A program that is lowered, and can still print other schedules of its kernels.

@@ -89,12 +89,12 @@ TensorMap map_tensor(Pointer address, const MappedTensor& tensor, int box_rows) 
   int result = 0;
   if (tensor.has_window()) {
     for (size_t d = 1; d + 1 < rank; ++d) steps[d] = static_cast<uint32_t>(tensor.window.steps[d - 1]);
-    result =
-        driver().window_map(&map, tensor.map_type(), static_cast<uint32_t>(rank), first, extents, strides, tensor.window.lower,
-                            tensor.window.upper, box[0], box[1], steps, 0, map_swizzle_128, map_promote_256, 0);
+    result = driver().window_map(&map, tensor.map_type(), static_cast<uint32_t>(rank), first, extents, strides,
+                                 tensor.window.lower, tensor.window.upper, box[0], box[1], steps, 0, map_swizzle_128,
+                                 map_promote_256, 0);
   } else {
-    result = driver().tensor_map(&map, tensor.map_type(), static_cast<uint32_t>(rank), first, extents, strides, box.data(),
-                                 steps, 0, map_swizzle_128, map_promote_256, 0);
+    result = driver().tensor_map(&map, tensor.map_type(), static_cast<uint32_t>(rank), first, extents, strides,
+                                 box.data(), steps, 0, map_swizzle_128, map_promote_256, 0);
   }
   if (result != 0)
     throw DeviceError(

@@ -79,8 +79,9 @@ class Kernel {
   LaunchFacts facts_ = {};
 };
 
-// A tensor, copied in boxes of `box_rows` rows (pixels, where it has a window) by 128 bytes with the 128-byte swizzle; rows of the second dim but where the tensor has a `box`. It must begin at a multiple of 16 bytes, and its strides be such: DeviceError otherwise, as the copy
-// engine reads 16-byte units.
+// A tensor, copied in boxes of `box_rows` rows (pixels, where it has a window) by 128 bytes with the 128-byte
+// swizzle; rows of the second dim but where the tensor has a `box`. It must begin at a multiple of 16 bytes, and its
+// strides be such: DeviceError otherwise, as the copy engine reads 16-byte units.
 TensorMap map_tensor(Pointer address, const MappedTensor& tensor, int box_rows);
 // The same of a dense one (outermost extent first).
 TensorMap map_dense(Pointer address, const std::vector<int64_t>& extents, int box_rows);

@@ -506,12 +506,12 @@ const Driver table = {
     .graph_run_destroy = [](GraphRunHandle* run) { return delete run, success; },
     .tensor_map =
         [](TensorMap* map, int type, uint32_t rank, void* address, const uint64_t* extents,
-           const uint64_t* byte_strides, const uint32_t* box, const uint32_t*, int, int, int, int) {
-          return map_on_host(map, type, address, rank, extents, byte_strides, box) ? success : invalid;
-        },
+           const uint64_t* byte_strides, const uint32_t* box, const uint32_t*, int, int, int,
+           int) { return map_on_host(map, type, address, rank, extents, byte_strides, box) ? success : invalid; },
     .window_map =
-        [](TensorMap* map, int type, uint32_t rank, void* address, const uint64_t* extents, const uint64_t* byte_strides,
-           const int* lower, const int* upper, uint32_t, uint32_t pixels, const uint32_t* steps, int, int, int, int) {
+        [](TensorMap* map, int type, uint32_t rank, void* address, const uint64_t* extents,
+           const uint64_t* byte_strides, const int* lower, const int* upper, uint32_t, uint32_t pixels,
+           const uint32_t* steps, int, int, int, int) {
           Window window = {};
           for (uint32_t d = 0; d + 2 < rank; ++d)
             window.lower[d] = lower[d], window.upper[d] = upper[d], window.steps[d] = static_cast<int>(steps[d + 1]);
