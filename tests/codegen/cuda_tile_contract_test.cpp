@@ -195,9 +195,9 @@ const TileProgram programs[] = {
        Tensor g = einsum("kn,km->nm", in("dy", f32, {602, 136}), in("x", f32, {602, 72}));
        return std::vector{in("r", f32, {136, 72}) - 0.1 * g};
      }},
-    {"f32_scores",
+    {"f32_scores",  // lines that begin within 16 bytes
      [](const MakeInput& in) {
-       Tensor q = in("q", f32, {2, 72, 3, 68}), k = slice(in("k", f32, {2, 72, 3, 68}), 3, {0, 66});
+       Tensor q = in("q", f32, {2, 72, 3, 68}), k = slice(in("k", f32, {2, 72, 3, 72}), 3, {3, 69});
        return std::vector{einsum("bthd,bshd->bhts", slice(q, 3, {0, 66}), k) * 0.125};
      }},
 };
