@@ -185,7 +185,7 @@ contract_mul_select_reduce_etc_7128ab6f(const TensorMap __grid_constant__ value,
 
 namespace tessera {
 
-struct contract_mul_select_sub_etc_72909834_shared {
+struct contract_mul_select_sub_etc_53cd228b_shared {
   Tile<bf16, 64, 64> value_3_rows;
   Tile<bf16, 64, 64> value_4_rows;
   Tile<bf16, 64, 64> value_2_columns[2];
@@ -197,20 +197,20 @@ struct contract_mul_select_sub_etc_72909834_shared {
   Channel<2> columns_ready;
 };
 
-extern "C" __constant__ Launch contract_mul_select_sub_etc_72909834_launch = {160, 1, sizeof(contract_mul_select_sub_etc_72909834_shared), {64, 64, 64, 64}, 4, {
+extern "C" __constant__ Launch contract_mul_select_sub_etc_53cd228b_launch = {160, 1, sizeof(contract_mul_select_sub_etc_53cd228b_shared), {64, 64, 64, 64}, 4, {
     {2, 4, 0, {64, 1024, 12, 2}, {1, 768, 64, 786432}},
     {6, 4, 0, {64, 1024, 12, 2}, {1, 768, 64, 786432}},
     {1, 4, 0, {64, 1024, 12, 2}, {1, 768, 64, 786432}},
     {5, 4, 0, {64, 1024, 12, 2}, {1, 768, 64, 786432}}}};
 
 extern "C" __global__ void __launch_bounds__(160, 2)
-contract_mul_select_sub_etc_72909834(const bf16* __restrict__ value, const TensorMap __grid_constant__ value_2,
+contract_mul_select_sub_etc_53cd228b(const bf16* __restrict__ value, const TensorMap __grid_constant__ value_2,
     const TensorMap __grid_constant__ value_3, const float* __restrict__ softmax_value,
     const float* __restrict__ softmax_value_2, const TensorMap __grid_constant__ add_value,
     const TensorMap __grid_constant__ value_4, const float* __restrict__ reduce_value,
     const bf16* __restrict__ add_value_2, float* __restrict__ contract_value,
     float* __restrict__ contract_value_2) {
-  auto& shared = shared_memory<contract_mul_select_sub_etc_72909834_shared>();
+  auto& shared = shared_memory<contract_mul_select_sub_etc_53cd228b_shared>();
   const int m_first = (static_cast<int>(blockIdx.x) % 16) * 64;
   const int m_last = min(m_first + 64, 1024) - 1;
   const int batch_2 = static_cast<int>(blockIdx.x) / 16 % 12;
@@ -303,6 +303,7 @@ contract_mul_select_sub_etc_72909834(const bf16* __restrict__ value, const Tenso
       }
       multiply<64>(sums_1, rounded_to<bf16>(sums_1_plane), shared.value_2_columns[slot]);
       multiply<64>(sums_2, rounded_to<bf16>(sums_2_plane), shared.add_value_columns[slot]);
+      warpgroup_sync();  // all warps have read what belongs to columns
       columns_ready.release();
     }
     each_row<1>([&](int i, int h) {

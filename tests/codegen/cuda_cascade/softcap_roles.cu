@@ -186,7 +186,7 @@ contract_mul_tanh_reduce_etc_581346aa(const TensorMap __grid_constant__ value, c
 
 namespace tessera {
 
-struct contract_mul_tanh_sub_etc_2ece7d4a_shared {
+struct contract_mul_tanh_sub_etc_dc71ed57_shared {
   Tile<bf16, 64, 128> value_3_rows;
   Tile<bf16, 64, 128> value_4_rows;
   Tile<bf16, 32, 128> value_2_columns[2];
@@ -198,20 +198,20 @@ struct contract_mul_tanh_sub_etc_2ece7d4a_shared {
   Channel<2> columns_ready;
 };
 
-extern "C" __constant__ Launch contract_mul_tanh_sub_etc_2ece7d4a_launch = {160, 1, sizeof(contract_mul_tanh_sub_etc_2ece7d4a_shared), {64, 64, 32, 32}, 4, {
+extern "C" __constant__ Launch contract_mul_tanh_sub_etc_dc71ed57_launch = {160, 1, sizeof(contract_mul_tanh_sub_etc_dc71ed57_shared), {64, 64, 32, 32}, 4, {
     {2, 4, 0, {80, 197, 2, 2}, {1, 160, 80, 31520}},
     {6, 4, 0, {80, 197, 2, 2}, {1, 160, 80, 31520}},
     {1, 4, 0, {80, 197, 2, 2}, {1, 160, 80, 31520}},
     {5, 4, 0, {80, 197, 2, 2}, {1, 160, 80, 31520}}}};
 
 extern "C" __global__ void __launch_bounds__(160, 2)
-contract_mul_tanh_sub_etc_2ece7d4a(const bf16* __restrict__ value, const TensorMap __grid_constant__ value_2,
+contract_mul_tanh_sub_etc_dc71ed57(const bf16* __restrict__ value, const TensorMap __grid_constant__ value_2,
     const TensorMap __grid_constant__ value_3, const float* __restrict__ softmax_value,
     const float* __restrict__ softmax_value_2, const TensorMap __grid_constant__ add_value,
     const TensorMap __grid_constant__ value_4, const float* __restrict__ reduce_value,
     const bf16* __restrict__ add_value_2, float* __restrict__ contract_value,
     float* __restrict__ contract_value_2) {
-  auto& shared = shared_memory<contract_mul_tanh_sub_etc_2ece7d4a_shared>();
+  auto& shared = shared_memory<contract_mul_tanh_sub_etc_dc71ed57_shared>();
   const int m_first = (static_cast<int>(blockIdx.x) % 4) * 64;
   const int batch_2 = static_cast<int>(blockIdx.x) / 4 % 2;
   const int batch_1 = static_cast<int>(blockIdx.x) / 4 / 2;
@@ -303,6 +303,7 @@ contract_mul_tanh_sub_etc_2ece7d4a(const bf16* __restrict__ value, const TensorM
       }
       multiply<32>(sums_1, rounded_to<bf16>(sums_1_plane), shared.value_2_columns[slot]);
       multiply<32>(sums_2, rounded_to<bf16>(sums_2_plane), shared.add_value_columns[slot]);
+      warpgroup_sync();  // all warps have read what belongs to columns
       columns_ready.release();
     }
     each_row<1>([&](int i, int h) {
