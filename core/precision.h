@@ -9,6 +9,7 @@
 #include <string_view>
 
 #include <tessera/core/dtype.h>
+#include <tessera/core/location.h>
 
 namespace tessera {
 
@@ -28,8 +29,9 @@ struct Precision {
   DType residual = DType::f32;
 
   Precision() = default;
-  Precision(std::string_view name);  // "f32", "tf32" or "bf16_mixed"; ValueError otherwise
-  Precision(const char* name) : Precision(std::string_view(name)) {}
+  // "f32", "tf32" or "bf16_mixed"; ValueError otherwise, with the line where the name stands.
+  Precision(std::string_view name, Loc at = Loc::here());
+  Precision(const char* name, Loc at = Loc::here()) : Precision(std::string_view(name), at) {}
   Precision(Policy p, DType of_residual) : policy(p), residual(of_residual) {}
 
   bool is_mixed() const { return policy == Policy::bf16_mixed; }
@@ -42,7 +44,8 @@ namespace precision {
 struct Bf16Mixed {
   DType residual = DType::f32;
 };
-Precision bf16_mixed(Bf16Mixed options);  // ValueError for a residual that is neither f32 nor bf16
+// ValueError for a residual that is neither f32 nor bf16.
+Precision bf16_mixed(Bf16Mixed options, Loc at = Loc::here());
 
 }  // namespace precision
 }  // namespace tessera

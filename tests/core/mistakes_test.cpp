@@ -163,6 +163,9 @@ const Mistake values[] = {
   {"NumberChanged",    __LINE__, "TraceError", "T-T005", {"constant"}, [] { double k = 1; auto step = compile([&](Tensor x) { return x * k++; }); step(f({4})); step(f({4})); }},
   {"LoopChanged",      __LINE__, "TraceError", "T-T005", {"no more", "mul"}, [] { int n = 0; auto step = compile([&](Tensor x) { for (int k = 0; k < n; ++k) x = x * x; ++n; return x; }); step(f({4})); step(f({4})); }},
   {"ResultChanged",    __LINE__, "TraceError", "T-T005", {"constant", "value = 1", "value = 2"}, [] { float k = 0; auto step = compile([&](Tensor) { return ++k; }); step(f({4})); step(f({4})); }},
+  {"PrecisionName",    __LINE__, "ValueError", "T-V145", {"'bf16'", "f32, tf32 or bf16_mixed"}, [] { compile([](Tensor x) { return x; }, {.precision = "bf16"}); }},
+  {"PrecisionResidual",__LINE__, "ValueError", "T-V146", {"f16"}, [] { compile([](Tensor x) { return x; }, {.precision = precision::bf16_mixed({.residual = f16})}); }},
+  {"PrecisionStrict",  __LINE__, "ValueError", "T-V147", {"tf32"}, [] { compile([](Tensor x) { return x; }, {.strict = true, .precision = "tf32"}); }},
   {"IndexInRun",       __LINE__, "ValueError", "T-V040", {"4"}, [] { gather(f({4, 2}), i({3}) + 4).to_vector<float>(); }},
 };
 // clang-format on
