@@ -2,12 +2,16 @@
 
 #include <algorithm>
 
+#include <tessera/core/user_call.h>
+
 namespace tessera {
 namespace {
 
 ErrorText complete(ErrorText text) {
   ScopePtr scope = current_scope();
   text.at = user_location(text.at, scope);
+  if (const Loc call = UserCall::current(); call.known() && (!text.at.known() || is_library_file(text.at.file)))
+    text.at = call;
   if (text.path.empty() && scope) text.path = scope->path();
   return text;
 }

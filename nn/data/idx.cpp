@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <memory>
 
+#include <tessera/core/user_call.h>
 #include <tessera/nn/io/file.h>
 
 namespace tessera::data {
@@ -41,8 +42,9 @@ class Reader {
 
 }  // namespace
 
-Idx read_idx(const std::string& path) {
-  if (!std::filesystem::exists(path)) io::fail(path, "no such file");
+Idx read_idx(const std::string& path, Loc at) {
+  UserCall call(at);
+  if (!std::filesystem::exists(path)) io::fail_missing(path);
   if (!std::filesystem::is_regular_file(path)) io::fail(path, "not a regular file");
   Reader reader(path);
   uint8_t magic[4];
@@ -67,9 +69,9 @@ Idx read_idx(const std::string& path) {
   // Memory grows with what the file really holds, not with what it claims.
   Idx out{dims, {}};
   while (out.bytes.size() < size) {
-    size_t at = out.bytes.size(), want = std::min<uint64_t>(piece, size - at);
-    out.bytes.resize(at + want);
-    if (reader.read(out.bytes.data() + at, want) != want)
+    size_t have = out.bytes.size(), want = std::min<uint64_t>(piece, size - have);
+    out.bytes.resize(have + want);
+    if (reader.read(out.bytes.data() + have, want) != want)
       io::fail(path, "claims " + out.shape.str() + " but holds fewer bytes: is it truncated?");
   }
   uint8_t extra;

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include <tessera/core/location.h>
 #include <tessera/core/shape.h>
 
 namespace tessera::data {
@@ -14,6 +15,6 @@ struct Idx {
   std::vector<uint8_t> bytes;
 };
 // Unsigned bytes only. FileError when the file is missing, truncated, longer than it says, or no IDX file.
-Idx read_idx(const std::string& path);
+Idx read_idx(const std::string& path, Loc at = Loc::here());
 
 }  // namespace tessera::data

@@ -4,12 +4,14 @@
 #include <filesystem>
 #include <numeric>
 
+#include <tessera/core/user_call.h>
 #include <tessera/nn/io/file.h>
 
 namespace tessera::data {
 
-ImageSet::ImageSet(const std::string& images_path, const std::string& labels_path, int64_t classes)
-    : images_(read_idx(images_path)), labels_(read_idx(labels_path)) {
+ImageSet::ImageSet(const std::string& images_path, const std::string& labels_path, int64_t classes, Loc at)
+    : images_(read_idx(images_path, at)), labels_(read_idx(labels_path, at)) {
+  UserCall call(at);
   if (images_.shape.rank() != 3) io::fail(images_path, "holds " + images_.shape.str() + ", not pictures [N, H, W]");
   if (labels_.shape != Shape({size()}))
     io::fail(labels_path,
@@ -39,12 +41,13 @@ ImageBatch ImageSet::first(int64_t count) const {
   return batch(indices);
 }
 
-ImageSet fashion_mnist(Split split, const std::string& folder) {
+ImageSet fashion_mnist(Split split, const std::string& folder, Loc at) {
+  UserCall call(at);
   if (!std::filesystem::is_directory(folder))
     io::fail(folder, "no such folder",
              "install the package dataset-fashion-mnist, or give the folder that holds its files");
   const std::string prefix = folder + (split == Split::train ? "/train" : "/t10k");
-  return {prefix + "-images-idx3-ubyte.gz", prefix + "-labels-idx1-ubyte.gz", 10};
+  return {prefix + "-images-idx3-ubyte.gz", prefix + "-labels-idx1-ubyte.gz", 10, at};
 }
 
 std::span<const char* const> fashion_mnist_classes() {

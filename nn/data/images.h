@@ -21,7 +21,7 @@ struct ImageBatch {
 class ImageSet {
  public:
   // images [N, H, W], labels [N] below `classes`; FileError naming the files when the two do not fit together.
-  ImageSet(const std::string& images_path, const std::string& labels_path, int64_t classes);
+  ImageSet(const std::string& images_path, const std::string& labels_path, int64_t classes, Loc at = Loc::here());
 
   int64_t size() const { return images_.shape[0]; }
   ImageBatch batch(std::span<const int64_t> indices) const;
@@ -33,7 +33,8 @@ class ImageSet {
 
 enum class Split { train, test };
 // From Debian's dataset-fashion-mnist, or any folder with files of the same names.
-ImageSet fashion_mnist(Split = Split::train, const std::string& folder = "/usr/share/datasets/fashion-mnist");
+ImageSet fashion_mnist(Split = Split::train, const std::string& folder = "/usr/share/datasets/fashion-mnist",
+                       Loc at = Loc::here());
 std::span<const char* const> fashion_mnist_classes();
 
 }  // namespace tessera::data

@@ -10,11 +10,14 @@
 
 namespace tessera::data {
 
-Sequence::Sequence(int64_t size, LoaderOptions options) : size_(size), options_(options) {
+Sequence::Sequence(int64_t size, LoaderOptions options, Loc at) : size_(size), options_(options) {
   if (options.batch < 1 || size < 1 || batches() < 1)
     throw ValueError(
         {.code = "T-V140",
-         .fault = "no batch of " + std::to_string(options.batch) + " in a data set of " + std::to_string(size)});
+         .fault = "no batch of " + std::to_string(options.batch) + " in a data set of " + std::to_string(size),
+         .at = at,
+         .hint = size < 1 ? "the data set is empty"
+                          : "a batch is 1 or more, and with .drop_last no larger than the data set"});
   order_epoch();
 }
 
@@ -22,11 +25,12 @@ int64_t Sequence::batches() const {
   return options_.drop_last ? size_ / options_.batch : (size_ + options_.batch - 1) / options_.batch;
 }
 
-void Sequence::restore(LoaderState state) {
+void Sequence::restore(LoaderState state, Loc at) {
   if (state.epoch < 0 || state.batch < 0 || state.batch > batches())
     throw ValueError({.code = "T-V141",
                       .fault = "epoch " + std::to_string(state.epoch) + ", batch " + std::to_string(state.batch) +
                                " is no position in epochs of " + std::to_string(batches()) + " batches",
+                      .at = at,
                       .hint = "resume with the data set and the batch size of the run"});
   state_ = state;
   if (planted(Fault::loader_restarts)) state_.batch = 0;

@@ -14,6 +14,8 @@
 #include <span>
 #include <vector>
 
+#include <tessera/core/location.h>
+
 namespace tessera::data {
 
 template <class D>
@@ -39,11 +41,11 @@ struct LoaderState {
 // The order of one stream; Loader adds the data.
 class Sequence {
  public:
-  Sequence(int64_t size, LoaderOptions);  // ValueError when an epoch would have no batch
+  Sequence(int64_t size, LoaderOptions, Loc at = Loc::here());  // ValueError when an epoch would have no batch
 
   int64_t batches() const;  // per epoch
   const LoaderState& state() const { return state_; }
-  void restore(LoaderState);
+  void restore(LoaderState, Loc at = Loc::here());  // ValueError for a place that no epoch has
   // Indices of the next batch; begins a new epoch when the last one is used up.
   std::span<const int64_t> next();
   bool epoch_is_over() const { return state_.batch == batches(); }
@@ -61,12 +63,13 @@ class Loader {
  public:
   using Batch = decltype(std::declval<const D&>().batch(std::span<const int64_t>()));
 
-  Loader(const D& set, LoaderOptions options) : set_(set), sequence_(set.size(), options) {}  // keeps a reference
+  // Keeps a reference to the set.
+  Loader(const D& set, LoaderOptions options, Loc at = Loc::here()) : set_(set), sequence_(set.size(), options, at) {}
 
   Batch next() { return set_.batch(sequence_.next()); }
   int64_t batches() const { return sequence_.batches(); }
   const LoaderState& state() const { return sequence_.state(); }
-  void restore(const LoaderState& state) { sequence_.restore(state); }
+  void restore(const LoaderState& state, Loc at = Loc::here()) { sequence_.restore(state, at); }
 
   class Iterator {
    public:

@@ -6,16 +6,19 @@
 #include <cstdio>
 
 #include <tessera/core/error.h>
+#include <tessera/core/user_call.h>
 #include <tessera/nn/io/file.h>
 
 namespace tessera::data {
 
-TextSet::TextSet(std::string text, int64_t context, int64_t stride)
+TextSet::TextSet(std::string text, int64_t context, int64_t stride, Loc at)
     : text_(std::move(text)), context_(context), stride_(stride == 0 ? context : stride) {
   if (context_ < 1 || stride_ < 1 || static_cast<int64_t>(text_.size()) <= context_)
     throw ValueError({.code = "T-V142",
                       .fault = "a text of " + std::to_string(text_.size()) + " bytes has no window of " +
-                               std::to_string(context_) + " bytes and the one after it"});
+                               std::to_string(context_) + " bytes and the one after it",
+                      .at = at,
+                      .hint = "context and stride are 1 or more, and the text is longer than the context"});
 }
 
 int64_t TextSet::size() const { return (static_cast<int64_t>(text_.size()) - context_ - 1) / stride_ + 1; }
@@ -64,16 +67,18 @@ bool is_cut_off(const std::string& text, size_t at) {
 
 }  // namespace
 
-std::string read_text(const std::string& path) {
+std::string read_text(const std::string& path, Loc at) {
+  UserCall call(at);
   std::string text = io::read_file(path);
   if (text.empty()) io::fail(path, "is empty");
-  if (size_t at = first_fault(text); at < text.size())
-    io::fail(path, "is not UTF-8 text: see byte " + std::to_string(at),
-             is_cut_off(text, at) ? "it is cut off within a character" : "convert it first, with iconv");
+  if (size_t fault = first_fault(text); fault < text.size())
+    io::fail(path, "is not UTF-8 text: see byte " + std::to_string(fault),
+             is_cut_off(text, fault) ? "it is cut off within a character" : "convert it first, with iconv");
   return text;
 }
 
-std::string king_james() {
+std::string king_james(Loc at) {
+  UserCall call(at);
   constexpr const char* command = "bible -f gen1:1-rev22:21";
   std::string text;
   std::array<char, 65536> piece;
@@ -88,12 +93,15 @@ std::string king_james() {
   return text;
 }
 
-std::pair<std::string, std::string> split(const std::string& text, double train_fraction) {
+std::pair<std::string, std::string> split(const std::string& text, double train_fraction, Loc at) {
   if (!(train_fraction > 0 && train_fraction < 1))
-    throw ValueError({.code = "T-V143", .fault = "a split needs a fraction between 0 and 1"});
-  size_t at = static_cast<size_t>(static_cast<double>(text.size()) * train_fraction);
-  if (size_t line = text.find('\n', at); line != std::string::npos) at = line + 1;
-  return {text.substr(0, at), text.substr(at)};
+    throw ValueError({.code = "T-V143",
+                      .fault = "a split needs a fraction between 0 and 1, not " + std::to_string(train_fraction),
+                      .at = at,
+                      .hint = "0.9 keeps nine tenths for training"});
+  size_t cut = static_cast<size_t>(static_cast<double>(text.size()) * train_fraction);
+  if (size_t line = text.find('\n', cut); line != std::string::npos) cut = line + 1;
+  return {text.substr(0, cut), text.substr(cut)};
 }
 
 }  // namespace tessera::data

@@ -13,6 +13,7 @@
 
 #include <tessera/core/error.h>
 #include <tessera/core/random.h>
+#include <tessera/core/user_call.h>
 #include <tessera/nn/io/file.h>
 #include <tessera/nn/io/json.h>
 #include <tessera/nn/io/weights.h>
@@ -95,9 +96,12 @@ void write_parts(const std::string& folder, int64_t step, const Run& run, const 
 }  // namespace
 
 void save_checkpoint(const std::string& folder, int64_t step, const Run& run, const data::LoaderState& data,
-                     CheckpointOptions options) {
+                     CheckpointOptions options, Loc at) {
+  UserCall call(at);
   if (step < 0 || options.keep < 0)
-    throw ValueError({.code = "T-V131", .fault = "a checkpoint needs a step and a keep count of 0 or more"});
+    throw ValueError({.code = "T-V131",
+                      .fault = "a checkpoint needs a step and a keep count of 0 or more",
+                      .hint = "step is " + std::to_string(step) + ", keep is " + std::to_string(options.keep)});
   if (!run.config.empty()) parse_json<Json>("config", run.config);
   const std::string name = std::string(prefix) + std::to_string(step), target = folder + "/" + name;
   const std::string temporary = folder + "/.writing-" + name;
@@ -116,10 +120,11 @@ void save_checkpoint(const std::string& folder, int64_t step, const Run& run, co
   }
 }
 
-std::optional<Resumed> load_checkpoint(const std::string& folder, const Run& run) {
-  const std::string at = latest_in(folder);
-  if (at.empty()) return {};
-  const std::string path = at + "/state.json";
+std::optional<Resumed> load_checkpoint(const std::string& folder, const Run& run, Loc at) {
+  UserCall call(at);
+  const std::string found = latest_in(folder);
+  if (found.empty()) return {};
+  const std::string path = found + "/state.json";
   const Json state = parse_json<Json>(path, read_file(path));
   if (unsigned_member(path, state, "format") != format) fail(path, "was written in another format");
   const Json& rng = object_member(path, state, "rng");
@@ -129,13 +134,13 @@ std::optional<Resumed> load_checkpoint(const std::string& folder, const Run& run
   out.data = {static_cast<int64_t>(unsigned_member(path, data, "epoch")),
               static_cast<int64_t>(unsigned_member(path, data, "batch"))};
   const int64_t seed = signed_member(path, rng, "seed"), draws = signed_member(path, rng, "step");
-  if (fs::exists(at + "/config.json")) out.config = read_file(at + "/config.json");
+  if (fs::exists(found + "/config.json")) out.config = read_file(found + "/config.json");
 
   // Everything is read and checked before anything is assigned.
   std::vector<PendingLoad> parts;
-  if (run.model) parts.push_back(prepare_load(saved_states(*run.model), at + "/model.safetensors"));
+  if (run.model) parts.push_back(prepare_load(saved_states(*run.model), found + "/model.safetensors"));
   if (NamedStates others = other_states(run); !others.empty())
-    parts.push_back(prepare_load(others, at + "/optim.safetensors"));
+    parts.push_back(prepare_load(others, found + "/optim.safetensors"));
   for (PendingLoad& part : parts) part.assign();
   generator().seed.assign(scalar(seed, i64));
   generator().step.assign(scalar(draws, i64));

@@ -37,9 +37,9 @@ struct Resumed {
 };
 
 void save_checkpoint(const std::string& folder, int64_t step, const Run&, const data::LoaderState& = {},
-                     CheckpointOptions = {});
+                     CheckpointOptions = {}, Loc at = Loc::here());
 // Assigns the States of the latest checkpoint of `folder`, or of `folder` itself when it is one. Empty when there is
 // none; FileError when there is one that is damaged or of another model: then nothing was assigned.
-std::optional<Resumed> load_checkpoint(const std::string& folder, const Run&);
+std::optional<Resumed> load_checkpoint(const std::string& folder, const Run&, Loc at = Loc::here());
 
 }  // namespace tessera::io

@@ -10,6 +10,7 @@
 #include <sstream>
 
 #include <tessera/core/error.h>
+#include <tessera/core/user_call.h>
 
 namespace tessera::io {
 namespace {
@@ -29,8 +30,17 @@ void fail(const std::string& path, const std::string& reason, const std::string&
   throw FileError({.code = "T-F101", .fault = path + ": " + reason, .hint = hint});
 }
 
-std::string read_file(const std::string& path) {
-  if (!std::filesystem::exists(path)) fail(path, "no such file");
+void fail_missing(const std::string& path) {
+  std::error_code none;
+  const std::string here = std::filesystem::current_path(none).string();
+  fail(path, "no such file",
+       std::filesystem::path(path).is_absolute() ? "check the path's spelling"
+                                                 : "a relative path begins in the program's own directory, " + here);
+}
+
+std::string read_file(const std::string& path, Loc at) {
+  UserCall call(at);
+  if (!std::filesystem::exists(path)) fail_missing(path);
   if (!std::filesystem::is_regular_file(path)) fail(path, "not a regular file");
   std::ifstream file(path, std::ios::binary);
   std::ostringstream content;

@@ -6,12 +6,17 @@
 #include <string>
 #include <string_view>
 
+#include <tessera/core/location.h>
+
 namespace tessera::io {
 
 // FileError with the path and the reason; `hint` may say what to do.
 [[noreturn]] void fail(const std::string& path, const std::string& reason, const std::string& hint = {});
 
-std::string read_file(const std::string& path);
+// FileError for a file that is not there; the hint says where a relative path was looked for.
+[[noreturn]] void fail_missing(const std::string& path);
+
+std::string read_file(const std::string& path, Loc at = Loc::here());
 // Runs `write` on a temporary neighbour, syncs it to the disk and renames it over `path`.
 using Append = std::function<void(std::string_view)>;
 void write_file(const std::string& path, const std::function<void(const Append&)>& write);

@@ -4,10 +4,12 @@
 #include <cmath>
 
 #include <tessera/core/error.h>
+#include <tessera/core/user_call.h>
 
 namespace tessera::io {
 
-Image image_grid(const Tensor& pictures, GridOptions o) {
+Image image_grid(const Tensor& pictures, GridOptions o, Loc at) {
+  UserCall call(at);
   const bool fits = pictures.rank() == 4 && pictures.numel() > 0 && (pictures.size(1) == 1 || pictures.size(1) == 3);
   if (!fits || o.columns < 0 || o.gap < 0 || o.scale < 1 || !(o.low < o.high))
     throw ValueError({.code = "T-V132",

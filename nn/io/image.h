@@ -21,8 +21,8 @@ struct GridOptions {
   double low = 0, high = 1;  // values that become black and white; others are cut off
 };
 // Pictures [N, C, H, W] with C of 1 or 3, left to right and top to bottom.
-Image image_grid(const Tensor& pictures, GridOptions = {});
+Image image_grid(const Tensor& pictures, GridOptions = {}, Loc at = Loc::here());
 
-void write_png(const std::string& path, const Image&);
+void write_png(const std::string& path, const Image&, Loc at = Loc::here());
 
 }  // namespace tessera::io

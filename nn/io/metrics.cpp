@@ -6,6 +6,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include <tessera/core/user_call.h>
 #include <tessera/nn/io/file.h>
 #include <tessera/nn/io/json.h>
 
@@ -27,7 +28,8 @@ template <class F> void each_line(const std::string& path, const F& visit) {
 
 }  // namespace
 
-Metrics::Metrics(std::string path, int64_t resume_at) : path_(std::move(path)), file_(nullptr, std::fclose) {
+Metrics::Metrics(std::string path, int64_t resume_at, Loc at) : path_(std::move(path)), file_(nullptr, std::fclose) {
+  UserCall call(at);
   std::string kept;
   if (resume_at > 0 && std::filesystem::exists(path_))
     each_line(path_, [&](const std::string& line, const Json& json) {
@@ -51,7 +53,8 @@ void Metrics::write(int64_t step, const std::vector<std::pair<std::string_view, 
     fail(path_, "could not be written: is the disk full?");
 }
 
-Curve read_metric(const std::string& path, const std::string& key) {
+Curve read_metric(const std::string& path, const std::string& key, Loc at) {
+  UserCall call(at);
   Curve out;
   each_line(path, [&](const std::string&, const Json& json) {
     if (!json.contains(key) || !json[key].is_number()) return;

@@ -9,12 +9,14 @@
 #include <utility>
 #include <vector>
 
+#include <tessera/core/location.h>
+
 namespace tessera::io {
 
 class Metrics {
  public:
   // Begins the file anew, or with resume_at > 0 goes on with it: lines of later steps are dropped first.
-  explicit Metrics(std::string path, int64_t resume_at = 0);
+  explicit Metrics(std::string path, int64_t resume_at = 0, Loc at = Loc::here());
   // Numbers that are not finite are written as null.
   void write(int64_t step, const std::vector<std::pair<std::string_view, double>>& values);
 
@@ -27,6 +29,6 @@ class Metrics {
 struct Curve {
   std::vector<double> steps, values;
 };
-Curve read_metric(const std::string& path, const std::string& key);
+Curve read_metric(const std::string& path, const std::string& key, Loc at = Loc::here());
 
 }  // namespace tessera::io

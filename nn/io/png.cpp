@@ -5,6 +5,7 @@
 #include <cstdlib>
 
 #include <tessera/core/error.h>
+#include <tessera/core/user_call.h>
 #include <tessera/nn/io/file.h>
 #include <tessera/nn/io/image.h>
 
@@ -31,7 +32,8 @@ unsigned char* compress_with_zlib(unsigned char* data, int size, int* compressed
 
 namespace tessera::io {
 
-void write_png(const std::string& path, const Image& image) {
+void write_png(const std::string& path, const Image& image, Loc at) {
+  UserCall call(at);
   const size_t size = static_cast<size_t>(image.width) * static_cast<size_t>(image.height);
   if (image.width < 1 || image.height < 1 || (image.channels != 1 && image.channels != 3) ||
       image.pixels.size() != size * static_cast<size_t>(image.channels))

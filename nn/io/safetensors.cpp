@@ -11,6 +11,7 @@
 #include <nlohmann/json.hpp>
 
 #include <tessera/core/error.h>
+#include <tessera/core/user_call.h>
 #include <tessera/nn/io/file.h>
 #include <tessera/nn/io/json.h>
 
@@ -111,8 +112,9 @@ void check_coverage(const std::string& path, const std::vector<SafetensorsEntry>
 
 }  // namespace
 
-SafetensorsFile::SafetensorsFile(std::string path) : path_(std::move(path)) {
-  if (!std::filesystem::exists(path_)) fail(path_, "no such file");
+SafetensorsFile::SafetensorsFile(std::string path, Loc at) : path_(std::move(path)) {
+  UserCall call(at);
+  if (!std::filesystem::exists(path_)) fail_missing(path_);
   if (!std::filesystem::is_regular_file(path_)) fail(path_, "not a regular file");
   std::ifstream file(path_, std::ios::binary);
   const uint64_t file_size = std::filesystem::file_size(path_);
@@ -149,7 +151,8 @@ const SafetensorsEntry* SafetensorsFile::find(const std::string& name) const {
   return found == entries_.end() ? nullptr : &*found;
 }
 
-Tensor SafetensorsFile::read(const SafetensorsEntry& entry) const {
+Tensor SafetensorsFile::read(const SafetensorsEntry& entry, Loc at) const {
+  UserCall call(at);
   auto buffer = std::make_shared<Buffer>(entry.end - entry.begin);
   std::ifstream file(path_, std::ios::binary);
   file.seekg(static_cast<std::streamoff>(data_at_ + entry.begin));
@@ -157,25 +160,30 @@ Tensor SafetensorsFile::read(const SafetensorsEntry& entry) const {
     fail(path_, "tensor '" + entry.name + "' cannot be read");
   return tensor_from(std::move(buffer), entry.dtype, entry.shape);
 }
-Tensor SafetensorsFile::read(const std::string& name) const {
+Tensor SafetensorsFile::read(const std::string& name, Loc at) const {
+  UserCall call(at);
   const SafetensorsEntry* entry = find(name);
-  if (!entry) fail(path_, "no tensor '" + name + "'");
-  return read(*entry);
+  if (!entry) fail(path_, "no tensor '" + name + "'", "entries() lists them");
+  return read(*entry, at);
 }
 
 void save_safetensors(const std::string& path, const std::vector<std::pair<std::string, Tensor>>& tensors,
-                      const std::map<std::string, std::string>& metadata) {
+                      const std::map<std::string, std::string>& metadata, Loc at) {
+  UserCall call(at);
   nlohmann::ordered_json header = nlohmann::ordered_json::object();
   if (!metadata.empty()) header["__metadata__"] = metadata;
   std::set<std::string> names{"__metadata__"};
-  uint64_t at = 0;
+  uint64_t offset = 0;
   for (auto& [name, value] : tensors) {
     if (!names.insert(name).second)
-      throw ValueError({.code = "T-V130", .fault = fmt::format("{} cannot hold two tensors called '{}'", path, name)});
+      throw ValueError({.code = "T-V130",
+                        .fault = fmt::format("{} cannot hold two tensors called '{}'", path, name),
+                        .hint = "give each tensor a name of its own"});
     uint64_t bytes = static_cast<uint64_t>(value.numel()) * size_of(value.dtype());
-    header[name] = {
-        {"dtype", file_name_of(value.dtype())}, {"shape", value.shape().dims()}, {"data_offsets", {at, at + bytes}}};
-    at += bytes;
+    header[name] = {{"dtype", file_name_of(value.dtype())},
+                    {"shape", value.shape().dims()},
+                    {"data_offsets", {offset, offset + bytes}}};
+    offset += bytes;
   }
   std::string text = header.dump();
   text.resize((text.size() + alignment - 1) / alignment * alignment, ' ');

@@ -23,15 +23,16 @@ struct SafetensorsEntry {
 
 class SafetensorsFile {
  public:
-  explicit SafetensorsFile(std::string path);  // reads and checks the header; data is read on demand
+  // Reads and checks the header; data is read on demand.
+  explicit SafetensorsFile(std::string path, Loc at = Loc::here());
 
   const std::string& path() const { return path_; }
   const std::vector<SafetensorsEntry>& entries() const { return entries_; }  // in the order of their data
   const SafetensorsEntry* find(const std::string& name) const;               // null when absent
   const std::map<std::string, std::string>& metadata() const { return metadata_; }
 
-  Tensor read(const SafetensorsEntry&) const;
-  Tensor read(const std::string& name) const;  // FileError when absent
+  Tensor read(const SafetensorsEntry&, Loc at = Loc::here()) const;
+  Tensor read(const std::string& name, Loc at = Loc::here()) const;  // FileError when absent
 
  private:
   std::string path_;
@@ -42,6 +43,6 @@ class SafetensorsFile {
 
 // Written atomically, in the given order. ValueError when a name comes twice.
 void save_safetensors(const std::string& path, const std::vector<std::pair<std::string, Tensor>>& tensors,
-                      const std::map<std::string, std::string>& metadata = {});
+                      const std::map<std::string, std::string>& metadata = {}, Loc at = Loc::here());
 
 }  // namespace tessera::io

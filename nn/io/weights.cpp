@@ -4,6 +4,7 @@
 
 #include <tessera/core/convert.h>
 #include <tessera/core/error.h>
+#include <tessera/core/user_call.h>
 #include <tessera/nn/io/file.h>
 #include <tessera/nn/io/safetensors.h>
 
@@ -39,7 +40,8 @@ NamedStates saved_states(const nn::ModuleBase& model) {
   return out;
 }
 
-void save(const NamedStates& states, const std::string& path) {
+void save(const NamedStates& states, const std::string& path, Loc at) {
+  UserCall call(at);
   std::vector<std::pair<std::string, Tensor>> tensors;
   std::vector<Tensor> values;
   for (auto& [name, state] : states) {
@@ -49,9 +51,10 @@ void save(const NamedStates& states, const std::string& path) {
   eval(values);
   save_safetensors(path, tensors, {{"format", "pt"}});  // what Hugging Face's readers ask for
 }
-void save(const nn::ModuleBase& model, const std::string& path) { save(saved_states(model), path); }
+void save(const nn::ModuleBase& model, const std::string& path, Loc at) { save(saved_states(model), path, at); }
 
-PendingLoad prepare_load(const NamedStates& states, const std::string& path, const LoadOptions& options) {
+PendingLoad prepare_load(const NamedStates& states, const std::string& path, const LoadOptions& options, Loc at) {
+  UserCall call(at);
   SafetensorsFile file(path);
   std::map<std::string, State*> open(states.begin(), states.end());
   PendingLoad out;
@@ -69,7 +72,8 @@ PendingLoad prepare_load(const NamedStates& states, const std::string& path, con
     if (entry.shape != state->shape())
       throw ShapeError({.code = "T-S110",
                         .fault = path + " holds " + entry.name + " as " + entry.shape.str() + "; the model has " +
-                                 state->shape().str()});
+                                 state->shape().str(),
+                        .hint = "build the model as the one that was saved, or skip the tensor with .rename"});
     if (entry.dtype != state->dtype()) report.cast.push_back(name);
     pairs.emplace_back(state, &entry);
     open.erase(found);
@@ -88,8 +92,9 @@ void PendingLoad::assign() const {
   for (auto& [state, value] : values) state->assign(value);
 }
 
-LoadReport load(nn::ModuleBase& model, const std::string& path, const LoadOptions& options) {
-  PendingLoad load = prepare_load(saved_states(model), path, options);
+LoadReport load(nn::ModuleBase& model, const std::string& path, const LoadOptions& options, Loc at) {
+  UserCall call(at);
+  PendingLoad load = prepare_load(saved_states(model), path, options, at);
   load.assign();
   return std::move(load.report);
 }

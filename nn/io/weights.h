@@ -23,15 +23,15 @@ struct LoadReport {
 std::string str(const LoadReport&);  // "loaded 147, cast 146, missing 0, unexpected 1 (…)"
 inline std::ostream& operator<<(std::ostream& out, const LoadReport& report) { return out << str(report); }
 
-void save(const nn::ModuleBase& model, const std::string& path);
+void save(const nn::ModuleBase& model, const std::string& path, Loc at = Loc::here());
 // Values are cast to the dtype of the State they enter. Nothing is assigned unless everything fits: a tensor of
 // another shape is a ShapeError.
-LoadReport load(nn::ModuleBase& model, const std::string& path, const LoadOptions& = {});
+LoadReport load(nn::ModuleBase& model, const std::string& path, const LoadOptions& = {}, Loc at = Loc::here());
 
 // The same for States by name, for instance an optimizer's.
 using NamedStates = std::vector<std::pair<std::string, State*>>;
 NamedStates saved_states(const nn::ModuleBase& model);
-void save(const NamedStates&, const std::string& path);
+void save(const NamedStates&, const std::string& path, Loc at = Loc::here());
 
 // A load in two halves, so that several files can be checked before any of them changes a State.
 struct PendingLoad {
@@ -39,6 +39,6 @@ struct PendingLoad {
   std::vector<std::pair<State*, Tensor>> values;
   void assign() const;
 };
-PendingLoad prepare_load(const NamedStates&, const std::string& path, const LoadOptions& = {});
+PendingLoad prepare_load(const NamedStates&, const std::string& path, const LoadOptions& = {}, Loc at = Loc::here());
 
 }  // namespace tessera::io
