@@ -32,7 +32,9 @@ bool have_signature(const std::vector<Tensor>& arguments, const Signature& signa
 }
 
 constexpr const char* changed_branch =
-    "a branch or loop depends on host state: choose with where(), or pass it as an argument";
+    "a branch, a loop or a tensor from outside was another one: choose with where(), pass it as an argument, or keep "
+    "it "
+    "in a State";
 
 // Names the first thing that a second recording made differently.
 [[noreturn]] void throw_changed(const Trace::Recorded& first, const Trace::Recorded& second, Loc at) {

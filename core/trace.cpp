@@ -14,17 +14,36 @@ namespace {
 
 thread_local Trace* trace_of_thread = nullptr;
 
+// A tensor from outside, a member of a model above all, to which an earlier recording assigned a result of its own.
+[[noreturn]] void throw_kept(const Node& kept, const Node& reader) {
+  throw TraceError({.code = "T-T007",
+                    .fault = "the function reads a tensor that an earlier recording of it has left behind",
+                    .at = user_location(reader.at, reader.scope),
+                    .path = reader.scope ? reader.scope->path() : "",
+                    .operands = {{"kept", describe(kept)}},
+                    .hint = "what a compiled function changes and reads again belongs into a State: assign() it"});
+}
+
 // What the recording closed over and nobody has computed yet: it must be data before the program can run.
-void evaluate_captured(const std::vector<NodePtr>& outputs, const Trace* trace) {
+void evaluate_captured(const std::vector<NodePtr>& inputs, const std::vector<NodePtr>& outputs, const Trace* trace) {
   std::vector<NodePtr> todo = outputs, outside;
-  std::unordered_set<const Node*> seen;
+  std::unordered_set<const Node*> seen, declared;
+  for (const NodePtr& input : inputs) declared.insert(input.get());
   while (!todo.empty()) {
     NodePtr node = std::move(todo.back());
     todo.pop_back();
     if (node->value || !seen.insert(node.get()).second) continue;
-    if (node->trace == trace || node->op == Op::Constant)
-      todo.insert(todo.end(), node->inputs.begin(), node->inputs.end());
-    else outside.push_back(node);
+    if (node->trace != trace && node->op != Op::Constant) {
+      outside.push_back(node);
+      continue;
+    }
+    // An ended recording may have stood where this one stands: its inputs tell them apart.
+    for (const NodePtr& input : node->inputs) {
+      const bool ended = input->trace && input->trace != trace && input->op != Op::Constant;
+      const bool unknown = input->op == Op::Input && !declared.contains(input.get());
+      if (!input->value && (ended || unknown)) throw_kept(*input, *node);
+    }
+    todo.insert(todo.end(), node->inputs.begin(), node->inputs.end());
   }
   evaluate(outside, Loc{});
 }
@@ -89,7 +108,7 @@ Trace::Recorded Trace::finish(const std::vector<Tensor>& results, std::string na
   for (State* state : written_) outputs.push_back(value_of_.at(state).node());
   if (!as_written) raise_all(outputs);
   trace_of_thread = nullptr;  // evaluate() below is not part of the recording
-  evaluate_captured(outputs, this);
+  evaluate_captured(inputs, outputs, this);
 
   Recorded recorded;
   recorded.program = flatten(inputs, outputs, /*lift_constants=*/false, &recorded.captured);
