@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 
 #include <tessera/core/error.h>
+#include <tessera/core/user_call.h>
 #include <tessera/nn/io/canvas.h>
 
 namespace tessera::io {
@@ -72,23 +73,26 @@ void draw_series(Canvas& canvas, const Frame& frame, const Series& series, Color
 
 }  // namespace
 
-std::vector<double> ticks(double low, double high, int count) {
+std::vector<double> ticks(double low, double high, int count, bool whole) {
   const double raw = (high - low) / std::max(count, 1), power = std::pow(10, std::floor(std::log10(raw)));
-  const double step = power * (raw / power < 1.5 ? 1 : raw / power < 3.5 ? 2 : raw / power < 7.5 ? 5 : 10);
+  const double round = power * (raw / power < 1.5 ? 1 : raw / power < 3.5 ? 2 : raw / power < 7.5 ? 5 : 10);
+  const double step = whole ? std::max(round, 1.0) : round;
   std::vector<double> out;
   for (double i = std::ceil(low / step - 1e-9); i * step <= high + step * 1e-9; ++i) out.push_back(i * step);
   return out;
 }
 
-Image line_chart(const Chart& chart) {
+Image line_chart(const Chart& chart, Loc at) {
+  UserCall call(at);
   Frame frame{0, 56, static_cast<double>(chart.width) - 28, static_cast<double>(chart.height) - 66, {}, {}};
-  bool any = false;
+  bool any = false, whole = true;  // steps and epochs: no ticks between them
   for (const Series& series : chart.series) {
     if (series.x.size() != series.y.size())
       throw ValueError({.code = "T-V134", .fault = "series '" + series.name + "' has x and y of different lengths"});
     for (size_t i = 0; i < series.x.size(); ++i) {
       if (!drawable(series, i)) continue;
       any = true;
+      whole &= series.x[i] == std::floor(series.x[i]);
       frame.x.include(series.x[i]);
       frame.y.include(series.y[i]);
     }
@@ -98,7 +102,7 @@ Image line_chart(const Chart& chart) {
   widen(frame.x, 0);
   widen(frame.y, 0.04);
 
-  const std::vector<double> xs = ticks(frame.x.low, frame.x.high, chart.width / 120);
+  const std::vector<double> xs = ticks(frame.x.low, frame.x.high, chart.width / 120, whole);
   const std::vector<double> ys = ticks(frame.y.low, frame.y.high, chart.height / 80);
   double widest = 0;
   for (double v : ys) widest = std::max(widest, Canvas::text_width(label(v, ys.size() > 1 ? ys[1] - ys[0] : 1)));

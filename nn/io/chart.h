@@ -18,9 +18,10 @@ struct Chart {
   std::vector<Series> series;
   int width = 960, height = 540;
 };
-Image line_chart(const Chart&);  // ValueError when no series has a finite point
+Image line_chart(const Chart&, Loc at = Loc::here());  // ValueError when no series has a finite point
 
 // Round numbers that divide [low, high] into about `count` parts: 1, 2 or 5 times a power of ten apart.
-std::vector<double> ticks(double low, double high, int count);
+// With `whole`, at least 1.
+std::vector<double> ticks(double low, double high, int count, bool whole = false);
 
 }  // namespace tessera::io

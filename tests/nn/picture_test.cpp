@@ -53,7 +53,30 @@ TEST(LineChart, DrawsItsSeries) {
   EXPECT_THROW(line_chart({.series = {{"", {5}, {}}}}), ValueError);
 }
 
+// Marks under the axis: dark runs in a row of pixels below it.
+int marks(const Chart& chart) {
+  const Image image = line_chart(chart);
+  const auto row = static_cast<size_t>((image.height - 66 + 3) * image.width * 3);
+  int count = 0;
+  bool inside = false;
+  for (size_t x = 0; x < static_cast<size_t>(image.width); ++x) {
+    const bool dark = image.pixels[row + 3 * x] < 200;
+    count += dark && !inside;
+    inside = dark;
+  }
+  return count;
+}
+
+TEST(LineChart, OfAShortRunHasWholeSteps) {
+  EXPECT_EQ(marks({.series = {{"", {0, 1, 2, 3}, {4, 2, 3, 1}}}}), 4);
+  EXPECT_EQ(marks({.series = {{"", {7}, {1}}}}), 1);
+  EXPECT_EQ(marks({.series = {{"", {0, 0.5, 3}, {4, 2, 1}}}}), 7) << "no steps: halves are fine";
+}
+
 TEST(Ticks, AreRound) {
+  EXPECT_THAT(ticks(0, 3, 8), ElementsAre(0, 0.5, 1, 1.5, 2, 2.5, 3));
+  EXPECT_THAT(ticks(0, 3, 8, true), ElementsAre(0, 1, 2, 3));
+
   EXPECT_THAT(ticks(0, 1, 5), ElementsAre(0, ::testing::DoubleEq(0.2), ::testing::DoubleEq(0.4),
                                           ::testing::DoubleEq(0.6000000000000001), ::testing::DoubleEq(0.8), 1));
   EXPECT_THAT(ticks(0, 2000, 8), ElementsAre(0, 200, 400, 600, 800, 1000, 1200, 1400, 1600, 1800, 2000));
