@@ -15,9 +15,9 @@ namespace tessera::nn {
 
 namespace detail {
 // Built-in style modules take (parent, name, …); others are adopted.
-template <class T, class... Args> std::unique_ptr<T> build(ModuleBase* parent, std::string name, Args&&... args) {
+template <class T, class... Args> std::unique_ptr<T> build(ModuleBase* parent, MemberName name, Args&&... args) {
   static_assert(std::is_base_of_v<ModuleBase, T>, "a child is a struct that derives from nn::Module");
-  if constexpr (std::is_constructible_v<T, ModuleBase*, std::string, Args...>) {
+  if constexpr (std::is_constructible_v<T, ModuleBase*, MemberName, Args...>) {
     return std::make_unique<T>(parent, std::move(name), std::forward<Args>(args)...);
   } else {
     Adopt adopt(parent, std::move(name));
@@ -29,7 +29,7 @@ template <class T, class... Args> std::unique_ptr<T> build(ModuleBase* parent, s
 template <class T>
 class Sub {
  public:
-  template <class... Args> Sub(ModuleBase* parent, std::string name, Args&&... args)
+  template <class... Args> Sub(ModuleBase* parent, MemberName name, Args&&... args)
       : module_(detail::build<T>(parent, std::move(name), std::forward<Args>(args)...)) {}
 
   template <class... Rest> auto operator()(Input x, Rest&&... rest) {
@@ -46,9 +46,9 @@ template <class T>
 class List : public ModuleBase {
  public:
   // Empty: add() fills it.
-  List(ModuleBase* parent, std::string name) : ModuleBase(parent, std::move(name), Kind::container) {}
+  List(ModuleBase* parent, MemberName name) : ModuleBase(parent, std::move(name), Kind::container) {}
   // `count` elements, each constructed from the same arguments.
-  template <class... Args> List(ModuleBase* parent, std::string name, int64_t count, const Args&... args)
+  template <class... Args> List(ModuleBase* parent, MemberName name, int64_t count, const Args&... args)
       : ModuleBase(parent, std::move(name), Kind::container) {
     for (int64_t i = 0; i < count; ++i) add(args...);
   }
@@ -106,8 +106,7 @@ class SeqItem {
 
 class Seq : public Module<Seq> {
  public:
-  template <class... Items> Seq(ModuleBase* parent, std::string name, Items... items)
-      : Module(parent, std::move(name)) {
+  template <class... Items> Seq(ModuleBase* parent, MemberName name, Items... items) : Module(parent, std::move(name)) {
     for (const SeqItem& item : std::vector<SeqItem>{SeqItem(std::move(items))...})
       steps_.push_back(item.make(this, std::to_string(steps_.size())));
   }

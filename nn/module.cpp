@@ -13,7 +13,7 @@ namespace {
 
 struct Adoption {
   ModuleBase* parent;
-  std::string name;
+  MemberName name;
 };
 thread_local std::optional<Adoption> adoption;
 
@@ -33,12 +33,14 @@ ModuleBase::ModuleBase(std::string root_name) : name_(std::move(root_name)) {
   ModuleBase* parent = nullptr;
   if (adoption) {
     parent = adoption->parent;
-    name_ = std::move(adoption->name);
+    name_ = std::move(adoption->name.text);
+    named_at_ = adoption->name.at;
     adoption.reset();
   }
   attach(parent);
 }
-ModuleBase::ModuleBase(ModuleBase* parent, std::string name, Kind kind) : kind_(kind), name_(std::move(name)) {
+ModuleBase::ModuleBase(ModuleBase* parent, MemberName name, Kind kind)
+    : kind_(kind), name_(std::move(name.text)), named_at_(name.at) {
   attach(parent);
 }
 ModuleBase::~ModuleBase() {
@@ -48,16 +50,25 @@ ModuleBase::~ModuleBase() {
 void ModuleBase::attach(ModuleBase* parent) {
   scope_name_ = name_;
   if (!parent) return;
-  parent->claim(name_);
+  parent->claim({name_, named_at_});
   parent_ = parent;
   if (parent->kind_ == Kind::container) scope_name_ = parent->scope_name_ + "." + name_;
   parent->children_.push_back(this);
 }
 
-void ModuleBase::claim(const std::string& name) const {
+Loc ModuleBase::place_of(Loc at) const {
+  if (at.known() && !is_library_file(at.file)) return at;
+  for (const ModuleBase* m = this; m; m = m->parent_)
+    if (m->named_at_.known() && !is_library_file(m->named_at_.file)) return m->named_at_;
+  return at;
+}
+
+void ModuleBase::claim(const MemberName& member) const {
+  const std::string& name = member.text;
   if (name.empty() || name.find('.') != std::string::npos)
     throw ValueError({.code = "T-V104",
                       .fault = "'" + name + "' cannot name a member of " + name_,
+                      .at = place_of(member.at),
                       .hint = "names are not empty and hold no dot: dots separate the levels of a path"});
   bool taken = std::ranges::any_of(children_, [&](auto* child) { return child->name() == name; }) ||
                std::ranges::any_of(params_, [&](auto* param) { return param->key() == name; }) ||
@@ -65,6 +76,7 @@ void ModuleBase::claim(const std::string& name) const {
   if (taken)
     throw ValueError({.code = "T-V105",
                       .fault = name_ + " already has a member called '" + name + "'",
+                      .at = place_of(member.at),
                       .hint = "each child, Param and Buffer of a module has its own name"});
 }
 
@@ -147,7 +159,7 @@ std::string lower_case(std::string text) {
 }
 
 namespace detail {
-Adopt::Adopt(ModuleBase* parent, std::string name) { adoption = Adoption{parent, std::move(name)}; }
+Adopt::Adopt(ModuleBase* parent, MemberName name) { adoption = Adoption{parent, std::move(name)}; }
 Adopt::~Adopt() { adoption.reset(); }
 }  // namespace detail
 

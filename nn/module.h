@@ -35,7 +35,10 @@ class ModuleBase {
   std::string path() const;                              // "layers.3.attn": without the root, as files spell it
   std::string path_of(const std::string& member) const;  // "layers.3.attn.weight"
   std::string type() const;                              // "Attention"
-  virtual std::string details() const { return {}; }     // what printing puts in brackets: "256 → 1024"
+  // What an error of a constructor shows for a member that was given at `at`: that line when it is a user's, else the line
+  // where the user gave this module, or the one that holds it, its name.
+  Loc place_of(Loc at) const;
+  virtual std::string details() const { return {}; }  // what printing puts in brackets: "256 → 1024"
 
   // Walks, in order of declaration, a module's own before its children's. Names are relative to this module.
   std::vector<State*> parameters() const;  // without the frozen ones: what grad and optimizers take
@@ -58,7 +61,7 @@ class ModuleBase {
  protected:
   enum class Kind { callable, container };     // a container lends its name to the children's scopes
   explicit ModuleBase(std::string root_name);  // adopted by a Sub or List under construction, else a root
-  ModuleBase(ModuleBase* parent, std::string name, Kind kind = Kind::callable);
+  ModuleBase(ModuleBase* parent, MemberName name, Kind kind = Kind::callable);
 
   const std::string& scope_name() const { return scope_name_; }
   void called(const Tensor& result) const;  // tells whoever observes calls (observe.h); no tensor: another type
@@ -68,11 +71,12 @@ class ModuleBase {
   friend class Buffer;
   std::vector<Param*> matching(const std::string& pattern) const;  // ValueError when there is none
   void attach(ModuleBase* parent);
-  void claim(const std::string& name) const;  // ValueError unless it is a new, dot-free name
+  void claim(const MemberName& name) const;  // ValueError unless it is a new, dot-free name
 
   ModuleBase* parent_ = nullptr;
   Kind kind_ = Kind::callable;
   std::string name_, scope_name_;
+  Loc named_at_;  // unknown for a root
   std::vector<ModuleBase*> children_;
   std::vector<Param*> params_;
   std::vector<Buffer*> buffers_;
@@ -118,15 +122,14 @@ class Module : public ModuleBase {
   friend Self;  // who names another class as Self is told so by the compiler
   Module() : ModuleBase(lower_case(short_type_name(typeid(Self)))) {}
   explicit Module(std::string root_name) : ModuleBase(std::move(root_name)) {}
-  Module(ModuleBase* parent, std::string name, Kind kind = Kind::callable)
-      : ModuleBase(parent, std::move(name), kind) {}
+  Module(ModuleBase* parent, MemberName name, Kind kind = Kind::callable) : ModuleBase(parent, std::move(name), kind) {}
 };
 
 namespace detail {
 // While it lives, the next module constructed on this thread becomes a child of `parent`.
 class [[nodiscard]] Adopt {
  public:
-  Adopt(ModuleBase* parent, std::string name);
+  Adopt(ModuleBase* parent, MemberName name);
   ~Adopt();
   Adopt(const Adopt&) = delete;
   Adopt& operator=(const Adopt&) = delete;

@@ -9,6 +9,7 @@
 
 #include <tessera/core/state.h>
 #include <tessera/nn/init.h>
+#include <tessera/nn/member_name.h>
 
 namespace tessera::nn {
 
@@ -19,7 +20,7 @@ class OwnedState : public State {
   const std::string& key() const { return key_; }  // its name within the module: "weight"; name() is the full path
 
  protected:
-  OwnedState(ModuleBase& owner, std::string key, Tensor initial);
+  OwnedState(ModuleBase& owner, const std::string& key, Tensor initial);
   ModuleBase& owner_;
 
  private:
@@ -28,7 +29,7 @@ class OwnedState : public State {
 
 class Param : public OwnedState {
  public:
-  Param(ModuleBase* owner, std::string name, const Init& init);
+  Param(ModuleBase* owner, MemberName name, const Init& init);
   ~Param() override;
   void initialize(const Init&);  // other first values, of the same shape, drawn from the same stream
   bool frozen = false;           // parameters() leaves it out; see ModuleBase::freeze
@@ -37,7 +38,7 @@ class Param : public OwnedState {
 class Buffer : public OwnedState {
  public:
   // saved = false: recomputable, so files do not hold it.
-  Buffer(ModuleBase* owner, std::string name, Tensor initial, bool saved = true);
+  Buffer(ModuleBase* owner, MemberName name, Tensor initial, bool saved = true);
   ~Buffer() override;
   bool saved() const { return saved_; }
 

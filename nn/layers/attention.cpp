@@ -13,7 +13,7 @@ int64_t packed(const SelfAttentionOptions& o) { return o.heads > 0 ? o.dim / o.h
 
 }  // namespace
 
-Attention::Attention(ModuleBase* parent, std::string name, SelfAttentionOptions o)
+Attention::Attention(ModuleBase* parent, MemberName name, SelfAttentionOptions o)
     : Module(parent, std::move(name)),
       options(complete(o)),
       qkv{this, "qkv", {options.dim, packed(options), options.bias}},

@@ -20,7 +20,7 @@ struct Attention : Module<Attention> {
   SelfAttentionOptions options;
   Linear qkv, out;
 
-  Attention(ModuleBase* parent, std::string name, SelfAttentionOptions);
+  Attention(ModuleBase* parent, MemberName name, SelfAttentionOptions);
   Tensor forward(Tensor x, Tensor mask = {});  // mask as AttentionOptions says
   std::string details() const override;
 };

@@ -28,7 +28,9 @@ int64_t divided(const ModuleBase& layer, const std::string& what, int64_t value,
   if (parts > 0 && value % parts == 0) return value / parts;
   throw ValueError({.code = "T-V110",
                     .fault = what + " of " + layer.type() + " '" + layer.name() + "' is " + std::to_string(value) +
-                             ", which does not divide into " + std::to_string(parts) + " equal parts"});
+                             ", which does not divide into " + std::to_string(parts) + " equal parts",
+                    .at = layer.place_of({}),
+                    .hint = "the options of " + layer.type() + " say both numbers"});
 }
 
 std::string sizes(int64_t in, int64_t out) { return std::to_string(in) + " → " + std::to_string(out); }

@@ -70,7 +70,7 @@ std::string describe_conv(int64_t in, int64_t out, const Size2& kernel, const Si
 
 }  // namespace
 
-Conv1d::Conv1d(ModuleBase* parent, std::string name, Conv1dOptions o)
+Conv1d::Conv1d(ModuleBase* parent, MemberName name, Conv1dOptions o)
     : Module(parent, std::move(name)),
       options(o),
       weight{this, "weight", init::default_weight({o.out, divided(*this, "in", o.in, o.groups), o.kernel})} {
@@ -88,7 +88,7 @@ std::string Conv1d::details() const {
   return describe_conv(o.in, o.out, o.kernel, o.stride, o.pad, o.dilation, o.groups, o.bias);
 }
 
-Conv2d::Conv2d(ModuleBase* parent, std::string name, Conv2dOptions o)
+Conv2d::Conv2d(ModuleBase* parent, MemberName name, Conv2dOptions o)
     : Module(parent, std::move(name)),
       options(o),
       weight{this, "weight",
@@ -111,7 +111,7 @@ std::string Conv2d::details() const {
   return describe_conv(o.in, o.out, o.kernel, o.stride, o.pad, o.dilation, o.groups, o.bias);
 }
 
-ConvTranspose2d::ConvTranspose2d(ModuleBase* parent, std::string name, ConvTranspose2dOptions o)
+ConvTranspose2d::ConvTranspose2d(ModuleBase* parent, MemberName name, ConvTranspose2dOptions o)
     : Module(parent, std::move(name)),
       options(o),
       weight{this, "weight",

@@ -27,7 +27,7 @@ struct Conv1d : Module<Conv1d> {  // [N, in, W]
   Param weight;
   std::optional<Param> bias;
 
-  Conv1d(ModuleBase* parent, std::string name, Conv1dOptions);
+  Conv1d(ModuleBase* parent, MemberName name, Conv1dOptions);
   Tensor forward(Tensor x);
   std::string details() const override;
 };
@@ -45,7 +45,7 @@ struct Conv2d : Module<Conv2d> {  // [N, in, H, W]
   Param weight;
   std::optional<Param> bias;
 
-  Conv2d(ModuleBase* parent, std::string name, Conv2dOptions);
+  Conv2d(ModuleBase* parent, MemberName name, Conv2dOptions);
   Tensor forward(Tensor x);
   std::string details() const override;
 };
@@ -63,7 +63,7 @@ struct ConvTranspose2d : Module<ConvTranspose2d> {  // [N, in, H, W]
   Param weight;
   std::optional<Param> bias;
 
-  ConvTranspose2d(ModuleBase* parent, std::string name, ConvTranspose2dOptions);
+  ConvTranspose2d(ModuleBase* parent, MemberName name, ConvTranspose2dOptions);
   Tensor forward(Tensor x);
   std::string details() const override;
 };

@@ -14,7 +14,7 @@ struct DropoutOptions {
 struct Dropout : Module<Dropout> {
   double p;
 
-  Dropout(ModuleBase* parent, std::string name, DropoutOptions o) : Module(parent, std::move(name)), p(o.p) {}
+  Dropout(ModuleBase* parent, MemberName name, DropoutOptions o) : Module(parent, std::move(name)), p(o.p) {}
   Tensor forward(Tensor x) { return dropout(x, p); }
   std::string details() const override { return std::to_string(p); }
 };

@@ -6,7 +6,7 @@
 
 namespace tessera::nn {
 
-Embedding::Embedding(ModuleBase* parent, std::string name, EmbeddingOptions o)
+Embedding::Embedding(ModuleBase* parent, MemberName name, EmbeddingOptions o)
     : Module(parent, std::move(name)), options(o), weight{this, "weight", init::normal({o.count, o.dim}, 0, o.std)} {}
 
 Tensor Embedding::forward(Tensor ids) { return gather(weight, ids); }

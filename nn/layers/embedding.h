@@ -16,7 +16,7 @@ struct Embedding : Module<Embedding> {
   EmbeddingOptions options;
   Param weight;
 
-  Embedding(ModuleBase* parent, std::string name, EmbeddingOptions);
+  Embedding(ModuleBase* parent, MemberName name, EmbeddingOptions);
   Tensor forward(Tensor ids);
   // Scores of every row, x [.., dim] · weightᵀ: the tied output head of a language model.
   Tensor attend(Input x);

@@ -5,7 +5,7 @@
 
 namespace tessera::nn {
 
-Linear::Linear(ModuleBase* parent, std::string name, LinearOptions o)
+Linear::Linear(ModuleBase* parent, MemberName name, LinearOptions o)
     : Module(parent, std::move(name)), options(o), weight{this, "weight", init::default_weight({o.out, o.in})} {
   if (o.bias) bias.emplace(this, "bias", init::default_bias(o.out, o.in));
 }

@@ -19,7 +19,7 @@ struct Linear : Module<Linear> {
   Param weight;
   std::optional<Param> bias;
 
-  Linear(ModuleBase* parent, std::string name, LinearOptions);
+  Linear(ModuleBase* parent, MemberName name, LinearOptions);
   Tensor forward(Tensor x);
   std::string details() const override;
 };

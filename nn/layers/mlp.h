@@ -18,7 +18,7 @@ struct Mlp : Module<Mlp> {
   MlpOptions options;
   Linear up, down;
 
-  Mlp(ModuleBase* parent, std::string name, MlpOptions o)
+  Mlp(ModuleBase* parent, MemberName name, MlpOptions o)
       : Module(parent, std::move(name)),
         options(o),
         up{this, "up", {o.dim, o.hidden, o.bias}},
@@ -35,7 +35,7 @@ struct SwiGluOptions {
 struct SwiGlu : Module<SwiGlu> {
   Linear gate, up, down;
 
-  SwiGlu(ModuleBase* parent, std::string name, SwiGluOptions o)
+  SwiGlu(ModuleBase* parent, MemberName name, SwiGluOptions o)
       : Module(parent, std::move(name)),
         gate{this, "gate", {o.dim, o.hidden, false}},
         up{this, "up", {o.dim, o.hidden, false}},

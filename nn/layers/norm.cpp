@@ -33,7 +33,7 @@ void check_channels_first(const ModuleBase& layer, const Tensor& x, int64_t chan
 
 }  // namespace
 
-LayerNorm::LayerNorm(ModuleBase* parent, std::string name, LayerNormOptions o)
+LayerNorm::LayerNorm(ModuleBase* parent, MemberName name, LayerNormOptions o)
     : Module(parent, std::move(name)), options(o) {
   if (o.affine) weight.emplace(this, "weight", init::ones({o.dim}));
   if (o.affine && o.bias) bias.emplace(this, "bias", init::zeros({o.dim}));
@@ -46,7 +46,7 @@ Tensor LayerNorm::forward(Tensor x) {
 }
 std::string LayerNorm::details() const { return std::to_string(options.dim); }
 
-RmsNorm::RmsNorm(ModuleBase* parent, std::string name, RmsNormOptions o)
+RmsNorm::RmsNorm(ModuleBase* parent, MemberName name, RmsNormOptions o)
     : Module(parent, std::move(name)), options(o), weight{this, "weight", init::ones({o.dim})} {}
 Tensor RmsNorm::forward(Tensor x) {
   check_extent(*this, x, -1, options.dim);
@@ -54,7 +54,7 @@ Tensor RmsNorm::forward(Tensor x) {
 }
 std::string RmsNorm::details() const { return std::to_string(options.dim); }
 
-GroupNorm::GroupNorm(ModuleBase* parent, std::string name, GroupNormOptions o)
+GroupNorm::GroupNorm(ModuleBase* parent, MemberName name, GroupNormOptions o)
     : Module(parent, std::move(name)), options(o) {
   divided(*this, "channels", o.channels, o.groups);
   if (!o.affine) return;
@@ -76,7 +76,7 @@ std::string GroupNorm::details() const {
   return std::to_string(options.channels) + " in " + std::to_string(options.groups) + " groups";
 }
 
-BatchNorm::BatchNorm(ModuleBase* parent, std::string name, BatchNormOptions o)
+BatchNorm::BatchNorm(ModuleBase* parent, MemberName name, BatchNormOptions o)
     : Module(parent, std::move(name)),
       options(o),
       weight{this, "weight", init::ones({o.channels})},

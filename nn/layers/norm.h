@@ -19,7 +19,7 @@ struct LayerNorm : Module<LayerNorm> {
   LayerNormOptions options;
   std::optional<Param> weight, bias;
 
-  LayerNorm(ModuleBase* parent, std::string name, LayerNormOptions);
+  LayerNorm(ModuleBase* parent, MemberName name, LayerNormOptions);
   Tensor forward(Tensor x);
   std::string details() const override;
 };
@@ -35,7 +35,7 @@ struct RmsNorm : Module<RmsNorm> {
   RmsNormOptions options;
   Param weight;
 
-  RmsNorm(ModuleBase* parent, std::string name, RmsNormOptions);
+  RmsNorm(ModuleBase* parent, MemberName name, RmsNormOptions);
   Tensor forward(Tensor x);
   std::string details() const override;
 };
@@ -52,7 +52,7 @@ struct GroupNorm : Module<GroupNorm> {
   GroupNormOptions options;
   std::optional<Param> weight, bias;
 
-  GroupNorm(ModuleBase* parent, std::string name, GroupNormOptions);
+  GroupNorm(ModuleBase* parent, MemberName name, GroupNormOptions);
   Tensor forward(Tensor x);
   std::string details() const override;
 };
@@ -70,7 +70,7 @@ struct BatchNorm : Module<BatchNorm> {
   Param weight, bias;
   Buffer running_mean, running_var, num_batches_tracked;
 
-  BatchNorm(ModuleBase* parent, std::string name, BatchNormOptions);
+  BatchNorm(ModuleBase* parent, MemberName name, BatchNormOptions);
   Tensor forward(Tensor x);
   std::string details() const override;
 };

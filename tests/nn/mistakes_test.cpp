@@ -9,7 +9,9 @@
 #include <tessera/nn/io/metrics.h>
 #include <tessera/nn/io/safetensors.h>
 #include <tessera/nn/io/weights.h>
+#include <tessera/nn/layers/attention.h>
 #include <tessera/nn/layers/linear.h>
+#include <tessera/nn/layers/mlp.h>
 
 #include "tests/nn/temporary_folder.h"
 #include "tests/support/mistakes.h"
@@ -49,8 +51,22 @@ const Mistake sets[] = {
   {"TextTooShort",    __LINE__, "ValueError", "T-V142", {"3 bytes", "window of 8"}, [] { data::TextSet("abc", 8); }},
   {"SplitFraction",   __LINE__, "ValueError", "T-V143", {"not 1.5"}, [] { data::split("abc", 1.5); }},
 };
+
+const Mistake modules[] = {
+  {"LayersOfOneName", __LINE__, "ValueError", "T-V105", {"already has a member called 'up'"}, [] { struct M : nn::Module<M> { nn::Linear up{this, "up", {4, 3}}, again{this, "up", {4, 3}}; } m; }},
+  {"ParamsOfOneName", __LINE__, "ValueError", "T-V105", {"already has a member called 'a'"}, [] { struct M : nn::Module<M> { nn::Param a{this, "a", nn::init::ones({1})}, b{this, "a", nn::init::ones({1})}; } m; }},
+  {"SubsOfOneName",   __LINE__, "ValueError", "T-V105", {"already has a member called 'up'"}, [] { struct M : nn::Module<M> { nn::Sub<Plain> up{this, "up"}, again{this, "up"}; } m; }},
+  {"ListOfThatName",  __LINE__, "ValueError", "T-V105", {"already has a member called 'up'"}, [] { struct M : nn::Module<M> { nn::Linear up{this, "up", {4, 3}}; nn::List<Plain> list{this, "up", 2}; } m; }},
+  {"EmplacedTwice",   __LINE__, "ValueError", "T-V105", {"already has a member called 'a'"}, [] { struct M : nn::Module<M> { nn::Param a{this, "a", nn::init::ones({1})}; std::optional<nn::Param> b; M() { b.emplace(this, nn::MemberName("a"), nn::init::ones({1})); } } m; }},
+  {"Dotted",          __LINE__, "ValueError", "T-V104", {"'a.b'", "no dot"}, [] { struct M : nn::Module<M> { nn::Buffer b{this, "a.b", ones({1})}; } m; }},
+  {"NoExtent",        __LINE__, "ValueError", "T-V112", {"up.weight", "[0, 4]"}, [] { struct M : nn::Module<M> { nn::Linear up{this, "up", {4, 0}}; } m; }},
+  {"NoExtentWithin",  __LINE__, "ValueError", "T-V112", {"mlp.up.weight", "[0, 4]"}, [] { struct M : nn::Module<M> { nn::Mlp mlp{this, "mlp", {4, 0}}; } m; }},
+  {"NoOwner",         __LINE__, "ValueError", "T-V103", {"'a'", "pass this"}, [] { struct M : nn::Module<M> { nn::Param a{nullptr, "a", nn::init::ones({1})}; } m; }},
+  {"UnevenHeads",     __LINE__, "ValueError", "T-V110", {"10", "3 equal parts"}, [] { struct M : nn::Module<M> { nn::Attention a{this, "a", {.dim = 10, .heads = 3}}; } m; }},
+};
 // clang-format on
 
+INSTANTIATE_TEST_SUITE_P(Modules, Mistakes, ::testing::ValuesIn(modules), name_of);
 INSTANTIATE_TEST_SUITE_P(Files, Mistakes, ::testing::ValuesIn(files), name_of);
 INSTANTIATE_TEST_SUITE_P(Sets, Mistakes, ::testing::ValuesIn(sets), name_of);
 
