@@ -3,6 +3,8 @@
 #include <cstring>
 #include <string_view>
 
+#include <tessera/core/shown_location.h>
+
 namespace tessera {
 namespace {
 
@@ -22,17 +24,25 @@ constexpr std::string_view source_root() {
   return here;
 }
 
+// "/nn/losses.cpp": a file of ours from the library's root on; empty for others. Ours are the sources, and the same headers
+// seen through an include folder: `…/include/tessera/nn/…`.
+std::string_view within_library(std::string_view path) {
+  if (starts_with_folder(path, source_root())) return path.substr(source_root().size());
+  constexpr std::string_view installed = "include/tessera";
+  const size_t at = path.rfind(installed);
+  if (at == std::string_view::npos || !starts_with_folder(path, path.substr(0, at + installed.size()))) return {};
+  return path.substr(at + installed.size());
+}
+
 }  // namespace
 
 std::string Loc::str() const { return known() ? std::string(file) + ":" + std::to_string(line) : "unknown place"; }
 
-// Ours are the sources, and the same headers seen through an include folder: `…/include/tessera/nn/…`.
-bool is_library_file(const char* file) {
-  std::string_view path(file);
-  if (starts_with_folder(path, source_root())) return true;
-  constexpr std::string_view installed = "include/tessera";
-  size_t at = path.rfind(installed);
-  return at != std::string_view::npos && starts_with_folder(path, path.substr(0, at + installed.size()));
+bool is_library_file(const char* file) { return !within_library(file).empty(); }
+
+std::string shown(Loc at) {
+  const std::string_view ours = within_library(at.file);
+  return at.known() && !ours.empty() ? "tessera" + std::string(ours) + ":" + std::to_string(at.line) : at.str();
 }
 
 std::string Scope::path() const { return parent ? parent->path() + "." + name : name; }

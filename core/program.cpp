@@ -8,6 +8,7 @@
 #include <tessera/core/error.h>
 #include <tessera/core/fault.h>
 #include <tessera/core/hash.h>
+#include <tessera/core/shown_location.h>
 
 namespace tessera {
 namespace {
@@ -165,7 +166,7 @@ std::string Program::str() const {
   std::ostringstream out;
   auto place = [&](const Instruction& i) {
     Loc at = user_location(i.at, i.scope);
-    if (at.known()) out << "  // " << at.str() << (i.scope ? " in " + i.scope->path() : "");
+    if (at.known()) out << "  // " << shown(at) << (i.scope ? " in " + i.scope->path() : "");
     out << '\n';
   };
   // Quoted: a name may be a place in a file.

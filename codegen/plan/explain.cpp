@@ -6,6 +6,8 @@
 
 #include <fmt/format.h>
 
+#include <tessera/core/shown_location.h>
+
 namespace tessera::codegen {
 namespace {
 
@@ -228,7 +230,7 @@ std::string line_of(const Program& recorded, int op) {
   const Instruction* found = find(recorded, op);
   if (!found) return "";
   Loc at = user_location(found->at, found->scope);
-  return at.known() ? at.str() : "";
+  return at.known() ? shown(at) : "";
 }
 
 int chief_op(const Program& recorded, const PlanLaunch& launch) {

@@ -13,6 +13,7 @@
 #include <gtest/gtest.h>
 
 #include <tessera/core/compile.h>
+#include <tessera/core/random.h>
 
 namespace tessera {
 namespace {
@@ -85,12 +86,31 @@ TEST_F(Tool, ShowsStagesAndKernels) {
   EXPECT_THAT(table.text, HasSubstr("fuse.yield"));  // the kernel's text follows
 }
 
+// Drawing advances the generator, which is an op of ours that no module called.
+TEST_F(Tool, ShowsLinesOfTheLibraryFromItsRoot) {
+  auto step = compile([](Tensor x) { return x + uniform({4}); }, {.name = "noise"});
+  step(ones({4}));
+  std::filesystem::create_directories(folder_ / "noise");
+  for (const char* stage : {"tsr", "explain"})
+    std::ofstream(folder_ / "noise" / (std::string(stage) + ".txt")) << step.text(stage);
+  for (const char* verb : {"explain ", "ir --stage tsr "}) {
+    const std::string text = run(verb + at("noise")).text;
+    EXPECT_THAT(text, HasSubstr(" tessera/core/trace.cpp:"));
+    EXPECT_THAT(text, Not(testing::ContainsRegex("/[^ ]*/tessera/core/"))) << verb;
+  }
+}
+
 TEST_F(Tool, SaysWhatIsWrong) {
   std::filesystem::create_directories(folder_ / "empty");
   for (auto& [arguments, status, text] : std::initializer_list<std::tuple<std::string, int, std::string>>{
            {"", 2, "kernels by module"},
            {"explain", 2, "RUN_DIR is required"},
            {"paint", 2, "not expected: paint"},
+           {"doctor now please", 2, "not expected: now please\n"},
+           {"explain a b c", 2, "not expected: b c\n"},
+           {"explain --modul", 2, "there is no flag --modul\n"},
+           {"ir --stag fuse run", 2, "there is no flag --stag\n"},
+           {"cache --clear", 2, "there is no flag --clear\n"},
            {"explain /no/such/run", 1, "tessera: /no/such/run: no such directory\n"},
            {"explain " + at("empty"), 1, "holds no program"},
            {"explain " + at("run/program/fuse.txt"), 1, "is a file"},

@@ -5,6 +5,8 @@
 
 #include <fmt/format.h>
 
+#include <tessera/core/shown_location.h>
+
 namespace tessera::cuda {
 namespace {
 
@@ -26,7 +28,7 @@ Origin::Origin(const Instruction& made)
 std::string Origin::str() const {
   std::string text = std::string(name(dtype)) + shape.str() + " ";
   text += !label.empty() ? label : op == Op::Input ? "data" : std::string(name(op));
-  if (const Loc line = user_location(at, scope); line.known()) text += " at " + line.str();
+  if (const Loc line = user_location(at, scope); line.known()) text += " at " + shown(line);
   if (scope) text += " in " + scope->path();
   return text;
 }
