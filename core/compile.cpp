@@ -13,6 +13,7 @@
 #include <tessera/core/operand_copies.h>
 #include <tessera/core/state_marks.h>
 #include <tessera/core/trace.h>
+#include <tessera/core/user_call.h>
 
 namespace tessera {
 namespace {
@@ -223,6 +224,7 @@ std::shared_ptr<CompiledFunction::Entry> CompiledFunction::record(const std::vec
 }
 
 std::vector<Tensor> CompiledFunction::call(const std::vector<Tensor>& arguments) {
+  UserCall call(at_);
   Trace::check_none(at_);
   std::vector<BufferPtr> buffers;  // also computes arguments that are still pending, before anything is recorded
   buffers.reserve(arguments.size());

@@ -8,6 +8,7 @@
 #include <tessera/core/executor.h>
 #include <tessera/core/pending.h>
 #include <tessera/core/trace.h>
+#include <tessera/core/user_call.h>
 
 namespace tessera {
 namespace {
@@ -52,6 +53,7 @@ void evaluate(const std::vector<NodePtr>& wanted, Loc at) {
   if (targets.empty()) return;
   for (const NodePtr& node : pending().held()) add(node);
 
+  UserCall call(at);
   std::vector<NodePtr> captured;
   Program program = flatten({}, targets, /*lift_constants=*/true, &captured);
   program.name = "expression";
