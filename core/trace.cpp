@@ -29,6 +29,13 @@ void evaluate_captured(const std::vector<NodePtr>& inputs, const std::vector<Nod
   std::vector<NodePtr> todo = outputs, outside;
   std::unordered_set<const Node*> seen, declared;
   for (const NodePtr& input : inputs) declared.insert(input.get());
+  // An ended recording may have stood where this one stands: its inputs tell them apart.
+  auto check = [&](const Node& node, const Node& reader) {
+    const bool ended = node.trace && node.trace != trace && node.op != Op::Constant;
+    const bool unknown = node.op == Op::Input && !declared.contains(&node);
+    if (!node.value && (ended || unknown)) throw_kept(node, reader);
+  };
+  for (const NodePtr& output : outputs) check(*output, *output);
   while (!todo.empty()) {
     NodePtr node = std::move(todo.back());
     todo.pop_back();
@@ -37,12 +44,7 @@ void evaluate_captured(const std::vector<NodePtr>& inputs, const std::vector<Nod
       outside.push_back(node);
       continue;
     }
-    // An ended recording may have stood where this one stands: its inputs tell them apart.
-    for (const NodePtr& input : node->inputs) {
-      const bool ended = input->trace && input->trace != trace && input->op != Op::Constant;
-      const bool unknown = input->op == Op::Input && !declared.contains(input.get());
-      if (!input->value && (ended || unknown)) throw_kept(*input, *node);
-    }
+    for (const NodePtr& input : node->inputs) check(*input, *node);
     todo.insert(todo.end(), node->inputs.begin(), node->inputs.end());
   }
   evaluate(outside, Loc{});
