@@ -3,15 +3,17 @@
 namespace tessera {
 namespace {
 
-thread_local Loc call_of_thread;
+thread_local const UserCall* innermost = nullptr;
 
 }  // namespace
 
-UserCall::UserCall(Loc at) : outer_(call_of_thread) {
-  if (at.known() && !is_library_file(at.file)) call_of_thread = at;
-}
-UserCall::~UserCall() { call_of_thread = outer_; }
+UserCall::UserCall(Loc at) : at_(at), outer_(innermost) { innermost = this; }
+UserCall::~UserCall() { innermost = outer_; }
 
-Loc UserCall::current() { return call_of_thread; }
+Loc UserCall::current() {
+  for (const UserCall* call = innermost; call; call = call->outer_)
+    if (call->at_.known() && !is_library_file(call->at_.file)) return call->at_;
+  return {};
+}
 
 }  // namespace tessera

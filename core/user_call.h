@@ -10,7 +10,7 @@
 namespace tessera {
 
 // While it lives, errors of this thread that name no line of the user's name `at`. A call from within the library is
-// no user's: then the call around it stays.
+// no user's: then the one around it is asked. To begin one costs nothing, since each step of training does.
 class UserCall {
  public:
   explicit UserCall(Loc at);
@@ -21,7 +21,8 @@ class UserCall {
   static Loc current();  // unknown outside of such calls
 
  private:
-  Loc outer_;
+  Loc at_;
+  const UserCall* outer_;
 };
 
 }  // namespace tessera
