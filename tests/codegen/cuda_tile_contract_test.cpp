@@ -542,11 +542,11 @@ INSTANTIATE_TEST_SUITE_P(
         Planted{20, "turn<", "", "int>(copy, nullptr, 76", "int>(copy, nullptr, 72"},
         Planted{20, "turn<", "operand_copies.cuh", "first + j < end", "first + j + 1 < end"},
         Planted{20, "turn<", "operand_copies.cuh", "__syncthreads();", ""},
-        Planted{23, "turn<", "", "plane / 3", "plane / 2"},
+        Planted{23, "turn<", "", "plane / 3", "plane / 9"},
         Planted{26, "copy_lines<130", "operand_copies.cuh", "bits >> 13", "bits >> 14"},
         Planted{27, "turn<", "operand_copies.cuh", "store(rests + row * to_line + k", "store(rests + row * to_line"},
         Planted{28, "copy_lines<", "operand_copies.cuh", "first + j < end", "first + j + 1 < end"},
-        Planted{28, "copy_lines<", "", "plane / 3", "plane / 2"},
+        Planted{28, "copy_lines<", "", "plane / 3", "plane / 9"},
         Planted{12, "columns<64>(rows<32>(shared.b[s], rank * 32), 64)", "shared.cuh", "::line * P * 128",
                 "::line * R * 128"}));
 

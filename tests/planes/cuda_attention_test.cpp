@@ -30,7 +30,7 @@ TEST_P(CudaAttention, agrees) {
   const auto& [variant, precision, architecture] = GetParam();
   const DType dtype = precision.data.dtype;
   std::vector<double> mine, theirs;
-  for (const AttentionShape& shape : {AttentionShape{2, 2, 61, 67, 8}, {1, 2, 150, 150, 64}, {1, 1, 200, 330, 80}}) {
+  for (const AttentionShape& shape : {AttentionShape{2, 2, 61, 67, 8}, {1, 2, 150, 150, 64}, {1, 2, 130, 270, 80}}) {
     SCOPED_TRACE("width " + std::to_string(shape.width));
     const AttentionProgram program = attention_program(variant, shape, precision.data, 7);
     const AttentionProgram exact = attention_program(variant, shape, {"f64", precision.data.storage, f64, f64}, 7);
