@@ -140,7 +140,8 @@ class CascadeVerifier {
       return repair.emitOpError("(K6) repairs a reduction or accumulation by a statistic");
     if (factor.getNumArguments() != 2 || factor.getTerminator()->getNumOperands() != 1)
       return repair.emitOpError("(K6) takes the old and the new statistic and yields one factor");
-    repairs_[of].insert(repair.getStatistic());
+    if (!repairs_[of].insert(repair.getStatistic()))
+      return repair.emitOpError("(K6) repairs what another one repairs by the same statistic");
     return mlir::success();
   }
 

@@ -1,5 +1,6 @@
 #include <tessera/ir/plane/repair.h>
 
+#include "llvm/ADT/DenseSet.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/IR/Dominance.h"
 #include "mlir/IR/IRMapping.h"
@@ -146,6 +147,13 @@ void keep_to_itself(fuse::RepairOp repair) {
     }
 }
 
+// Accumulations that have become one, as sums of two softmaxes do, each had its repairs. They say the same, and one moves it.
+void drop_repeated(fuse::CascadeOp cascade) {
+  llvm::DenseSet<std::pair<Value, Value>> known;
+  for (auto repair : llvm::make_early_inc_range(cascade.getBody().front().getOps<fuse::RepairOp>()))
+    if (!known.insert({repair.getAccumulated(), repair.getStatistic()}).second) repair.erase();
+}
+
 // What the algebra wrote on its way and nothing reads, and what it wrote twice.
 void tidy(fuse::CascadeOp cascade) {
   mlir::IRRewriter rewriter(cascade.getContext());
@@ -153,6 +161,7 @@ void tidy(fuse::CascadeOp cascade) {
   mlir::eliminateCommonSubExpressions(rewriter, dominance, cascade);
   for (Operation& op : llvm::make_early_inc_range(llvm::reverse(cascade.getBody().front())))
     if (mlir::isOpTriviallyDead(&op)) op.erase();
+  drop_repeated(cascade);
   for (auto repair : cascade.getBody().front().getOps<fuse::RepairOp>()) keep_to_itself(repair);
 }
 

@@ -82,8 +82,8 @@ struct Histogram {
 // A reshape that another op had read before was not known to be of a result, and the compiler failed; a dim that a result
 // has and its value is equal along was not walked; 1 − s where a sigmoid s was nearly 1 had few digits; a sum over rows met
 // the softmax of one of them, all of which were equal; an index that all rows share was asked for its bits; a sum over all
-// rows was written to columns that nothing walked over.
-constexpr uint64_t were_wrong[] = {8003093, 8013058, 79449119, 77040027, 91020023, 91050013};
+// rows was written to columns that nothing walked over; a sum that two softmaxes had become was moved twice.
+constexpr uint64_t were_wrong[] = {8003093, 8013058, 79449119, 77040027, 91020023, 91050013, 1130100614};
 #else
 // The gradient of a maximum went to the operand that equals it, and one that a kernel had computed again did not.
 constexpr uint64_t were_wrong[] = {301000392, 301003855};

@@ -459,6 +459,38 @@ func.func @cascade_k6(%q: tensor<64x16xf32>, %k: tensor<96x16xf32>) -> tensor<64
 
 // -----
 
+#q = affine_map<(m, n, d, e) -> (m * 16 + d)>
+#k = affine_map<(m, n, d, e) -> (n * 16 + d)>
+#o = affine_map<(m, n, d, e) -> (m)>
+func.func @cascade_k6_twice(%q: tensor<64x16xf32>, %k: tensor<96x16xf32>) -> tensor<64xf32> {
+  %o = fuse.cascade "rows" dims [64, 96, 16, 24] batch 0 stream 1
+      ins(%q, %k : tensor<64x16xf32>, tensor<96x16xf32>) at [#q, #k] outs at [#o] {
+  ^bb0(%a: f32, %b: f32):
+    %s = fuse.contract %a, %b over [2] : f32 -> f32
+    %m = fuse.reduce max %s over [1] : f32
+    %d = arith.subf %s, %m : f32
+    %e = math.exp %d : f32
+    %r = fuse.reduce sum %e over [1] : f32
+    fuse.repair %r by %m : f32, f32 {
+    ^bb0(%old: f32, %new: f32):
+      %by = arith.subf %old, %new : f32
+      %factor = math.exp %by : f32
+      fuse.yield %factor : f32
+    }
+    // expected-error @+1 {{(K6) repairs what another one repairs by the same statistic}}
+    fuse.repair %r by %m : f32, f32 {
+    ^bb0(%old: f32, %new: f32):
+      %by = arith.subf %old, %new : f32
+      %factor = math.exp %by : f32
+      fuse.yield %factor : f32
+    }
+    fuse.yield %r : f32
+  } -> tensor<64xf32>
+  return %o : tensor<64xf32>
+}
+
+// -----
+
 #q = affine_map<(m, n, d) -> (m * 16 + d)>
 #k = affine_map<(m, n, d) -> (n * 16 + d)>
 #w = affine_map<(m, n, d) -> (n)>

@@ -206,6 +206,23 @@ TEST_F(Repair, Logsumexp) {
   check(masked + softmax_of_x + "    %log = math.log %sum : f64\n    %lse = arith.addf %shift, %log : f64", {"%lse"});
 }
 
+// The sum of the weights and that of the logsumexp are written apart, become one, and move once.
+TEST_F(Repair, WeightsWithOneMoreBesideTheLogsumexp) {
+  check("    %x = arith.mulf %s, %half : f64\n" + softmax_of_x + R"(
+    %log = math.log %sum : f64
+    %lse = arith.addf %shift, %log : f64
+    %d2 = arith.subf %x, %max : f64
+    %e2 = math.exp %d2 : f64
+    %sum2 = fuse.reduce sum %e2 over [2] : f64
+    %one = arith.constant 1.0 : f64
+    %divisor = arith.addf %sum2, %one : f64
+    %w = arith.divf %e2, %divisor : f64
+    %o = fuse.contract %w, %ve over [2] : f64 -> f64)",
+        {"%lse", "%o"});
+  EXPECT_EQ(count("fuse.reduce sum"), 1);
+  EXPECT_EQ(count("fuse.repair"), 2);
+}
+
 TEST_F(Repair, Exp2WithFoldedScale) {
   check(R"(
     %scale = arith.constant 0.7213475204444817 : f64
