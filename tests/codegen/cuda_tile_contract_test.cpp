@@ -307,6 +307,34 @@ TEST(CudaTileContracts, tf32_of_any_card_agrees_with_the_reference) {
   }
 }
 
+// Tiles of a block follow each other: values of the columns of the next one wait until the slowest warp has read those of
+// this one.
+TEST(CudaTileContracts, columns_of_the_next_tile_wait) {
+  const TileProgram of_many_tiles[] = {
+      {"f32_linear",
+       [](const MakeInput& in) {
+         return std::vector{einsum("mk,nk->mn", in("y", f32, {8600, 8}), in("weight", f32, {256, 8})) +
+                            in("bias", f32, {256})};
+       }},
+      {"linear_gelu", [](const MakeInput& in) {
+         Tensor h =
+             einsum("mk,nk->mn", in("x", bf16, {8600, 8}), in("weight", bf16, {256, 8})) + in("bias", bf16, {256});
+         return std::vector{h, nn::gelu(h)};
+       }}};
+  for (const TileProgram& program : of_many_tiles) {
+    const RowProgram made = recorded(program);
+    int dealt = 0;
+    for (int schedule = 0; schedule < 4; ++schedule) {
+      const cuda::LoweredProgram lowered = cuda::lower_program(made.program, {"sm_90a", schedule});
+      if (!is_tiles(lowered)) break;
+      const std::string& text = lowered.kernels.back().text;
+      dealt += text.find("b dealt") != std::string::npos && text.find("; 132 blocks") != std::string::npos;
+      EXPECT_EQ(differences(made, lowered), "") << program.name << " " << schedule;
+    }
+    EXPECT_GT(dealt, 0) << program.name << ": no block has two tiles";
+  }
+}
+
 // And three products, which keep a NaN as devices make it.
 TEST(CudaTileContracts, f32_of_any_card_agrees_with_the_reference) {
   for (const TileProgram& program : programs) {

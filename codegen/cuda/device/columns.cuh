@@ -17,12 +17,14 @@ struct alignas(16) ColumnValues {
 
   // By all threads of the warpgroup; `left` columns are there.
   TESSERA_DEVICE void bring(const T* from, int left) {
+    warpgroup_sync();  // the slowest warp has read those of the tile before
     for (int column = thread_of_warpgroup(); column < N; column += 128)
       pairs[column / 32][column % 8 / 2][column % 32 / 8][column % 2] = column < left ? from[column] : T{};
     warpgroup_sync();
   }
   // The same of columns that are dealt, each in its place.
   TESSERA_DEVICE void bring_dealt(const T* from, int left) {
+    warpgroup_sync();
     for (int column = thread_of_warpgroup(); column < N; column += 128)
       pairs[column / 32][column % 32 / 8][column % 8 / 2][column % 2] = column < left ? from[column] : T{};
     warpgroup_sync();
