@@ -266,7 +266,7 @@ def DerivePlanes : Pass<"tsr-derive-planes", "::mlir::func::FuncOp"> {
 
     The backward of attention computes P again in kernels of its own, from what the forward kernel had at hand and writes
     beside its output: the maximum of each row and the reciprocal of its sum. One number, the logsumexp, would do, but
-    rounding it moves all of a row the same way (see ir/README.md).
+    rounding it moves all of a row the same way (see ir/plane/README.md).
 
     Not handled: planes whose rows are wider than a block, planes that are hardly larger than their operands
     (`cost.h`); these stay as they are, with a `missed` remark.
