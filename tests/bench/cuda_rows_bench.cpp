@@ -37,6 +37,7 @@ const Kernel kernels[] = {
     {"rms_norm_backward", 16384, 4096, bf16, 0.90},
     {"softmax", 16384, 4096, bf16, 0.90},
     {"softmax_backward", 16384, 4096, bf16, 0.90},
+    {"row_dots", 393216, 64, bf16, 0.90},
     {"gelu_add", 16384, 4096, bf16, 0.90},
     {"gelu_backward", 16384, 4096, bf16, 0.90},
     {"dropout", 16384, 4096, bf16, 0.90},

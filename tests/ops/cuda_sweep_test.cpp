@@ -234,22 +234,26 @@ TEST_P(CudaRowsLarge, agree_with_the_reference) {
 
 INSTANTIATE_TEST_SUITE_P(
     programs, CudaRowsLarge,
-    ::testing::Values(Large{"embedding_backward", 40000, 8, f32}, Large{"argmax", 2, 70000, f32},
-                      Large{"argsort", 2, 40000, bf16}, Large{"cumsum", 1, 90000, f32},
-                      Large{"cumsum_reversed", 2, 70000, f32}, Large{"cumsum_columns", 5000, 3, f32},
-                      Large{"softmax", 1, 200000, f32}, Large{"total", 300, 1000, f32},
-                      Large{"layer_norm_backward", 2, 40000, f32},
-                      // several rows in a warp, with one block that adds up parts and with a kernel
-                      Large{"column_sum", 3000, 24, bf16}, Large{"batch_norm_sums", 3000, 64, bf16},
-                      Large{"total", 3000, 3, f32}, Large{"batch_norm_sums", 17000, 128, bf16},
-                      // groups side by side in a block
-                      Large{"layer_norm_backward", 4100, 520, bf16}, Large{"rms_norm_backward", 4100, 260, f32},
-                      Large{"stream_norm_backward", 4100, 520, bf16},
-                      // in one walk, in shared memory, too long for it
-                      Large{"cross_entropy", 140, 33000, bf16}, Large{"cross_entropy_backward", 132, 33000, bf16},
-                      Large{"softmax_backward", 132, 32776, bf16}, Large{"softmax", 132, 32769, f32},
-                      Large{"softmax", 132, 51000, bf16}),
-    [](const auto& large) { return std::string(large.param.program) + "_" + std::to_string(large.param.columns); });
+    ::testing::Values(
+        Large{"embedding_backward", 40000, 8, f32}, Large{"argmax", 2, 70000, f32}, Large{"argsort", 2, 40000, bf16},
+        Large{"cumsum", 1, 90000, f32}, Large{"cumsum_reversed", 2, 70000, f32}, Large{"cumsum_columns", 5000, 3, f32},
+        Large{"softmax", 1, 200000, f32}, Large{"total", 300, 1000, f32}, Large{"layer_norm_backward", 2, 40000, f32},
+        // several rows in a warp, with one block that adds up parts and with a kernel
+        Large{"column_sum", 3000, 24, bf16}, Large{"batch_norm_sums", 3000, 64, bf16}, Large{"total", 3000, 3, f32},
+        Large{"batch_norm_sums", 17000, 128, bf16}, Large{"row_dots", 512, 64, bf16}, Large{"softmax", 256, 36, f32},
+        Large{"rms_norm", 384, 5, f32}, Large{"softmax_backward", 192, 80, bf16}, Large{"argmax", 128, 24, f32},
+        Large{"row_dots", 257, 64, f16},
+        // groups side by side in a block
+        Large{"layer_norm_backward", 4100, 520, bf16}, Large{"rms_norm_backward", 4100, 260, f32},
+        Large{"stream_norm_backward", 4100, 520, bf16},
+        // in one walk, in shared memory, too long for it
+        Large{"cross_entropy", 140, 33000, bf16}, Large{"cross_entropy_backward", 132, 33000, bf16},
+        Large{"softmax_backward", 132, 32776, bf16}, Large{"softmax", 132, 32769, f32},
+        Large{"softmax", 132, 51000, bf16}),
+    [](const auto& large) {
+      return std::string(large.param.program) + "_" + std::to_string(large.param.rows) + "_" +
+             std::to_string(large.param.columns);
+    });
 
 // Writes `to` where a text says `from` first. In how many texts?
 size_t plant(cuda::LoweredProgram& lowered, std::string_view from, std::string_view to) {
@@ -289,10 +293,13 @@ TEST_P(CudaLargePlanted, is_found) {
 
 constexpr Large narrow{"batch_norm_sums", 3000, 64, bf16}, long_rows{"cross_entropy", 140, 33000, bf16},
     groups{"layer_norm_backward", 4100, 520, bf16}, f32_groups{"rms_norm_backward", 4100, 260, f32},
-    ahead{"stream_norm_backward", 4100, 520, bf16};
+    ahead{"stream_norm_backward", 4100, 520, bf16}, short_rows{"softmax", 256, 36, f32};
 INSTANTIATE_TEST_SUITE_P(
     texts, CudaLargePlanted,
-    ::testing::Values(PlantedLarge{narrow, "across_rows<Sum", "across_rows<Max"},
+    ::testing::Values(PlantedLarge{short_rows, "across_lanes<Sum, 16>", "across_lanes<Sum, 8>"},
+                      PlantedLarge{short_rows, "across_lanes<Max, 16>", "across_lanes<Sum, 16>"},
+                      PlantedLarge{short_rows, "threadIdx.x) / 16;", "threadIdx.x) / 32;"},
+                      PlantedLarge{narrow, "across_rows<Sum", "across_rows<Max"},
                       PlantedLarge{narrow, "threadIdx.x) / 8;", "threadIdx.x) / 32;"},
                       PlantedLarge{narrow, "wide_2 - mean_columns[0][i]", "wide_2"},
                       PlantedLarge{long_rows, "sum_part_1 * rescale(highest_part_1, highest_now_1)", "sum_part_1"},

@@ -39,12 +39,14 @@ template <> TESSERA_DEVICE i16 of_lane_across(i16 x, int distance) {
   return static_cast<i16>(__shfl_xor_sync(0xffffffff, static_cast<int>(x), distance));
 }
 
-// One warp holds the row. Both lanes of a pair compute the same: the operations commute.
-template <class How, class T> TESSERA_DEVICE T across_warp(T x) {
+// `lanes` side by side hold the row, a whole warp or a part of it. Both lanes of a pair compute the same: the operations
+// commute.
+template <class How, int lanes, class T> TESSERA_DEVICE T across_lanes(T x) {
 #pragma unroll
-  for (int distance = 16; distance > 0; distance /= 2) x = How::of(x, of_lane_across(x, distance));
+  for (int distance = lanes / 2; distance > 0; distance /= 2) x = How::of(x, of_lane_across(x, distance));
   return x;
 }
+template <class How, class T> TESSERA_DEVICE T across_warp(T x) { return across_lanes<How, 32>(x); }
 
 // The block, or a group of its warps, holds the row: warps meet in `slots`, one for each, which no other reduction uses
 // before the next barrier.

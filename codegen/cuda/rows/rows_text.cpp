@@ -364,7 +364,9 @@ class Rows {
       shared_.push_back(fmt::format("__shared__ {} {}[{}][32];", type, slots, s_.threads));
       return fmt::format("across_warps<{}, {}>({}, {})", how, s_.threads, part, slots);
     }
+    if (s_.threads == 1) return part;
     if (s_.threads == 32) return fmt::format("across_warp<{}>({})", how, part);
+    if (s_.threads < 32) return fmt::format("across_lanes<{}, {}>({})", how, s_.threads, part);
     ++block_barriers_;
     return fmt::format("across_block<{}, {}>({}, {})", how, s_.threads / 32, part, block_slots(reduce, part));
   }

@@ -26,9 +26,10 @@ constexpr int64_t multiprocessors = 132, even_multiprocessors = 128;
 constexpr int64_t walking_blocks = 4 * multiprocessors;
 constexpr int64_t busy_walking_blocks = 2 * multiprocessors;  // with rows and sums in registers no more run at a time
 constexpr int running_at_once = 6;                            // blocks of a multiprocessor that each go once over rows
-constexpr int threads_of_groups = 512;  // of a multiprocessor, where each has 128 registers for a row and sums
-constexpr int most_in_registers = 112;  // values of a row in one thread, as far as they fit
-constexpr int most_of_lane = 32;        // the same where each lane has a row
+constexpr int threads_of_groups = 512;      // of a multiprocessor, where each has 128 registers for a row and sums
+constexpr int most_in_registers = 112;      // values of a row in one thread, as far as they fit
+constexpr int threads_of_short_rows = 128;  // of a block, where a warp holds a row or several
+constexpr int most_of_lane = 32;            // the same where each lane has a row
 constexpr int few_warps = 8;
 constexpr int widest = 8;
 constexpr int64_t rows_of_busy_group = 16;     // at least
@@ -225,6 +226,10 @@ void walk_rows(const Form& form, const Stages& stages, Rounding rounding, RowSch
     s.chunks = 1;
     s.splits = ceil_div(per_row, s.threads);
     s.meets = true;
+  } else if (const int lanes = power_of_two(per_row, 1, 32);
+             !sums_columns && lanes < 32 && s.rows % (threads_of_short_rows / lanes) == 0) {
+    s.threads = lanes;
+    s.chunks = 1;
   } else {
     // Where dear values are kept, more of them in fewer threads: smaller blocks wait less for each other.
     const int at_best = threads_of_row(per_row, stages.spills.empty() || sums_columns ? 2 : 4);
@@ -239,7 +244,7 @@ void walk_rows(const Form& form, const Stages& stages, Rounding rounding, RowSch
     if (s.chunks == 0 && keeps_columns)
       throw Unsupported{"column sums beside row reductions of rows too long for registers"};
   }
-  s.rows_at_once = s.meets ? 256 / s.threads : s.threads == 32 ? 4 : 1;
+  s.rows_at_once = s.meets ? 256 / s.threads : s.threads <= 32 ? threads_of_short_rows / s.threads : 1;
   if (sums_rows && keeps_columns && !s.is_running) group_threads(form, stages, s);
   s.groups = s.rows;
   if (sums_columns) {

@@ -139,6 +139,8 @@ const std::map<std::string, Record>& records() {
          gradients[0] = gradients[0] + s.make("stream", f32, {s.rows, s.columns});
          return gradients;
        }},
+      {"row_dots",  // what attention's backward sums of each row and its gradient
+       [](const Shapes& s) { return std::vector{sum(cast(s.rows_of("y"), f32) * cast(s.rows_of("dy"), f32), {1})}; }},
   };
   return all;
 }
