@@ -36,6 +36,7 @@ constexpr std::string_view names[] = {
     "live_slot_reused",
     "graph_edge_lost",
     "graph_address_old",
+    "operand_copy_stale",
     "donated_too_early",
     "bias_uncorrected",
     "loader_restarts",

@@ -31,6 +31,7 @@ enum class Fault {
   live_slot_reused,        // plan: a value's memory is given away one launch too early
   graph_edge_lost,         // cuda: the launches of a graph do not wait for each other
   graph_address_old,       // cuda: a graph runs again with the addresses of its first run
+  operand_copy_stale,      // cuda: a product reads the copy of an operand that has been written since
   donated_too_early,       // plan: an argument is overwritten before its last reader
   bias_uncorrected,        // optim: Adam takes its young mean for an old one
   loader_restarts,         // data: a resumed epoch begins anew

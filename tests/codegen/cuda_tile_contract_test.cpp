@@ -498,8 +498,8 @@ TEST(CudaTileContracts, have_a_golden_text) {
 // A fault in the text or in the device header must be seen, or running texts here proves nothing.
 struct Planted {
   int program;
-  const char* of_schedule;       // the first whose text says this
-  const char *file, *from, *to;  // file "": the text
+  const char* of_schedule;       // the first of which a text says this
+  const char *file, *from, *to;  // file "": that text
 };
 
 class CudaTilePlanted : public ::testing::TestWithParam<Planted> {};
@@ -508,14 +508,14 @@ TEST_P(CudaTilePlanted, is_found) {
   const Planted& planted = GetParam();
   const RowProgram made = recorded(programs[planted.program]);
   cuda::LoweredProgram lowered;
-  for (int k = 0; lowered.kernels.empty() || lowered.kernels[0].text.find(planted.of_schedule) == std::string::npos;
-       ++k) {
+  auto says = [&](const cuda::KernelSource& k) { return k.text.find(planted.of_schedule) != std::string::npos; };
+  for (int k = 0; std::ranges::none_of(lowered.kernels, says); ++k) {
     lowered = cuda::lower_program(made.program, {"sm_90a", k});
     ASSERT_TRUE(is_tiles(lowered)) << "no schedule says " << planted.of_schedule;
   }
   const bool in_text = std::string_view(planted.file).empty();
   if (in_text) {
-    std::string& text = lowered.kernels[0].text;
+    std::string& text = std::ranges::find_if(lowered.kernels, says)->text;
     const size_t at = text.find(planted.from);
     ASSERT_NE(at, std::string::npos) << "the text no longer says " << planted.from << "\n" << text;
     text.replace(at, std::strlen(planted.from), planted.to);
@@ -567,12 +567,13 @@ INSTANTIATE_TEST_SUITE_P(
         Planted{18, "tf32", "fragment.cuh", "32 / int(sizeof(typename A::Element))", "16"},
         Planted{19, "b dealt", "", "{1, 72, 288, 144, 1152}", "{1, 72, 144, 288, 1152}"},
         Planted{19, "b dealt", "", ".at<4>(column)", ".at<4>(0)"},
-        Planted{20, "turn<", "", "int>(copy, nullptr, 76", "int>(copy, nullptr, 72"},
+        Planted{20, "turn<", "operand_copies.cuh", "(length + 3) / 4 * 4", "length / 4 * 4"},
         Planted{20, "turn<", "operand_copies.cuh", "first + j < end", "first + j + 1 < end"},
         Planted{20, "turn<", "operand_copies.cuh", "__syncthreads();", ""},
         Planted{23, "turn<", "", "plane / 3", "plane / 9"},
-        Planted{26, "copy_lines<130", "operand_copies.cuh", "bits >> 13", "bits >> 14"},
-        Planted{27, "turn<", "operand_copies.cuh", "store(rests + row * to_line + k", "store(rests + row * to_line"},
+        Planted{26, "copy_lines<74, 130", "operand_copies.cuh", "bits >> 13", "bits >> 14"},
+        Planted{26, "copy_lines<74, 130", "", "block - ", "block + 0 * "},
+        Planted{27, "turn<", "operand_copies.cuh", "store(to.rests + at", "store(to.rests + line"},
         Planted{28, "copy_lines<", "operand_copies.cuh", "first + j < end", "first + j + 1 < end"},
         Planted{28, "copy_lines<", "", "plane / 3", "plane / 9"},
         Planted{12, "columns<64>(rows<32>(shared.b[s], rank * 32), 64)", "shared.cuh", "::line * P * 128",

@@ -29,51 +29,58 @@ template <int width> TESSERA_DEVICE Vector<float, 4> four_of_line(const float* l
   return values;
 }
 
+// Where a form of an operand is written, and what tf32 leaves of it; null: nowhere. Lines are dense, of whole 16 bytes.
+struct Form {
+  float *values, *rests;
+};
+template <int length, class Offset>
+TESSERA_DEVICE void store_four(const Form& to, Offset line, int first, const Vector<float, 4>& values) {
+  const Offset at = line * ((length + 3) / 4 * 4) + first;
+  if (to.values) store(to.values + at, values);
+  if (to.rests) store(to.rests + at, rests_of_tf32(values));
+}
+
 // 64 x 64 elements; lines begin in other banks.
 struct TurnTile {
   float values[64][65];
 };
 
-// Of `depth` lines of `rows` neighbours each, to `rows` lines of `depth`, by 256 threads for tile `at`; and the rests of that,
-// unless `rests` is null. Neighbours are read `width` at once, 4 or 1.
-template <int rows, int depth, int width, class Offset>
-TESSERA_DEVICE void turn(float* to, float* rests, Offset to_line, const float* from, Offset from_line, int at) {
-  constexpr int across = (rows + 63) / 64, per_line = 64 / 4, lines = 256 / per_line;
+// Of `lines` lines of `length` neighbours each, to `length` lines of `lines`, by 256 threads for tile `at`; and to lines as they
+// are read. Neighbours are read `width` at once, 4 or 1.
+template <int length, int lines, int width, class Offset>
+TESSERA_DEVICE void turn(const Form& turned, const Form& as_it_lies, const float* from, Offset from_line, int at) {
+  constexpr int across = (length + 63) / 64, per_line = 64 / 4, at_once = 256 / per_line;
   TurnTile& tile = shared_memory<TurnTile>();
-  const int first_row = at % across * 64, first_k = at / across * 64;
+  const int first = at % across * 64, first_line = at / across * 64;
   const int line = static_cast<int>(threadIdx.x) / per_line, place = static_cast<int>(threadIdx.x) % per_line * 4;
 #pragma unroll
-  for (int i = line; i < 64; i += lines) {
-    const int k = first_k + i;
-    const Vector<float, 4> values = four_of_line<width>(from + k * from_line, first_row + place, k < depth ? rows : 0);
+  for (int i = line; i < 64; i += at_once) {
+    const bool is_there = first_line + i < lines && first + place < length;
+    const float* const from_here = from + (first_line + i) * from_line;
+    const Vector<float, 4> values = four_of_line<width>(from_here, first + place, is_there ? length : 0);
+    if (is_there) store_four<length, Offset>(as_it_lies, first_line + i, first + place, values);
 #pragma unroll
     for (int j = 0; j < 4; ++j) tile.values[place + j][i] = values[j];
   }
   __syncthreads();
 #pragma unroll
-  for (int i = line; i < 64; i += lines) {
-    const int row = first_row + i, k = first_k + place;
-    if (row >= rows || k >= depth) continue;
+  for (int i = line; i < 64; i += at_once) {
+    if (first + i >= length || first_line + place >= lines) continue;
     Vector<float, 4> values;
 #pragma unroll
     for (int j = 0; j < 4; ++j) values[j] = tile.values[i][place + j];
-    store(to + row * to_line + k, values);
-    if (rests) store(rests + row * to_line + k, rests_of_tf32(values));
+    store_four<lines, Offset>(turned, first + i, first_line + place, values);
   }
 }
 
-// Of `rows` lines of `depth` neighbours each, by 256 threads for four elements each, in block `at`: a copy and the rests, unless
-// they are null.
-template <int rows, int depth, int width, class Offset>
-TESSERA_DEVICE void copy_lines(float* to, float* rests, Offset to_line, const float* from, Offset from_line, int at) {
-  constexpr int per_line = (depth + 3) / 4;
+// Of `lines` lines of `length` neighbours each, by 256 threads for four elements each, in block `at`.
+template <int length, int lines, int width, class Offset>
+TESSERA_DEVICE void copy_lines(const Form& to, const float* from, Offset from_line, int at) {
+  constexpr int per_line = (length + 3) / 4;
   const Offset four = static_cast<Offset>(at) * 256 + static_cast<int>(threadIdx.x);
-  const Offset row = four / per_line;
-  const int k = static_cast<int>(four % per_line) * 4;
-  if (row >= rows) return;
-  const Vector<float, 4> values = four_of_line<width>(from + row * from_line, k, depth);
-  if (to) store(to + row * to_line + k, values);
-  if (rests) store(rests + row * to_line + k, rests_of_tf32(values));
+  const Offset line = four / per_line;
+  const int place = static_cast<int>(four % per_line) * 4;
+  if (line < lines) store_four<length>(to, line, place, four_of_line<width>(from + line * from_line, place, length));
 }
 
 }  // namespace tessera

@@ -4,7 +4,6 @@
 
 #include <tessera/codegen/cuda/contract/adding_text.h>
 #include <tessera/codegen/cuda/contract/contract_text.h>
-#include <tessera/codegen/cuda/contract/copy_text.h>
 #include <tessera/codegen/cuda/contract/tile_kernel.h>
 #include <tessera/codegen/cuda/executor/kernel_structure.h>
 #include <tessera/codegen/cuda/executor/lowering.h>
@@ -80,7 +79,7 @@ void Lowering::launch_contract(fuse::KernelOp kernel, const std::vector<int>& va
   if (tiles)
     for (size_t i : {0, 1}) {
       const std::optional<OperandCopy>& copy = (i == 0 ? tiles->operands.a : tiles->operands.b).copy;
-      if (copy) launch_copy(*kernel, *copy, made.values, i);
+      if (copy) ask_for_copy(*kernel, *copy, made.values, i);
     }
   for (unsigned k : epilogue.inputs) read(k);
   int parts = -1;
@@ -137,28 +136,6 @@ void Lowering::launch_contract(fuse::KernelOp kernel, const std::vector<int>& va
                                [&](const KernelWords& all) { return adding_text(c, adding, whole, all); });
   added.tasks = adding.blocks;
   launch_product(std::move(added));
-}
-
-// Value `at` of those that a contraction reads becomes the copy; rests stand behind all.
-void Lowering::launch_copy(mlir::Operation& kernel, const OperandCopy& copy, std::vector<int>& values, size_t at) {
-  const Mapped to = copied(copy);
-  const int64_t bytes = to.strides.back() * to.extents.back() * to.bytes;
-  PlanLaunch made;
-  made.values = {values[at]};
-  made.reads = 1;
-  if (copy.has_values()) made.values.push_back(values[at] = storage().temporary(bytes, "copy"));
-  if (copy.splits) made.values.push_back(values.emplace_back(storage().temporary(bytes, "rests")));
-  made.bytes = static_cast<int64_t>(made.values.size()) * bytes;
-  made.tasks = copy_blocks(copy);
-  const std::string name = kernel.getAttrOfType<mlir::StringAttr>("name").str() + "_operand";
-  KernelWords words;
-  words.head = {"kernel " + name, "", fmt::format("  {:<10} {:.1f} MB", "moves", static_cast<double>(made.bytes) / 1e6),
-                fmt::format("  {:<10} {}", "schedule", copy_schedule_text(copy))};
-  words = words_for_text(std::move(words));
-  const std::string text = copy_text(copy, words);
-  made.kernel = add_text(name, "operand", text, [&] { return text; });
-  launch(std::move(made), kernel);
-  plan().launches.back().types = {.reads = "f32", .multiplies = "", .sums = "", .writes = "f32"};
 }
 
 std::optional<NextSchedule> Lowering::next_schedule(const std::string& key) {

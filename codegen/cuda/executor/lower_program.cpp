@@ -52,6 +52,7 @@ LoweredProgram Lowering::lower() {
   read_beyond_ends(function(), [this](fuse::KernelOp kernel) { return has_tile_schedule(kernel); });
   take_in_followers(function());
   visit_all(result_.plan);
+  launch_copies();
   codegen::keep_arguments_until_read(result_.plan);  // results of one kernel may be several launches here
   group_tensors(result_);
   codegen::place_arena(result_.plan);

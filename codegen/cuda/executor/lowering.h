@@ -1,7 +1,7 @@
 #pragma once
 // How the kernels of a program become launches and texts. One class, with a file for each kind of kernel: rows in
-// lower_rows.cpp, contractions in lower_contract.cpp, cascades in lower_cascade.cpp, routines in lower_routine.cpp; what they
-// are called in kernel_names.cpp.
+// lower_rows.cpp, contractions in lower_contract.cpp, copies of their operands in lower_copies.cpp, cascades in
+// lower_cascade.cpp, routines in lower_routine.cpp; what they are called in kernel_names.cpp.
 
 #include <functional>
 #include <map>
@@ -17,6 +17,7 @@
 #include <tessera/codegen/cuda/contract/schedule.h>
 #include <tessera/codegen/cuda/contract/tile_schedule.h>
 #include <tessera/codegen/cuda/executor/lower_program.h>
+#include <tessera/codegen/cuda/executor/share_copies.h>
 #include <tessera/codegen/cuda/rows/kernel_text.h>
 #include <tessera/codegen/cuda/rows/unsupported.h>
 #include <tessera/codegen/plan/plan_builder.h>
@@ -83,7 +84,8 @@ class Lowering : public codegen::PlanBuilder {
                      codegen::PlanLaunch& made, KernelWords& words);
   void find_aliases(const codegen::PlanLaunch& made, KernelWords& words);
   F32Products f32_products() const;
-  void launch_copy(mlir::Operation& kernel, const OperandCopy& copy, std::vector<int>& values, size_t at);
+  void ask_for_copy(mlir::Operation& kernel, const OperandCopy& copy, std::vector<int>& values, size_t at);
+  void launch_copies();
   ContractSchedule contract_schedule_for(const Contraction& c) const;
   std::vector<TileSchedule> tile_schedules_for(const Contraction& c, const ContractSchedule& other) const;
   bool has_tile_schedule(fuse::KernelOp kernel) const;
@@ -145,6 +147,7 @@ class Lowering : public codegen::PlanBuilder {
   std::map<std::string, int> number_;                                      // by the key of a text
   std::unordered_map<std::string, int> of_structure_;                      // by what the text follows from
   std::unordered_map<std::string, ContractSchedules> contract_schedules_;  // by structure
+  std::vector<CopyLaunch> copies_;                                         // that products ask for
   std::vector<mlir::OwningOpRef<mlir::ModuleOp>> extra_;
 };
 

@@ -1,35 +1,3 @@
-// kernel contract_add_mul_tanh_operand
-//
-//   moves      0.1 MB
-//   schedule   4 elements a thread, 256 threads a block, and what tf32 leaves, 10 blocks
-#include "operand_copies.cuh"
-
-namespace tessera {
-
-extern "C" __constant__ Launch contract_add_mul_tanh_operand_2d936b83_launch = {256, 1, 0, {}};
-
-extern "C" __global__ void __launch_bounds__(256)
-contract_add_mul_tanh_operand_2d936b83(const float* __restrict__ x, float* __restrict__ copy, float* __restrict__ rests) {
-  copy_lines<130, 74, 1, int>(copy, rests, 76, x, 74, static_cast<int>(blockIdx.x));
-}
-
-}  // namespace tessera
-// kernel contract_add_mul_tanh_operand
-//
-//   moves      0.2 MB
-//   schedule   4 elements a thread, 256 threads a block, and what tf32 leaves, 17 blocks
-#include "operand_copies.cuh"
-
-namespace tessera {
-
-extern "C" __constant__ Launch contract_add_mul_tanh_operand_f0bbd2e0_launch = {256, 1, 0, {}};
-
-extern "C" __global__ void __launch_bounds__(256)
-contract_add_mul_tanh_operand_f0bbd2e0(const float* __restrict__ x, float* __restrict__ copy, float* __restrict__ rests) {
-  copy_lines<224, 74, 1, int>(copy, rests, 76, x, 74, static_cast<int>(blockIdx.x));
-}
-
-}  // namespace tessera
 // kernel contract_add_mul_tanh
 //
 //   reads      x 130x74xf32, weight 224x74xf32, bias 224xf32
@@ -136,6 +104,30 @@ contract_add_mul_tanh_16a989f0(const TensorMap __grid_constant__ x, const Tensor
           },
           sums);
     }
+  }
+}
+
+}  // namespace tessera
+// kernel contract_add_mul_tanh_operands
+//
+//   moves      0.3 MB
+//   x0         4 elements a thread, 256 threads a block: copy, rests; 10 blocks
+//   x1         4 elements a thread, 256 threads a block: copy, rests; 17 blocks
+#include "operand_copies.cuh"
+
+namespace tessera {
+
+extern "C" __constant__ Launch contract_add_mul_tanh_operands_e57c4877_launch = {256, 1, 0, {}};
+
+extern "C" __global__ void __launch_bounds__(256)
+contract_add_mul_tanh_operands_e57c4877(const float* __restrict__ x0, const float* __restrict__ x1,
+    float* __restrict__ x0_copy, float* __restrict__ x0_rests,
+    float* __restrict__ x1_copy, float* __restrict__ x1_rests) {
+  const int block = static_cast<int>(blockIdx.x);
+  if (block < 10) {
+    copy_lines<74, 130, 1, int>({x0_copy, x0_rests}, x0, 74, block);
+  } else {
+    copy_lines<74, 224, 1, int>({x1_copy, x1_rests}, x1, 74, block - 10);
   }
 }
 

@@ -1,19 +1,3 @@
-// kernel contract_add_operand
-//
-//   moves      0.1 MB
-//   schedule   tiles of 64 x 64 through shared memory, 256 threads, 8 blocks
-#include "operand_copies.cuh"
-
-namespace tessera {
-
-extern "C" __constant__ Launch contract_add_operand_9e98c78d_launch = {256, 1, sizeof(TurnTile), {}};
-
-extern "C" __global__ void __launch_bounds__(256)
-contract_add_operand_9e98c78d(const float* __restrict__ x, float* __restrict__ copy) {
-  turn<202, 74, 4, int>(copy, nullptr, 76, x, 204, static_cast<int>(blockIdx.x));
-}
-
-}  // namespace tessera
 // kernel contract_add
 //
 //   reads      r 136x202xf32, dy 136x76xf32, weight 74x204xf32
@@ -104,6 +88,24 @@ contract_add_2369bd48(const TensorMap __grid_constant__ dy, const TensorMap __gr
           sums);
     }
   }
+}
+
+}  // namespace tessera
+// kernel contract_add_operand
+//
+//   moves      0.1 MB
+//   x          tiles of 64 x 64 through shared memory, 256 threads: turned; 8 blocks
+#include "operand_copies.cuh"
+
+namespace tessera {
+
+extern "C" __constant__ Launch contract_add_operand_e92e142f_launch = {256, 1, sizeof(TurnTile), {}};
+
+extern "C" __global__ void __launch_bounds__(256)
+contract_add_operand_e92e142f(const float* __restrict__ x,
+    float* __restrict__ x_turned) {
+  const int block = static_cast<int>(blockIdx.x);
+  turn<202, 74, 4, int>({x_turned, nullptr}, {nullptr, nullptr}, x, 204, block);
 }
 
 }  // namespace tessera
