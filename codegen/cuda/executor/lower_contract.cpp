@@ -76,11 +76,7 @@ void Lowering::launch_contract(fuse::KernelOp kernel, const std::vector<int>& va
     named.inputs.push_back(words.inputs[k]);
   };
   read(c.a.argument), read(c.b.argument);
-  if (tiles)
-    for (size_t i : {0, 1}) {
-      const std::optional<OperandCopy>& copy = (i == 0 ? tiles->operands.a : tiles->operands.b).copy;
-      if (copy) ask_for_copy(*kernel, *copy, made.values, i);
-    }
+  if (tiles) ask_for_copies(*kernel, tiles->operands, made.values);
   for (unsigned k : epilogue.inputs) read(k);
   int parts = -1;
   if (in_parts) {

@@ -10,21 +10,24 @@ namespace tessera::cuda {
 
 using codegen::PlanLaunch;
 
-// Value `at` of those that a contraction reads becomes the copy; rests stand behind all.
-void Lowering::ask_for_copy(mlir::Operation& kernel, const OperandCopy& copy, std::vector<int>& values, size_t at) {
-  const Mapped to = copied(copy);
-  const int64_t bytes = to.strides.back() * to.extents.back() * to.bytes;
-  CopiedOperand operand{.source = values[at], .from = copy.from};
+// Of the two values that a contraction reads copies take the place; rests stand behind them.
+void Lowering::ask_for_copies(mlir::Operation& kernel, const MappedOperands& operands, std::vector<int>& values) {
+  CopyLaunch asked{.launch = plan().launches.size(),
+                   .name = kernel.getAttrOfType<mlir::StringAttr>("name").str() + "_operand"};
   PlanLaunch made;
-  made.values = {values[at]};
-  made.reads = 1;
-  auto write = [&](CopyForm form, const char* what) {
-    return made.values.emplace_back(operand[form] = storage().temporary(bytes, what));
-  };
-  if (copy.has_values()) values[at] = write(copy.turns ? CopyForm::turned : CopyForm::copy, "copy");
-  if (copy.splits) values.push_back(write(copy.turns ? CopyForm::turned_rests : CopyForm::rests, "rests"));
-  const std::string name = kernel.getAttrOfType<mlir::StringAttr>("name").str() + "_operand";
-  copies_.push_back({plan().launches.size(), name, {std::move(operand)}});
+  for (size_t k : {0, 1}) {
+    const std::optional<OperandCopy>& copy = (k == 0 ? operands.a : operands.b).copy;
+    if (!copy) continue;
+    const Mapped to = copied(*copy);
+    const int64_t bytes = to.strides.back() * to.extents.back() * to.bytes;
+    CopiedOperand operand{.source = values[k], .from = copy->from};
+    auto write = [&](CopyForm form, const char* what) { return operand[form] = storage().temporary(bytes, what); };
+    if (copy->has_values()) values[k] = write(copy->turns ? CopyForm::turned : CopyForm::copy, "copy");
+    if (copy->splits) values.push_back(write(copy->turns ? CopyForm::turned_rests : CopyForm::rests, "rests"));
+    asked.operands.push_back(std::move(operand));
+  }
+  if (asked.operands.empty()) return;
+  copies_.push_back(std::move(asked));
   launch(std::move(made), kernel);
   plan().launches.back().types = {.reads = "f32", .multiplies = "", .sums = "", .writes = "f32"};
 }

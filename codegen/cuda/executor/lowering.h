@@ -84,7 +84,7 @@ class Lowering : public codegen::PlanBuilder {
                      codegen::PlanLaunch& made, KernelWords& words);
   void find_aliases(const codegen::PlanLaunch& made, KernelWords& words);
   F32Products f32_products() const;
-  void ask_for_copy(mlir::Operation& kernel, const OperandCopy& copy, std::vector<int>& values, size_t at);
+  void ask_for_copies(mlir::Operation& kernel, const MappedOperands& operands, std::vector<int>& values);
   void launch_copies();
   ContractSchedule contract_schedule_for(const Contraction& c) const;
   std::vector<TileSchedule> tile_schedules_for(const Contraction& c, const ContractSchedule& other) const;

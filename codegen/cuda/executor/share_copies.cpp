@@ -1,7 +1,9 @@
 #include <tessera/codegen/cuda/executor/share_copies.h>
 
 #include <algorithm>
+#include <iterator>
 #include <map>
+#include <utility>
 
 #include <tessera/codegen/plan/lifetimes.h>
 #include <tessera/core/fault.h>
@@ -17,6 +19,15 @@ constexpr size_t most_operands = 8;  // of a launch: its text has statements for
 bool same_tensor(const CopiedOperand& a, const CopiedOperand& b) {
   return a.source == b.source && a.from.first == b.from.first && a.from.extents == b.from.extents &&
          a.from.strides == b.from.strides;
+}
+
+// Sources, then forms.
+void list_values(const CopyLaunch& copy, PlanLaunch& launch) {
+  launch.values.clear();
+  for (const CopiedOperand& operand : copy.operands) launch.values.push_back(operand.source);
+  launch.reads = static_cast<int>(copy.operands.size());
+  for (const CopiedOperand& operand : copy.operands)
+    std::ranges::copy_if(operand.written, std::back_inserter(launch.values), [](int value) { return value >= 0; });
 }
 
 // How much of the arena is in use at each launch, as copies move.
@@ -77,19 +88,17 @@ class Sharing {
 
   void run() {
     for (CopyLaunch& copy : copies_) {
-      CopiedOperand operand = std::move(copy.operands.front());
-      copy.operands.clear();
-      const int source = operand.source;
-      reuse(operand, copy.launch);
-      if (std::ranges::none_of(copy_forms, [&](CopyForm form) { return operand.has(form); })) continue;
-      if (!join(operand, copy.launch)) {
-        copy.operands.push_back(std::move(operand));
-        kept_.push_back(&copy);
+      for (CopiedOperand& operand : std::exchange(copy.operands, {})) {
+        reuse(operand, copy.launch);
+        if (writes_any(operand)) add(copy, operand, copy.launch);
       }
-      with_source_[source].push_back(kept_.back());
+      if (copy.operands.empty()) continue;
+      std::vector<int> sources;
+      for (const CopiedOperand& operand : copy.operands) sources.push_back(operand.source);
+      if (!join(copy)) kept_.push_back(&copy);
+      for (int source : sources) with_source_[source].push_back(kept_.back());
     }
     drop_empty();
-    for (const CopyLaunch& copy : copies_) list_values(copy);
   }
 
  private:
@@ -105,41 +114,59 @@ class Sharing {
     return true;
   }
 
+  static bool writes_any(const CopiedOperand& operand) {
+    return std::ranges::any_of(copy_forms, [&](CopyForm form) { return operand.has(form); });
+  }
+
   // Takes from `operand`, which launch `at` would write, the forms that are there.
   void reuse(CopiedOperand& operand, size_t at) {
     const std::vector<CopyLaunch*>& earlier = with_source_[operand.source];
     for (auto copy = earlier.rbegin(); copy != earlier.rend(); ++copy) {
       if (!stays(operand.source, (*copy)->launch, at)) return;
       for (CopiedOperand& there : (*copy)->operands)
-        for (CopyForm form : copy_forms)
-          if (operand.has(form) && there.has(form) && same_tensor(operand, there) &&
-              memory_.keep(there[form], operand[form], at)) {
-            for (size_t k = at + 1; k < plan_.launches.size(); ++k)
-              std::ranges::replace(plan_.launches[k].values, operand[form], there[form]);
-            operand[form] = -1;
-          }
+        if (same_tensor(operand, there)) take_forms(operand, there, at);
     }
   }
+  void take_forms(CopiedOperand& operand, CopiedOperand& there, size_t at) {
+    for (CopyForm form : copy_forms)
+      if (operand.has(form) && there.has(form) && memory_.keep(there[form], operand[form], at)) {
+        for (size_t k = at + 1; k < plan_.launches.size(); ++k)
+          std::ranges::replace(plan_.launches[k].values, operand[form], there[form]);
+        operand[form] = -1;
+      }
+  }
 
-  // Has the launch of copies before write what launch `at` would.
-  bool join(CopiedOperand& operand, size_t at) {
+  // Has `to` write what launch `at` would of an operand, of each tensor from one read.
+  void add(CopyLaunch& to, CopiedOperand& operand, size_t at) {
+    auto there = std::ranges::find_if(to.operands, [&](const auto& one) { return same_tensor(one, operand); });
+    if (there == to.operands.end()) {
+      to.operands.push_back(std::move(operand));
+      return;
+    }
+    take_forms(operand, *there, at);
+    for (CopyForm form : copy_forms)
+      if (operand.has(form)) (*there)[form] = operand[form];
+  }
+
+  // All that `copy` writes becomes the matter of the launch of copies before it; or nothing of it.
+  bool join(CopyLaunch& copy) {
     if (kept_.empty()) return false;
     CopyLaunch& before = *kept_.back();
-    auto there = std::ranges::find_if(before.operands, [&](const auto& one) { return same_tensor(one, operand); });
-    const bool is_new = there == before.operands.end();
-    if ((is_new && before.operands.size() == most_operands) || !stays(operand.source, before.launch, at)) return false;
+    size_t tensors = before.operands.size();
     int64_t bytes = 0;
-    for (CopyForm form : copy_forms)
-      if (operand.has(form)) bytes += memory_.bytes_of(operand[form]);
-    if (!memory_.take(before.launch, at, bytes)) return false;
+    for (CopiedOperand& operand : copy.operands) {
+      if (!stays(operand.source, before.launch, copy.launch)) return false;
+      tensors += std::ranges::none_of(before.operands, [&](const auto& one) { return same_tensor(one, operand); });
+      for (CopyForm form : copy_forms)
+        if (operand.has(form)) bytes += memory_.bytes_of(operand[form]);
+    }
+    if (tensors > most_operands || !memory_.take(before.launch, copy.launch, bytes)) return false;
+    for (CopiedOperand& operand : std::exchange(copy.operands, {})) add(before, operand, copy.launch);
     std::vector<int>& ops = plan_.launches[before.launch].ops;
-    const std::vector<int>& more = plan_.launches[at].ops;
+    const std::vector<int>& more = plan_.launches[copy.launch].ops;
     ops.insert(ops.end(), more.begin(), more.end());
     std::ranges::sort(ops);
     ops.erase(std::unique(ops.begin(), ops.end()), ops.end());
-    if (is_new) before.operands.push_back(std::move(operand));
-    for (CopyForm form : copy_forms)
-      if (!is_new && operand.has(form)) (*there)[form] = operand[form];
     return true;
   }
 
@@ -157,16 +184,6 @@ class Sharing {
     for (CopyLaunch& copy : copies_) copy.launch = number[copy.launch];
   }
 
-  void list_values(const CopyLaunch& copy) {
-    PlanLaunch& launch = plan_.launches[copy.launch];
-    launch.values.clear();
-    for (const CopiedOperand& operand : copy.operands) launch.values.push_back(operand.source);
-    launch.reads = static_cast<int>(copy.operands.size());
-    for (const CopiedOperand& operand : copy.operands)
-      for (int value : operand.written)
-        if (value >= 0) launch.values.push_back(value);
-  }
-
   Plan& plan_;
   std::vector<CopyLaunch>& copies_;
   Memory memory_;
@@ -177,7 +194,12 @@ class Sharing {
 }  // namespace
 
 void share_copies(Plan& plan, std::vector<CopyLaunch>& copies) {
-  if (!copies.empty()) Sharing(plan, copies).run();
+  auto list_all = [&] {
+    for (const CopyLaunch& copy : copies) list_values(copy, plan.launches[copy.launch]);
+  };
+  list_all();
+  Sharing(plan, copies).run();
+  list_all();
 }
 
 }  // namespace tessera::cuda
