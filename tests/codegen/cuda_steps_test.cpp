@@ -20,14 +20,14 @@ using codegen::PlanLaunch;
 using ::testing::ElementsAre;
 using ::testing::IsEmpty;
 
-cuda::LoweredProgram lowered(const std::string& name, testing::StepSize size) {
+cuda::LoweredProgram lowered(const std::string& name, testing::StepSize size, Precision precision = "bf16_mixed") {
   const testing::TrainingStep training = testing::training_step(name, size);
   Trace trace;
   std::vector<Tensor> batch;
   for (const auto& a : training.arguments) batch.push_back(trace.argument(a.dtype, a.shape, a.name));
   Trace::Recorded recorded = trace.finish({training(batch)}, name, false);
-  recorded.program.precision = "bf16_mixed";
-  OperandCopies(recorded, batch.size());
+  recorded.program.precision = precision;
+  if (precision.is_mixed()) OperandCopies(recorded, batch.size());
   return cuda::lower_program(recorded.program, {"sm_90a"});
 }
 Plan plan_of(const std::string& name, testing::StepSize size) { return lowered(name, size).plan; }
@@ -72,6 +72,25 @@ TEST(CudaSteps, write_logits_once_and_narrow) {
     if (value.bytes >= int64_t{8} * 1024 * 50304 * 2) found.push_back(value.type);
   EXPECT_THAT(found, ElementsAre("tensor<8x1024x50304xbf16>", "tensor<8x1024x50304xbf16>"))
       << "logits and their gradient";
+}
+
+// Of f32 a launch of copies before each product, and one for both gradients of it; of tf32 the latter, since what forward reads
+// lies along K. They are read soon: gradients copy anew what forward has read.
+TEST(CudaSteps, copy_operands_in_few_launches) {
+  constexpr int layers = 2, products = 4;  // of a layer
+  for (const auto& [precision, most] : {std::pair{"f32", 2 * products * layers + 3}, {"tf32", products * layers + 2}}) {
+    const Plan plan = lowered("gpt2", {.batch = 8, .layers = layers}, precision).plan;
+    int copies = 0;
+    for (const PlanLaunch& launch : plan.launches) {
+      if (plan.kernels[static_cast<size_t>(launch.kernel)].kind != "operand") continue;
+      ++copies;
+      for (size_t k = static_cast<size_t>(launch.reads); k < launch.values.size(); ++k) {
+        const codegen::PlanValue& copy = plan.values[static_cast<size_t>(launch.values[k])];
+        EXPECT_LT(copy.last - copy.first, static_cast<int>(plan.launches.size()) / 4) << precision;
+      }
+    }
+    EXPECT_LE(copies, most) << precision;
+  }
 }
 
 TEST(CudaSteps, of_more_layers_have_no_more_kernels_and_print_no_more_texts) {
