@@ -96,8 +96,8 @@ double gigabytes(const codegen::Plan& plan, const std::vector<int>& values) {
 // What the step consists of.
 void print_plan(const cuda::LoweredProgram& lowered, const Program& recorded) {
   const codegen::Plan& plan = lowered.plan;
-  double moved[2] = {}, computed[2] = {};
-  int launches[2] = {}, casts = 0, copies = 0;
+  double moved[2] = {}, computed[2] = {}, moved_by_operands = 0;
+  int launches[2] = {}, casts = 0, copies = 0, operands = 0;
   for (const codegen::PlanLaunch& launch : plan.launches) {
     const bool attention = is_attention(launch, recorded);
     ++launches[attention];
@@ -105,6 +105,9 @@ void print_plan(const cuda::LoweredProgram& lowered, const Program& recorded) {
     computed[attention] += static_cast<double>(launch.flops) / 1e12;
     casts += launch.kernel >= 0 && plan.kernels[static_cast<size_t>(launch.kernel)].name == "cast";
     copies += launch.what == codegen::PlanLaunch::What::copy;
+    if (launch.kernel < 0 || plan.kernels[static_cast<size_t>(launch.kernel)].kind != "operand") continue;
+    ++operands;
+    moved_by_operands += static_cast<double>(launch.bytes) / 1e9;
   }
   fmt::print("{} instructions, {} kernels, {} launches; kernels that only round: {}, copies: {}\n",
              recorded.instructions.size(), lowered.kernels.size(), plan.launches.size(), casts, copies);
@@ -113,6 +116,8 @@ void print_plan(const cuda::LoweredProgram& lowered, const Program& recorded) {
   for (const bool attention : {true, false})
     fmt::print("  {:<9} {:>4} launches, {:6.1f} GB, {:5.2f} TFLOP\n", attention ? "attention" : "the rest",
                launches[attention], moved[attention], computed[attention]);
+  if (operands > 0)
+    fmt::print("  of the rest {} launches copy operands of products, {:.1f} GB\n", operands, moved_by_operands);
   fmt::print(
       "memory: arguments {:.2f} GB (States, copies of weights, the batch), arena {:.2f} GB, of it live {:.2f} GB\n",
       gigabytes(plan, plan.arguments), static_cast<double>(plan.arena_bytes) / 1e9,
