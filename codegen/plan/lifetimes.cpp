@@ -62,7 +62,7 @@ void place_arena(Plan& plan) {
   std::vector<Interval> intervals;
   std::vector<size_t> of;
   for (size_t k = 0; k < values.size(); ++k) {
-    if (values[k].place != Place::arena || !seen[k]) continue;
+    if (values[k].place != Place::arena) continue;
     intervals.push_back({values[k].first, values[k].last, values[k].bytes});
     of.push_back(k);
   }

@@ -132,6 +132,7 @@ class Sharing {
       if (operand.has(form) && there.has(form) && memory_.keep(there[form], operand[form], at)) {
         for (size_t k = at + 1; k < plan_.launches.size(); ++k)
           std::ranges::replace(plan_.launches[k].values, operand[form], there[form]);
+        plan_.values[static_cast<size_t>(operand[form])].bytes = 0;  // nobody writes it
         operand[form] = -1;
       }
   }
