@@ -70,9 +70,13 @@ class Builder {
     add_parameters(block);
     add_shared();
     rank_ = s_.cluster() > 1 ? tile::ClusterRankOp::create(b_, named("rank"), b_.getI32Type()).getResult() : Value();
-    tiles_ = tile::RasterOp::create(b_, named("tiles"), tile::OrderType::get(b_.getContext()), number(s_.tiles_m),
-                                    number(s_.tiles_n), b_.getI64IntegerAttr(8),
-                                    s_.planes > 1 ? number(s_.planes) : Value());
+    if (s_.one_each)
+      cluster_index_ =
+          tile::ClusterIndexOp::create(b_, here(), b_.getI32Type(), b_.getI64IntegerAttr(s_.blocks() / s_.cluster()));
+    else
+      tiles_ = tile::RasterOp::create(b_, named("tiles"), tile::OrderType::get(b_.getContext()), number(s_.tiles_m),
+                                      number(s_.tiles_n), b_.getI64IntegerAttr(8),
+                                      s_.planes > 1 ? number(s_.planes) : Value());
     add_producer();
     add_consumer();
     check_internal(succeeded(verify(*module_)), "a contraction as a tile kernel does not verify");
@@ -208,25 +212,40 @@ class Builder {
     Value m, n, part, k_first, k_end;  // not named yet
     std::vector<Value> batch;
   };
-  // Starts the loop over this block's tiles; the builder stands in it.
-  Place start_tiles(Value turn) {
+  struct Tile {
+    Value row, column, plane;  // no row, or plane, where there is one
+  };
+  // This block's tile, or each of them: then the builder stands in the loop over them.
+  Tile start_tiles(Value turn) {
+    if (s_.one_each) {
+      check_internal(s_.tiles_m == 1, "tiles of few rows stand side by side");
+      if (s_.planes == 1) return {Value(), cluster_index_, Value()};
+      return {Value(), remainder(cluster_index_, s_.tiles_n), divided(cluster_index_, s_.tiles_n)};
+    }
     auto loop =
         tile::ForTilesOp::create(b_, here(), tiles_, Value(), turn, b_.getI64IntegerAttr(turn ? s_.consumers : 1));
     Block& body = loop.getBody().emplaceBlock();
     for (int i = 0; i < (s_.planes > 1 ? 3 : 2); ++i) body.addArgument(b_.getI32Type(), here());
     b_.setInsertionPointToEnd(&body);
+    return {body.getArgument(0), body.getArgument(1), s_.planes > 1 ? body.getArgument(2) : Value()};
+  }
+  void end_tiles() {
+    if (auto loop = dyn_cast<tile::ForTilesOp>(b_.getInsertionBlock()->getParentOp())) b_.setInsertionPointAfter(loop);
+  }
+
+  Place place_of(const Tile& tile) {
     auto first = [&](Value at, int64_t extent, bool is_pair) {
       return times(is_pair ? add(times(at, 2), rank_) : at, extent);
     };
     Place place;
-    place.m = first(body.getArgument(0), s_.tile_m(), s_.pair == Pair::along_m);
-    place.n = first(body.getArgument(1), s_.tile_n, s_.pair == Pair::along_n);
+    place.m = tile.row ? first(tile.row, s_.tile_m(), s_.pair == Pair::along_m) : number(0);
+    place.n = first(tile.column, s_.tile_n, s_.pair == Pair::along_n);
     place.k_first = number(0), place.k_end = number(s_.operands.k);
     if (s_.pair == Pair::along_k) {
       place.k_first = call(times(rank_, s_.part), "k_first");
       place.k_end = add(place.k_first, number(s_.part));
     }
-    Value batch = s_.planes > 1 ? body.getArgument(2) : Value();
+    Value batch = tile.plane;
     if (s_.parts > 1) {
       const bool is_only = s_.planes == s_.parts;
       place.part = is_only ? batch : arith::RemSIOp::create(b_, here(), batch, number(s_.parts)).getResult();
@@ -242,7 +261,6 @@ class Builder {
     }
     return place;
   }
-  void end_tiles(Operation* loop) { b_.setInsertionPointAfter(loop); }
 
   SmallVector<Value> coordinates(const Mapped& tensor, Value inner, Value outer, const Place& place) {
     SmallVector<Value> at{inner, outer};
@@ -255,9 +273,18 @@ class Builder {
   void add_producer() {
     OpBuilder::InsertionGuard guard(b_);
     role("producer", 1, is_divided() ? 40 : 24, true, nullptr);
-    Place place = start_tiles(Value());
-    Operation* tiles = b_.getInsertionBlock()->getParentOp();
+    Place place = place_of(start_tiles(Value()));
     place.m = name_if_computed(place.m, "m_first"), place.n = name_if_computed(place.n, "n_first");
+    bring(place);
+    end_tiles();
+    // Other blocks arrive at the barriers of this one until they have read what it brought.
+    if (tile::lands_in_all_blocks(ab_)) tile::DrainOp::create(b_, here(), ab_);
+  }
+  Value name_if_computed(Value x, const char* name) { return x.getDefiningOp() ? call(x, name) : x; }
+
+  // All of K.
+  void bring(const Place& place) {
+    OpBuilder::InsertionGuard guard(b_);
     auto loop = scf::ForOp::create(b_, named("k"), place.k_first, place.k_end, number(s_.step));
     b_.setInsertionPointToStart(loop.getBody());
     Value k = loop.getInductionVar();
@@ -274,10 +301,7 @@ class Builder {
     load_b(b_tiles_, b_map_);
     if (s_.is_early) load_a(a_, a_map_);  // few rows: L2 has them, and b comes from memory
     if (a_rests_) load_a(a_rests_, a_rests_map_), load_b(b_rests_, b_rests_map_);
-    end_tiles(tiles);
-    tile::DrainOp::create(b_, here(), ab_);
   }
-  Value name_if_computed(Value x, const char* name) { return x.getDefiningOp() ? call(x, name) : x; }
 
   void load(Value array, Value map, const MappedOperand& operand, int64_t rows, bool is_half, Value slot, Value k,
             Value row, const Place& place) {
@@ -375,8 +399,7 @@ class Builder {
       tile::SkipOp::create(b_, here(), ab_, number(steps));
       b_.setInsertionPointAfter(branch);
     }
-    Place place = start_tiles(s_.in_turns ? consumer : Value());
-    Operation* tiles = b_.getInsertionBlock()->getParentOp();
+    Place place = place_of(start_tiles(s_.in_turns ? consumer : Value()));
     Value row = is_divided() ? times(consumer, 64 * s_.fragments) : Value();  // the first of this one's, in a
     if (row) place.m = add(place.m, row);
     if (s_.pair == Pair::along_k) place.n = add(place.n, times(rank_, s_.columns()));  // of those that are finished
@@ -392,7 +415,7 @@ class Builder {
       sums = {tile::AddHalvesOp::create(b_, named("whole"), half, halves_, sums[0])};
     }
     finish(sums, place, consumer);
-    end_tiles(tiles);
+    end_tiles();
     if (sends) tile::WaitStoresOp::create(b_, here());
   }
 
@@ -536,8 +559,9 @@ class Builder {
   Lines lines_;
 
   tile::KernelOp kernel_;
-  Value a_map_, b_map_, a_rests_map_, b_rests_map_, a_, b_tiles_, a_rests_, b_rests_, staged_, halves_, ab_, rank_,
-      tiles_;
+  Value a_map_, b_map_, a_rests_map_, b_rests_map_, a_, b_tiles_, a_rests_, b_rests_, staged_, halves_, rank_;
+  Value tiles_, cluster_index_;  // one of them
+  tile::ChannelOp ab_;
   SmallVector<Value> maps_;
   std::vector<size_t> columns_;  // inputs of the epilogue that belong to columns
   SmallVector<Value> column_rooms_, column_values_;

@@ -175,7 +175,9 @@ class Chooser {
     s.tiles_m = llvm::divideCeilSigned(m_, s.tile_m() * (s.pair == Pair::along_m ? 2 : 1));
     s.tiles_n = llvm::divideCeilSigned(n_, s.tile_n * (s.pair == Pair::along_n ? 2 : 1));
     s.planes = batch_ * s.parts;
-    if (s.pair == Pair::along_k && s.tiles_m * s.tiles_n * s.planes > s.blocks() / 2) return;  // sums are sent once
+    s.one_each = has_few_rows_ && s.tiles_m * s.tiles_n * s.planes == s.blocks() / s.cluster();
+    if (s.pair == Pair::along_k && !s.one_each) return;  // sums are sent once
+    if (s.one_each && std::exchange(s.in_turns, false)) s.consumers = 1;
     if (!lay_out_shared(s)) return;
     s.clocks = estimate(s);
     found_.push_back(std::move(s));
@@ -292,7 +294,10 @@ std::string schedule_text(const TileSchedule& s) {
   if (s.is_early) text += "; begins early";
   if (s.parts > 1) text += fmt::format("; K in {} parts of {}", s.parts, s.part);
   if (s.through_shared) text += "; sums through shared memory";
-  return text + fmt::format("; {} blocks", s.blocks());
+  return text + fmt::format("; {} blocks{}", s.blocks(),
+                            !s.one_each        ? ""
+                            : s.cluster() == 1 ? ", one tile each"
+                                               : ", one tile for each pair");
 }
 
 }  // namespace tessera::cuda

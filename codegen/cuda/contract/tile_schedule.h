@@ -27,6 +27,7 @@ struct TileSchedule {
   enum class Pair { none, along_m, along_n, along_k };
   Pair pair = Pair::none;  // neighbours along M share b, along N share a, along K each has half
   bool is_early = false;   // its blocks take their places while the launch before ends
+  bool one_each = false;   // blocks, or pairs, have one tile each, and no loop over tiles; of few rows
   int stages = 3;
   bool through_shared = false;   // the sums, to be finished in a loop, four neighbours at a time; else in registers
   int at_once = 1, buffers = 1;  // tiles of 64 columns that leave together, and how often there is room for them
@@ -39,7 +40,7 @@ struct TileSchedule {
   double clocks = 0;                             // estimated
 
   int step = 64;      // of K, in one buffer: a line of shared memory, or two
-  int consumers = 2;  // warpgroups that multiply; one where a block has one tile of 64 rows
+  int consumers = 2;  // warpgroups that multiply; one where those that would take turns have one tile
   static constexpr int multiprocessors = 132;
   // Of each step, so much is multiplied: what a tap's channels leave empty is not.
   int depth() const {

@@ -81,6 +81,11 @@ Expression Expressions::spell(mlir::Value value) {
                           Binding::choice};
       })
       .Case([&](tile::ClusterRankOp) { return Expression{"cluster_rank()"}; })
+      .Case([&](tile::ClusterIndexOp o) {
+        const uint64_t size = o->getParentOfType<tile::KernelOp>().getCluster();
+        return size == 1 ? Expression{"blockIdx.x"}
+                         : Expression{fmt::format("blockIdx.x / {}", size), Binding::product};
+      })
       .Case([&](tile::AtOp o) { return Expression{of(o.getArray(), Binding::primary) + "[" + of(o.getIndex()) + "]"}; })
       .Case([&](tile::RowsOp o) {
         return Expression{

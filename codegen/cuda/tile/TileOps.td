@@ -75,6 +75,14 @@ def Tile_ClusterRankOp : Tile_Op<"cluster_rank", [Pure]> {
   let assemblyFormat = "attr-dict";
 }
 
+def Tile_ClusterIndexOp : Tile_Op<"cluster_index", [Pure]> {
+  let summary = "the number of this block's cluster, or of the block where it is alone, among so many of the launch";
+  let description = "For kernels whose blocks or clusters have one tile each: the launch must be of `of` clusters.";
+  let arguments = (ins ConfinedAttr<I64Attr, [IntPositive]>:$of);
+  let results = (outs I32:$result);
+  let assemblyFormat = "`of` $of attr-dict";
+}
+
 // ---- tiles of a persistent kernel ----
 
 def Tile_RasterOp : Tile_Op<"raster", [Pure]> {
@@ -136,7 +144,7 @@ def Tile_SkipOp : Tile_Op<"skip"> {
 }
 
 def Tile_DrainOp : Tile_Op<"drain"> {
-  let summary = "waits until all buffers are read";
+  let summary = "waits until all buffers are read, in all blocks of the cluster where boxes land in all";
   let arguments = (ins Tile_Channel:$channel);
   let assemblyFormat = "$channel attr-dict";
 }

@@ -191,6 +191,11 @@ class Agent {
     if (numbers_.evaluate(op)) return;
     llvm::TypeSwitch<Operation*>(&op)
         .Case([&](ClusterRankOp o) { numbers_.set_integer(o, static_cast<int64_t>(block_)); })
+        .Case([&](ClusterIndexOp o) {
+          if (cluster_.count != static_cast<int64_t>(o.getOf()))
+            fail(o, "is run by " + llvm::Twine(cluster_.count) + " clusters");
+          numbers_.set_integer(o, cluster_.index);
+        })
         .Case([&](scf::ForOp o) { for_loop(o); })
         .Case([&](scf::IfOp o) {
           Block* taken = integer(o, o.getCondition()) ? o.thenBlock() : o.elseBlock();

@@ -13,6 +13,7 @@ struct ChannelState {
   ChannelOp op;
   int64_t depth = 0, put = 0;
   bool has_writer = false, is_shared_out = false;  // its readers go past each other's buffers
+  bool is_drained = false;                         // its writer has waited for all it has put
   std::vector<size_t> readers;                     // warpgroups
   std::vector<int64_t> releases;                   // of each buffer that was ever put
   int64_t freed = 0;                               // buffers that all their readers have released, from the first on
@@ -32,8 +33,8 @@ struct Warpgroup {
 
 class Protocol {
  public:
-  Protocol(KernelOp kernel, llvm::ArrayRef<int64_t> arguments, int64_t clusters)
-      : kernel_(kernel), arguments_(arguments), clusters_(clusters) {}
+  Protocol(KernelOp kernel, llvm::ArrayRef<int64_t> arguments, int64_t cluster)
+      : kernel_(kernel), arguments_(arguments), cluster_(cluster) {}
 
   LogicalResult verify() {
     if (failed(prepare())) return failure();
@@ -64,10 +65,10 @@ class Protocol {
       auto role = llvm::dyn_cast<RoleOp>(op);
       if (!role) continue;
       for (int64_t index = 0; index < static_cast<int64_t>(role.getWarpgroups()); ++index) {
-        FailureOr<std::vector<Event>> events = trace_role(kernel_, role, {index, 0, clusters_}, arguments_);
+        FailureOr<std::vector<Event>> events = trace_role(kernel_, role, {index, 0, cluster_}, arguments_);
         if (failed(events)) return failure();
         for (int64_t rank = 1; rank < static_cast<int64_t>(kernel_.getCluster()); ++rank) {
-          FailureOr<std::vector<Event>> of_other = trace_role(kernel_, role, {index, rank, clusters_}, arguments_);
+          FailureOr<std::vector<Event>> of_other = trace_role(kernel_, role, {index, rank, cluster_}, arguments_);
           if (failed(of_other)) return failure();
           if (*of_other != *events)
             return role.emitError("(R9) does something else in block ") << rank << " of a cluster";
@@ -143,13 +144,14 @@ class Protocol {
       case Event::Kind::put:
         ++channels_[c].put;
         channels_[c].releases.push_back(0);
+        channels_[c].is_drained = false;
         break;
       case Event::Kind::get:
         if (w.got[c] - channels_[c].depth >= w.full[c])
           return event.op->emitError("(R7) may take an earlier buffer for this one in ") << place(w);
         w.full[c] = ++w.got[c];
         break;
-      case Event::Kind::drain: break;
+      case Event::Kind::drain: channels_[c].is_drained = true; break;
       case Event::Kind::release:
         if (w.released[c] == w.got[c])
           return event.op->emitError("(R3) frees a buffer that is not held in ") << place(w);
@@ -211,12 +213,15 @@ class Protocol {
                  << channel.put << " buffers, " << w.got[c] << " were read and " << w.released[c] << " released in "
                  << place(w);
       }
+    for (ChannelState& channel : channels_)
+      if (!channel.is_drained && lands_in_all_blocks(channel.op))
+        return channel.op.emitError("(R10) is not drained, and other blocks say here that they have read its buffers");
     return success();
   }
 
   KernelOp kernel_;
   llvm::ArrayRef<int64_t> arguments_;
-  const int64_t clusters_;
+  const int64_t cluster_;
   std::vector<ChannelState> channels_;
   std::vector<Warpgroup> warpgroups_;
   llvm::DenseSet<Value> rooms_sent_to_;
@@ -225,8 +230,12 @@ class Protocol {
 
 }  // namespace
 
-LogicalResult verify_protocol(KernelOp kernel, llvm::ArrayRef<int64_t> arguments, int64_t clusters) {
-  return Protocol(kernel, arguments, clusters).verify();
+LogicalResult verify_protocol(KernelOp kernel, llvm::ArrayRef<int64_t> arguments) {
+  int64_t clusters = 1;
+  kernel.walk([&](ClusterIndexOp index) { clusters = static_cast<int64_t>(index.getOf()); });
+  for (int64_t cluster = 0; cluster < clusters; ++cluster)
+    if (failed(Protocol(kernel, arguments, cluster).verify())) return failure();
+  return success();
 }
 
 }  // namespace tessera::tile

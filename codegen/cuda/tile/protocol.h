@@ -12,8 +12,8 @@
 
 namespace tessera::tile {
 
-// For these values of the kernel's i32 arguments, in a launch of so many clusters. Emits an error at the op that breaks the
-// protocol:
+// For these values of the kernel's i32 arguments, in each cluster of a kernel that says how many there are (tile.cluster_index);
+// else in one that has all tiles. Emits an error at the op that breaks the protocol:
 //   (R1) a channel has one writing warpgroup, and as many reading ones as it says;
 //   (R2) a role waits for ever;
 //   (R3) a buffer is released that is not held, or that a product still reads;
@@ -23,7 +23,8 @@ namespace tessera::tile {
 //   (R7) a role that went past buffers waits for one before it is told that its place was filled the time before: a wait
 //        tells even rounds from odd ones, and no more;
 //   (R8) sums are sent to where some lay before: nobody says that those were read;
-//   (R9) a block of a cluster does something else than the first one.
-mlir::LogicalResult verify_protocol(KernelOp kernel, llvm::ArrayRef<int64_t> arguments, int64_t clusters = 1);
+//   (R9) a block of a cluster does something else than the first one;
+//   (R10) a block may end while others of its cluster say that they have read what it brought.
+mlir::LogicalResult verify_protocol(KernelOp kernel, llvm::ArrayRef<int64_t> arguments);
 
 }  // namespace tessera::tile

@@ -85,6 +85,7 @@ class Tracer {
     };
     llvm::TypeSwitch<Operation*>(&op)
         .Case([&](ClusterRankOp o) { numbers_.set_integer(o, where_.rank); })
+        .Case([&](ClusterIndexOp o) { numbers_.set_integer(o, where_.cluster); })
         .Case([&](scf::ForOp loop) { for_loop(loop); })
         .Case([&](scf::IfOp branch) {
           Block* taken = value(op, branch.getCondition()) ? branch.thenBlock() : branch.elseBlock();
@@ -135,9 +136,9 @@ class Tracer {
     std::optional<std::vector<TilePlace>> places = tiles_in_order(loop, numbers_);
     if (!places) return fail(*loop, "takes tiles in an order that cannot be followed");
     const int64_t turn = loop.getTurn() ? value(*loop, loop.getTurn()) : 0;
-    for (int64_t t = 0; t < static_cast<int64_t>(places->size()); t += where_.clusters) {
-      if (t / where_.clusters % static_cast<int64_t>(loop.getOf()) != turn) continue;
-      (*places)[static_cast<size_t>(t)].hand_to(loop, numbers_);
+    for (auto [t, place] : llvm::enumerate(*places)) {
+      if (static_cast<int64_t>(t % loop.getOf()) != turn) continue;
+      place.hand_to(loop, numbers_);
       for (Operation& inner : loop.getBody().front()) run(inner);
     }
   }

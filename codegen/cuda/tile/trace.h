@@ -28,9 +28,9 @@ struct Event {
   bool operator==(const Event&) const = default;
 };
 
-// Which warpgroup of a role, in which block of the first of so many clusters: no other has more tiles.
+// Which warpgroup of a role, in which block of which cluster. A loop over tiles takes all of them.
 struct Traced {
-  int64_t index, rank, clusters;
+  int64_t index, rank, cluster;
 };
 
 // For these values of the kernel's i32 arguments in order. Emits an error where a tile is used that no slot of its channel was

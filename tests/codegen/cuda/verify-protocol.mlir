@@ -367,3 +367,64 @@ tile.kernel "r9" cluster 2 about ["the second block reads one buffer less"] {
     }
   }
 }
+
+// -----
+
+tile.kernel "r10" cluster 2 about ["a block that has put all of its boxes does not wait until the other has read them"] {
+^bb0(%map: !tile.map<32x64xbf16, rank 2>, %n: i32):
+  %b = tile.shared "b" : !tile.smem<2x64x64xbf16>
+  // expected-error @+1 {{(R10) is not drained, and other blocks say here that they have read its buffers}}
+  %c = tile.channel "c" depth 2 readers 1
+  %c0 = arith.constant 0 : i32
+  %c32 = arith.constant 32 : i32
+  %c64 = arith.constant 64 : i32
+  %rank = tile.cluster_rank
+  %first = arith.muli %rank, %c32 : i32
+  tile.role "producer" warpgroups 1 registers 40 one_thread {
+  ^bb0(%i: i32):
+    tile.drain %c
+    scf.for %k = %c0 to %n step %c64 : i32 {
+      %s = tile.put %c of %b : !tile.smem<2x64x64xbf16>
+      %t = tile.at %b[%s : !tile.slot] : !tile.smem<2x64x64xbf16> -> !tile.smem<64x64xbf16>
+      %half = tile.rows %t from %first : !tile.smem<64x64xbf16> -> !tile.smem<32x64xbf16, pitch 64>
+      tile.load %half from %map[%k, %first] slot %s to_all : !tile.smem<32x64xbf16, pitch 64>, !tile.map<32x64xbf16, rank 2>
+    }
+  }
+  tile.role "consumer" warpgroups 1 registers 232 {
+  ^bb0(%i: i32):
+    scf.for %k = %c0 to %n step %c64 : i32 {
+      %s = tile.get %c
+      tile.release %c
+    }
+  }
+}
+
+// -----
+
+tile.kernel "r5" cluster 1 about ["the last of three blocks reads one buffer less"] {
+^bb0(%map: !tile.map<64x64xbf16, rank 2>, %n: i32):
+  %b = tile.shared "b" : !tile.smem<2x64x64xbf16>
+  // expected-error @+1 {{(R5) handed over 1 buffers, 0 were read and 0 released in role 'consumer', with arguments (1)}}
+  %c = tile.channel "c" depth 2 readers 1
+  %c0 = arith.constant 0 : i32
+  %c2 = arith.constant 2 : i32
+  %c64 = arith.constant 64 : i32
+  %block = tile.cluster_index of 3
+  tile.role "producer" warpgroups 1 registers 40 one_thread {
+  ^bb0(%i: i32):
+    scf.for %k = %c0 to %n step %c64 : i32 {
+      %s = tile.put %c of %b : !tile.smem<2x64x64xbf16>
+      %t = tile.at %b[%s : !tile.slot] : !tile.smem<2x64x64xbf16> -> !tile.smem<64x64xbf16>
+      tile.load %t from %map[%k, %c0] slot %s : !tile.smem<64x64xbf16>, !tile.map<64x64xbf16, rank 2>
+    }
+  }
+  tile.role "consumer" warpgroups 1 registers 232 {
+  ^bb0(%i: i32):
+    %is_last = arith.divsi %block, %c2 : i32
+    %skipped = arith.muli %is_last, %c64 : i32
+    scf.for %k = %skipped to %n step %c64 : i32 {
+      %s = tile.get %c
+      tile.release %c
+    }
+  }
+}

@@ -11,7 +11,7 @@
 
 namespace tessera {
 
-struct contract_add_mul_tanh_16a989f0_shared {
+struct contract_add_mul_tanh_a8190ee5_shared {
   Tile<tf32, 128, 32> a[4];
   Tile<tf32, 64, 32> b[4];
   Tile<tf32, 128, 32> a_rests[4];
@@ -20,17 +20,17 @@ struct contract_add_mul_tanh_16a989f0_shared {
   Channel<4> ab;
 };
 
-extern "C" __constant__ Launch contract_add_mul_tanh_16a989f0_launch = {384, 1, sizeof(contract_add_mul_tanh_16a989f0_shared), {128, 64, 128, 64}, 4, {
+extern "C" __constant__ Launch contract_add_mul_tanh_a8190ee5_launch = {384, 1, sizeof(contract_add_mul_tanh_a8190ee5_shared), {128, 64, 128, 64}, 4, {
     {0, 2, 0, {74, 130}, {1, 76}, {}, {}, MapElement::tf32},
     {1, 5, 0, {74, 2, 4, 2, 14}, {1, 76, 304, 152, 1216}, {}, {2, 4, 2, 4}, MapElement::tf32},
     {2, 2, 0, {74, 130}, {1, 76}, {}, {}, MapElement::tf32},
     {3, 5, 0, {74, 2, 4, 2, 14}, {1, 76, 304, 152, 1216}, {}, {2, 4, 2, 4}, MapElement::tf32}}};
 
 extern "C" __global__ void __launch_bounds__(384, 1)
-contract_add_mul_tanh_16a989f0(const TensorMap __grid_constant__ x, const TensorMap __grid_constant__ weight,
+contract_add_mul_tanh_a8190ee5(const TensorMap __grid_constant__ x, const TensorMap __grid_constant__ weight,
      const TensorMap __grid_constant__ x_rests, const TensorMap __grid_constant__ weight_rests,
      const float* __restrict__ bias, float* __restrict__ add_value, float* __restrict__ mul_value) {
-  contract_add_mul_tanh_16a989f0_shared& shared = shared_memory<contract_add_mul_tanh_16a989f0_shared>();
+  contract_add_mul_tanh_a8190ee5_shared& shared = shared_memory<contract_add_mul_tanh_a8190ee5_shared>();
   shared.ab.init(2);
   publish_barriers<1>();
   const Raster tiles{2, 4, 8};
@@ -52,7 +52,6 @@ contract_add_mul_tanh_16a989f0(const TensorMap __grid_constant__ x, const Tensor
           load(shared.b_rests[s], weight_rests, s, k, 0, 0, 0, n_first / 16);
         }
       }
-      ab.drain();
     }
   } else {  // consumer
     take_registers<232>();
