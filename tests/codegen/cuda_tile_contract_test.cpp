@@ -549,6 +549,8 @@ INSTANTIATE_TEST_SUITE_P(
         Planted{7, "a through a window", "", "{72, 11, 9, 2}", "{72, 10, 9, 2}"},
         Planted{7, "a through a window", "", "% 11", "% 9"}, Planted{8, "a through a window", "", "{3, 2}}", "{2, 2}}"},
         Planted{14, "steps of 128", "", "{328, 136}", "{320, 136}"},
+        Planted{14, "one tile each", "", "n_first = t * 32", "n_first = 0"},
+        Planted{17, "one tile for each pair", "", "t = blockIdx.x / 2", "t = blockIdx.x"},
         Planted{14, "steps of 128", "shared.cuh", "k / Part::line * Part::pitch * 128", "0"},
         Planted{17, "add halves", "", "k_first = rank * 640", "k_first = 0"},
         Planted{17, "add halves", "", " + rank * 16", ""}, Planted{17, "add halves", "halves.cuh", "full.wait(0);", ""},

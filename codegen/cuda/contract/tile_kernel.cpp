@@ -71,8 +71,8 @@ class Builder {
     add_shared();
     rank_ = s_.cluster() > 1 ? tile::ClusterRankOp::create(b_, named("rank"), b_.getI32Type()).getResult() : Value();
     if (s_.one_each)
-      cluster_index_ =
-          tile::ClusterIndexOp::create(b_, here(), b_.getI32Type(), b_.getI64IntegerAttr(s_.blocks() / s_.cluster()));
+      cluster_index_ = tile::ClusterIndexOp::create(b_, named("t"), b_.getI32Type(),
+                                                    b_.getI64IntegerAttr(s_.blocks() / s_.cluster()));
     else
       tiles_ = tile::RasterOp::create(b_, named("tiles"), tile::OrderType::get(b_.getContext()), number(s_.tiles_m),
                                       number(s_.tiles_n), b_.getI64IntegerAttr(8),

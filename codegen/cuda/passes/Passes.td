@@ -10,11 +10,13 @@ def VerifyProtocol : Pass<"tile-verify-protocol", "::mlir::ModuleOp"> {
     in the text of one role.
 
     Every role is followed for small values of the kernel's i32 arguments: all combinations of `sizes`. One of them is less
-    than a tile, one a tile and a bit, one so large that every channel wraps around. What is checked, (R1) to (R9), stands
+    than a tile, one a tile and a bit, one so large that every channel wraps around. What is checked, (R1) to (R10), stands
     at `verify_protocol`. Nothing is changed.
 
-    Not handled: an argument of 0, since kernels are not launched over nothing; more than one cluster, so a kernel whose blocks
-    have one tile each, as those with `tile.halves`, fails (R8) here for sizes of several tiles.
+    Every cluster is followed where the kernel says how many there are (`tile.cluster_index`); a loop over tiles is followed
+    in one cluster that has all of them.
+
+    Not handled: an argument of 0, since kernels are not launched over nothing.
     Order: last, on what is printed.
   }];
   let options = [ListOption<"sizes", "sizes", "int64_t", "values of i32 arguments">];

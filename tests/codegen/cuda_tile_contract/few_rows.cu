@@ -12,29 +12,30 @@
 
 namespace tessera {
 
-struct contract_add_mul_tanh_8a47d16f_shared {
+struct contract_add_mul_tanh_07f7f2b3_shared {
   Tile<bf16, 64, 128> a[8];
   Tile<bf16, 32, 128> b[8];
   Channel<8> ab;
 };
 
-extern "C" __constant__ Launch contract_add_mul_tanh_8a47d16f_launch = early({256, 1, sizeof(contract_add_mul_tanh_8a47d16f_shared), {64, 32}, 2, {
+extern "C" __constant__ Launch contract_add_mul_tanh_07f7f2b3_launch = early({256, 1, sizeof(contract_add_mul_tanh_07f7f2b3_shared), {64, 32}, 2, {
     {0, 2, 0, {328, 40}, {1, 328}},
     {1, 2, 0, {328, 136}, {1, 328}}}});
 
 extern "C" __global__ void __launch_bounds__(256, 1)
-contract_add_mul_tanh_8a47d16f(const TensorMap __grid_constant__ x, const TensorMap __grid_constant__ weight, const bf16* __restrict__ bias,
+contract_add_mul_tanh_07f7f2b3(const TensorMap __grid_constant__ x, const TensorMap __grid_constant__ weight, const bf16* __restrict__ bias,
      bf16* __restrict__ add_value, bf16* __restrict__ mul_value) {
-  contract_add_mul_tanh_8a47d16f_shared& shared = shared_memory<contract_add_mul_tanh_8a47d16f_shared>();
+  contract_add_mul_tanh_07f7f2b3_shared& shared = shared_memory<contract_add_mul_tanh_07f7f2b3_shared>();
   shared.ab.init(1);
   publish_barriers<1>();
   wait_for_launch_before(bias);
+  const int t = blockIdx.x;
 
   if (warpgroup() == 0) {  // producer
     if (threadIdx.x == 0) {
       Writer ab(shared.ab);
       const int m_first = 0;
-      const int n_first = blockIdx.x * 32;
+      const int n_first = t * 32;
 #pragma unroll 1
       for (int k = 0; k < 328; k += 128) {
         const Slot s = ab.put(bytes_of<Tile<bf16, 64, 128>> + bytes_of<Tile<bf16, 32, 128>>);
@@ -45,7 +46,7 @@ contract_add_mul_tanh_8a47d16f(const TensorMap __grid_constant__ x, const Tensor
   } else {  // consumer
     Reader ab(shared.ab);
     const int m_first = 0;
-    const int n_first = blockIdx.x * 32;
+    const int n_first = t * 32;
     Fragment<32> sums;
 #pragma unroll 1
     for (int k = 0; k < 328; k += 128) {
