@@ -171,7 +171,7 @@ TEST_F(TileContract, every_schedule_of_every_layout) {
         SCOPED_TRACE(schedule_text(s));
         auto built = build(c, s);
         ASSERT_TRUE(mlir::succeeded(tile::verify_protocol(kernel_of(*built), {}))) << said;
-        EXPECT_LE(run(kernel_of(*built), p, s.parts, {.seed = 3, .blocks = s.cluster() * 2}), 1) << said;
+        EXPECT_LE(run(kernel_of(*built), p, s.parts, {.seed = 3, .blocks = blocks_of(s, 2)}), 1) << said;
         ++checked;
       }
     }
@@ -196,6 +196,29 @@ TEST_F(TileContract, ragged_sizes_and_batches) {
         EXPECT_LE(run(kernel_of(*built), p, 1, {.seed = seed, .blocks = blocks_of(s, 3)}), 1) << said;
     }
     EXPECT_GT(seen, 0);
+  }
+}
+
+// Parts have a tile for each block, the last ones shorter where they need no turns; or are more tiles than blocks.
+TEST_F(TileContract, parts) {
+  for (const Product& p : {Product{1, 200, 72, 840}, Product{67, 8, 8, 840, true, false}}) {
+    const Contraction c = contraction(p);
+    const bool one_each = p.batch == 1;
+    int in_turns = 0, shorter = 0, whole = 0;
+    for (const TileSchedule& s : tile_schedules(c)) {
+      if (s.parts < 2 || s.tile_n > 128) continue;
+      EXPECT_EQ(s.one_each, one_each) << schedule_text(s);
+      const bool is_shorter = s.parts * s.part - p.k >= s.step;
+      EXPECT_FALSE(s.in_turns && is_shorter) << schedule_text(s);
+      if ((is_shorter ? shorter : s.in_turns ? in_turns : whole)++ > 0) continue;
+      SCOPED_TRACE(schedule_text(s));
+      auto built = build(c, s);
+      ASSERT_TRUE(mlir::succeeded(tile::verify_protocol(kernel_of(*built), {}))) << said;
+      EXPECT_LE(run(kernel_of(*built), p, s.parts, {.seed = 6, .blocks = blocks_of(s, 2)}), 1) << said;
+    }
+    EXPECT_EQ(in_turns > 0, !one_each);
+    EXPECT_EQ(shorter > 0, one_each);
+    EXPECT_EQ(whole > 0, one_each);
   }
 }
 
@@ -427,7 +450,7 @@ TEST_F(TileContract, tf32_thrice) {
       ASSERT_TRUE(s.operands.is_thrice());
       auto built = build(c, s);
       ASSERT_TRUE(mlir::succeeded(tile::verify_protocol(kernel_of(*built), {}))) << said;
-      const tile::Execution how{.seed = 4, .blocks = s.cluster() * 3};
+      const tile::Execution how{.seed = 4, .blocks = blocks_of(s, 3)};
       EXPECT_LE(run(kernel_of(*built), p, s.parts, how, true), 1) << said;
       ++checked;
       if (planted++ > 0) continue;

@@ -2,6 +2,7 @@
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
+#include "mlir/Dialect/Utils/StaticValueUtils.h"
 #include "mlir/IR/Verifier.h"
 
 #include <fmt/format.h>
@@ -90,7 +91,10 @@ class Builder {
   Location named(const llvm::Twine& name) { return NameLoc::get(b_.getStringAttr(name)); }
   Value number(int64_t x) { return arith::ConstantIntOp::create(b_, here(), x, 32); }
   Value add(Value x, Value y) { return arith::AddIOp::create(b_, here(), x, y); }
-  Value times(Value x, int64_t y) { return y == 1 ? x : arith::MulIOp::create(b_, here(), x, number(y)).getResult(); }
+  Value times(Value x, int64_t y) {
+    if (const std::optional<int64_t> known = getConstantIntValue(x)) return number(*known * y);
+    return y == 1 ? x : arith::MulIOp::create(b_, here(), x, number(y)).getResult();
+  }
   // Printed as a variable of that name.
   Value call(Value x, const llvm::Twine& name) {
     x.getDefiningOp()->setLoc(named(name));
@@ -213,14 +217,14 @@ class Builder {
     std::vector<Value> batch;
   };
   struct Tile {
-    Value row, column, plane;  // no row, or plane, where there is one
+    Value row, column, plane;  // no plane where there is one
   };
   // This block's tile, or each of them: then the builder stands in the loop over them.
   Tile start_tiles(Value turn) {
-    if (s_.one_each) {
-      check_internal(s_.tiles_m == 1, "tiles of few rows stand side by side");
-      if (s_.planes == 1) return {Value(), cluster_index_, Value()};
-      return {Value(), remainder(cluster_index_, s_.tiles_n), divided(cluster_index_, s_.tiles_n)};
+    if (s_.one_each) {  // down first, plane by plane
+      const Value of_row = divided(cluster_index_, s_.tiles_m);
+      return {remainder(cluster_index_, s_.tiles_m), s_.planes == 1 ? of_row : remainder(of_row, s_.tiles_n),
+              s_.planes == 1 ? Value() : divided(of_row, s_.tiles_n)};
     }
     auto loop =
         tile::ForTilesOp::create(b_, here(), tiles_, Value(), turn, b_.getI64IntegerAttr(turn ? s_.consumers : 1));
@@ -238,7 +242,7 @@ class Builder {
       return times(is_pair ? add(times(at, 2), rank_) : at, extent);
     };
     Place place;
-    place.m = tile.row ? first(tile.row, s_.tile_m(), s_.pair == Pair::along_m) : number(0);
+    place.m = first(tile.row, s_.tile_m(), s_.pair == Pair::along_m);
     place.n = first(tile.column, s_.tile_n, s_.pair == Pair::along_n);
     place.k_first = number(0), place.k_end = number(s_.operands.k);
     if (s_.pair == Pair::along_k) {

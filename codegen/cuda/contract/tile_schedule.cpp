@@ -131,9 +131,11 @@ class Chooser {
       TileSchedule s = shaped(shape, pair);
       const int64_t steps = llvm::divideCeilSigned(k_, s.step);
       int64_t of_part = llvm::divideCeilSigned(steps, wanted);
-      while (s.in_turns && steps % of_part != 0) ++of_part;  // all tiles take as many
-      s.part = of_part * s.step;
-      s.parts = llvm::divideCeilSigned(k_, s.part);
+      divide(s, of_part);
+      if (s.in_turns && !s.one_each) {  // all tiles take as many
+        while (steps % of_part != 0) ++of_part;
+        divide(s, of_part);
+      }
       constexpr int64_t shortest = 256;
       if (wanted > 1 && (s.part < shortest || s.parts == 1)) continue;
       if (std::exchange(before, s.parts) == s.parts) continue;
@@ -143,6 +145,12 @@ class Chooser {
       if (s.parts == 1 && !through_shared) s.sent = sent_, s.results = results_;
       place(std::move(s));
     }
+  }
+
+  void divide(TileSchedule& s, int64_t of_part) const {
+    s.part = of_part * s.step;
+    s.parts = llvm::divideCeilSigned(k_, s.part);
+    lay_out_tiles(s);
   }
 
   // Several results that leave by the copy engine keep products waiting longer than stores from registers do.
@@ -172,15 +180,19 @@ class Chooser {
   // Over the tiles of the result.
   void place(TileSchedule s) {
     s.is_early = has_few_rows_;
-    s.tiles_m = llvm::divideCeilSigned(m_, s.tile_m() * (s.pair == Pair::along_m ? 2 : 1));
-    s.tiles_n = llvm::divideCeilSigned(n_, s.tile_n * (s.pair == Pair::along_n ? 2 : 1));
-    s.planes = batch_ * s.parts;
-    s.one_each = has_few_rows_ && s.tiles_m * s.tiles_n * s.planes == s.blocks() / s.cluster();
+    lay_out_tiles(s);
     if (s.pair == Pair::along_k && !s.one_each) return;  // sums are sent once
-    if (s.one_each && std::exchange(s.in_turns, false)) s.consumers = 1;
+    if (s.one_each && std::exchange(s.in_turns, false)) s.consumers = std::exchange(s.fragments, 1);
     if (!lay_out_shared(s)) return;
     s.clocks = estimate(s);
     found_.push_back(std::move(s));
+  }
+
+  void lay_out_tiles(TileSchedule& s) const {
+    s.tiles_m = llvm::divideCeilSigned(m_, s.tile_m() * (s.pair == Pair::along_m ? 2 : 1));
+    s.tiles_n = llvm::divideCeilSigned(n_, s.tile_n * (s.pair == Pair::along_n ? 2 : 1));
+    s.planes = batch_ * s.parts;
+    s.one_each = (has_few_rows_ || s.parts > 1) && s.tiles_m * s.tiles_n * s.planes == s.blocks() / s.cluster();
   }
 
   // Buffers for what leaves, then as many stages as there is room for.
