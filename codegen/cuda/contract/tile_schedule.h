@@ -3,7 +3,7 @@
 // warpgroup of a block copies, two multiply, or one. Decided by shapes and dtypes alone, as other schedules are.
 //
 //   together  both have one tile, 64 rows or more each; its end is exposed, so it is for long K
-//   in turns  each has every other tile of the block: one finishes its sums while the other multiplies
+//   in turns  each has every other tile of the block: one finishes its sums while the other multiplies; so for several tiles
 //
 // Operands of f32 are multiplied as tf32, where the program says so: half as many of K in as many bytes and as much time. Or as
 // three products of tf32, for which rests come beside each; sums of a step begin at nothing and f32 adds them up, since tensor
@@ -27,7 +27,7 @@ struct TileSchedule {
   enum class Pair { none, along_m, along_n, along_k };
   Pair pair = Pair::none;  // neighbours along M share b, along N share a, along K each has half
   bool is_early = false;   // its blocks take their places while the launch before ends
-  bool one_each = false;   // blocks, or pairs, have one tile each, and no loop over tiles; of few rows
+  bool one_each = false;   // blocks, or pairs, have one tile each, and no loop over tiles; of few rows, or parts of K
   int stages = 3;
   bool through_shared = false;   // the sums, to be finished in a loop, four neighbours at a time; else in registers
   int at_once = 1, buffers = 1;  // tiles of 64 columns that leave together, and how often there is room for them
