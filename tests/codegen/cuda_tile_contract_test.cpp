@@ -538,6 +538,8 @@ INSTANTIATE_TEST_SUITE_P(
         Planted{0, "Turns", "shared.cuh", "(chunk ^ (row % 8))", "chunk"},
         Planted{0, "Turns", "channel.cuh", "channel.empty[i].wait(phase ^ 1)", "channel.empty[i].wait(phase)"},
         Planted{0, "256, 64> b", "finish.cuh", "store_wait_read<buffers - 1>()", "store_wait_read<9>()"},
+        Planted{4, "K in 3 parts", "", "k_first = t / 4 * 256", "k_first = 0"},
+        Planted{4, "K in 3 parts", "", "min(k_first + 256, 600)", "k_first + 256"},
         Planted{4, "64, 128> b", "shared.cuh", "Part::pitch * 128, 1024)", "1024, 1024)"},
         Planted{1, "ColumnValues", "", "bias + n_first", "bias"},
         Planted{1, "ColumnValues", "columns.cuh", "column % 32 / 8", "(column / 8 + 1) % 4"},

@@ -222,9 +222,9 @@ class Builder {
   // This block's tile, or each of them: then the builder stands in the loop over them.
   Tile start_tiles(Value turn) {
     if (s_.one_each) {  // down first, plane by plane
-      const Value of_row = divided(cluster_index_, s_.tiles_m);
-      return {remainder(cluster_index_, s_.tiles_m), s_.planes == 1 ? of_row : remainder(of_row, s_.tiles_n),
-              s_.planes == 1 ? Value() : divided(of_row, s_.tiles_n)};
+      const Value row = remainder(cluster_index_, s_.tiles_m), of_row = divided(cluster_index_, s_.tiles_m);
+      if (s_.planes == 1) return {row, of_row, Value()};
+      return {row, remainder(of_row, s_.tiles_n), divided(cluster_index_, s_.tiles_m * s_.tiles_n)};
     }
     auto loop =
         tile::ForTilesOp::create(b_, here(), tiles_, Value(), turn, b_.getI64IntegerAttr(turn ? s_.consumers : 1));

@@ -3,7 +3,7 @@
 // warpgroup of a block copies, two multiply, or one. Decided by shapes and dtypes alone, as other schedules are.
 //
 //   together  both have one tile, 64 rows or more each; its end is exposed, so it is for long K
-//   in turns  each has every other tile of the block: one finishes its sums while the other multiplies; so for several tiles
+//   in turns  each has every other tile of the block: one finishes its sums while the other multiplies
 //
 // Operands of f32 are multiplied as tf32, where the program says so: half as many of K in as many bytes and as much time. Or as
 // three products of tf32, for which rests come beside each; sums of a step begin at nothing and f32 adds them up, since tensor
