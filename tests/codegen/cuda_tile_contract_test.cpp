@@ -200,6 +200,16 @@ const TileProgram programs[] = {
        Tensor q = in("q", f32, {2, 72, 3, 68}), k = slice(in("k", f32, {2, 72, 3, 72}), 3, {3, 69});
        return std::vector{einsum("bthd,bshd->bhts", slice(q, 3, {0, 66}), k) * 0.125};
      }},
+    {"few_rows_dealt",
+     [](const MakeInput& in) {
+       Tensor h = einsum("mk,nk->mn", in("x", f16, {40, 328}), in("weight", f16, {160, 328})) + in("bias", f16, {160});
+       return std::vector{h, nn::gelu(h)};
+     }},
+    {"halves_dealt",  // one result; each block of a pair keeps 32 columns
+     [](const MakeInput& in) {
+       return std::vector{einsum("mk,nk->mn", in("x", bf16, {40, 1096}), in("weight", bf16, {2144, 1096})) +
+                          in("bias", bf16, {2144})};
+     }},
 };
 
 // As tensor cores take f32. Half ways go to even by the copy engine, away from zero before mma.sync.
@@ -479,8 +489,8 @@ TEST(CudaTileContracts, what_L2_cannot_hold_leaves_it_first) {
 }
 
 TEST(CudaTileContracts, have_a_golden_text) {
-  for (const char* name : {"linear", "linear_gelu", "dealt", "few_rows", "halves", "conv", "conv_filter_gradient",
-                           "tf32_linear_gelu", "tf32_data_gradient", "f32_linear_gelu"}) {
+  for (const char* name : {"linear", "linear_gelu", "dealt", "few_rows", "halves", "halves_dealt", "conv",
+                           "conv_filter_gradient", "tf32_linear_gelu", "tf32_data_gradient", "f32_linear_gelu"}) {
     const auto* program =
         std::ranges::find_if(programs, [&](const TileProgram& p) { return std::string(p.name) == name; });
     std::string text;
@@ -579,7 +589,8 @@ INSTANTIATE_TEST_SUITE_P(
         Planted{26, "copy_lines<74, 130", "", "block - ", "block + 0 * "},
         Planted{27, "turn<", "operand_copies.cuh", "store(to.rests + at", "store(to.rests + line"},
         Planted{28, "copy_lines<", "operand_copies.cuh", "first + j < end", "first + j + 1 < end"},
-        Planted{28, "copy_lines<", "", "plane / 3", "plane / 9"},
+        Planted{28, "copy_lines<", "", "plane / 3", "plane / 9"}, Planted{30, "add halves", "", "0, n_first / 32", "0, 0"},
+        Planted{30, "add halves", "", " + rank * 32", ""},
         Planted{12, "columns<64>(rows<32>(shared.b[s], rank * 32), 64)", "shared.cuh", "::line * P * 128",
                 "::line * R * 128"}));
 

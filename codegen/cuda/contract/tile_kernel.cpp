@@ -192,7 +192,7 @@ class Builder {
     for (size_t k : columns_) {
       const mlir::Type element = form_.body->getArgument(static_cast<unsigned>(k)).getType();
       const std::string name = values_.words.inputs[k] + "_columns";
-      auto room = tile::ValuesType::get(b_.getContext(), {s_.consumers, s_.tile_n}, element, 0);
+      auto room = tile::ValuesType::get(b_.getContext(), {s_.consumers, s_.columns()}, element, 0);
       column_rooms_.push_back(tile::ColumnValuesOp::create(b_, named(name), room, b_.getStringAttr(name)));
     }
     ab_ =

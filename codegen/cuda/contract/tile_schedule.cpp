@@ -89,9 +89,10 @@ class Chooser {
         if (result->bytes != 2 || operands_.bytes() != 2) continue;  // stored from registers
         sent_.push_back(k), results_.push_back(std::move(*result));
       }
-    // One that could be sent is; f32 is stored, and best four at a time.
-    const bool all_are = is_half() ? sent_.size() > 1 && sent_.size() == c.out.size() : lined_up == c.out.size();
-    is_dealt_ = all_are && ending_.fits_registers && !has_few_rows_ && can_be_dealt(operands_.b);
+    // One that could be sent is, but of few rows; f32 is stored, and best four at a time.
+    const bool all_are =
+        is_half() ? sent_.size() == c.out.size() && (has_few_rows_ || sent_.size() > 1) : lined_up == c.out.size();
+    is_dealt_ = all_are && ending_.fits_registers && can_be_dealt(operands_.b);
   }
 
   std::vector<TileSchedule> all() {
@@ -104,7 +105,7 @@ class Chooser {
           if (has_few_rows_) add_narrow(shape);
           continue;
         }
-        if (is_dealt_) add_dealt(shape, pair);
+        if (is_dealt_ && !has_few_rows_) add_dealt(shape, pair);
         if (ending_.fits_registers) add_parts(shape, pair, false);
         if (!ending_.is_little()) add_parts(shape, pair, true);
       }
@@ -165,6 +166,7 @@ class Chooser {
     TileSchedule s = shaped(shape, Pair::none);
     s.step = 2 * operands_.line();  // products of 64 x 32 and one line take less time than a hand-over
     s.part = llvm::divideCeilSigned(k_, s.step) * s.step;
+    deal_few(s);
     place(std::move(s));
   }
   // A tile of a twice as wide reads a half as often. The sums need no second launch, which would cost more than that.
@@ -174,7 +176,12 @@ class Chooser {
     s.step = 2 * operands_.line();
     const int64_t steps = llvm::divideCeilSigned(k_, s.step);
     s.part = llvm::divideCeilSigned(steps, 2) * s.step;  // beyond K are zeros: both blocks take as many steps
+    deal_few(s);
     if (steps > 1) place(std::move(s));
+  }
+  // Whole sectors are written at once, where stores are all that is left to do.
+  void deal_few(TileSchedule& s) const {
+    if (is_dealt_ && s.columns() % 32 == 0) s.operands.b = dealt(operands_.b);
   }
 
   // Over the tiles of the result.
@@ -207,7 +214,7 @@ class Chooser {
       const bool has_columns = results > 0 || s.is_dealt();
       const int64_t ending = s.through_shared ? scratch_tile
                                               : results * s.at_once * s.buffers * sent_tile +
-                                                    (has_columns ? ending_.bytes_of_columns * s.tile_n : 0);
+                                                    (has_columns ? ending_.bytes_of_columns * s.columns() : 0);
       const int64_t halves = s.pair == Pair::along_k ? int64_t{64} * s.columns() * 4 : 0;
       return shared_bytes - s.consumers * ending - halves;
     };
