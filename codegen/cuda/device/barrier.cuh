@@ -66,9 +66,10 @@ TESSERA_DEVICE void send(const float4* to, const float (&x)[4], const Barrier& f
       "f"(x[0]), "f"(x[1]), "f"(x[2]), "f"(x[3]), "r"(shared_address(&full)), "r"(rank)
       : "memory");
 }
-TESSERA_DEVICE void cluster_sync() {
-  asm volatile("barrier.cluster.arrive.release.aligned;\nbarrier.cluster.wait.acquire.aligned;" ::: "memory");
-}
+// By all threads of all blocks of the cluster, once; then by those that want to know that all have arrived.
+TESSERA_DEVICE void cluster_arrive() { asm volatile("barrier.cluster.arrive.release.aligned;" ::: "memory"); }
+TESSERA_DEVICE void cluster_wait() { asm volatile("barrier.cluster.wait.acquire.aligned;" ::: "memory"); }
+TESSERA_DEVICE void cluster_sync() { cluster_arrive(), cluster_wait(); }
 
 // Makes the barriers that thread 0 has initialised visible to all threads, copies and blocks of the cluster.
 template <int cluster>
@@ -76,6 +77,13 @@ TESSERA_DEVICE void publish_barriers() {
   asm volatile("fence.mbarrier_init.release.cluster;" ::: "memory");
   if (cluster > 1) cluster_sync();
   else __syncthreads();
+}
+
+// The same where other blocks touch none of them before they have waited for this one (cluster_wait).
+TESSERA_DEVICE void publish_barriers_ahead() {
+  asm volatile("fence.mbarrier_init.release.cluster;" ::: "memory");
+  cluster_arrive();
+  __syncthreads();
 }
 
 // What this thread's warpgroup wrote becomes visible to copies and mma; every writer calls it, then a barrier follows.

@@ -7,7 +7,7 @@
 namespace tessera {
 
 // Room for what a warpgroup is sent of N columns, once in the life of the kernel: so nobody has to say that what lay there was
-// read, and a block may end when it has what it was sent.
+// read, and a block may end when it has what it was sent. The kernel begins with publish_barriers_ahead.
 template <int N>
 struct Halves {
   static constexpr int registers = N / 2;
@@ -23,6 +23,7 @@ struct Halves {
   // What block 0 has is the first term of each sum.
   TESSERA_DEVICE Fragment<N> add(const Fragment<2 * N>& sums) {
     const int rank = cluster_rank();
+    cluster_wait();  // the other block's `full` can count
 #pragma unroll
     for (int i = 0; i < registers; i += 4) {
       float others[4];

@@ -14,6 +14,13 @@ struct alignas(64) TensorMap {
   unsigned char bytes[128];
 };
 
+// Brings the maps near to where copies ask for them. They belong to the launch, so nothing before it writes them.
+TESSERA_DEVICE void fetch_map(const TensorMap& map) { asm volatile("prefetch.tensormap [%0];" ::"l"(&map) : "memory"); }
+template <class... Maps>
+TESSERA_DEVICE void fetch_maps(const Maps&... maps) {
+  if (threadIdx.x == 0) (fetch_map(maps), ...);
+}
+
 // ---- loads: they count into the slot's barrier; coordinates innermost first ----
 
 template <class Part>

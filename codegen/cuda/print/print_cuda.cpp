@@ -223,13 +223,15 @@ class Printer {
 
   void prologue() {
     line(fmt::format("{0}& shared = shared_memory<{0}>();", shared_name()));
+    if (kernel_.getEarly()) line(fmt::format("fetch_maps({});", parameters(llvm::IsaPred<tile::MapType>)));
     for (Operation& op : kernel_.getBody().front()) {
       if (auto halves = llvm::dyn_cast<tile::HalvesOp>(op)) line(say_.of(halves.getResult()) + ".init();");
       if (auto channel = llvm::dyn_cast<tile::ChannelOp>(op))
         line(fmt::format("shared.{}.init({});", channel.getName().str(), channel.getReaders()));
     }
     if (draws_) line(fmt::format("shared.tickets.init({});", 4 * roles_[1].getWarpgroups()));
-    line(fmt::format("publish_barriers<{}>();", kernel_.getCluster()));
+    const bool sends_halves = !kernel_.getBody().getOps<tile::HalvesOp>().empty();
+    line(sends_halves ? "publish_barriers_ahead();" : fmt::format("publish_barriers<{}>();", kernel_.getCluster()));
     if (kernel_.getEarly()) wait_for_launch_before();
     for (Operation& op : kernel_.getBody().front())
       if (!llvm::isa<RoleOp, tile::SharedOp, tile::ColumnValuesOp, tile::HalvesOp, tile::ChannelOp>(op)) statement(op);
@@ -238,11 +240,16 @@ class Printer {
 
   // Behind what is written to shared memory, so that this is done meanwhile.
   void wait_for_launch_before() {
-    std::string read;
+    line(cuda::wait_for_launch_before(parameters([](Type type) {
+      auto pointer = llvm::dyn_cast<tile::PointerType>(type);
+      return pointer && pointer.getRead();
+    })));
+  }
+  std::string parameters(llvm::function_ref<bool(Type)> is_wanted) {
+    std::string names;
     for (BlockArgument argument : kernel_.getBody().getArguments())
-      if (auto pointer = llvm::dyn_cast<tile::PointerType>(argument.getType()); pointer && pointer.getRead())
-        read += (read.empty() ? "" : ", ") + say_.of(argument);
-    line(cuda::wait_for_launch_before(read));
+      if (is_wanted(argument.getType())) names += (names.empty() ? "" : ", ") + say_.of(argument);
+    return names;
   }
 
   void print_role(RoleOp role) {

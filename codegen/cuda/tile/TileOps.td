@@ -258,7 +258,8 @@ def Tile_AddHalvesOp : Tile_Op<"add_halves"> {
   let description = [{
     Each block sends what it has of the columns that the other keeps: the first of a pair keeps the first half of them. A
     room is sent to once in the life of a kernel, so nobody has to say that what lay there was read.
-    Constraint: (T7) a pair of blocks, and room for half of the columns.
+    Constraint: (T7) a pair of blocks, the kernel's one room, for half of the columns, and no boxes that land in both blocks: so
+    this alone waits until the other block has begun.
   }];
   let arguments = (ins Tile_Halves:$room, Tile_Complete:$value);
   let results = (outs Tile_Complete:$result);

@@ -137,6 +137,14 @@ mlir::LogicalResult AddHalvesOp::verify() {
   FragmentType value = getValue().getType(), result = getResult().getType();
   auto kernel = (*this)->getParentOfType<KernelOp>();
   if (kernel && kernel.getCluster() != 2) return emitOpError("(T7) is for pairs of blocks");
+  bool has_another = false, shares = false;
+  if (kernel)
+    for (mlir::Operation& op : kernel.getBody().front()) {
+      has_another |= llvm::isa<HalvesOp>(op) && op.getResult(0) != getRoom();
+      if (auto channel = llvm::dyn_cast<ChannelOp>(op)) shares |= lands_in_all_blocks(channel);
+    }
+  if (has_another || shares)
+    return emitOpError("(T7) stands beside ") << (shares ? "boxes that land in both blocks" : "room for other sums");
   if (room.getShape() != result.getShape() || result.getShape()[0] != 64 ||
       value.getShape() != llvm::ArrayRef<int64_t>{64, 2 * result.getShape()[1]} || result.getShape()[1] % 8 != 0)
     return emitOpError("(T7) makes ") << result << " of " << value << " and " << room;

@@ -136,6 +136,45 @@ tile.kernel "t7" cluster 1 about ["there is no other block"] {
 
 // -----
 
+tile.kernel "t7" cluster 2 about ["the other block's start is waited for twice"] {
+^bb0:
+  %room = tile.halves "room" : !tile.halves<64x32xf32>
+  %more = tile.halves "more" : !tile.halves<64x32xf32>
+  %one = arith.constant 1.0 : f32
+  tile.role "consumer" warpgroups 1 registers 232 {
+  ^bb0(%i: i32):
+    %sums = tile.fill %one : !tile.fragment<64x64xf32>
+    // expected-error @+1 {{(T7) stands beside room for other sums}}
+    %whole = tile.add_halves %room and %sums : !tile.halves<64x32xf32>, !tile.fragment<64x64xf32> -> !tile.fragment<64x32xf32>
+  }
+}
+
+// -----
+
+tile.kernel "t7" cluster 2 about ["boxes come to a block that may not have begun"] {
+^bb0(%map: !tile.map<64x64xbf16, rank 2>):
+  %room = tile.halves "room" : !tile.halves<64x32xf32>
+  %b = tile.shared "b" : !tile.smem<2x128x64xbf16>
+  %c = tile.channel "c" depth 2 readers 1
+  %c0 = arith.constant 0 : i32
+  %one = arith.constant 1.0 : f32
+  tile.role "producer" warpgroups 1 registers 40 one_thread {
+  ^bb0(%i: i32):
+    %s = tile.put %c of %b : !tile.smem<2x128x64xbf16>
+    %t = tile.at %b[%s : !tile.slot] : !tile.smem<2x128x64xbf16> -> !tile.smem<128x64xbf16>
+    %half = tile.rows %t from %c0 : !tile.smem<128x64xbf16> -> !tile.smem<64x64xbf16, pitch 128>
+    tile.load %half from %map[%c0, %c0] slot %s to_all : !tile.smem<64x64xbf16, pitch 128>, !tile.map<64x64xbf16, rank 2>
+  }
+  tile.role "consumer" warpgroups 1 registers 232 {
+  ^bb0(%i: i32):
+    %sums = tile.fill %one : !tile.fragment<64x64xf32>
+    // expected-error @+1 {{(T7) stands beside boxes that land in both blocks}}
+    %whole = tile.add_halves %room and %sums : !tile.halves<64x32xf32>, !tile.fragment<64x64xf32> -> !tile.fragment<64x32xf32>
+  }
+}
+
+// -----
+
 tile.kernel "t7" cluster 2 about ["all columns come, and a half is kept"] {
 ^bb0:
   %room = tile.halves "room" : !tile.halves<64x64xf32>

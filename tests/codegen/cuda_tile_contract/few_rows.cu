@@ -12,20 +12,21 @@
 
 namespace tessera {
 
-struct contract_add_mul_tanh_07f7f2b3_shared {
+struct contract_add_mul_tanh_dac74c77_shared {
   Tile<bf16, 64, 128> a[8];
   Tile<bf16, 32, 128> b[8];
   Channel<8> ab;
 };
 
-extern "C" __constant__ Launch contract_add_mul_tanh_07f7f2b3_launch = early({256, 1, sizeof(contract_add_mul_tanh_07f7f2b3_shared), {64, 32}, 2, {
+extern "C" __constant__ Launch contract_add_mul_tanh_dac74c77_launch = early({256, 1, sizeof(contract_add_mul_tanh_dac74c77_shared), {64, 32}, 2, {
     {0, 2, 0, {328, 40}, {1, 328}},
     {1, 2, 0, {328, 136}, {1, 328}}}});
 
 extern "C" __global__ void __launch_bounds__(256, 1)
-contract_add_mul_tanh_07f7f2b3(const TensorMap __grid_constant__ x, const TensorMap __grid_constant__ weight, const bf16* __restrict__ bias,
+contract_add_mul_tanh_dac74c77(const TensorMap __grid_constant__ x, const TensorMap __grid_constant__ weight, const bf16* __restrict__ bias,
      bf16* __restrict__ add_value, bf16* __restrict__ mul_value) {
-  contract_add_mul_tanh_07f7f2b3_shared& shared = shared_memory<contract_add_mul_tanh_07f7f2b3_shared>();
+  contract_add_mul_tanh_dac74c77_shared& shared = shared_memory<contract_add_mul_tanh_dac74c77_shared>();
+  fetch_maps(x, weight);
   shared.ab.init(1);
   publish_barriers<1>();
   wait_for_launch_before(bias);

@@ -12,24 +12,25 @@
 
 namespace tessera {
 
-struct contract_add_mul_tanh_1c8e7cd3_shared {
+struct contract_add_mul_tanh_ed2d09c4_shared {
   Tile<bf16, 64, 128> a[8];
   Tile<bf16, 32, 128> b[8];
   Halves<16> halves;
   Channel<8> ab;
 };
 
-extern "C" __constant__ Launch contract_add_mul_tanh_1c8e7cd3_launch = early({256, 2, sizeof(contract_add_mul_tanh_1c8e7cd3_shared), {64, 32}, 2, {
+extern "C" __constant__ Launch contract_add_mul_tanh_ed2d09c4_launch = early({256, 2, sizeof(contract_add_mul_tanh_ed2d09c4_shared), {64, 32}, 2, {
     {0, 2, 0, {1096, 40}, {1, 1096}},
     {1, 2, 0, {1096, 72}, {1, 1096}}}});
 
 extern "C" __global__ void __cluster_dims__(2, 1, 1) __launch_bounds__(256, 1)
-contract_add_mul_tanh_1c8e7cd3(const TensorMap __grid_constant__ x, const TensorMap __grid_constant__ weight, const bf16* __restrict__ bias,
+contract_add_mul_tanh_ed2d09c4(const TensorMap __grid_constant__ x, const TensorMap __grid_constant__ weight, const bf16* __restrict__ bias,
      bf16* __restrict__ add_value, bf16* __restrict__ mul_value) {
-  contract_add_mul_tanh_1c8e7cd3_shared& shared = shared_memory<contract_add_mul_tanh_1c8e7cd3_shared>();
+  contract_add_mul_tanh_ed2d09c4_shared& shared = shared_memory<contract_add_mul_tanh_ed2d09c4_shared>();
+  fetch_maps(x, weight);
   shared.halves.init();
   shared.ab.init(1);
-  publish_barriers<2>();
+  publish_barriers_ahead();
   wait_for_launch_before(bias);
   const int rank = cluster_rank();
   const int t = blockIdx.x / 2;

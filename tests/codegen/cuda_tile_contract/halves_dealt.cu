@@ -12,7 +12,7 @@
 
 namespace tessera {
 
-struct contract_add_af463fe5_shared {
+struct contract_add_f9bebd88_shared {
   Tile<bf16, 64, 128> a[6];
   Tile<bf16, 64, 128> b[6];
   Halves<32> halves;
@@ -20,17 +20,18 @@ struct contract_add_af463fe5_shared {
   Channel<6> ab;
 };
 
-extern "C" __constant__ Launch contract_add_af463fe5_launch = early({256, 2, sizeof(contract_add_af463fe5_shared), {64, 64}, 2, {
+extern "C" __constant__ Launch contract_add_f9bebd88_launch = early({256, 2, sizeof(contract_add_f9bebd88_shared), {64, 64}, 2, {
     {0, 2, 0, {1096, 40}, {1, 1096}},
     {1, 5, 0, {1096, 2, 4, 4, 67}, {1, 1096, 8768, 2192, 35072}, {}, {2, 4, 4, 2}}}});
 
 extern "C" __global__ void __cluster_dims__(2, 1, 1) __launch_bounds__(256, 1)
-contract_add_af463fe5(const TensorMap __grid_constant__ x, const TensorMap __grid_constant__ weight, const bf16* __restrict__ bias,
+contract_add_f9bebd88(const TensorMap __grid_constant__ x, const TensorMap __grid_constant__ weight, const bf16* __restrict__ bias,
      bf16* __restrict__ add_value) {
-  contract_add_af463fe5_shared& shared = shared_memory<contract_add_af463fe5_shared>();
+  contract_add_f9bebd88_shared& shared = shared_memory<contract_add_f9bebd88_shared>();
+  fetch_maps(x, weight);
   shared.halves.init();
   shared.ab.init(1);
-  publish_barriers<2>();
+  publish_barriers_ahead();
   wait_for_launch_before(bias);
   const int rank = cluster_rank();
   const int t = blockIdx.x / 2;

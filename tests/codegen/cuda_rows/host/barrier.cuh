@@ -58,6 +58,15 @@ template <int cluster> void publish_barriers() {
   if (cluster > 1 && threadIdx.x == 0) host_cluster.sync(cluster);
   __syncthreads();
 }
+// Of a block one thread arrives, and later waits for all.
+inline void cluster_wait() {
+  while (host_cluster.rounds == 0) tessera_host_block->yield();
+}
+inline void publish_barriers_ahead() {
+  __syncthreads();
+  if (threadIdx.x == 0) host_cluster.arrive(2);
+  __syncthreads();
+}
 inline void publish_shared() {}
 template <int threads> void group_sync(int group) {
   host_named(1 + group).sync(threads);
