@@ -276,7 +276,7 @@ Tensor zeros_for(const Tensor& w, Loc at) { return zeros(w.shape(), is_storage_o
 void check_history(const ReverseWalk& walk, const Tensor& w, size_t index, Loc at) {
   // Inside compile() no value is read, and what was computed before cannot depend on the recording's own nodes.
   const NodePtr& released = walk.released();
-  if (walk.reached(*w.node()) || !released || w.node()->trace) return;
+  if (walk.reached(*w.node()) || !released || w.node()->recording) return;
   throw GradError({.code = "T-G001",
                    .fault = fmt::format("no path leads from the loss to parameter {}, but a value on the way was read "
                                         "before grad and its history is gone",

@@ -4,12 +4,14 @@
 #include <gtest/gtest.h>
 
 #include <cstdlib>
+#include <optional>
 
 #include <tessera/core/compile.h>
 #include <tessera/core/device.h>
 #include <tessera/core/error.h>
 #include <tessera/core/executor.h>
 #include <tessera/core/random.h>
+#include <tessera/core/trace.h>
 
 namespace tessera {
 namespace {
@@ -178,6 +180,15 @@ TEST(Compile, a_value_that_leaks_out_of_a_recording_cannot_be_read) {
   });
   f(vec({1}));
   EXPECT_THAT(message_of<TraceError>([&] { leaked.eval(); }), HasSubstr("has ended"));
+}
+
+// A recording may stand where an ended one stood.
+TEST(Compile, recordings_are_told_apart_where_they_share_an_address) {
+  std::optional<Trace> trace(std::in_place);
+  const Tensor kept = iota({4}, 0, f32);
+  trace.emplace();
+  EXPECT_THAT(message_of<TraceError>([&] { (void)kept.to_vector<float>(); }), HasSubstr("T-T002"));
+  EXPECT_THAT(message_of<TraceError>([&] { (void)trace->finish({kept + 1}, "late", true); }), HasSubstr("T-T007"));
 }
 
 TEST(Compile, compiled_functions_do_not_nest) {
