@@ -199,7 +199,7 @@ void CompiledFunction::Entry::take(std::vector<Tensor>& results, size_t number, 
 }
 
 CompiledFunction::CompiledFunction(Body body, CompileOptions options, Loc at)
-    : body_(std::move(body)), options_(std::move(options)), at_(at) {
+    : body_(std::move(body)), options_(std::move(options)), compiled_at_(at) {
   if (options_.name.empty())
     options_.name = std::filesystem::path(at.file).filename().string() + ":" + std::to_string(at.line);
 }
@@ -223,12 +223,12 @@ std::shared_ptr<CompiledFunction::Entry> CompiledFunction::record(const std::vec
   return entry;
 }
 
-std::vector<Tensor> CompiledFunction::call(const std::vector<Tensor>& arguments) {
-  UserCall call(at_);
-  Trace::check_none(at_);
+std::vector<Tensor> CompiledFunction::call(const std::vector<Tensor>& arguments, Loc at) {
+  UserCall call(at);
+  Trace::check_none(at);
   std::vector<BufferPtr> buffers;  // also computes arguments that are still pending, before anything is recorded
   buffers.reserve(arguments.size());
-  for (const Tensor& t : arguments) buffers.push_back(t.buffer(at_));
+  for (const Tensor& t : arguments) buffers.push_back(t.buffer(at));
 
   auto found = std::find_if(entries_.begin(), entries_.end(),
                             [&](const auto& e) { return have_signature(arguments, e->signature); });
@@ -239,7 +239,7 @@ std::vector<Tensor> CompiledFunction::call(const std::vector<Tensor>& arguments)
     check_expected_fused(entry->recorded.program, *entry->executable);
     entries_.push_back(entry);
     if (entries_.size() == many_signatures + 1)
-      log_line("recompile", "'" + options_.name + "' at " + at_.str() + " was compiled for more than " +
+      log_line("recompile", "'" + options_.name + "' at " + compiled_at_.str() + " was compiled for more than " +
                                 std::to_string(many_signatures) + " signatures; pad to fewer shapes");
   } else {
     entry = *found;
@@ -249,12 +249,12 @@ std::vector<Tensor> CompiledFunction::call(const std::vector<Tensor>& arguments)
       const auto &a = entry->recorded, &b = again->recorded;
       if (!a.program.same_computation(b.program) || a.read != b.read || a.written != b.written ||
           !same_data(a.captured, b.captured))
-        throw_changed(a, b, at_);
+        throw_changed(a, b, compiled_at_);
       entry->checked = true;
     }
   }
 
-  return entry->run(std::move(buffers), at_);
+  return entry->run(std::move(buffers), at);
 }
 
 void detail::check(const CompileOptions& options, Loc at) {

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <cstdlib>
+#include <functional>
 #include <optional>
 
 #include <tessera/core/compile.h>
@@ -195,6 +196,25 @@ TEST(Compile, compiled_functions_do_not_nest) {
   auto inner = compile([](Tensor x) { return x; });
   auto outer = compile([&](Tensor x) { return inner(x); });
   EXPECT_NE(message_of<TraceError>([&] { outer(vec({1})); }), "no error");
+}
+
+TEST(Compile, errors_of_a_call_name_its_line) {
+  auto f = compile([](auto... x) { return std::vector<Tensor>{x...}; });
+  const Tensor x = vec({1});
+  Trace recording;  // while it lives, every call is refused
+  auto expect_line = [](uint32_t line, const std::function<void()>& call) {
+    try {
+      call();
+      FAIL() << "nothing was thrown";
+    } catch (const TraceError& error) {
+      EXPECT_EQ(error.text().at.line, line) << error.what();
+    }
+  };
+  expect_line(__LINE__, [&] { f(); });
+  expect_line(__LINE__, [&] { f(x); });
+  expect_line(__LINE__, [&] { f(x, x); });
+  expect_line(__LINE__, [&] { f(x, x, x); });
+  expect_line(__LINE__, [&] { f(x, x, x, x); });
 }
 
 TEST(Compile, draws_differ_between_runs_and_repeat_after_seed) {
