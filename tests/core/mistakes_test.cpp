@@ -165,6 +165,7 @@ const Mistake values[] = {
   {"MemberChanged",    __LINE__, "TraceError", "T-T007", {"into a State", "f32[4]"}, [] { Tensor sum = f({4}); auto step = compile([&](Tensor x) { sum = sum + x; return sum; }); step(f({4})); step(f({4})); }},
   {"MemberReturned",   __LINE__, "TraceError", "T-T007", {"into a State", "argument 0"}, [] { Tensor last = f({4}); auto step = compile([&](Tensor x) { Tensor was = last; last = x; return was; }); step(f({4})); step(f({4})); }},
   {"CounterChanged",   __LINE__, "TraceError", "T-T007", {"result of add", "into a State"}, [] { Tensor n = f({4}); auto step = compile([&](Tensor x) { n = n + 1; return x * n; }); step(f({4})); step(f({4})); }},
+  {"StateChanged",     __LINE__, "TraceError", "T-T006", {"other States", "host state"}, [] { State a("a", f({4})), b("b", f({4})); int n = 0; auto step = compile([&](Tensor x) { (n++ ? a : b).assign(x); }); step(f({4})); step(f({4})); }},
   {"ResultChanged",    __LINE__, "TraceError", "T-T005", {"constant", "value = 1", "value = 2"}, [] { float k = 0; auto step = compile([&](Tensor) { return ++k; }); step(f({4})); step(f({4})); }},
   {"PrecisionName",    __LINE__, "ValueError", "T-V145", {"'bf16'", "f32, tf32 or bf16_mixed"}, [] { compile([](Tensor x) { return x; }, {.precision = "bf16"}); }},
   {"PrecisionResidual",__LINE__, "ValueError", "T-V146", {"f16"}, [] { compile([](Tensor x) { return x; }, {.precision = precision::bf16_mixed({.residual = f16})}); }},
