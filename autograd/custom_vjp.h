@@ -1,6 +1,6 @@
 #pragma once
 // A call whose backward is not the backward of its ops: custom_vjp() and recompute(). Its outputs are identity nodes
-// that carry a CustomRule; the walk in grad.cpp treats all outputs of one call together.
+// that carry a CustomRule; the walk (reverse_walk.h) treats all outputs of one call together.
 
 #include <functional>
 #include <memory>

@@ -1,7 +1,6 @@
 #include <tessera/core/compile.h>
 
 #include <algorithm>
-#include <cstring>
 #include <filesystem>
 #include <optional>
 
@@ -11,6 +10,7 @@
 #include <tessera/core/fault.h>
 #include <tessera/core/log.h>
 #include <tessera/core/operand_copies.h>
+#include <tessera/core/second_recording.h>
 #include <tessera/core/state_marks.h>
 #include <tessera/core/trace.h>
 #include <tessera/core/user_call.h>
@@ -30,48 +30,6 @@ bool have_signature(const std::vector<Tensor>& arguments, const Signature& signa
   return std::ranges::equal(arguments, signature, [](const Tensor& t, const auto& of) {
     return t.dtype() == of.first && t.shape() == of.second;
   });
-}
-
-constexpr const char* changed_branch =
-    "a branch, a loop or a tensor from outside was another one: choose with where(), pass it as an argument, or keep "
-    "it "
-    "in a State";
-
-// Names the first thing that a second recording made differently.
-[[noreturn]] void throw_changed(const Trace::Recorded& first, const Trace::Recorded& second, Loc at) {
-  const auto &a = first.program.instructions, &b = second.program.instructions;
-  for (size_t i = 0; i < std::min(a.size(), b.size()); ++i) {
-    bool same_op =
-        a[i].op == b[i].op && a[i].dtype == b[i].dtype && a[i].shape == b[i].shape && a[i].inputs == b[i].inputs;
-    if (same_op && equal(a[i].attrs, b[i].attrs)) continue;
-    bool constant = same_op && a[i].op == Op::Constant;
-    std::string was = std::string(name(a[i].op)) + to_string(a[i].attrs),
-                is = std::string(name(b[i].op)) + to_string(b[i].attrs);
-    const Loc here = user_location(b[i].at, b[i].scope);
-    throw TraceError({.code = "T-T005",
-                      .fault = constant ? "a number that was recorded as a constant has changed"
-                                        : "the function recorded a different computation on its second call",
-                      .at = here.known() ? here : at,  // a number that is returned has none
-                      .path = b[i].scope ? b[i].scope->path() : "",
-                      .operands = {{"first", was}, {"second", is}},
-                      .hint = constant ? "pass it as an argument or keep it in a State" : changed_branch});
-  }
-  const auto& longer = a.size() < b.size() ? b : a;
-  if (const size_t end = std::min(a.size(), b.size()); end < longer.size() && longer[end].op != Op::Input) {
-    const Loc here = user_location(longer[end].at, longer[end].scope);
-    const std::string op(name(longer[end].op));
-    throw TraceError({.code = "T-T005",
-                      .fault = "the function recorded a different computation on its second call",
-                      .at = here.known() ? here : at,
-                      .path = longer[end].scope ? longer[end].scope->path() : "",
-                      .operands = {{"first", a.size() < b.size() ? "no more" : op},
-                                   {"second", a.size() < b.size() ? op : "no more"}},
-                      .hint = changed_branch});
-  }
-  throw TraceError({.code = "T-T006",
-                    .fault = "the function reads or assigns other States or tensors on its second call",
-                    .at = at,
-                    .hint = "it must not change host state: counters and buffers belong into a State"});
 }
 
 // Hands over the old values of assigned States, so that the program's arguments are their only owners and their memory can
@@ -97,14 +55,6 @@ class DonatedStates {
   std::vector<BufferPtr>& arguments_;
   std::vector<std::pair<Node*, size_t>> held_;  // with the number of its argument
 };
-
-// Tensors a function closes over: the same ones, or ones that it makes anew with the same contents.
-bool same_data(const std::vector<NodePtr>& a, const std::vector<NodePtr>& b) {
-  return std::equal(a.begin(), a.end(), b.begin(), b.end(), [](const NodePtr& x, const NodePtr& y) {
-    return x == y || (x->dtype == y->dtype && x->shape == y->shape &&
-                      std::memcmp(x->value->read(), y->value->read(), x->value->bytes()) == 0);
-  });
-}
 
 constexpr size_t many_signatures = 8;
 
@@ -199,7 +149,7 @@ void CompiledFunction::Entry::take(std::vector<Tensor>& results, size_t number, 
 }
 
 CompiledFunction::CompiledFunction(Body body, CompileOptions options, Loc at)
-    : body_(std::move(body)), options_(std::move(options)), at_(at) {
+    : body_(std::move(body)), options_(std::move(options)), compiled_at_(at) {
   if (options_.name.empty())
     options_.name = std::filesystem::path(at.file).filename().string() + ":" + std::to_string(at.line);
 }
@@ -223,12 +173,12 @@ std::shared_ptr<CompiledFunction::Entry> CompiledFunction::record(const std::vec
   return entry;
 }
 
-std::vector<Tensor> CompiledFunction::call(const std::vector<Tensor>& arguments) {
-  UserCall call(at_);
-  Trace::check_none(at_);
+std::vector<Tensor> CompiledFunction::call(const std::vector<Tensor>& arguments, Loc at) {
+  UserCall call(at);
+  Trace::check_none(at);
   std::vector<BufferPtr> buffers;  // also computes arguments that are still pending, before anything is recorded
   buffers.reserve(arguments.size());
-  for (const Tensor& t : arguments) buffers.push_back(t.buffer(at_));
+  for (const Tensor& t : arguments) buffers.push_back(t.buffer(at));
 
   auto found = std::find_if(entries_.begin(), entries_.end(),
                             [&](const auto& e) { return have_signature(arguments, e->signature); });
@@ -239,22 +189,18 @@ std::vector<Tensor> CompiledFunction::call(const std::vector<Tensor>& arguments)
     check_expected_fused(entry->recorded.program, *entry->executable);
     entries_.push_back(entry);
     if (entries_.size() == many_signatures + 1)
-      log_line("recompile", "'" + options_.name + "' at " + at_.str() + " was compiled for more than " +
+      log_line("recompile", "'" + options_.name + "' at " + compiled_at_.str() + " was compiled for more than " +
                                 std::to_string(many_signatures) + " signatures; pad to fewer shapes");
   } else {
     entry = *found;
     std::rotate(found, found + 1, entries_.end());  // text() speaks of the latest
     if (!entry->checked) {
-      auto again = record(arguments);
-      const auto &a = entry->recorded, &b = again->recorded;
-      if (!a.program.same_computation(b.program) || a.read != b.read || a.written != b.written ||
-          !same_data(a.captured, b.captured))
-        throw_changed(a, b, at_);
+      check_same_recording(entry->recorded, record(arguments)->recorded, compiled_at_);
       entry->checked = true;
     }
   }
 
-  return entry->run(std::move(buffers), at_);
+  return entry->run(std::move(buffers), at);
 }
 
 void detail::check(const CompileOptions& options, Loc at) {

@@ -41,7 +41,7 @@ class CompiledFunction {
  public:
   using Body = std::function<std::vector<Tensor>(const std::vector<Tensor>&)>;
   CompiledFunction(Body, CompileOptions, Loc);
-  std::vector<Tensor> call(const std::vector<Tensor>& arguments);
+  std::vector<Tensor> call(const std::vector<Tensor>& arguments, Loc at = Loc::here());
 
   int64_t programs() const;                        // signatures compiled so far
   std::string text(std::string_view stage) const;  // of the latest program, see Executable::text
@@ -51,7 +51,7 @@ class CompiledFunction {
   struct Entry;
   Body body_;
   CompileOptions options_;
-  Loc at_;
+  Loc compiled_at_;
   std::vector<std::shared_ptr<Entry>> entries_;
   std::shared_ptr<Entry> record(const std::vector<Tensor>& arguments);
 };
@@ -109,7 +109,30 @@ class Compiled {
   Compiled(F fn, CompileOptions options, Loc at)
       : fn_(std::make_shared<F>(std::move(fn))), options_(std::move(options)), at_(at) {}
 
-  template <class... Args> auto operator()(const Args&... args) {
+  // Errors of a run name the line of this call. Behind a pack no parameter has a default, so each number of arguments is a
+  // function of its own; a call with more than four names the line of compile().
+  auto operator()(Loc at = Loc::here()) { return call(at); }
+  template <class A> auto operator()(const A& a, Loc at = Loc::here()) { return call(at, a); }
+  template <class A, class B> auto operator()(const A& a, const B& b, Loc at = Loc::here()) { return call(at, a, b); }
+  template <class A, class B, class C> auto operator()(const A& a, const B& b, const C& c, Loc at = Loc::here()) {
+    return call(at, a, b, c);
+  }
+  template <class A, class B, class C, class D>
+  auto operator()(const A& a, const B& b, const C& c, const D& d, Loc at = Loc::here()) {
+    return call(at, a, b, c, d);
+  }
+  template <class... Args>
+  requires(sizeof...(Args) > 4)
+  auto operator()(const Args&... args) {
+    return call(at_, args...);
+  }
+
+  int64_t programs() const { return function_ ? function_->programs() : 0; }
+  std::string text(std::string_view stage) const { return function_ ? function_->text(stage) : std::string(); }
+  const Program* program() const { return function_ ? function_->program() : nullptr; }
+
+ private:
+  template <class... Args> auto call(Loc at, const Args&... args) {
     static_assert(
         std::is_invocable_v<F&, detail::traced_t<Args>...>,
         "the function does not take these arguments; a parameter that is given a number must be declared Tensor: "
@@ -118,19 +141,14 @@ class Compiled {
     std::vector<Tensor> flat;
     (detail::flatten<detail::Given>(args, flat), ...);
     if constexpr (std::is_void_v<Result>) {
-      function<void>(args...).call(flat);
+      function<void>(args...).call(flat, at);
     } else {
-      std::vector<Tensor> results = function<Result>(args...).call(flat);
+      std::vector<Tensor> results = function<Result>(args...).call(flat, at);
       size_t next = 0;
       return detail::unflatten(*std::static_pointer_cast<Result>(example_), results, next);
     }
   }
 
-  int64_t programs() const { return function_ ? function_->programs() : 0; }
-  std::string text(std::string_view stage) const { return function_ ? function_->text(stage) : std::string(); }
-  const Program* program() const { return function_ ? function_->program() : nullptr; }
-
- private:
   // The first call fixes the argument types; Body unpacks the flat tensors, calls fn and packs its results.
   template <class Result, class... Args> CompiledFunction& function(const Args&... args) {
     if (!function_) {

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include <tessera/core/user_call.h>
+#include <tessera/core/users_place.h>
 
 namespace tessera {
 namespace {
@@ -10,8 +11,8 @@ namespace {
 ErrorText complete(ErrorText text) {
   ScopePtr scope = current_scope();
   text.at = user_location(text.at, scope);
-  if (const Loc call = UserCall::current(); call.known() && (!text.at.known() || is_library_file(text.at.file)))
-    text.at = call;
+  if (!is_users(text.at))
+    if (const Loc call = UserCall::current(); call.known()) text.at = call;
   if (text.path.empty() && scope) text.path = scope->path();
   return text;
 }

@@ -14,8 +14,8 @@ namespace tessera {
 namespace {
 
 void check_readable(const Node& node, Loc at) {
-  if (!node.trace) return;
-  if (node.trace == Trace::current())
+  if (!node.recording) return;
+  if (node.recording == Trace::current_number())
     throw TraceError({.code = "T-T001",
                       .fault = "a value is read while compile() records",
                       .at = at,

@@ -22,7 +22,7 @@ std::string describe(const Instruction& i) {
 Tensor expect_fused(Operand x) {
   const NodePtr node = resolve({"expect_fused", x.at()}, x);
   if (!Trace::current()) return Tensor(node);
-  if (node->op == Op::Input || node->trace != Trace::current())
+  if (node->op == Op::Input || node->recording != Trace::current_number())
     throw CompileError({.code = "T-C001",
                         .fault = fault,
                         .at = x.at(),

@@ -4,6 +4,7 @@
 #include <string_view>
 
 #include <tessera/core/shown_location.h>
+#include <tessera/core/users_place.h>
 
 namespace tessera {
 namespace {
@@ -39,6 +40,7 @@ std::string_view within_library(std::string_view path) {
 std::string Loc::str() const { return known() ? std::string(file) + ":" + std::to_string(line) : "unknown place"; }
 
 bool is_library_file(const char* file) { return !within_library(file).empty(); }
+bool is_users(Loc at) { return at.known() && !is_library_file(at.file); }
 
 std::string shown(Loc at) {
   const std::string_view ours = within_library(at.file);
@@ -59,9 +61,9 @@ ScopePtr exchange_scope(ScopePtr scope) {
 }
 
 Loc user_location(Loc at, const ScopePtr& scope) {
-  if (at.known() && !is_library_file(at.file)) return at;
+  if (is_users(at)) return at;
   for (const Scope* s = scope.get(); s; s = s->parent.get())
-    if (s->called_at.known() && !is_library_file(s->called_at.file)) return s->called_at;
+    if (is_users(s->called_at)) return s->called_at;
   return at;
 }
 

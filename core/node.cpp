@@ -36,8 +36,8 @@ NodePtr record(Op op, Attrs attrs, std::vector<NodePtr> inputs, DType dtype, Sha
   node->inputs = std::move(inputs);
   node->at = at;
   node->scope = current_scope();
-  node->trace = Trace::current();
-  if (!node->trace) pending().add(node);
+  node->recording = Trace::current_number();
+  if (!node->recording) pending().add(node);
   return node;
 }
 

@@ -2,6 +2,7 @@
 // A Node is one recorded op: immutable but for its value. Tensor (tensor.h) is the handle users hold.
 
 #include <atomic>
+#include <cstdint>
 #include <memory>
 #include <string>
 #include <vector>
@@ -16,7 +17,6 @@
 namespace tessera {
 
 class State;
-class Trace;
 struct CustomRule;
 struct Node;
 using NodePtr = std::shared_ptr<Node>;
@@ -30,7 +30,7 @@ struct Node {
   Loc at;  // as recorded; user_location(at, scope) is what errors show
   ScopePtr scope;
   std::string label;                         // of an Input: the State's or argument's name, else empty
-  Trace* trace = nullptr;                    // the recording it belongs to; null outside compile()
+  uint64_t recording = 0;                    // of the Trace that it belongs to; 0 outside compile()
   std::shared_ptr<const CustomRule> custom;  // a backward of the user's own (autograd/custom_vjp.h)
 
   BufferPtr value;              // set once it was computed; then the node is a leaf

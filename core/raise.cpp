@@ -48,7 +48,8 @@ std::optional<NormalForm> raise(const NodePtr& node, const std::unordered_set<co
 
   const auto held = [](const Node* n) { return n->handles.load(std::memory_order_relaxed) > 0; };
   // A node of another recording may not come to depend on this one.
-  const bool hidden = node->trace == Trace::current() && std::none_of(found->inside.begin(), found->inside.end(), held);
+  const bool hidden =
+      node->recording == Trace::current_number() && std::none_of(found->inside.begin(), found->inside.end(), held);
   AtRoot at(*node);
   NormalForm form = found->form();
   if (hidden) become(*node, form);
@@ -61,7 +62,7 @@ void raise_all(const std::vector<NodePtr>& outputs) {
   while (!todo.empty()) {
     const NodePtr node = std::move(todo.back());
     todo.pop_back();
-    if (node->value || node->trace != Trace::current() || !seen.insert(node.get()).second) continue;
+    if (node->value || node->recording != Trace::current_number() || !seen.insert(node.get()).second) continue;
     if (const std::optional<Found> found = find(node)) {
       AtRoot at(*node);
       become(*node, found->form());

@@ -2,7 +2,7 @@
 #include <cstring>
 #include <string>
 
-#include <tessera/core/error.h>
+#include <tessera/core/index_outside.h>
 #include <tessera/core/reference_ops.h>
 
 namespace tessera::reference {
@@ -29,15 +29,9 @@ struct Indexed {
 
  private:
   [[noreturn]] static void out_of_range(const Call& call, const Value& tensor, int64_t dim, int64_t index) {
-    const Instruction& at = call.instruction;
-    throw ValueError({.code = "T-V040",
-                      .fault = std::string(name(at.op)) + " index " + std::to_string(index) +
-                               " is out of range for dim " + std::to_string(dim) + " of extent " +
-                               std::to_string(tensor.shape[static_cast<int>(dim)]),
-                      .at = user_location(at.at, at.scope),
-                      .path = at.scope ? at.scope->path() : std::string(),
-                      .operands = {{"x", std::string(name(tensor.dtype)) + tensor.shape.str()}},
-                      .hint = "indices go from 0 to the extent less one; negative ones do not count from the end"});
+    const Instruction& op = call.instruction;
+    throw_index_outside({name(op.op), index, dim, tensor.shape[static_cast<int>(dim)], op.at, op.scope},
+                        {{"x", std::string(name(tensor.dtype)) + tensor.shape.str()}});
   }
 };
 

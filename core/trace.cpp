@@ -1,6 +1,7 @@
 #include <tessera/core/trace.h>
 
 #include <algorithm>
+#include <atomic>
 #include <unordered_set>
 
 #include <tessera/core/error.h>
@@ -14,6 +15,11 @@ namespace {
 
 thread_local Trace* trace_of_thread = nullptr;
 
+uint64_t next_number() {
+  static std::atomic<uint64_t> last{0};
+  return ++last;
+}
+
 // A tensor from outside, a member of a model above all, to which an earlier recording assigned a result of its own.
 [[noreturn]] void throw_kept(const Node& kept, const Node& reader) {
   throw TraceError({.code = "T-T007",
@@ -25,22 +31,19 @@ thread_local Trace* trace_of_thread = nullptr;
 }
 
 // What the recording closed over and nobody has computed yet: it must be data before the program can run.
-void evaluate_captured(const std::vector<NodePtr>& inputs, const std::vector<NodePtr>& outputs, const Trace* trace) {
+void evaluate_captured(const std::vector<NodePtr>& outputs, uint64_t recording) {
   std::vector<NodePtr> todo = outputs, outside;
-  std::unordered_set<const Node*> seen, declared;
-  for (const NodePtr& input : inputs) declared.insert(input.get());
-  // An ended recording may have stood where this one stands: its inputs tell them apart.
+  std::unordered_set<const Node*> seen;
   auto check = [&](const Node& node, const Node& reader) {
-    const bool ended = node.trace && node.trace != trace && node.op != Op::Constant;
-    const bool unknown = node.op == Op::Input && !declared.contains(&node);
-    if (!node.value && (ended || unknown)) throw_kept(node, reader);
+    const bool ended = node.recording && node.recording != recording && node.op != Op::Constant;
+    if (!node.value && ended) throw_kept(node, reader);
   };
   for (const NodePtr& output : outputs) check(*output, *output);
   while (!todo.empty()) {
     NodePtr node = std::move(todo.back());
     todo.pop_back();
     if (node->value || !seen.insert(node.get()).second) continue;
-    if (node->trace != trace && node->op != Op::Constant) {
+    if (node->recording != recording && node->op != Op::Constant) {
       outside.push_back(node);
       continue;
     }
@@ -52,7 +55,7 @@ void evaluate_captured(const std::vector<NodePtr>& inputs, const std::vector<Nod
 
 }  // namespace
 
-Trace::Trace() : outer_(trace_of_thread), outer_calls_(RandomPoint::capture()) {
+Trace::Trace() : number_(next_number()), outer_(trace_of_thread), outer_calls_(RandomPoint::capture()) {
   check_none({});
   generator();  // its States begin outside of any recording
   trace_of_thread = this;
@@ -65,6 +68,7 @@ Trace::~Trace() {
 }
 
 Trace* Trace::current() { return trace_of_thread; }
+uint64_t Trace::current_number() { return trace_of_thread ? trace_of_thread->number_ : 0; }
 
 void Trace::check_none(Loc at) {
   if (!trace_of_thread) return;
@@ -110,7 +114,7 @@ Trace::Recorded Trace::finish(const std::vector<Tensor>& results, std::string na
   for (State* state : written_) outputs.push_back(value_of_.at(state).node());
   if (!as_written) raise_all(outputs);
   trace_of_thread = nullptr;  // evaluate() below is not part of the recording
-  evaluate_captured(inputs, outputs, this);
+  evaluate_captured(outputs, number_);
 
   Recorded recorded;
   recorded.program = flatten(inputs, outputs, /*lift_constants=*/false, &recorded.captured);

@@ -2,6 +2,7 @@
 // Trace: one recording of a function that compile() was given. While it is active on this thread, ops append to it,
 // States hand out their program inputs, and reading a value throws TraceError.
 
+#include <cstdint>
 #include <memory>
 #include <string>
 #include <unordered_map>
@@ -21,7 +22,8 @@ class Trace {
   Trace& operator=(const Trace&) = delete;
 
   static Trace* current();
-  static void check_none(Loc at);  // TraceError when this thread records already
+  static uint64_t current_number();  // 0 when this thread records nothing
+  static void check_none(Loc at);    // TraceError when this thread records already
 
   Tensor argument(DType, Shape, std::string name);  // declares the next program argument
   Tensor read(const State&);
@@ -43,6 +45,7 @@ class Trace {
   static const StateMarks& marks(const State&);
 
  private:
+  uint64_t number_;  // no other recording of the process has it: nodes outlive theirs
   Trace* outer_;
   std::vector<NodePtr> arguments_;
   std::vector<State*> read_, written_;

@@ -1,5 +1,7 @@
 #include <tessera/core/user_call.h>
 
+#include <tessera/core/users_place.h>
+
 namespace tessera {
 namespace {
 
@@ -12,7 +14,7 @@ UserCall::~UserCall() { innermost = outer_; }
 
 Loc UserCall::current() {
   for (const UserCall* call = innermost; call; call = call->outer_)
-    if (call->at_.known() && !is_library_file(call->at_.file)) return call->at_;
+    if (is_users(call->at_)) return call->at_;
   return {};
 }
 

@@ -21,6 +21,14 @@ void add_checked(CLI::App& app, const std::string& flag, T& value, const std::st
     option->check(CLI::Validator([fault = check.fault](std::string& text) { return fault(text); }, check.name));
 }
 
+// CLI11's own message names the words from the last to the first.
+void refuse_rest(const std::vector<std::string>& rest) {
+  if (rest.empty()) return;
+  std::string words;
+  for (const std::string& word : rest) words += " " + word;
+  throw CLI::ParseError("not expected:" + words, CLI::ExitCodes::ExtrasError);
+}
+
 }  // namespace
 
 const Check positive{"ABOVE 0", [](const std::string& text) { return at_least(text, false); }};
@@ -28,6 +36,7 @@ const Check not_negative{"0 OR MORE", [](const std::string& text) { return at_le
 
 CommandLine::CommandLine(const std::string& about, RunFlags& flags)
     : app_(std::make_unique<CLI::App>(about)), flags_(flags) {
+  app_->allow_extras();  // refuse_rest() says what is too much
   app_->option_defaults()->always_capture_default();
   app_->add_option("--device", flags.device, "where to compute")->check(CLI::IsMember({"cpu", "cuda"}));
   app_->add_option("--precision", flags.precision,
@@ -60,6 +69,7 @@ void CommandLine::add(const std::string& flag, double& value, const std::string&
 int CommandLine::run(int argc, char** argv, const std::function<void()>& body) {
   try {
     app_->parse(argc, argv);
+    refuse_rest(app_->remaining());
   } catch (const CLI::ParseError& error) {
     return app_->exit(error) == 0 ? 0 : 2;
   }

@@ -131,7 +131,7 @@ void Run::write_pending() {
   if (pending_.step < 0) return;
   double loss = pending_.loss.item<double>();
   if (!std::isfinite(loss))
-    throw ValueError({.code = "T-V130",
+    throw ValueError({.code = "T-V137",
                       .fault = fmt::format("the loss of step {} is not finite", pending_.step),
                       .hint = "a smaller learning rate, or TESSERA_CHECK=nan to find the first kernel"});
   units_ += pending_.units;

@@ -20,7 +20,7 @@ namespace {
 
 struct Flags {
   examples::RunFlags run{.steps = 4000, .out = "runs/ddpm"};
-  std::string data = "/usr/share/datasets/fashion-mnist", vit = "runs/vit";
+  std::string data = data::fashion_mnist_folder, vit = "runs/vit";
   int64_t batch = 64, samples = 512, walk = 50;
   double lr = 1e-3;
 };

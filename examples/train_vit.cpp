@@ -14,7 +14,7 @@ namespace {
 
 struct Flags {
   examples::RunFlags run{.steps = 3600, .out = "runs/vit"};
-  std::string data = "/usr/share/datasets/fashion-mnist";
+  std::string data = data::fashion_mnist_folder;
   int64_t batch = 128;
   double lr = 1e-3;
 };

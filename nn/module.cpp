@@ -5,6 +5,7 @@
 #include <optional>
 
 #include <tessera/core/error.h>
+#include <tessera/core/users_place.h>
 #include <tessera/nn/glob.h>
 #include <tessera/nn/observe.h>
 
@@ -57,9 +58,9 @@ void ModuleBase::attach(ModuleBase* parent) {
 }
 
 Loc ModuleBase::place_of(Loc at) const {
-  if (at.known() && !is_library_file(at.file)) return at;
+  if (is_users(at)) return at;
   for (const ModuleBase* m = this; m; m = m->parent_)
-    if (m->named_at_.known() && !is_library_file(m->named_at_.file)) return m->named_at_;
+    if (is_users(m->named_at_)) return m->named_at_;
   return at;
 }
 

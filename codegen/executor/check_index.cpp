@@ -1,9 +1,8 @@
 #include <tessera/codegen/executor/check_index.h>
 
 #include <limits>
-#include <string>
 
-#include <tessera/core/error.h>
+#include <tessera/core/index_outside.h>
 
 namespace tessera::codegen {
 namespace {
@@ -18,13 +17,7 @@ void check_index(const PlanCheck& check, const int64_t* words, const CheckedOp& 
   const int64_t largest = words[check.word], smallest = words[check.word + 1];
   if (largest == std::numeric_limits<int64_t>::min()) return;
   const int64_t index = largest >= check.extent ? largest : smallest;
-  throw ValueError({.code = "T-V040",
-                    .fault = (op.name.empty() ? "" : std::string(op.name) + " ") + "index " + std::to_string(index) +
-                             " is out of range for dim " + std::to_string(check.dim) + " of extent " +
-                             std::to_string(check.extent),
-                    .at = user_location(op.at, op.scope),
-                    .path = op.scope ? op.scope->path() : std::string(),
-                    .hint = "indices go from 0 to the extent less one; negative ones do not count from the end"});
+  throw_index_outside({op.name, index, check.dim, check.extent, op.at, op.scope});
 }
 
 }  // namespace

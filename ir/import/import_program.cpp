@@ -64,7 +64,8 @@ struct AttributeList {
   }
 };
 
-// fused<17>["layers.0.mlp"("model.cpp":57:0)]: the origin, and around it what a person reads in a dump.
+// fused<17>["layers.0.mlp"("model.cpp":57:0)]: the origin, and around it what a person reads in an error of MLIR. Dumps are
+// printed without places.
 mlir::Location location(mlir::Builder& b, const Instruction& i, size_t number) {
   const Loc at = user_location(i.at, i.scope);
   const std::string path = i.scope ? i.scope->path() : std::string();

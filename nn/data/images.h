@@ -32,9 +32,10 @@ class ImageSet {
 };
 
 enum class Split { train, test };
-// From Debian's dataset-fashion-mnist, or any folder with files of the same names.
-ImageSet fashion_mnist(Split = Split::train, const std::string& folder = "/usr/share/datasets/fashion-mnist",
-                       Loc at = Loc::here());
+// Where Debian's dataset-fashion-mnist lies.
+inline constexpr const char* fashion_mnist_folder = "/usr/share/datasets/fashion-mnist";
+// From there, or from any folder with files of the same names.
+ImageSet fashion_mnist(Split = Split::train, const std::string& folder = fashion_mnist_folder, Loc at = Loc::here());
 std::span<const char* const> fashion_mnist_classes();
 
 }  // namespace tessera::data

@@ -11,9 +11,10 @@ Tensor bias_correction(double beta, const Tensor& t) { return -expm1(t * std::lo
 
 }  // namespace
 
-Adam::Adam(std::vector<State*> parameters, AdamOptions options) : Adam(std::move(parameters), options, false) {}
-Adam::Adam(std::vector<State*> parameters, AdamOptions options, bool decoupled)
-    : Optimizer(std::move(parameters), options.weight_decay),
+Adam::Adam(std::vector<State*> parameters, AdamOptions options, Loc at)
+    : Adam(std::move(parameters), options, false, at) {}
+Adam::Adam(std::vector<State*> parameters, AdamOptions options, bool decoupled, Loc at)
+    : Optimizer(std::move(parameters), options.weight_decay, at),
       options_(options),
       decoupled_(decoupled),
       mean_(moments("exp_avg")),
@@ -34,7 +35,7 @@ void Adam::update(size_t i, const Tensor& grad, const Tensor& lr, const Tensor& 
   parameter.assign(p - rate * m / (sqrt(v) * rsqrt(bias_correction(beta2, t)) + eps));
 }
 
-AdamW::AdamW(std::vector<State*> parameters, AdamWOptions o)
-    : Adam(std::move(parameters), {o.beta1, o.beta2, o.eps, o.weight_decay}, true) {}
+AdamW::AdamW(std::vector<State*> parameters, AdamWOptions o, Loc at)
+    : Adam(std::move(parameters), {o.beta1, o.beta2, o.eps, o.weight_decay}, true, at) {}
 
 }  // namespace tessera::optim

@@ -13,10 +13,11 @@ struct AdamOptions {
 };
 class Adam : public Optimizer {
  public:
-  explicit Adam(std::vector<State*> parameters, AdamOptions = {});
+  // ValueError without parameters.
+  explicit Adam(std::vector<State*> parameters, AdamOptions = {}, Loc at = Loc::here());
 
  protected:
-  Adam(std::vector<State*> parameters, AdamOptions, bool decoupled);
+  Adam(std::vector<State*> parameters, AdamOptions, bool decoupled, Loc at);
 
  private:
   void update(size_t i, const Tensor& grad, const Tensor& lr, const Tensor& t) override;
@@ -30,7 +31,8 @@ struct AdamWOptions {
 };
 class AdamW : public Adam {
  public:
-  explicit AdamW(std::vector<State*> parameters, AdamWOptions = {});
+  // ValueError without parameters.
+  explicit AdamW(std::vector<State*> parameters, AdamWOptions = {}, Loc at = Loc::here());
 };
 
 }  // namespace tessera::optim

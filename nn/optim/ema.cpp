@@ -1,11 +1,17 @@
 #include <tessera/nn/optim/ema.h>
 
+#include <fmt/format.h>
+
 #include <tessera/core/error.h>
 
 namespace tessera::optim {
 
-Ema::Ema(std::vector<State*> parameters, double decay) : parameters_(std::move(parameters)), decay_(decay) {
-  if (!(decay >= 0 && decay <= 1)) throw ValueError({.code = "T-V125", .fault = "an average needs 0 ≤ decay ≤ 1"});
+Ema::Ema(std::vector<State*> parameters, double decay, Loc at) : parameters_(std::move(parameters)), decay_(decay) {
+  if (!(decay >= 0 && decay <= 1))
+    throw ValueError({.code = "T-V125",
+                      .fault = fmt::format("an average needs 0 ≤ decay ≤ 1, not {}", decay),
+                      .at = at,
+                      .hint = "0.999 averages over about a thousand steps"});
   for (const State* parameter : parameters_)
     averages_.push_back(std::make_unique<State>(parameter->name() + ".ema", parameter->value()));
 }

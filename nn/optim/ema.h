@@ -14,7 +14,8 @@ namespace tessera::optim {
 
 class Ema {
  public:
-  Ema(std::vector<State*> parameters, double decay);  // starts at the parameters' values
+  // Starts at the parameters' values. ValueError unless 0 ≤ decay ≤ 1.
+  Ema(std::vector<State*> parameters, double decay, Loc at = Loc::here());
   Ema(const Ema&) = delete;
   Ema& operator=(const Ema&) = delete;
 

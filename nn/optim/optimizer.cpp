@@ -5,18 +5,19 @@
 
 namespace tessera::optim {
 
-Optimizer::Optimizer(std::vector<State*> parameters, double weight_decay)
+Optimizer::Optimizer(std::vector<State*> parameters, double weight_decay, Loc at)
     : parameters_(std::move(parameters)),
       groups_(parameters_.size(), Group{weight_decay, 1}),
       step_("step", scalar(int64_t{0}, i64)) {
   if (parameters_.empty())
     throw ValueError({.code = "T-V120",
                       .fault = "an optimizer without parameters",
+                      .at = at,
                       .hint = "are all of the model's parameters frozen?"});
 }
 Optimizer::~Optimizer() = default;
 
-void Optimizer::group(const std::string& pattern, GroupOptions options) {
+void Optimizer::group(const std::string& pattern, GroupOptions options, Loc at) {
   bool found = false;
   for (size_t i = 0; i < parameters_.size(); ++i) {
     if (!nn::glob_match(pattern, parameters_[i]->name())) continue;
@@ -24,7 +25,11 @@ void Optimizer::group(const std::string& pattern, GroupOptions options) {
     groups_[i].lr_scale = options.lr_scale;
     found = true;
   }
-  if (!found) throw ValueError({.code = "T-V121", .fault = "no parameter matches '" + pattern + "'"});
+  if (!found)
+    throw ValueError({.code = "T-V121",
+                      .fault = "no parameter matches '" + pattern + "'",
+                      .at = at,
+                      .hint = "a name is a whole path, as " + parameters_.front()->name() + "; * stands for any part"});
 }
 
 std::vector<State*> Optimizer::moments(const std::string& suffix) {

@@ -33,7 +33,7 @@ class Optimizer {
 
   // Parameters whose name matches (nn/glob.h) follow these options; the latest matching group wins. ValueError when
   // the pattern matches none.
-  void group(const std::string& pattern, GroupOptions);
+  void group(const std::string& pattern, GroupOptions, Loc at = Loc::here());
   // One update: grads in the order of the parameters. Throws ValueError when their number differs.
   void step(const std::vector<Tensor>& grads, Operand lr);
 
@@ -41,7 +41,8 @@ class Optimizer {
   std::vector<State*> states() const;  // step count and moments: what a checkpoint holds
 
  protected:
-  Optimizer(std::vector<State*> parameters, double weight_decay);
+  // ValueError, naming `at`, when there are no parameters.
+  Optimizer(std::vector<State*> parameters, double weight_decay, Loc at = Loc::here());
   // States that start as zeros, one per parameter; returned in the order of the parameters.
   std::vector<State*> moments(const std::string& suffix);
   double weight_decay(size_t parameter) const { return groups_[parameter].weight_decay; }

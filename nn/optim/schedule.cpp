@@ -4,15 +4,21 @@
 #include <cmath>
 #include <numbers>
 
+#include <fmt/format.h>
+
 #include <tessera/core/error.h>
 
 namespace tessera::optim {
 
-Schedule::Schedule(ScheduleOptions options, Decay decay) : options_(options), decay_(decay) {
-  if (options.warmup < 0 || (decay != Decay::none && options.total <= options.warmup))
+Schedule::Schedule(ScheduleOptions options, Decay decay, Loc at) : options_(options), decay_(decay) {
+  const auto& [peak, warmup, total, floor] = options;
+  const bool decays = decay != Decay::none;
+  if (warmup < 0 || (decays && total <= warmup))
     throw ValueError({.code = "T-V124",
-                      .fault = "a schedule needs 0 ≤ warmup < total, not " + std::to_string(options.warmup) + " and " +
-                               std::to_string(options.total)});
+                      .fault = decays ? fmt::format("a schedule needs 0 ≤ warmup < total, not {} and {}", warmup, total)
+                                      : fmt::format("a schedule needs 0 ≤ warmup, not {}", warmup),
+                      .at = at,
+                      .hint = "both count steps; what the warmup leaves of the total is the decay's"});
 }
 
 float Schedule::operator()(int64_t step) const {
@@ -38,10 +44,10 @@ Tensor Schedule::operator()(const Tensor& step) const {
   return where(t < warmup, peak * (t + 1) * (1.0 / static_cast<double>(warmup)), rate);
 }
 
-Schedule constant(double rate, int64_t warmup) {
-  return Schedule({.peak = rate, .warmup = warmup}, Schedule::Decay::none);
+Schedule constant(double rate, int64_t warmup, Loc at) {
+  return Schedule({.peak = rate, .warmup = warmup}, Schedule::Decay::none, at);
 }
-Schedule cosine(ScheduleOptions options) { return Schedule(options, Schedule::Decay::cosine); }
-Schedule linear(ScheduleOptions options) { return Schedule(options, Schedule::Decay::linear); }
+Schedule cosine(ScheduleOptions options, Loc at) { return Schedule(options, Schedule::Decay::cosine, at); }
+Schedule linear(ScheduleOptions options, Loc at) { return Schedule(options, Schedule::Decay::linear, at); }
 
 }  // namespace tessera::optim

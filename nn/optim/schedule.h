@@ -19,7 +19,8 @@ struct ScheduleOptions {
 class Schedule {
  public:
   enum class Decay { none, cosine, linear };
-  Schedule(ScheduleOptions, Decay);  // ValueError unless 0 ≤ warmup, and warmup < total where there is a decay
+  // ValueError, naming `at`, unless 0 ≤ warmup, and warmup < total where there is a decay.
+  Schedule(ScheduleOptions, Decay, Loc at = Loc::here());
   float operator()(int64_t step) const;
   Tensor operator()(const Tensor& step) const;  // f32 of the same formula
 
@@ -28,8 +29,9 @@ class Schedule {
   Decay decay_;
 };
 
-Schedule constant(double rate, int64_t warmup = 0);
-Schedule cosine(ScheduleOptions);  // floor + (peak − floor)·(1 + cos πs) / 2, s from 0 to 1 after the warmup
-Schedule linear(ScheduleOptions);  // floor + (peak − floor)·(1 − s)
+Schedule constant(double rate, int64_t warmup = 0, Loc at = Loc::here());
+// floor + (peak − floor)·(1 + cos πs) / 2, s from 0 to 1 after the warmup.
+Schedule cosine(ScheduleOptions, Loc at = Loc::here());
+Schedule linear(ScheduleOptions, Loc at = Loc::here());  // floor + (peak − floor)·(1 − s)
 
 }  // namespace tessera::optim

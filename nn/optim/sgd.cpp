@@ -4,10 +4,13 @@
 
 namespace tessera::optim {
 
-SGD::SGD(std::vector<State*> parameters, SGDOptions options)
-    : Optimizer(std::move(parameters), options.weight_decay), options_(options) {
+SGD::SGD(std::vector<State*> parameters, SGDOptions options, Loc at)
+    : Optimizer(std::move(parameters), options.weight_decay, at), options_(options) {
   if (options.nesterov && (options.momentum <= 0 || options.dampening != 0))
-    throw ValueError({.code = "T-V123", .fault = "Nesterov's method needs a momentum and no dampening"});
+    throw ValueError({.code = "T-V123",
+                      .fault = "Nesterov's method needs a momentum and no dampening",
+                      .at = at,
+                      .hint = "set .momentum, as to 0.9, and leave .dampening at 0"});
   if (options.momentum != 0) momentum_ = moments("momentum_buffer");
 }
 

@@ -14,7 +14,8 @@ struct SGDOptions {
 
 class SGD : public Optimizer {
  public:
-  explicit SGD(std::vector<State*> parameters, SGDOptions = {});
+  // ValueError without parameters, and for Nesterov's method without momentum or with dampening.
+  explicit SGD(std::vector<State*> parameters, SGDOptions = {}, Loc at = Loc::here());
 
  private:
   void update(size_t i, const Tensor& grad, const Tensor& lr, const Tensor& t) override;

@@ -133,6 +133,26 @@ TEST_F(CudaDroppedSchedule, at_last_the_cascade_of_any_card) {
   EXPECT_NE(compiled.lowered.plan.str(), preferred.lowered.plan.str());
 }
 
+// Where groups of rows have not the same to do, those of several batch points begin together.
+TEST_F(CudaDroppedSchedule, the_cascade_of_any_card_has_its_batch) {
+  auto causal = [](int64_t batch) {
+    return testing::attention_program("causal", {batch, 2, 512, 512, 64}, {"bf16", bf16, bf16, bf16}, 7).out;
+  };
+  const Program program = testing::flat({causal(2), causal(3)}, {}).program;
+  refusals = 1000;
+  const CompiledProgram compiled = compile_afresh(program, {"sm_90a"});
+  refusals = 0;
+  const LoweredProgram expected = lower_program(program, {});
+  ASSERT_EQ(expected.kernels.size(), 2u);
+  ASSERT_EQ(compiled.lowered.kernels.size(), 2u);
+  for (size_t i = 0; i < 2; ++i) {
+    EXPECT_THAT(expected.kernels[i].text, ::testing::HasSubstr(i == 0 ? "point = static_cast<int>(blockIdx.x) % 6;"
+                                                                      : "point = static_cast<int>(blockIdx.x) % 4;"));
+    EXPECT_EQ(compiled.lowered.kernels[i].text, expected.kernels[i].text);
+  }
+  EXPECT_EQ(compiled.lowered.plan.str(), expected.plan.str());
+}
+
 // Two cascades of the same ops and sizes, one of which spills, and a product that has the program lowered again.
 TEST_F(CudaDroppedSchedule, a_namesake_keeps_its_own) {
   auto uniform = [](const Shape& shape) {

@@ -565,15 +565,16 @@ TEST_F(CudaExecutor, out_of_memory_names_the_largest_tensors) {
   if (!counts && left > 2'000'000'000) held.emplace(left - 2'000'000'000);
   std::string text;
   Loc named;
+  auto large = compile([&](Tensor x) { return iota({wanted}, 0, f32) + x; });
   const uint32_t line = __LINE__ + 2;
   try {
-    compile([&](Tensor x) { return iota({wanted}, 0, f32) + x; })(1.f);
+    large(1.f);
   } catch (const OutOfMemory& error) {
     text = error.what();
     named = error.text().at;
   }
   EXPECT_STREQ(named.file, __FILE__) << text;
-  EXPECT_EQ(named.line, line) << "the compile() of the program that ran";
+  EXPECT_EQ(named.line, line) << "the call that ran out, and not compile()";
   EXPECT_THAT(text, HasSubstr(counts ? "the device has no 8.0 MB left" : "the device has no 3.00 GB left"));
   size_t at = 0;
   for (int k = 7; k >= 3; --k) {

@@ -4,12 +4,15 @@
 #include <gtest/gtest.h>
 
 #include <cstdlib>
+#include <functional>
+#include <optional>
 
 #include <tessera/core/compile.h>
 #include <tessera/core/device.h>
 #include <tessera/core/error.h>
 #include <tessera/core/executor.h>
 #include <tessera/core/random.h>
+#include <tessera/core/trace.h>
 
 namespace tessera {
 namespace {
@@ -180,10 +183,38 @@ TEST(Compile, a_value_that_leaks_out_of_a_recording_cannot_be_read) {
   EXPECT_THAT(message_of<TraceError>([&] { leaked.eval(); }), HasSubstr("has ended"));
 }
 
+// A recording may stand where an ended one stood.
+TEST(Compile, recordings_are_told_apart_where_they_share_an_address) {
+  std::optional<Trace> trace(std::in_place);
+  const Tensor kept = iota({4}, 0, f32);
+  trace.emplace();
+  EXPECT_THAT(message_of<TraceError>([&] { (void)kept.to_vector<float>(); }), HasSubstr("T-T002"));
+  EXPECT_THAT(message_of<TraceError>([&] { (void)trace->finish({kept + 1}, "late", true); }), HasSubstr("T-T007"));
+}
+
 TEST(Compile, compiled_functions_do_not_nest) {
   auto inner = compile([](Tensor x) { return x; });
   auto outer = compile([&](Tensor x) { return inner(x); });
   EXPECT_NE(message_of<TraceError>([&] { outer(vec({1})); }), "no error");
+}
+
+TEST(Compile, errors_of_a_call_name_its_line) {
+  auto f = compile([](auto... x) { return std::vector<Tensor>{x...}; });
+  const Tensor x = vec({1});
+  Trace recording;  // while it lives, every call is refused
+  auto expect_line = [](uint32_t line, const std::function<void()>& call) {
+    try {
+      call();
+      FAIL() << "nothing was thrown";
+    } catch (const TraceError& error) {
+      EXPECT_EQ(error.text().at.line, line) << error.what();
+    }
+  };
+  expect_line(__LINE__, [&] { f(); });
+  expect_line(__LINE__, [&] { f(x); });
+  expect_line(__LINE__, [&] { f(x, x); });
+  expect_line(__LINE__, [&] { f(x, x, x); });
+  expect_line(__LINE__, [&] { f(x, x, x, x); });
 }
 
 TEST(Compile, draws_differ_between_runs_and_repeat_after_seed) {

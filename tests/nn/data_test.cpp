@@ -134,7 +134,7 @@ TEST(ImageSet, ScalesPixelsAndChecksLabels) {
 }
 
 TEST(FashionMnist, IsThereWhenItsPackageIs) {
-  if (!std::filesystem::exists("/usr/share/datasets/fashion-mnist")) GTEST_SKIP() << "install dataset-fashion-mnist";
+  if (!std::filesystem::exists(fashion_mnist_folder)) GTEST_SKIP() << "install dataset-fashion-mnist";
   ImageSet set = fashion_mnist(Split::test);
   EXPECT_EQ(set.size(), 10000);
   auto [x, y] = set.first(4);

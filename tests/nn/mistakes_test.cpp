@@ -12,6 +12,10 @@
 #include <tessera/nn/layers/attention.h>
 #include <tessera/nn/layers/linear.h>
 #include <tessera/nn/layers/mlp.h>
+#include <tessera/nn/optim/adam.h>
+#include <tessera/nn/optim/ema.h>
+#include <tessera/nn/optim/schedule.h>
+#include <tessera/nn/optim/sgd.h>
 
 #include "tests/nn/temporary_folder.h"
 #include "tests/support/mistakes.h"
@@ -64,8 +68,22 @@ const Mistake modules[] = {
   {"NoOwner",         __LINE__, "ValueError", "T-V103", {"'a'", "pass this"}, [] { struct M : nn::Module<M> { nn::Param a{nullptr, "a", nn::init::ones({1})}; } m; }},
   {"UnevenHeads",     __LINE__, "ValueError", "T-V110", {"10", "3 equal parts"}, [] { struct M : nn::Module<M> { nn::Attention a{this, "a", {.dim = 10, .heads = 3}}; } m; }},
 };
+
+const Mistake optimizers[] = {
+  {"NoParameters",    __LINE__, "ValueError", "T-V120", {"without parameters", "frozen"}, [] { optim::SGD({}); }},
+  {"AdamOfNothing",   __LINE__, "ValueError", "T-V120", {"without parameters", "frozen"}, [] { optim::Adam({}); }},
+  {"AdamWOfNothing",  __LINE__, "ValueError", "T-V120", {"without parameters", "frozen"}, [] { optim::AdamW({}); }},
+  {"NoSuchGroup",     __LINE__, "ValueError", "T-V121", {"'norm*'", "as up.weight"}, [] { Plain model; optim::AdamW(model.parameters()).group("norm*", {.weight_decay = 0}); }},
+  {"GradientMissing", __LINE__, "ValueError", "T-V122", {"1 gradients for 2", "built with"}, [] { Plain model; optim::SGD(model.parameters()).step({ones({3, 4})}, 0.1); }},
+  {"NesterovAlone",   __LINE__, "ValueError", "T-V123", {".momentum", ".dampening"}, [] { Plain model; optim::SGD(model.parameters(), {.nesterov = true}); }},
+  {"WarmupTooLong",   __LINE__, "ValueError", "T-V124", {"9 and 9"}, [] { optim::cosine({.peak = 1, .warmup = 9, .total = 9}); }},
+  {"NoTotal",         __LINE__, "ValueError", "T-V124", {"0 and 0"}, [] { optim::linear({.peak = 1}); }},
+  {"WarmupNegative",  __LINE__, "ValueError", "T-V124", {"not -1"}, [] { optim::constant(1, -1); }},
+  {"AverageOfMore",   __LINE__, "ValueError", "T-V125", {"not 1.5", "steps"}, [] { Plain model; optim::Ema(model.parameters(), 1.5); }},
+};
 // clang-format on
 
+INSTANTIATE_TEST_SUITE_P(Optimizers, Mistakes, ::testing::ValuesIn(optimizers), name_of);
 INSTANTIATE_TEST_SUITE_P(Modules, Mistakes, ::testing::ValuesIn(modules), name_of);
 INSTANTIATE_TEST_SUITE_P(Files, Mistakes, ::testing::ValuesIn(files), name_of);
 INSTANTIATE_TEST_SUITE_P(Sets, Mistakes, ::testing::ValuesIn(sets), name_of);

@@ -17,12 +17,7 @@ struct Scene {
   std::vector<Tensor> learned = {};
 
   // The values of the narrower dtype, whatever is computed with.
-  Tensor data(const Shape& of) {
-    Tensor drawn = random_tensor(draw, storage, of, {-1, 1});
-    std::vector<double> values;
-    for (int64_t i = 0; i < of.numel(); ++i) values.push_back(load_double(drawn.node()->value->data(), storage, i));
-    return from_doubles(values, dtype, of);
-  }
+  Tensor data(const Shape& of) { return random_tensor(draw, storage, dtype, of, {-1, 1}); }
 
   Shape plane() const { return {shape.rows, shape.columns}; }
   Tensor row() const { return iota(plane(), 0) + (shape.columns - shape.rows); }

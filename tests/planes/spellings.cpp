@@ -325,10 +325,7 @@ SpelledAttention spelled(Family family, const Spelling& how, DType storage, DTyp
   const int64_t g = scene.groups();
   // The values of the narrower dtype, whatever is computed with. Arguments are in `stored`.
   const DType stored = family == Family::narrow_operands && dtype != f64 ? storage : dtype;
-  auto data = [&](const Shape& of) {
-    Tensor drawn = random_tensor(draw, storage, of, {-1, 1});
-    return from_doubles(cast(drawn, f64).to_vector<double>(), stored, of);
-  };
+  auto data = [&](const Shape& of) { return random_tensor(draw, storage, stored, of, {-1, 1}); };
   std::vector<Tensor> arguments;
   const Shape of_q{batch, length, heads, width}, of_k{batch, length, g, width};
   const bool first = how.layout == bhmd_arguments;

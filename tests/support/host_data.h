@@ -23,6 +23,8 @@ class Draw {  // SplitMix64
 
 // A concrete tensor: floats uniform in the domain, integers in [−9, 9] (unsigned [0, 9]), bools by a coin.
 Tensor random_tensor(Draw&, DType, const Shape&, Domain = {-2, 2});
+// The numbers of random_tensor(draw, storage, …) in another dtype: two programs that compute in different ones see the same.
+Tensor random_tensor(Draw&, DType storage, DType dtype, const Shape&, Domain = {-2, 2});
 Tensor from_doubles(const std::vector<double>&, DType, const Shape&);
 
 }  // namespace tessera::testing

@@ -7,7 +7,7 @@
 
 namespace tessera::cuda {
 
-// OutOfMemory names the five largest tensors on the device with their lines.
+// OutOfMemory names the five largest tensors on the device with their lines, and the call that ran out (core/user_call.h).
 StreamBuffer take_memory(size_t bytes);
 
 // Where the temporaries of all programs lie. They follow each other in one stream, so they share it; it grows to the

@@ -13,6 +13,18 @@ namespace tessera::cuda {
 
 using codegen::PlanLaunch;
 
+namespace {
+
+// Cascades that share a text share what is taken in its place. Of two batches they may share the first of these schedules and
+// no later one: this tells their texts apart.
+std::string apart(const Cascade& c, llvm::ArrayRef<CascadeSchedule> schedules) {
+  const bool is_of_batch =
+      schedules.front().abreast == 1 && llvm::any_of(schedules, [](const CascadeSchedule& s) { return s.abreast > 1; });
+  return is_of_batch ? fmt::format("batch {}", c.batch) : "";
+}
+
+}  // namespace
+
 void Lowering::visit_cascade(fuse::CascadeOp cascade) {
   copy_inits(*cascade, cascade.getInitOf(), cascade.getInits());
   PlanLaunch made;
@@ -33,12 +45,10 @@ void Lowering::visit_cascade(fuse::CascadeOp cascade) {
            target_.dropped.contains(schedule_name(read, schedules.front())))
       schedules.erase(schedules.begin());
     const CascadeSchedule& first = schedules.front();
-    // Cascades of another batch may share the first text, and then share what is taken in its place.
-    if (first.abreast == 1)
-      for (CascadeSchedule& s : schedules) s.abreast = 1;
     words.head = head(*cascade, cascade.getName().str(), words, schedule_text(first), made);
-    made.kernel = kernel_number(*cascade, structure_of(*cascade), "cascade", words,
-                                [&](const KernelWords& all) { return cascade_text(read, first, all); });
+    made.kernel = kernel_number(
+        *cascade, structure_of(*cascade), "cascade", words,
+        [&](const KernelWords& all) { return cascade_text(read, first, all); }, apart(read, schedules));
     made.tasks = read.batch * first.groups;
     KernelSource& source = result_.kernels[static_cast<size_t>(made.kernel)];
     source.has_steps = !first.has_roles();
@@ -61,16 +71,17 @@ std::string Lowering::schedule_name(const Cascade& c, const CascadeSchedule& s) 
 std::optional<NextSchedule> Lowering::next_cascade_schedule(const std::string& key) {
   CascadeKernel& one = cascade_kernels_.at(key);
   if (++one.at == one.schedules.size()) return std::nullopt;
-  const CascadeSchedule& s = one.schedules[one.at];
+  const llvm::ArrayRef<CascadeSchedule> left = llvm::ArrayRef(one.schedules).drop_front(one.at);
+  const CascadeSchedule& s = left.front();
   const std::string name = one.cascade.cascade().getName().str();
   one.words.head = head(*one.cascade.op, name, one.words, schedule_text(s), one.launch);
   const KernelWords words = words_for_text(one.words);
   auto text = [&](const KernelWords& all) { return cascade_text(one.cascade, s, all); };
-  NextSchedule next{source_of(name, key_of(name, text(without_names(words))), text(words)), one.launch.tasks,
-                    one.cascade.batch * s.groups};
+  NextSchedule next{source_of(name, key_of(name, text(without_names(words)) + apart(one.cascade, left)), text(words)),
+                    one.launch.tasks, one.cascade.batch * s.groups};
   next.source.has_steps = !s.has_roles();
   // Behind the last one stands no other: it is taken whatever it spills.
-  if (one.at + 1 < one.schedules.size()) next.source.schedule = schedule_name(one.cascade, s);
+  if (left.size() > 1) next.source.schedule = schedule_name(one.cascade, s);
   return next;
 }
 

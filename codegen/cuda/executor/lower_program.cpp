@@ -96,15 +96,15 @@ KernelWords Lowering::without_names(KernelWords words) {
 }
 
 int Lowering::kernel_number(mlir::Operation& kernel, const std::string& structure, const char* kind, KernelWords words,
-                            const std::function<std::string(const KernelWords&)>& text_of) {
+                            const std::function<std::string(const KernelWords&)>& text_of, const std::string& apart) {
   const auto [known, is_new] = of_structure_.try_emplace(
       fmt::format("{} {} {} {}", kind, words.writes_elsewhere, words.is_early, structure), -1);
   if (!is_new) return known->second;
   words = words_for_text(std::move(words));
   try {
     ++result_.texts;
-    return known->second =
-               add_text(name_of_kernel(kernel), kind, text_of(without_names(words)), [&] { return text_of(words); });
+    return known->second = add_text(name_of_kernel(kernel), kind, text_of(without_names(words)) + apart,
+                                    [&] { return text_of(words); });
   } catch (const Unsupported& found) {
     refuse(kernel, found);
   }

@@ -46,9 +46,9 @@ class Lowering : public codegen::PlanBuilder {
 
   // The number of the kernel with this text in the plan; kernels that only call things otherwise are one. `text_of` is
   // asked with all words but the kernel's name, and only once for kernels of one `structure` (kernel_structure.h): the
-  // layers of a model are printed once.
+  // layers of a model are printed once. Kernels that say something else in `apart` are two in spite of one text.
   int kernel_number(mlir::Operation& kernel, const std::string& structure, const char* kind, KernelWords words,
-                    const std::function<std::string(const KernelWords&)>& text_of);
+                    const std::function<std::string(const KernelWords&)>& text_of, const std::string& apart = "");
   // The same for a text whose function is called NAME; `text_of` is asked for it if no kernel of that key is there yet.
   int add_text(const std::string& kernel, const char* kind, const std::string& key_text,
                const std::function<std::string()>& text_of);

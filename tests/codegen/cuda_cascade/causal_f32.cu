@@ -4,10 +4,10 @@
 //   writes     softmax_value 2x12x1024xf32, softmax_value 2x12x1024xf32, contract_value 2x1024x12x64xf32
 //   moves      25.4 MB, 3503.6 MFLOP
 //   schedule   4 warps of 16 rows, 64 columns at a time, 2 blocks at once; 16 groups of rows; f32 as tf32 x 3
-//   from       attention.cpp:65  ge select
-//              attention.cpp:160  contract mul
-//              attention.cpp:100  softmax
-//              attention.cpp:162  contract
+//   from       attention.cpp:60  ge select
+//              attention.cpp:155  contract mul
+//              attention.cpp:95  softmax
+//              attention.cpp:157  contract
 #include "cascade.cuh"
 
 namespace tessera {
@@ -76,7 +76,7 @@ contract_mul_select_reduce_etc_f379a54a(const float* __restrict__ x0, const floa
     });
     if (is_whole) {
       each_element<1, 8>([&](int i, int h, int j, int e) {
-        const float mul_1 = score_1[i][j][2 * h + e] * 0.125f;  // attention.cpp:160
+        const float mul_1 = score_1[i][j][2 * h + e] * 0.125f;  // attention.cpp:155
         choice_of_plane_1[i][j][2 * h + e] = mul_1;
         highest_1_here[i][h] = Max::of(highest_1_here[i][h], mul_1);
       });
@@ -84,13 +84,13 @@ contract_mul_select_reduce_etc_f379a54a(const float* __restrict__ x0, const floa
       each_element<1, 8>([&](int i, int h, int j, int e) {
         const int m = m_first + row_of_element<1>(i, h);
         const int n = n_first + column_of_element(j, e);
-        const i64 index_1 = m;  // attention.cpp:65
+        const i64 index_1 = m;  // attention.cpp:60
         const int index_cast_1 = static_cast<int>(index_1);
         const i64 index_2 = n;
         const int index_cast_2 = static_cast<int>(index_2);
         const bool is_1 = index_cast_1 >= index_cast_2;
-        const float mul_1 = score_1[i][j][2 * h + e] * 0.125f;  // attention.cpp:160
-        const float choice_1 = is_1 ? mul_1 : -infinity;  // attention.cpp:65
+        const float mul_1 = score_1[i][j][2 * h + e] * 0.125f;  // attention.cpp:155
+        const float choice_1 = is_1 ? mul_1 : -infinity;  // attention.cpp:60
         choice_of_plane_1[i][j][2 * h + e] = choice_1;
         highest_1_here[i][h] = Max::of(highest_1_here[i][h], choice_1);
       });
@@ -101,7 +101,7 @@ contract_mul_select_reduce_etc_f379a54a(const float* __restrict__ x0, const floa
       const float old = highest_1[i][h];
       const float now = Max::of(old, across_quad<Max>(highest_1_here[i][h]));
       {
-        const float sub_1 = old - now;  // attention.cpp:100
+        const float sub_1 = old - now;  // attention.cpp:95
         const float exp_1 = exp2(log2_e * sub_1);
         highest_1_factor_1[i][h] = old == -infinity ? 1.f : exp_1;
       }
@@ -113,7 +113,7 @@ contract_mul_select_reduce_etc_f379a54a(const float* __restrict__ x0, const floa
       sum_1[i][h] *= highest_1_factor_1[i][h];
     });
     each_element<1, 8>([&](int i, int h, int j, int e) {
-      const bool is_1 = highest_1_seen[i][h] == -infinity;  // attention.cpp:100
+      const bool is_1 = highest_1_seen[i][h] == -infinity;  // attention.cpp:95
       const float choice_1 = is_1 ? 0.f : highest_1_seen[i][h];
       const float sub_1 = choice_of_plane_1[i][j][2 * h + e] - choice_1;
       const float exp_1 = exp2(log2_e * sub_1);
@@ -129,12 +129,12 @@ contract_mul_select_reduce_etc_f379a54a(const float* __restrict__ x0, const floa
     sum_1[i][h] = across_quad<Sum>(sum_1[i][h]);
     const int m = m_first + row_of_element<1>(i, h);
     if (threadIdx.x % 4 == 0) {
-      const bool is_1 = highest_1[i][h] == -infinity;  // attention.cpp:100
+      const bool is_1 = highest_1[i][h] == -infinity;  // attention.cpp:95
       const float choice_1 = is_1 ? 0.f : highest_1[i][h];
       softmax_value[batch_1 * 12288 + batch_2 * 1024 + m] = choice_1;
     }
     if (threadIdx.x % 4 == 0) {
-      const bool is_1 = highest_1[i][h] == -infinity;  // attention.cpp:100
+      const bool is_1 = highest_1[i][h] == -infinity;  // attention.cpp:95
       const float choice_1 = is_1 ? 1.f : sum_1[i][h];
       const float div_1 = 1.f / choice_1;
       softmax_value_2[batch_1 * 12288 + batch_2 * 1024 + m] = div_1;
@@ -146,10 +146,10 @@ contract_mul_select_reduce_etc_f379a54a(const float* __restrict__ x0, const floa
       Vector<float, 2> pair;
 #pragma unroll
       for (int e = 0; e < 2; ++e) {
-        const bool is_1 = highest_1[i][h] == -infinity;  // attention.cpp:100
+        const bool is_1 = highest_1[i][h] == -infinity;  // attention.cpp:95
         const float choice_1 = is_1 ? 1.f : sum_1[i][h];
         const float div_1 = 1.f / choice_1;
-        const float mul_1 = sums_1[i][j][2 * h + e] * div_1;  // attention.cpp:162
+        const float mul_1 = sums_1[i][j][2 * h + e] * div_1;  // attention.cpp:157
         pair[e] = mul_1;
       }
       store(contract_value + batch_1 * 786432 + batch_2 * 64 + m * 768 + d_2, pair);
@@ -165,10 +165,10 @@ contract_mul_select_reduce_etc_f379a54a(const float* __restrict__ x0, const floa
 //   writes     contract_value 2x1024x12x64xf32, contract_value 2x1024x12x64xf32
 //   moves      50.6 MB, 13111.4 MFLOP
 //   schedule   4 warps of 16 rows, 32 columns at a time, 2 blocks at once; 16 groups of rows; f32 as tf32 x 3
-//   from       attention.cpp:65  ge select select
-//              attention.cpp:160  contract mul mul contract
-//              attention.cpp:100  softmax sub mul
-//              attention.cpp:162  contract contract
+//   from       attention.cpp:60  ge select select
+//              attention.cpp:155  contract mul mul contract
+//              attention.cpp:95  softmax sub mul
+//              attention.cpp:157  contract contract
 #include "cascade.cuh"
 
 namespace tessera {
@@ -247,13 +247,13 @@ contract_mul_select_sub_etc_0b49900d(const float* __restrict__ x0, const float* 
     Plane<1, 4> sums_2_plane;
     if (is_whole) {
       each_element<1, 4>([&](int i, int h, int j, int e) {
-        const float sub_1 = score_2[i][j][2 * h + e] - shared.reduce_value_of_column[slot][column_of_element(j, e)];  // attention.cpp:100
-        const float mul_1 = score_1[i][j][2 * h + e] * 0.125f;  // attention.cpp:160
-        const float sub_2 = mul_1 - shared.softmax_value_of_column[slot][column_of_element(j, e)];  // attention.cpp:100
+        const float sub_1 = score_2[i][j][2 * h + e] - shared.reduce_value_of_column[slot][column_of_element(j, e)];  // attention.cpp:95
+        const float mul_1 = score_1[i][j][2 * h + e] * 0.125f;  // attention.cpp:155
+        const float sub_2 = mul_1 - shared.softmax_value_of_column[slot][column_of_element(j, e)];  // attention.cpp:95
         const float exp_1 = exp2(log2_e * sub_2);
         const float mul_2 = exp_1 * shared.softmax_value_2_of_column[slot][column_of_element(j, e)];
         const float mul_3 = sub_1 * mul_2;
-        const float mul_4 = mul_3 * 0.125f;  // attention.cpp:160
+        const float mul_4 = mul_3 * 0.125f;  // attention.cpp:155
         sums_1_plane[i][j][2 * h + e] = mul_4;
         sums_2_plane[i][j][2 * h + e] = mul_2;
       });
@@ -261,19 +261,19 @@ contract_mul_select_sub_etc_0b49900d(const float* __restrict__ x0, const float* 
       each_element<1, 4>([&](int i, int h, int j, int e) {
         const int m = m_first + row_of_element<1>(i, h);
         const int n = n_first + column_of_element(j, e);
-        const i64 index_1 = n;  // attention.cpp:65
+        const i64 index_1 = n;  // attention.cpp:60
         const int index_cast_1 = static_cast<int>(index_1);
         const i64 index_2 = m;
         const int index_cast_2 = static_cast<int>(index_2);
         const bool is_1 = index_cast_1 >= index_cast_2;
-        const float sub_1 = score_2[i][j][2 * h + e] - shared.reduce_value_of_column[slot][column_of_element(j, e)];  // attention.cpp:100
-        const float mul_1 = score_1[i][j][2 * h + e] * 0.125f;  // attention.cpp:160
-        const float choice_1 = is_1 ? mul_1 : -infinity;  // attention.cpp:65
-        const float sub_2 = choice_1 - shared.softmax_value_of_column[slot][column_of_element(j, e)];  // attention.cpp:100
+        const float sub_1 = score_2[i][j][2 * h + e] - shared.reduce_value_of_column[slot][column_of_element(j, e)];  // attention.cpp:95
+        const float mul_1 = score_1[i][j][2 * h + e] * 0.125f;  // attention.cpp:155
+        const float choice_1 = is_1 ? mul_1 : -infinity;  // attention.cpp:60
+        const float sub_2 = choice_1 - shared.softmax_value_of_column[slot][column_of_element(j, e)];  // attention.cpp:95
         const float exp_1 = exp2(log2_e * sub_2);
         const float mul_2 = exp_1 * shared.softmax_value_2_of_column[slot][column_of_element(j, e)];
         const float mul_3 = sub_1 * mul_2;
-        const float mul_4 = mul_3 * 0.125f;  // attention.cpp:160
+        const float mul_4 = mul_3 * 0.125f;  // attention.cpp:155
         const float choice_2 = is_1 ? mul_4 : 0.f;
         sums_1_plane[i][j][2 * h + e] = choice_2;
         sums_2_plane[i][j][2 * h + e] = mul_2;
@@ -319,10 +319,10 @@ contract_mul_select_sub_etc_0b49900d(const float* __restrict__ x0, const float* 
 //   writes     contract_value 2x1024x12x64xf32
 //   moves      38.0 MB, 9890.2 MFLOP
 //   schedule   4 warps of 16 rows, 32 columns at a time, 2 blocks at once; 16 groups of rows; f32 as tf32 x 3
-//   from       attention.cpp:65  ge select select
-//              attention.cpp:160  contract mul mul contract
-//              attention.cpp:100  softmax sub mul
-//              attention.cpp:162  contract
+//   from       attention.cpp:60  ge select select
+//              attention.cpp:155  contract mul mul contract
+//              attention.cpp:95  softmax sub mul
+//              attention.cpp:157  contract
 #include "cascade.cuh"
 
 namespace tessera {
@@ -403,32 +403,32 @@ contract_mul_select_sub_etc_dfa57621(const float* __restrict__ x0, const float* 
     Plane<1, 4> sums_1_plane;
     if (is_whole) {
       each_element<1, 4>([&](int i, int h, int j, int e) {
-        const float mul_1 = score_1[i][j][2 * h + e] * 0.125f;  // attention.cpp:160
-        const float sub_1 = mul_1 - softmax_value_of_row[i][h];  // attention.cpp:100
+        const float mul_1 = score_1[i][j][2 * h + e] * 0.125f;  // attention.cpp:155
+        const float sub_1 = mul_1 - softmax_value_of_row[i][h];  // attention.cpp:95
         const float exp_1 = exp2(log2_e * sub_1);
         const float mul_2 = softmax_value_2_of_row[i][h] * exp_1;
         const float sub_2 = score_2[i][j][2 * h + e] - reduce_value_of_row[i][h];
         const float mul_3 = mul_2 * sub_2;
-        const float mul_4 = mul_3 * 0.125f;  // attention.cpp:160
+        const float mul_4 = mul_3 * 0.125f;  // attention.cpp:155
         sums_1_plane[i][j][2 * h + e] = mul_4;
       });
     } else {
       each_element<1, 4>([&](int i, int h, int j, int e) {
         const int m = m_first + row_of_element<1>(i, h);
         const int n = n_first + column_of_element(j, e);
-        const i64 index_1 = m;  // attention.cpp:65
+        const i64 index_1 = m;  // attention.cpp:60
         const int index_cast_1 = static_cast<int>(index_1);
         const i64 index_2 = n;
         const int index_cast_2 = static_cast<int>(index_2);
         const bool is_1 = index_cast_1 >= index_cast_2;
-        const float mul_1 = score_1[i][j][2 * h + e] * 0.125f;  // attention.cpp:160
-        const float choice_1 = is_1 ? mul_1 : -infinity;  // attention.cpp:65
-        const float sub_1 = choice_1 - softmax_value_of_row[i][h];  // attention.cpp:100
+        const float mul_1 = score_1[i][j][2 * h + e] * 0.125f;  // attention.cpp:155
+        const float choice_1 = is_1 ? mul_1 : -infinity;  // attention.cpp:60
+        const float sub_1 = choice_1 - softmax_value_of_row[i][h];  // attention.cpp:95
         const float exp_1 = exp2(log2_e * sub_1);
         const float mul_2 = softmax_value_2_of_row[i][h] * exp_1;
         const float sub_2 = score_2[i][j][2 * h + e] - reduce_value_of_row[i][h];
         const float mul_3 = mul_2 * sub_2;
-        const float mul_4 = mul_3 * 0.125f;  // attention.cpp:160
+        const float mul_4 = mul_3 * 0.125f;  // attention.cpp:155
         const float choice_2 = is_1 ? mul_4 : 0.f;
         sums_1_plane[i][j][2 * h + e] = choice_2;
       });

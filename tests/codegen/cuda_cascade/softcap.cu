@@ -4,10 +4,10 @@
 //   writes     softmax_value 2x2x197xf32, softmax_value 2x2x197xf32, contract_value 2x197x2x80xf32
 //   moves      636.7 kB, 51.2 MFLOP
 //   schedule   4 warps of 32 rows, rows in registers, 32 columns at a time, 2 blocks at once; 2 groups of rows
-//   from       attention.cpp:160  contract
-//              attention.cpp:77  div tanh mul
-//              attention.cpp:100  softmax
-//              attention.cpp:162  contract
+//   from       attention.cpp:155  contract
+//              attention.cpp:72  div tanh mul
+//              attention.cpp:95  softmax
+//              attention.cpp:157  contract
 #include "cascade.cuh"
 
 namespace tessera {
@@ -68,7 +68,7 @@ contract_mul_tanh_reduce_etc_463989d8(const bf16* __restrict__ value, const bf16
     });
     if (is_whole) {
       each_element<2, 4>([&](int i, int h, int j, int e) {
-        const float mul_1 = score_1[i][j][2 * h + e] * 0.02236068f;  // attention.cpp:77
+        const float mul_1 = score_1[i][j][2 * h + e] * 0.02236068f;  // attention.cpp:72
         const float tanh_1 = ::tanhf(mul_1);
         const float mul_2 = tanh_1 * 5.f;
         mul_of_plane_1[i][j][2 * h + e] = mul_2;
@@ -77,7 +77,7 @@ contract_mul_tanh_reduce_etc_463989d8(const bf16* __restrict__ value, const bf16
     } else {
       each_element<2, 4>([&](int i, int h, int j, int e) {
         const bool inside = n_first + column_of_element(j, e) < 197;
-        const float mul_1 = score_1[i][j][2 * h + e] * 0.02236068f;  // attention.cpp:77
+        const float mul_1 = score_1[i][j][2 * h + e] * 0.02236068f;  // attention.cpp:72
         const float tanh_1 = ::tanhf(mul_1);
         const float mul_2 = tanh_1 * 5.f;
         mul_of_plane_1[i][j][2 * h + e] = mul_2;
@@ -90,7 +90,7 @@ contract_mul_tanh_reduce_etc_463989d8(const bf16* __restrict__ value, const bf16
       const float old = highest_1[i][h];
       const float now = Max::of(old, across_quad<Max>(highest_1_here[i][h]));
       {
-        const float sub_1 = old - now;  // attention.cpp:100
+        const float sub_1 = old - now;  // attention.cpp:95
         const float exp_1 = exp2(log2_e * sub_1);
         highest_1_factor_1[i][h] = old == -infinity ? 1.f : exp_1;
       }
@@ -103,7 +103,7 @@ contract_mul_tanh_reduce_etc_463989d8(const bf16* __restrict__ value, const bf16
     });
     if (is_whole) {
       each_element<2, 4>([&](int i, int h, int j, int e) {
-        const bool is_1 = highest_1_seen[i][h] == -infinity;  // attention.cpp:100
+        const bool is_1 = highest_1_seen[i][h] == -infinity;  // attention.cpp:95
         const float choice_1 = is_1 ? 0.f : highest_1_seen[i][h];
         const float sub_1 = mul_of_plane_1[i][j][2 * h + e] - choice_1;
         const float exp_1 = exp2(log2_e * sub_1);
@@ -113,7 +113,7 @@ contract_mul_tanh_reduce_etc_463989d8(const bf16* __restrict__ value, const bf16
     } else {
       each_element<2, 4>([&](int i, int h, int j, int e) {
         const bool inside = n_first + column_of_element(j, e) < 197;
-        const bool is_1 = highest_1_seen[i][h] == -infinity;  // attention.cpp:100
+        const bool is_1 = highest_1_seen[i][h] == -infinity;  // attention.cpp:95
         const float choice_1 = is_1 ? 0.f : highest_1_seen[i][h];
         const float sub_1 = mul_of_plane_1[i][j][2 * h + e] - choice_1;
         const float exp_1 = exp2(log2_e * sub_1);
@@ -131,12 +131,12 @@ contract_mul_tanh_reduce_etc_463989d8(const bf16* __restrict__ value, const bf16
     const int m = min(m_first + row_of_element<2>(i, h), 196);
     if (m_first + row_of_element<2>(i, h) >= 197) return;
     if (threadIdx.x % 4 == 0) {
-      const bool is_1 = highest_1[i][h] == -infinity;  // attention.cpp:100
+      const bool is_1 = highest_1[i][h] == -infinity;  // attention.cpp:95
       const float choice_1 = is_1 ? 0.f : highest_1[i][h];
       softmax_value[batch_1 * 394 + batch_2 * 197 + m] = choice_1;
     }
     if (threadIdx.x % 4 == 0) {
-      const bool is_1 = highest_1[i][h] == -infinity;  // attention.cpp:100
+      const bool is_1 = highest_1[i][h] == -infinity;  // attention.cpp:95
       const float choice_1 = is_1 ? 1.f : sum_1[i][h];
       const float div_1 = 1.f / choice_1;
       softmax_value_2[batch_1 * 394 + batch_2 * 197 + m] = div_1;
@@ -148,10 +148,10 @@ contract_mul_tanh_reduce_etc_463989d8(const bf16* __restrict__ value, const bf16
       Vector<float, 2> pair;
 #pragma unroll
       for (int e = 0; e < 2; ++e) {
-        const bool is_1 = highest_1[i][h] == -infinity;  // attention.cpp:100
+        const bool is_1 = highest_1[i][h] == -infinity;  // attention.cpp:95
         const float choice_1 = is_1 ? 1.f : sum_1[i][h];
         const float div_1 = 1.f / choice_1;
-        const float mul_1 = sums_1[i][j][2 * h + e] * div_1;  // attention.cpp:162
+        const float mul_1 = sums_1[i][j][2 * h + e] * div_1;  // attention.cpp:157
         pair[e] = mul_1;
       }
       store(contract_value + batch_1 * 31520 + batch_2 * 80 + m * 160 + d_2, pair);
@@ -167,11 +167,11 @@ contract_mul_tanh_reduce_etc_463989d8(const bf16* __restrict__ value, const bf16
 //   writes     contract_value 2x197x2x80xf32, contract_value 2x197x2x80xf32
 //   moves      1.3 MB, 102.3 MFLOP
 //   schedule   4 warps of 16 rows, rows in registers, 64 columns at a time, 2 blocks at once; 4 groups of rows
-//   from       attention.cpp:160  contract mul contract
-//              attention.cpp:77  div tanh mul mul mul sub mul div
-//              attention.cpp:100  softmax sub mul
-//              attention.cpp:165  add
-//              attention.cpp:162  contract contract
+//   from       attention.cpp:155  contract mul contract
+//              attention.cpp:72  div tanh mul mul mul sub mul div
+//              attention.cpp:95  softmax sub mul
+//              attention.cpp:160  add
+//              attention.cpp:157  contract contract
 #include "cascade.cuh"
 
 namespace tessera {
@@ -242,40 +242,40 @@ contract_mul_tanh_sub_etc_efd5fe74(const bf16* __restrict__ value, const bf16* _
     Plane<1, 8> sums_2_plane;
     if (is_whole) {
       each_element<1, 8>([&](int i, int h, int j, int e) {
-        const float mul_1 = score_1[i][j][2 * h + e] * 0.02236068f;  // attention.cpp:77
+        const float mul_1 = score_1[i][j][2 * h + e] * 0.02236068f;  // attention.cpp:72
         const float tanh_1 = ::tanhf(mul_1);
         const float mul_2 = tanh_1 * tanh_1;
         const float sub_1 = 1.f - mul_2;
-        const float sub_2 = score_2[i][j][2 * h + e] - shared.reduce_value_of_column[slot][column_of_element(j, e)];  // attention.cpp:100
-        const float mul_3 = tanh_1 * 5.f;  // attention.cpp:77
-        const float sub_3 = mul_3 - shared.softmax_value_of_column[slot][column_of_element(j, e)];  // attention.cpp:100
+        const float sub_2 = score_2[i][j][2 * h + e] - shared.reduce_value_of_column[slot][column_of_element(j, e)];  // attention.cpp:95
+        const float mul_3 = tanh_1 * 5.f;  // attention.cpp:72
+        const float sub_3 = mul_3 - shared.softmax_value_of_column[slot][column_of_element(j, e)];  // attention.cpp:95
         const float exp_1 = exp2(log2_e * sub_3);
         const float mul_4 = exp_1 * shared.softmax_value_2_of_column[slot][column_of_element(j, e)];
         const float mul_5 = sub_2 * mul_4;
-        const float mul_6 = mul_5 * 5.f;  // attention.cpp:77
+        const float mul_6 = mul_5 * 5.f;  // attention.cpp:72
         const float mul_7 = sub_1 * mul_6;
         const float div_1 = mul_7 / 5.f;
-        const float mul_8 = div_1 * 0.1118034f;  // attention.cpp:160
+        const float mul_8 = div_1 * 0.1118034f;  // attention.cpp:155
         sums_1_plane[i][j][2 * h + e] = mul_8;
         sums_2_plane[i][j][2 * h + e] = mul_4;
       });
     } else {
       each_element<1, 8>([&](int i, int h, int j, int e) {
         const bool inside = n_first + column_of_element(j, e) < 197;
-        const float mul_1 = score_1[i][j][2 * h + e] * 0.02236068f;  // attention.cpp:77
+        const float mul_1 = score_1[i][j][2 * h + e] * 0.02236068f;  // attention.cpp:72
         const float tanh_1 = ::tanhf(mul_1);
         const float mul_2 = tanh_1 * tanh_1;
         const float sub_1 = 1.f - mul_2;
-        const float sub_2 = score_2[i][j][2 * h + e] - shared.reduce_value_of_column[slot][column_of_element(j, e)];  // attention.cpp:100
-        const float mul_3 = tanh_1 * 5.f;  // attention.cpp:77
-        const float sub_3 = mul_3 - shared.softmax_value_of_column[slot][column_of_element(j, e)];  // attention.cpp:100
+        const float sub_2 = score_2[i][j][2 * h + e] - shared.reduce_value_of_column[slot][column_of_element(j, e)];  // attention.cpp:95
+        const float mul_3 = tanh_1 * 5.f;  // attention.cpp:72
+        const float sub_3 = mul_3 - shared.softmax_value_of_column[slot][column_of_element(j, e)];  // attention.cpp:95
         const float exp_1 = exp2(log2_e * sub_3);
         const float mul_4 = exp_1 * shared.softmax_value_2_of_column[slot][column_of_element(j, e)];
         const float mul_5 = sub_2 * mul_4;
-        const float mul_6 = mul_5 * 5.f;  // attention.cpp:77
+        const float mul_6 = mul_5 * 5.f;  // attention.cpp:72
         const float mul_7 = sub_1 * mul_6;
         const float div_1 = mul_7 / 5.f;
-        const float mul_8 = div_1 * 0.1118034f;  // attention.cpp:160
+        const float mul_8 = div_1 * 0.1118034f;  // attention.cpp:155
         sums_1_plane[i][j][2 * h + e] = inside ? mul_8 : 0.f;
         sums_2_plane[i][j][2 * h + e] = inside ? mul_4 : 0.f;
       });
@@ -321,10 +321,10 @@ contract_mul_tanh_sub_etc_efd5fe74(const bf16* __restrict__ value, const bf16* _
 //   writes     contract_value 2x197x2x80xf32
 //   moves      892.0 kB, 77.1 MFLOP
 //   schedule   4 warps of 32 rows, rows in registers, 32 columns at a time, 2 blocks at once; 2 groups of rows
-//   from       attention.cpp:160  contract mul contract
-//              attention.cpp:77  div tanh mul mul mul sub mul div
-//              attention.cpp:100  softmax sub mul
-//              attention.cpp:162  contract
+//   from       attention.cpp:155  contract mul contract
+//              attention.cpp:72  div tanh mul mul mul sub mul div
+//              attention.cpp:95  softmax sub mul
+//              attention.cpp:157  contract
 #include "cascade.cuh"
 
 namespace tessera {
@@ -398,39 +398,39 @@ contract_mul_tanh_sub_etc_779a26a9(const bf16* __restrict__ value, const bf16* _
     Plane<2, 4> sums_1_plane;
     if (is_whole) {
       each_element<2, 4>([&](int i, int h, int j, int e) {
-        const float mul_1 = score_1[i][j][2 * h + e] * 0.02236068f;  // attention.cpp:77
+        const float mul_1 = score_1[i][j][2 * h + e] * 0.02236068f;  // attention.cpp:72
         const float tanh_1 = ::tanhf(mul_1);
         const float mul_2 = tanh_1 * tanh_1;
         const float sub_1 = 1.f - mul_2;
-        const float sub_2 = score_2[i][j][2 * h + e] - reduce_value_of_row[i][h];  // attention.cpp:100
-        const float mul_3 = tanh_1 * 5.f;  // attention.cpp:77
-        const float sub_3 = mul_3 - softmax_value_of_row[i][h];  // attention.cpp:100
+        const float sub_2 = score_2[i][j][2 * h + e] - reduce_value_of_row[i][h];  // attention.cpp:95
+        const float mul_3 = tanh_1 * 5.f;  // attention.cpp:72
+        const float sub_3 = mul_3 - softmax_value_of_row[i][h];  // attention.cpp:95
         const float exp_1 = exp2(log2_e * sub_3);
         const float mul_4 = exp_1 * softmax_value_2_of_row[i][h];
         const float mul_5 = sub_2 * mul_4;
-        const float mul_6 = mul_5 * 5.f;  // attention.cpp:77
+        const float mul_6 = mul_5 * 5.f;  // attention.cpp:72
         const float mul_7 = sub_1 * mul_6;
         const float div_1 = mul_7 / 5.f;
-        const float mul_8 = div_1 * 0.1118034f;  // attention.cpp:160
+        const float mul_8 = div_1 * 0.1118034f;  // attention.cpp:155
         sums_1_plane[i][j][2 * h + e] = mul_8;
       });
     } else {
       each_element<2, 4>([&](int i, int h, int j, int e) {
         const bool inside = n_first + column_of_element(j, e) < 197;
-        const float mul_1 = score_1[i][j][2 * h + e] * 0.02236068f;  // attention.cpp:77
+        const float mul_1 = score_1[i][j][2 * h + e] * 0.02236068f;  // attention.cpp:72
         const float tanh_1 = ::tanhf(mul_1);
         const float mul_2 = tanh_1 * tanh_1;
         const float sub_1 = 1.f - mul_2;
-        const float sub_2 = score_2[i][j][2 * h + e] - reduce_value_of_row[i][h];  // attention.cpp:100
-        const float mul_3 = tanh_1 * 5.f;  // attention.cpp:77
-        const float sub_3 = mul_3 - softmax_value_of_row[i][h];  // attention.cpp:100
+        const float sub_2 = score_2[i][j][2 * h + e] - reduce_value_of_row[i][h];  // attention.cpp:95
+        const float mul_3 = tanh_1 * 5.f;  // attention.cpp:72
+        const float sub_3 = mul_3 - softmax_value_of_row[i][h];  // attention.cpp:95
         const float exp_1 = exp2(log2_e * sub_3);
         const float mul_4 = exp_1 * softmax_value_2_of_row[i][h];
         const float mul_5 = sub_2 * mul_4;
-        const float mul_6 = mul_5 * 5.f;  // attention.cpp:77
+        const float mul_6 = mul_5 * 5.f;  // attention.cpp:72
         const float mul_7 = sub_1 * mul_6;
         const float div_1 = mul_7 / 5.f;
-        const float mul_8 = div_1 * 0.1118034f;  // attention.cpp:160
+        const float mul_8 = div_1 * 0.1118034f;  // attention.cpp:155
         sums_1_plane[i][j][2 * h + e] = inside ? mul_8 : 0.f;
       });
     }

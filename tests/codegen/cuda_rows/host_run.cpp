@@ -24,6 +24,8 @@
 #include <tessera/codegen/cuda/runtime/device_header.h>
 #include <tessera/codegen/executor/check_index.h>
 
+#include "tests/support/host_data.h"
+
 namespace tessera::testing {
 namespace {
 
@@ -46,8 +48,8 @@ struct HostMap {  // as in host/tma.cuh
   int rank, extents[5], box[4], lower[3], upper[3], steps[3], bytes;
 };
 
-constexpr size_t shared_of_block = 256 << 10;                     // as in host/shared_memory.cuh
-constexpr size_t meeting_bytes = (2 * 16 + 1) * 2 * sizeof(int);  // as in host/barrier.cuh
+constexpr size_t shared_of_block = 256 << 10;                           // as in host/shared_memory.cuh
+constexpr size_t meeting_bytes = (2 * (16 + 8) + 1) * 2 * sizeof(int);  // as in host/barrier.cuh
 
 // One block at a time, or one cluster, its threads in turns: each runs until it waits for others.
 class Block {
@@ -91,23 +93,33 @@ class Block {
     fibers_.resize(threads_ * cluster);
     for (Fiber& fiber : fibers_) start(fiber);
     constexpr int longest = 100000;  // nothing waits so long but for what never comes
+    Draw coins(1);
+    std::vector<int64_t> rests((fibers_.size() + 31) / 32);  // rounds, of each warp
     int rounds = 0;
-    for (size_t left = fibers_.size(); left > 0;) {
+    for (bool is_done = false; !is_done;) {
       if (++rounds > longest) throw std::logic_error("a kernel waits for ever");
-      left = 0;
-      for (size_t k = 0; k < fibers_.size(); ++k) {
-        Fiber& fiber = fibers_[k];
-        if (!fiber.is_done && fiber.wait == Wait::nothing) {
-          at_ = k;
-          facts.thread = static_cast<unsigned>(k % threads_);
-          facts.rank = static_cast<int>(k / threads_);
-          facts.block = block + static_cast<unsigned>(k / threads_);
-          swapcontext(&scheduler_, &fiber.context);
+      is_done = true;
+      // Now and then a warp rests while others go on: who relies on its pace reads what is not there, or no longer.
+      for (size_t warp = 0; warp < rests.size(); ++warp) {
+        const bool goes_on = rests[warp] == 0;
+        for (size_t k = warp * 32; k < std::min(warp * 32 + 32, fibers_.size()); ++k) {
+          if (goes_on && !fibers_[k].is_done && fibers_[k].wait == Wait::nothing) take_turn(k, block);
+          is_done &= fibers_[k].is_done;
         }
-        left += fiber.is_done ? 0 : 1;
+        if (!goes_on) --rests[warp];
+        else if (coins.below(16) == 0) rests[warp] = coins.below(32);
       }
       release();
     }
+  }
+
+  // Of a thread of the cluster that begins with `block`, until it waits.
+  void take_turn(size_t k, unsigned block) {
+    at_ = k;
+    facts.thread = static_cast<unsigned>(k % threads_);
+    facts.rank = static_cast<int>(k / threads_);
+    facts.block = block + static_cast<unsigned>(k / threads_);
+    swapcontext(&scheduler_, &fibers_[k].context);
   }
 
   enum class Wait { nothing, warp, block };

@@ -48,10 +48,12 @@ struct HostMeeting {
 };
 // A block starts with all of them open: zeros.
 extern "C" {
-__attribute__((visibility("default"), used)) inline HostMeeting tessera_meetings[2 * 16 + 1] = {};
+__attribute__((visibility("default"), used)) inline HostMeeting tessera_meetings[2 * (16 + 8) + 1] = {};
 }
-inline HostMeeting& host_cluster = tessera_meetings[2 * 16];
+inline HostMeeting& host_cluster = tessera_meetings[2 * (16 + 8)];
 inline HostMeeting& host_named(int name) { return tessera_meetings[tessera_host_block->rank * 16 + name]; }
+// Of the warps of a warpgroup that multiply together.
+inline HostMeeting& host_multiplied(int warpgroup) { return tessera_meetings[2 * 16 + tessera_host_block->rank * 8 + warpgroup]; }
 
 template <int cluster> void publish_barriers() {
   __syncthreads();

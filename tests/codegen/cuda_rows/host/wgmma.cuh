@@ -6,6 +6,7 @@
 #include <functional>
 #include <vector>
 
+#include "barrier.cuh"
 #include "convert.cuh"
 #include "shared_memory.cuh"
 
@@ -116,10 +117,13 @@ template <int b_rows, int registers> void wgmma_f16(float (&d)[registers], const
 
 inline void wgmma_fence() {}
 inline void wgmma_commit() { products_of_thread().emplace_back(); }
+// Products are those of a warpgroup: they are done, and have read their operands, for all four warps at once.
 template <int pending> void wgmma_wait() {
   auto& groups = products_of_thread();
+  if (groups.size() <= pending + 1) return;
   for (; groups.size() > pending + 1; groups.pop_front())
     for (auto& product : groups.front()) product();
+  host_multiplied(warpgroup()).sync(128);
 }
 template <int count> void pin(float (&)[count]) {}
 
