@@ -1,14 +1,17 @@
 #include <tessera/codegen/cuda/contract/quick_math.h>
 
+#include <cmath>
 #include <optional>
 
 #include "llvm/ADT/DenseMap.h"
 #include "llvm/ADT/DenseSet.h"
+#include "llvm/ADT/MapVector.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Math/IR/Math.h"
 
 #include <fmt/format.h>
 
+#include <tessera/codegen/cuda/contract/sums_of_products.h>
 #include <tessera/codegen/cuda/rows/scalar_text.h>
 #include <tessera/ir/fuse/Fuse.h>
 
@@ -33,9 +36,9 @@ Value beside(Value value, double x) {
   return constant(op.getRhs()) == x ? op.getLhs() : Value();
 }
 
-// x (1 + tanh(scale v)) / 2, written as (x / 2) (1 + tanh(scale v)). v may be u + cube u³.
-struct Gelu {
-  Value x, v, u;
+// tanh(scale v). v may be u + cube u³.
+struct Tanh {
+  Value v, u;
   Attribute scale, cube;  // null: 1; v as it is
 };
 
@@ -55,37 +58,225 @@ Attribute cubed(Value value, Value u) {
   return {};
 }
 
-void read_cube(Gelu& gelu) {
-  auto sum = gelu.v.getDefiningOp<arith::AddFOp>();
-  for (unsigned k = 0; sum && sum->hasOneUse() && !gelu.cube && k < 2; ++k)
-    gelu.u = sum->getOperand(k), gelu.cube = cubed(sum->getOperand(1 - k), gelu.u);
+Tanh read_tanh(math::TanhOp op) {
+  Tanh found{.v = op.getOperand()};
+  auto scaled = found.v.getDefiningOp<arith::MulFOp>();
+  for (unsigned k = 0; scaled && scaled->hasOneUse() && !found.scale && k < 2; ++k)
+    if (constant(scaled->getOperand(k))) {
+      found.scale = scaled->getOperand(k).getDefiningOp<arith::ConstantOp>().getValue();
+      found.v = scaled->getOperand(1 - k);
+    }
+  auto sum = found.v.getDefiningOp<arith::AddFOp>();
+  for (unsigned k = 0; sum && sum->hasOneUse() && !found.cube && k < 2; ++k)
+    found.u = sum->getOperand(k), found.cube = cubed(sum->getOperand(1 - k), found.u);
+  return found;
 }
+
+// x (1 + tanh(…)) / 2, written as (x / 2) (1 + tanh(…)).
+struct Gelu {
+  Value x;
+  Tanh tanh;
+};
 
 std::optional<Gelu> as_gelu(arith::MulFOp op) {
   for (auto [half, rest] : {std::pair{op.getLhs(), op.getRhs()}, std::pair{op.getRhs(), op.getLhs()}}) {
-    Gelu found;
-    found.x = beside<arith::MulFOp>(half, 0.5);
-    const Value turned = beside<arith::AddFOp>(rest, 1);
+    const Value x = beside<arith::MulFOp>(half, 0.5), turned = beside<arith::AddFOp>(rest, 1);
     auto tanh = turned ? turned.getDefiningOp<math::TanhOp>() : math::TanhOp();
-    if (!found.x || !tanh || !tanh->hasOneUse()) continue;
-    found.v = tanh.getOperand();
-    auto scaled = found.v.getDefiningOp<arith::MulFOp>();
-    for (unsigned k = 0; scaled && scaled->hasOneUse() && !found.scale && k < 2; ++k)
-      if (constant(scaled->getOperand(k))) {
-        found.scale = scaled->getOperand(k).getDefiningOp<arith::ConstantOp>().getValue();
-        found.v = scaled->getOperand(1 - k);
-      }
-    read_cube(found);
-    return found;
+    if (x && tanh && tanh->hasOneUse()) return Gelu{x, read_tanh(tanh)};
   }
   return std::nullopt;
 }
+
+// 1 + t, or 1 - t² of a square that nothing else reads.
+bool is_one_plus(Operation* op, Value t) {
+  auto sum = dyn_cast<arith::AddFOp>(op);
+  return sum &&
+         ((sum.getLhs() == t && constant(sum.getRhs()) == 1) || (sum.getRhs() == t && constant(sum.getLhs()) == 1));
+}
+bool is_square(Operation* op, Value t) {
+  auto square = dyn_cast<arith::MulFOp>(op);
+  return square && square->hasOneUse() && square.getLhs() == t && square.getRhs() == t;
+}
+arith::SubFOp one_minus(Value square) {
+  auto rest = dyn_cast<arith::SubFOp>(*square.user_begin());
+  return rest && rest.getRhs() == square && constant(rest.getLhs()) == 1 ? rest : arith::SubFOp();
+}
+// Is nothing else asked of t = tanh(…)? Then h = (1 + t) / 2 and h (1 - h) give both.
+bool has_slope(math::TanhOp op) {
+  const Value t = op.getResult();
+  bool has_square = false;
+  for (Operation* user : t.getUsers()) {
+    if (is_square(user, t) && one_minus(user->getResult(0))) has_square = true;
+    else if (!is_one_plus(user, t)) return false;
+  }
+  return has_square;
+}
+
+bool is_sum(Operation* op) { return isa<arith::AddFOp, arith::SubFOp>(op); }
+
+// Reads sums through, down to products of values.
+class Sums {
+ public:
+  // Values that are products of a number and of what they are called.
+  llvm::DenseMap<Value, std::pair<double, std::string>> known;
+
+  struct Read {
+    std::vector<Product> sum;
+    std::vector<Operation*> seen_through;  // sums that nothing else reads
+  };
+  // The sum that `root` ends, if joining its products saves any, or some share a value.
+  std::optional<Read> read(Operation* root) {
+    Read made;
+    std::vector<Product> all;
+    add(root, 1, all, made.seen_through);
+    std::optional<std::vector<Product>> sum = joined(all);
+    if (!sum || (sum->size() == all.size() && !share_values(*sum))) return std::nullopt;
+    for (const Product& one : *sum)
+      if (!std::isnormal(static_cast<float>(one.factor)) || one.values.size() > most_values) return std::nullopt;
+    made.sum = std::move(*sum);
+    return made;
+  }
+  std::string text(const std::vector<Product>& sum, ValuesText& values) const {
+    return factored_text(sum, [&](int number) {
+      const Value value = values_[static_cast<size_t>(number)];
+      const auto found = known.find(value);
+      return found == known.end() ? values.name_of(value) : found->second.second;
+    });
+  }
+
+ private:
+  static constexpr size_t most_values = 12;
+
+  void add(Operation* op, double factor, std::vector<Product>& to, std::vector<Operation*>& seen_through) {
+    for (unsigned k = 0; k < 2; ++k) {
+      const double signed_factor = k == 1 && isa<arith::SubFOp>(op) ? -factor : factor;
+      const Value value = op->getOperand(k);
+      Operation* inner = value.getDefiningOp();
+      if (inner && is_sum(inner) && inner->hasOneUse() && !known.contains(value)) {
+        seen_through.push_back(inner);
+        add(inner, signed_factor, to, seen_through);
+        continue;
+      }
+      Product made{signed_factor, {}};
+      multiply(value, made);
+      llvm::sort(made.values);
+      to.push_back(std::move(made));
+    }
+  }
+
+  void multiply(Value value, Product& by) {
+    if (const auto found = known.find(value); found != known.end()) {
+      by.factor *= found->second.first;
+      by.values.push_back(number(value));
+    } else if (const std::optional<double> x = constant(value); x && std::isnormal(*x)) {
+      by.factor *= *x;
+    } else if (auto product = value.getDefiningOp<arith::MulFOp>(); product && by.values.size() <= most_values) {
+      multiply(product.getLhs(), by);
+      multiply(product.getRhs(), by);
+    } else {
+      by.values.push_back(number(value));
+    }
+  }
+
+  int number(Value value) {
+    const auto [at, is_new] = numbers_.try_emplace(value, static_cast<int>(values_.size()));
+    if (is_new) values_.push_back(value);
+    return at->second;
+  }
+
+  llvm::DenseMap<Value, int> numbers_;
+  std::vector<Value> values_;
+};
 
 // The product in x + y z that nothing else reads.
 arith::MulFOp product_in(arith::AddFOp op, unsigned operand) {
   auto product = op->getOperand(operand).getDefiningOp<arith::MulFOp>();
   return product && product->hasOneUse() ? product : arith::MulFOp();
 }
+// What the ops of one body are printed as.
+class QuickMath {
+ public:
+  explicit QuickMath(ValuesText& values) : values_(values) {
+    for (Operation& op : *values.form.body) {
+      if (!is_quick(op)) continue;
+      if (auto product = dyn_cast<arith::MulFOp>(op))
+        if (std::optional<Gelu> gelu = as_gelu(product)) gelus_[&op] = *gelu, see_through(gelu->tanh);
+      if (auto tanh = dyn_cast<math::TanhOp>(op); tanh && has_slope(tanh)) see_through(slopes_[&op] = read_tanh(tanh));
+    }
+    for (auto& [op, tanh] : slopes_) name_parts(op->getResult(0));
+    for (Operation& op : llvm::reverse(*values.form.body))
+      if (is_sum(&op) && is_quick(op) && !seen_through_.contains(&op) && !sums_.known.contains(op.getResult(0)))
+        if (std::optional<Sums::Read> read = sums_.read(&op)) {
+          shared_[&op] = std::move(read->sum);
+          seen_through_.insert(read->seen_through.begin(), read->seen_through.end());
+        }
+  }
+
+  void print() {
+    for (Operation& op : *values_.form.body)
+      if (is_quick(op) && !seen_through_.contains(&op)) print(op);
+  }
+
+ private:
+  bool is_quick(Operation& op) const {
+    return op.getNumResults() == 1 && op.getResult(0).getType().isF32() && values_.is_lane(op.getResult(0));
+  }
+  void see_through(const Tanh& tanh) {
+    if (tanh.cube) seen_through_.insert(tanh.v.getDefiningOp());
+  }
+
+  // h = (1 + t) / 2 and the slope h (1 - h), which is (1 - t²) / 4.
+  void name_parts(Value t) {
+    const std::string half = values_.names.numbered("half"), slope = values_.names.numbered("slope");
+    parts_[t] = {half, slope};
+    for (Operation* user : t.getUsers()) {
+      const bool is_half = is_one_plus(user, t);
+      const Value value = is_half ? user->getResult(0) : one_minus(user->getResult(0)).getResult();
+      sums_.known[value] = is_half ? std::pair{2., half} : std::pair{4., slope};
+      values_.call_in_lane(value, is_half ? "(2.f * " + half + ")" : "(4.f * " + slope + ")");
+    }
+  }
+
+  void print(Operation& op) {
+    if (const auto gelu = gelus_.find(&op); gelu != gelus_.end())
+      return name(op, values_.name_of(gelu->second.x) + " * " + half_one_plus(gelu->second.tanh));
+    if (const auto tanh = slopes_.find(&op); tanh != slopes_.end()) {
+      const auto& [half, slope] = parts_[op.getResult(0)];
+      push(op, half, half_one_plus(tanh->second));
+      return push(op, slope, fmt::format("::fmaf(-{0}, {0}, {0})", half));
+    }
+    if (const auto sum = shared_.find(&op); sum != shared_.end()) return name(op, sums_.text(sum->second, values_));
+    auto sum = dyn_cast<arith::AddFOp>(op);
+    if (!sum || sums_.known.contains(sum.getResult())) return;
+    for (unsigned k : {1U, 0U})
+      if (arith::MulFOp term = product_in(sum, k)) {
+        const std::string y = values_.name_of(term.getLhs()), z = values_.name_of(term.getRhs());
+        return name(op, fmt::format("::fmaf({}, {}, {})", y, z, values_.name_of(sum->getOperand(1 - k))));
+      }
+  }
+  std::string half_one_plus(const Tanh& tanh) {
+    std::string factors = tanh.scale ? literal_text(tanh.scale) : "1.f";
+    if (tanh.cube) factors += ", " + literal_text(tanh.cube);
+    return fmt::format("half_one_plus_tanh({}, {})", factors, values_.name_of(tanh.cube ? tanh.u : tanh.v));
+  }
+
+  void push(Operation& op, const std::string& called, const std::string& text) {
+    values_.lane.push_back("const float " + called + " = " + text + ";" + values_.comment(&op));
+  }
+  void name(Operation& op, const std::string& text) {
+    const std::string called = values_.names.numbered(values_.word_of_value(&op));
+    push(op, called, text);
+    values_.call_in_lane(op.getResult(0), called);
+  }
+
+  ValuesText& values_;
+  llvm::DenseMap<Operation*, Gelu> gelus_;
+  llvm::MapVector<Operation*, Tanh> slopes_;  // see has_slope
+  llvm::DenseMap<Value, std::pair<std::string, std::string>> parts_;
+  llvm::DenseMap<Operation*, std::vector<Product>> shared_;
+  llvm::DenseSet<Operation*> seen_through_;  // what another statement computes, and nothing else reads
+  Sums sums_;
+};
 
 }  // namespace
 
@@ -96,39 +287,6 @@ bool rounds_all_results(fuse::KernelOp kernel) {
   });
 }
 
-void use_quick_math(ValuesText& values) {
-  auto name = [&](Operation& op, const std::string& text) {
-    const std::string called = values.names.numbered(values.word_of_value(&op));
-    values.lane.push_back("const float " + called + " = " + text + ";" + values.comment(&op));
-    values.call_in_lane(op.getResult(0), called);
-  };
-  auto is_quick = [&](Operation& op) {
-    return op.getNumResults() == 1 && op.getResult(0).getType().isF32() && values.is_lane(op.getResult(0));
-  };
-  llvm::DenseMap<Operation*, Gelu> gelus;
-  llvm::DenseSet<Operation*> in_gelus;  // nothing else reads them
-  for (arith::MulFOp product : values.form.body->getOps<arith::MulFOp>())
-    if (std::optional<Gelu> gelu = as_gelu(product); gelu && is_quick(*product)) {
-      gelus[product] = *gelu;
-      if (gelu->cube) in_gelus.insert(gelu->v.getDefiningOp());
-    }
-  for (Operation& op : *values.form.body) {
-    if (!is_quick(op) || in_gelus.contains(&op)) continue;
-    if (auto known = gelus.find(&op); known != gelus.end()) {
-      const Gelu& gelu = known->second;
-      const std::string x = values.name_of(gelu.x), of = values.name_of(gelu.cube ? gelu.u : gelu.v);
-      std::string factors = gelu.scale ? literal_text(gelu.scale) : "1.f";
-      if (gelu.cube) factors += ", " + literal_text(gelu.cube);
-      name(op, fmt::format("{} * half_one_plus_tanh({}, {})", x, factors, of));
-    } else if (auto sum = dyn_cast<arith::AddFOp>(op)) {
-      for (unsigned k : {1U, 0U})
-        if (arith::MulFOp term = product_in(sum, k)) {
-          const std::string y = values.name_of(term.getLhs()), z = values.name_of(term.getRhs());
-          name(op, fmt::format("::fmaf({}, {}, {})", y, z, values.name_of(sum->getOperand(1 - k))));
-          break;
-        }
-    }
-  }
-}
+void use_quick_math(ValuesText& values) { QuickMath(values).print(); }
 
 }  // namespace tessera::cuda

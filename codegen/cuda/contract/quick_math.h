@@ -8,7 +8,8 @@ namespace tessera::cuda {
 
 bool rounds_all_results(fuse::KernelOp kernel);
 
-// Before anything else of the body is printed. A product and a sum are one operation, and gelu one exponential.
+// Before anything else of the body is printed. A product and a sum are one operation, gelu one exponential, and so is its
+// derivative; what products of a sum share is taken out of it.
 void use_quick_math(ValuesText& values);
 
 }  // namespace tessera::cuda
