@@ -17,6 +17,10 @@ namespace {
 void end_lanes(ValuesText& values, unsigned k, std::optional<size_t> sent, Lines& after) {
   mlir::Value result = values.yield->getOperand(k);
   auto rounded = result.getDefiningOp<mlir::arith::TruncFOp>();
+  // What was rounded, widened and rounded again is rounded once.
+  if (auto wide = rounded ? rounded.getIn().getDefiningOp<mlir::arith::ExtFOp>() : mlir::arith::ExtFOp();
+      wide && wide.getIn().getType() == result.getType() && wide.getIn().getDefiningOp<mlir::arith::TruncFOp>())
+    rounded = wide.getIn().getDefiningOp<mlir::arith::TruncFOp>();
   const bool is_wide = rounded && rounded.getIn().getType().isF32();
   const mlir::Value held = is_wide ? rounded.getIn() : result;
   const std::string value = values.name_of(held), name = values.names.identifier(values.words.results[k] + "_at");
@@ -67,7 +71,7 @@ std::string columns_name(const TileSchedule& s, const ValuesText& values, size_t
   return values.words.inputs[input] + (s.is_dealt() ? "_columns" : "_pairs");
 }
 
-Lines finish_lines(const Contraction& c, const TileSchedule& s, ValuesText& values) {
+Lines finish_lines(const Contraction& c, const TileSchedule& s, const std::vector<size_t>& beside, ValuesText& values) {
   const Addresses& addresses = values.addresses;
   const int64_t m = c.size(c.m), columns = s.operands.columns, filled = s.operands.filled_columns();
   const int64_t n = columns == 0 ? c.size(c.n) : c.size(c.n) / columns * filled;  // as tiles have them
@@ -76,7 +80,8 @@ Lines finish_lines(const Contraction& c, const TileSchedule& s, ValuesText& valu
               fmt::format("const {} n = n_first + column;", addresses.offset_type())};
   // What the copy engine stores it clips.
   const std::vector<size_t> of_columns = inputs_of_columns(s, values);
-  const bool touches_memory = values.form.in.size() > 1 + of_columns.size() || sent.size() < values.form.out.size();
+  const bool touches_memory =
+      values.form.in.size() > 1 + of_columns.size() + beside.size() || sent.size() < values.form.out.size();
   std::string beyond;
   if (touches_memory && s.tiles_m * s.tile_m() * (s.pair == TileSchedule::Pair::along_m ? 2 : 1) > m)
     beyond = fmt::format("m >= {}", m);
@@ -112,6 +117,13 @@ Lines finish_lines(const Contraction& c, const TileSchedule& s, ValuesText& valu
                                        !s.is_dealt()    ? "[pair]"
                                        : s.width() == 8 ? ".at(column)"
                                                         : ".at<4>(column)"));
+    values.call_in_lane(argument, here + "[i]");
+  }
+  for (auto [i, k] : llvm::enumerate(beside)) {
+    const mlir::BlockArgument argument = values.form.body->getArgument(static_cast<unsigned>(k));
+    const std::string here = values.names.identifier(values.words.inputs[k] + "_at"),
+                      type = type_text(argument.getType());
+    values.chunk.push_back(fmt::format("const Vector<{0}, 2> {1} = unpack<{0}>(brought[{2}]);", type, here, i));
     values.call_in_lane(argument, here + "[i]");
   }
   const bool is_quick = values.words.rounding == Rounding::of_kernel && rounds_all_results(c.kernel());

@@ -17,7 +17,7 @@ std::vector<size_t> inputs_of_columns(const TileSchedule& s, const ValuesText& v
 std::string columns_name(const TileSchedule& s, const ValuesText& values, size_t input);
 
 // Statements in terms of m_first and n_first, and of at_batch_1, … and at_part, the tile's own. Results that are sent end
-// in `packed`.
-Lines finish_lines(const Contraction& c, const TileSchedule& s, ValuesText& values);
+// in `packed`. Inputs `beside` of the epilogue's kernel are found in `brought`.
+Lines finish_lines(const Contraction& c, const TileSchedule& s, const std::vector<size_t>& beside, ValuesText& values);
 
 }  // namespace tessera::cuda

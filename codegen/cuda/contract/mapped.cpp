@@ -168,4 +168,10 @@ std::optional<Mapped> map_result(const Contraction& c, unsigned k) {
   return map_of(c, c.out[k], c.n, c.m, type.isF32() ? 4 : 2);
 }
 
+std::optional<Mapped> map_beside(const Contraction& c, size_t k) {
+  const mlir::Type type = c.body().getArgument(static_cast<unsigned>(k)).getType();
+  if (!type.isBF16() && !type.isF16()) return std::nullopt;
+  return map_of(c, c.in[k], c.n, c.m);
+}
+
 }  // namespace tessera::cuda

@@ -98,4 +98,8 @@ std::optional<MappedOperands> map_operands(const Contraction& c, F32Products f32
 // Result k, of 16-bit elements or f32, if elements of it can leave as boxes of rows along N.
 std::optional<Mapped> map_result(const Contraction& c, unsigned k);
 
+// Input k of what follows the product, of 16-bit elements, if it has one for each sum and boxes of rows along N can be brought
+// of it.
+std::optional<Mapped> map_beside(const Contraction& c, size_t k);
+
 }  // namespace tessera::cuda

@@ -29,12 +29,12 @@ KernelWords of_epilogue(KernelWords words, const Contraction& c, const TileSched
     for (int d = 0; d < side.count(); ++d)
       words.dims.push_back(side.count() == 1 ? name : fmt::format("{}_{}", name, d + 1));
   words.taken = words.dims;
-  for (const char* name :
-       {"a_rests",  "b_rests", "of_step", "a",     "ab",      "at",     "b",       "batch",      "column",
-        "consumer", "i",       "k",       "m",     "n",       "k_end",  "at_part", "at_batch_1", "at_batch_2",
-        "k_first",  "left",    "m_first", "first", "n_first", "halves", "packed",  "pair",       "part",
-        "rank",     "result",  "row",     "s",     "scratch", "shared", "staged",  "sum",        "sums",
-        "sums_2",   "t",       "tile",    "tiles", "turns",   "whole"})
+  for (const char* name : {"arrivals", "beside", "bring",   "brought", "input",   "slot",    "a_rests",    "b_rests",
+                           "of_step",  "a",      "ab",      "at",      "b",       "batch",   "column",     "consumer",
+                           "i",        "k",      "m",       "n",       "k_end",   "at_part", "at_batch_1", "at_batch_2",
+                           "k_first",  "left",   "m_first", "first",   "n_first", "halves",  "packed",     "pair",
+                           "part",     "rank",   "result",  "row",     "s",       "scratch", "shared",     "staged",
+                           "sum",      "sums",   "sums_2",  "t",       "tile",    "tiles",   "turns",      "whole"})
     if (!llvm::is_contained(words.taken, name)) words.taken.push_back(name);
   return words;
 }
@@ -56,7 +56,8 @@ class Builder {
     }
     module_ = ModuleOp::create(b_.getUnknownLoc());
     columns_ = inputs_of_columns(s, values_);
-    lines_ = finish_lines(c, s, values_);
+    for (size_t argument : s.beside) beside_.push_back(llvm::find(epilogue.inputs, argument) - epilogue.inputs.begin());
+    lines_ = finish_lines(c, s, beside_, values_);
   }
 
   OwningOpRef<ModuleOp> build() {
@@ -143,7 +144,10 @@ class Builder {
     for (size_t k = 0; k < form_.in.size(); ++k) {
       Type type = form_.body->getArgument(static_cast<unsigned>(k)).getType();
       if (auto whole = dyn_cast<RankedTensorType>(type)) type = fuse::body_type(whole.getElementType());
-      if (!values_.is_made_here(k)) pointers_[k] = pointer(type, words.inputs[k], true);
+      if (const auto place = llvm::find(beside_, k); place != beside_.end())
+        beside_maps_.push_back(
+            map(s_.of_beside[static_cast<size_t>(place - beside_.begin())], {64, 64}, words.inputs[k]));
+      else if (!values_.is_made_here(k)) pointers_[k] = pointer(type, words.inputs[k], true);
     }
     for (unsigned k = 0; k < form_.out.size(); ++k) {
       const auto place = llvm::find(s_.sent, k);
@@ -177,13 +181,17 @@ class Builder {
       a_rests_ = shared("a_rests", s_.stages, tile_shape(s_.operands.a, s_.tile_m()));
       b_rests_ = shared("b_rests", s_.stages, tile_shape(s_.operands.b, s_.tile_n));
     }
-    of_each_ = static_cast<int64_t>(s_.sent.size()) * s_.at_once * s_.buffers;
+    of_each_ = static_cast<int64_t>(s_.tiles_of_round()) * s_.at_once * s_.buffers;
     if (s_.through_shared) {
       of_each_ = 1;
       auto type = tile::SmemType::get(b_.getContext(), {s_.consumers, 72, 64}, b_.getF32Type(), 0);
       staged_ = tile::SharedOp::create(b_, named("scratch"), type, b_.getStringAttr("scratch"));
     } else if (of_each_ > 0) {
       staged_ = shared("staged", s_.consumers * of_each_, {64, 64});
+    }
+    if (!beside_.empty()) {
+      auto room = tile::ArrivalsType::get(b_.getContext(), {s_.consumers, s_.buffers}, b_.getI64Type(), 0);
+      arrivals_ = tile::ArrivalsOp::create(b_, named("arrivals"), room, b_.getStringAttr("arrivals"));
     }
     if (s_.pair == Pair::along_k) {
       auto room = tile::HalvesType::get(b_.getContext(), {64, s_.columns()}, b_.getF32Type(), 0);
@@ -403,6 +411,10 @@ class Builder {
       tile::SkipOp::create(b_, here(), ab_, number(steps));
       b_.setInsertionPointAfter(branch);
     }
+    if (arrivals_)
+      end_of_beside_ = tile::BesideOp::create(b_, named("beside"), tile::BesideType::get(b_.getContext()), arrivals_,
+                                              consumer, b_.getI64IntegerAttr(static_cast<int64_t>(beside_.size())),
+                                              b_.getI64IntegerAttr(static_cast<int64_t>(s_.tiles_of_round())));
     Place place = place_of(start_tiles(s_.in_turns ? consumer : Value()));
     Value row = is_divided() ? times(consumer, 64 * s_.fragments) : Value();  // the first of this one's, in a
     if (row) place.m = add(place.m, row);
@@ -411,6 +423,7 @@ class Builder {
     if (sends || is_mentioned("m_first")) place.m = name_if_computed(place.m, "m_first");
     if (sends || is_mentioned("n_first")) place.n = name_if_computed(place.n, "n_first");
     name_batch(place);
+    if (end_of_beside_) bring_beside(place, consumer);
     bring_columns(place, consumer);
     SmallVector<Value> sums = a_rests_ ? multiply_thrice(place, row) : multiply(place, row, turns);
     if (s_.in_turns) tile::SkipOp::create(b_, here(), ab_, number(steps));
@@ -432,6 +445,20 @@ class Builder {
           consumer, pointers_[k], place.n, b_.getI64IntegerAttr(form_.in[k].base), b_.getI64IntegerAttr(c_.size(c_.n)),
           s_.is_dealt() ? b_.getUnitAttr() : UnitAttr()));
     }
+  }
+
+  void bring_beside(const Place& place, Value consumer) {
+    brought_ = tile::BringBesideOp::create(b_, named("bring"), tile::BroughtType::get(b_.getContext()), end_of_beside_,
+                                           staged_, times(consumer, of_each_), beside_maps_, coordinates_of_sums(place),
+                                           b_.getI64IntegerAttr(s_.columns()), b_.getI64IntegerAttr(s_.fragments));
+  }
+
+  // Of the first of a tile, innermost first.
+  SmallVector<Value> coordinates_of_sums(const Place& place) {
+    SmallVector<Value> at{place.n, place.m};
+    for (Value batch : llvm::reverse(place.batch)) at.push_back(batch);
+    if (place.part) at.push_back(place.part);
+    return at;
   }
 
   // Variables for what the statements speak of.
@@ -531,17 +558,15 @@ class Builder {
   }
 
   void finish(ValueRange sums, const Place& place, Value consumer) {
-    SmallVector<Value> at{place.n, place.m};
-    for (Value batch : llvm::reverse(place.batch)) at.push_back(batch);
-    if (place.part) at.push_back(place.part);
     SmallVector<StringRef> text(lines_.begin(), lines_.end());
     std::vector<std::string> of_columns;
     for (size_t k : columns_) of_columns.push_back(columns_name(s_, values_, k));
     SmallVector<StringRef> names(of_columns.begin(), of_columns.end());
-    auto made = tile::FinishOp::create(
-        b_, here(), sums, staged_, staged_ ? times(consumer, of_each_) : Value(), maps_, column_values_, at,
-        b_.getI64IntegerAttr(s_.at_once), b_.getI64IntegerAttr(s_.buffers), b_.getStrArrayAttr(names),
-        b_.getStrArrayAttr(text), s_.is_dealt() ? b_.getI64IntegerAttr(s_.width()) : IntegerAttr());
+    auto made =
+        tile::FinishOp::create(b_, here(), sums, staged_, staged_ ? times(consumer, of_each_) : Value(), maps_,
+                               column_values_, brought_, coordinates_of_sums(place), b_.getI64IntegerAttr(s_.at_once),
+                               b_.getI64IntegerAttr(s_.buffers), b_.getStrArrayAttr(names), b_.getStrArrayAttr(text),
+                               s_.is_dealt() ? b_.getI64IntegerAttr(s_.width()) : IntegerAttr());
     if (outgrow_l2()) made->setAttr(evict_first, b_.getUnitAttr());
   }
 
@@ -567,6 +592,9 @@ class Builder {
   Value tiles_, cluster_index_;  // one of them
   tile::ChannelOp ab_;
   SmallVector<Value> maps_;
+  std::vector<size_t> beside_;  // inputs of the epilogue that are brought beside the sums
+  SmallVector<Value> beside_maps_;
+  Value arrivals_, end_of_beside_, brought_;
   std::vector<size_t> columns_;  // inputs of the epilogue that belong to columns
   SmallVector<Value> column_rooms_, column_values_;
   llvm::DenseMap<size_t, Value> pointers_;  // of inputs of the epilogue

@@ -15,15 +15,18 @@ namespace {
 using Pair = TileSchedule::Pair;
 
 constexpr int64_t shared_bytes = 232448 - 1024;  // of a block, without barriers
+constexpr size_t most_beside = 2;                // more would leave few buffers for each
 constexpr int64_t sent_tile = 64 * 64 * 2, scratch_tile = 72 * 64 * 4;
 
 // What follows the product. In registers, two neighbours at a time, it must be arithmetic with what belongs to a column or
-// to all: other inputs and draws want four neighbours.
+// to all, or is brought beside the sums: other inputs and draws want four neighbours.
 struct Ending {
   int statements = 0;
   bool fits_registers;
   bool reads_rows = false;       // something for each sum, or row
   int64_t bytes_of_columns = 0;  // for one column
+  std::vector<size_t> beside;    // inputs that can be brought so
+  std::vector<Mapped> of_beside;
 
   explicit Ending(const Contraction& c) : fits_registers(c.m.count() == 1 && c.n.count() == 1) {
     for (size_t k = 0; k < c.in.size(); ++k)
@@ -41,6 +44,11 @@ struct Ending {
 
  private:
   void see_input(const Contraction& c, size_t k) {
+    if (std::optional<Mapped> map = map_beside(c, k); map && beside.size() < most_beside) {
+      reads_rows = true;
+      beside.push_back(k), of_beside.push_back(std::move(*map));
+      return;
+    }
     fits_registers &= c.in[k].linear() && !c.in[k].stride.empty();
     for (int d = c.m.begin; d < c.m.end && !c.in[k].stride.empty(); ++d)
       reads_rows |= c.in[k].stride[static_cast<size_t>(d)] != 0;
@@ -81,7 +89,7 @@ class Chooser {
         batch_(c.size(c.batch)),
         ending_(c),
         has_few_rows_(m_ <= 64 && !operands_.is_thrice() && is_plain(operands_.a) && is_plain(operands_.b) &&
-                      operands_.b.along_k && ending_.fits_registers) {
+                      operands_.b.along_k && ending_.fits_registers && ending_.beside.empty()) {
     size_t lined_up = 0;  // results of lines along N
     for (unsigned k = 0; ending_.fits_registers && k < c.out.size() && lined_up < 3; ++k)
       if (auto result = map_result(c, k)) {
@@ -89,10 +97,12 @@ class Chooser {
         if (result->bytes != 2 || operands_.bytes() != 2) continue;  // stored from registers
         sent_.push_back(k), results_.push_back(std::move(*result));
       }
+    // It comes to where results leave.
+    if (!ending_.beside.empty() && sent_.empty()) ending_.fits_registers = false;
     // One that could be sent is, but of few rows; f32 is stored, and best four at a time.
     const bool all_are =
         is_half() ? sent_.size() == c.out.size() && (has_few_rows_ || sent_.size() > 1) : lined_up == c.out.size();
-    is_dealt_ = all_are && ending_.fits_registers && can_be_dealt(operands_.b);
+    is_dealt_ = all_are && ending_.fits_registers && ending_.beside.empty() && can_be_dealt(operands_.b);
   }
 
   std::vector<TileSchedule> all() {
@@ -107,7 +117,7 @@ class Chooser {
         }
         if (is_dealt_ && !has_few_rows_) add_dealt(shape, pair);
         if (ending_.fits_registers) add_parts(shape, pair, false);
-        if (!ending_.is_little()) add_parts(shape, pair, true);
+        if (!ending_.is_little() || !ending_.beside.empty()) add_parts(shape, pair, true);
       }
     }
     std::ranges::stable_sort(found_, {}, &TileSchedule::clocks);
@@ -143,7 +153,10 @@ class Chooser {
       // The sums of parts are all that their kernel writes.
       if (s.parts > 1 && through_shared && ending_.fits_registers) continue;
       if (s.parts == 1) s.through_shared = through_shared;
-      if (s.parts == 1 && !through_shared) s.sent = sent_, s.results = results_;
+      if (s.parts == 1 && !through_shared) {
+        s.sent = sent_, s.results = results_;
+        s.beside = ending_.beside, s.of_beside = ending_.of_beside;
+      }
       place(std::move(s));
     }
   }
@@ -208,13 +221,16 @@ class Chooser {
     const int64_t stage = (s.tile_m() + s.tile_n) * bytes_of_line(s);
     const int slices = s.tile_n / 64;
     // What stands exposed leaves all at once; beside the other's products it may leave piece by piece.
-    s.at_once = !s.in_turns && results == 1 ? slices : 1;
-    s.buffers = s.in_turns ? std::clamp(slices, 1, 3) : s.at_once == 1 ? 2 : 1;
+    const bool has_beside = !s.beside.empty();
+    s.at_once = !s.in_turns && results == 1 && !has_beside ? slices : 1;
+    // What is asked for comes two rounds later.
+    s.buffers = has_beside ? std::min(s.rounds(), 4) : s.in_turns ? std::clamp(slices, 1, 3) : s.at_once == 1 ? 2 : 1;
     auto left = [&] {
       const bool has_columns = results > 0 || s.is_dealt();
-      const int64_t ending = s.through_shared ? scratch_tile
-                                              : results * s.at_once * s.buffers * sent_tile +
-                                                    (has_columns ? ending_.bytes_of_columns * s.columns() : 0);
+      const int64_t ending = s.through_shared
+                                 ? scratch_tile
+                                 : static_cast<int64_t>(s.tiles_of_round()) * s.at_once * s.buffers * sent_tile +
+                                       (has_columns ? ending_.bytes_of_columns * s.columns() : 0);
       const int64_t halves = s.pair == Pair::along_k ? int64_t{64} * s.columns() * 4 : 0;
       return shared_bytes - s.consumers * ending - halves;
     };
@@ -247,10 +263,12 @@ class Chooser {
     // Beside 192 sums a thread has registers for few loads at a time, and little arithmetic does not hide the wait.
     const bool waits = s.through_shared && ending_.reads_rows && s.fragments * s.tile_n / 2 >= 192;
     const double stored = (s.is_dealt() ? 0.01 : 0.015) * operands_.bytes();
+    // With few buffers the way from memory shows.
+    const int awaited = s.beside.empty() || s.buffers > 2 ? 0 : s.rounds() - s.buffers;
     const double sent = s.pair == Pair::along_k ? 1000 : 0;  // the way to the other block, and the wait for it
     const double finished = static_cast<double>(s.tile_m()) * s.columns();
-    const double end =
-        500 + sent + finished * (stored + std::max(statements, waits ? 0.22 : 0) + (s.through_shared ? 0.2 : 0));
+    const double end = 500 + sent + 1000 * awaited +
+                       finished * (stored + std::max(statements, waits ? 0.22 : 0) + (s.through_shared ? 0.2 : 0));
     const double tile = s.in_turns ? std::max(along_k, (along_k + end) / 2) : along_k + end;
     double run = 1500 + static_cast<double>(rounds) * tile + (s.in_turns ? end : 0);
     // With few rows the other operand is read once, from memory, so many bytes a clock; what is done meanwhile tells little.
@@ -270,7 +288,7 @@ class Chooser {
 
   const MappedOperands operands_;
   const int64_t m_, n_, k_, batch_;
-  const Ending ending_;
+  Ending ending_;
   const bool has_few_rows_;
   bool is_dealt_ = false;  // b may be: see add_dealt
   std::vector<unsigned> sent_;
@@ -312,6 +330,7 @@ std::string schedule_text(const TileSchedule& s) {
   if (s.pair == Pair::along_k) text += fmt::format("; pairs have {} of K each, and add halves of the sums", s.part);
   if (s.is_early) text += "; begins early";
   if (s.parts > 1) text += fmt::format("; K in {} parts of {}", s.parts, s.part);
+  if (!s.beside.empty()) text += fmt::format("; {} beside the sums", s.beside.size() == 1 ? "one input" : "two inputs");
   if (s.through_shared) text += "; sums through shared memory";
   return text + fmt::format("; {} blocks{}", s.blocks(),
                             !s.one_each        ? ""

@@ -12,6 +12,7 @@
 // Blocks come in pairs that share an operand: each brings half of it to both. Or a pair shares K: each has half of it, and
 // half of the columns of the sums, for which the other sends it what it has.
 
+#include <algorithm>
 #include <optional>
 #include <string>
 #include <vector>
@@ -34,8 +35,10 @@ struct TileSchedule {
   int64_t parts = 1;             // of K, whose sums another launch adds up
   int64_t part = 0;              // K of one, or of a block where a pair shares it: a multiple of `step`
   std::vector<unsigned> sent;    // results that leave by the copy engine
+  // Inputs that have a value for each sum, of the contraction's kernel: the copy engine brings them to where results leave.
+  std::vector<size_t> beside;
   MappedOperands operands;
-  std::vector<Mapped> results;                   // of `sent`
+  std::vector<Mapped> results, of_beside;        // of `sent` and of `beside`
   int64_t tiles_m = 1, tiles_n = 1, planes = 1;  // pairs count once; a plane is a part of a batch
   double clocks = 0;                             // estimated
 
@@ -55,6 +58,10 @@ struct TileSchedule {
   int width() const { return through_shared ? 4 : is_dealt() ? dealt_neighbours(operands.bytes()) : 2; }
   // Of the sums that a warpgroup finishes.
   int columns() const { return pair == Pair::along_k ? tile_n / 2 : tile_n; }
+  // Tiles of 64 columns that a warpgroup finishes one after the other, and how many there are of each: what comes and what
+  // leaves.
+  int rounds() const { return fragments * columns() / (64 * at_once); }
+  size_t tiles_of_round() const { return std::max(sent.size(), beside.size()); }
   int cluster() const { return pair == Pair::none ? 1 : 2; }
   int64_t blocks() const;
 };

@@ -3,6 +3,7 @@
 // done with them where they are, in registers, two at a time; that is unrolled, and more would not fit beside the sums.
 // What is more goes through shared memory, in a loop.
 
+#include "beside.cuh"
 #include "columns.cuh"
 #include "convert.cuh"
 #include "fragment.cuh"
@@ -21,6 +22,12 @@ template <class T>
 TESSERA_DEVICE u32 pack(const Vector<float, 2>& x) {
   if constexpr (is_same<T, bf16>) return pack_bf16(x[0], x[1]);
   else return packed_bits(Vector<T, 2>{narrow<T>(x[0]), narrow<T>(x[1])});
+}
+
+// The two of a register.
+template <class T>
+TESSERA_DEVICE Vector<T, 2> unpack(u32 both) {
+  return {__builtin_bit_cast(T, static_cast<u16>(both)), __builtin_bit_cast(T, static_cast<u16>(both >> 16))};
 }
 
 // The same for eight, to memory that is aligned to 16 bytes; and for four.
@@ -50,6 +57,22 @@ TESSERA_DEVICE float half_one_plus_tanh(float scale, float cube, float x) {
   return reciprocal(1.f + exp2(x * fmaf(third, x * x, first)));
 }
 
+// What leaves by the copy engine: 16 columns of `results`, packed, to where the warp's rows lie in tiles of 64 columns.
+template <int results, int at_once, class T>
+TESSERA_DEVICE void put_packed(const Tile<T, 64, 64>* tiles, int c, const u32 (&packed)[results][4]) {
+#pragma unroll
+  for (int k = 0; k < results; ++k) put_matrices(place_of_lane(tiles[k * at_once + c / 64], c % 64), packed[k]);
+}
+template <int results, int at_once, class T, class Send>
+TESSERA_DEVICE void send_tiles(const Tile<T, 64, 64>* tiles, int below, int first, Send& send) {
+  publish_shared();
+  warpgroup_sync();
+  if (thread_of_warpgroup() != 0) return;
+#pragma unroll
+  for (int k = 0; k < results * at_once; ++k) send(k / at_once, tiles[k], below, first + k % at_once * 64);
+  store_commit();
+}
+
 template <int results, int at_once, int buffers, int N, class T, class Ahead, class Each, class Send>
 TESSERA_DEVICE void finish_fragment(int before, int below, const Tile<T, 64, 64>* staging, Ahead& ahead, Each& each,
                                     Send& send, const Fragment<N>& sums) {
@@ -76,18 +99,9 @@ TESSERA_DEVICE void finish_fragment(int before, int below, const Tile<T, 64, 64>
 #pragma unroll
         for (int k = 0; k < results; ++k) packed[k][i] = of_two[k];
       }
-      const int row = warp_of_warpgroup() * 16 + lane() % 16;
-#pragma unroll
-      for (int k = 0; k < results; ++k)
-        put_matrices(chunk_address(tiles[k * at_once + c / 64].address(), row, c % 64 / 8 + lane() / 16), packed[k]);
+      put_packed<results, at_once>(tiles, c, packed);
     }
-    publish_shared();
-    warpgroup_sync();
-    if (thread_of_warpgroup() == 0) {
-#pragma unroll
-      for (int k = 0; k < results * at_once; ++k) send(k / at_once, tiles[k], below, first + k % at_once * 64);
-      store_commit();
-    }
+    send_tiles<results, at_once>(tiles, below, first, send);
   }
 }
 
@@ -105,7 +119,74 @@ TESSERA_DEVICE void finish_with_columns(const Tile<T, 64, 64>* staging, Ahead ah
    ...);
 }
 
-// The same where nothing belongs to columns: `each(row, column, sums, packed)`.
+// The same with what the copy engine has brought: see beside.cuh.
+template <int results, int inputs, int tiles_of_round, int buffers, int N, class T, class Bring, class Ahead,
+          class Each, class Send>
+TESSERA_DEVICE void finish_fragment_beside(int fragment, int fragments, const Tile<T, 64, 64>* staging,
+                                           Beside<inputs, tiles_of_round, buffers>& beside, Bring& bring, Ahead& ahead,
+                                           Each& each, Send& send, const Fragment<N>& sums) {
+  constexpr int across = N / 64;
+  constexpr int columns_at_once = inputs == 1 ? 64 : 32;  // as many as there are registers for beside the sums
+#pragma unroll
+  for (int first = 0; first < N; first += 64) {
+    const int round = fragment * across + first / 64;
+    const Tile<T, 64, 64>* tiles = staging + round % buffers * tiles_of_round;
+    ahead(first);
+    beside.template wait<N>(round, fragments * across, staging, bring);
+    u32 brought[inputs][columns_at_once / 16][4];
+#pragma unroll
+    for (int c = 0; c < 64; c += 16) {
+      if (c > 0 && c % 32 == 0) ahead(first + c);
+      if (c % columns_at_once == 0) {
+#pragma unroll
+        for (int k = 0; k < inputs; ++k)
+#pragma unroll
+          for (int j = 0; j < columns_at_once; j += 16)
+            get_matrices(brought[k][j / 16], place_of_lane(tiles[k], c + j));
+      }
+      u32 packed[results][4];
+#pragma unroll
+      for (int i = 0; i < 4; ++i) {
+        const int r = (first + c) / 2 + 2 * i;
+        u32 of_two[results] = {}, inputs_of_two[inputs];
+#pragma unroll
+        for (int k = 0; k < inputs; ++k) inputs_of_two[k] = brought[k][c % columns_at_once / 16][i];
+        each(fragment * 64 + first_row() + i % 2 * 8, first + c + i / 2 * 8 + first_column(), c % 32 / 8 + i / 2,
+             Vector<float, 2>{sums.v[r], sums.v[r + 1]}, inputs_of_two, of_two);
+#pragma unroll
+        for (int k = 0; k < results; ++k) packed[k][i] = of_two[k];
+      }
+      put_packed<results, 1>(tiles, c, packed);
+    }
+    send_tiles<results, 1>(tiles, fragment * 64, first, send);
+  }
+}
+
+// `each(row, column, pair, sums, brought, packed)`: of each input `brought` has two neighbours in a register.
+template <int results, int inputs, int tiles_of_round, int buffers, class T, class Bring, class Ahead, class Each,
+          class Send, int... N>
+TESSERA_DEVICE void finish_beside_with_columns(const Tile<T, 64, 64>* staging,
+                                               Beside<inputs, tiles_of_round, buffers>& beside, Bring bring,
+                                               Ahead ahead, Each each, Send send, const Fragment<N>&... sums) {
+  int fragment = 0;
+  ((finish_fragment_beside<results>(fragment, sizeof...(N), staging, beside, bring, ahead, each, send, sums),
+    ++fragment),
+   ...);
+}
+
+// … and nothing belongs to columns: `each(row, column, sums, brought, packed)`.
+template <int results, class T, class Ends, class Bring, class Each, class Send, int... N>
+TESSERA_DEVICE void finish_beside(const Tile<T, 64, 64>* staging, Ends& beside, Bring bring, Each each, Send send,
+                                  const Fragment<N>&... sums) {
+  finish_beside_with_columns<results>(
+      staging, beside, bring, [](int) {},
+      [&](int row, int column, int, const Vector<float, 2>& sum, const u32* brought, u32* packed) {
+        each(row, column, sum, brought, packed);
+      },
+      send, sums...);
+}
+
+// The same where nothing is brought and nothing belongs to columns: `each(row, column, sums, packed)`.
 template <int results, int at_once, int buffers, class T, class Each, class Send, int... N>
 TESSERA_DEVICE void finish(const Tile<T, 64, 64>* staging, Each each, Send send, const Fragment<N>&... sums) {
   finish_with_columns<results, at_once, buffers>(

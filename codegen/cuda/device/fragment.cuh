@@ -194,13 +194,18 @@ TESSERA_DEVICE void store(float* to, Row x, int count) {
   if (first_row() + 8 < count) to[first_row() + 8] = x.v[1];
 }
 
+// Where, of 16 columns from c on of a tile, the line is that this lane moves for its warp: see put_matrices.
+template <class T>
+TESSERA_DEVICE u32 place_of_lane(const T& tile, int c) {
+  const int row = warp_of_warpgroup() * 16 + lane() % 16;
+  return chunk_address(tile.address() + c / 64 * T::pitch * 128, row, c % 64 / 8 + lane() / 16);
+}
+
 template <int N, class T>
 TESSERA_DEVICE void put(const T& tile, const Fragment<N, bf16>& x) {
   static_assert(T::rows == 64 && T::columns == N && N % 64 == 0, "whole lines of one warpgroup's rows");
-  const int row = warp_of_warpgroup() * 16 + lane() % 16;
 #pragma unroll
-  for (int c = 0; c < N; c += 16)
-    put_matrices(chunk_address(tile.address() + c / 64 * T::pitch * 128, row, c % 64 / 8 + lane() / 16), x.v[c / 16]);
+  for (int c = 0; c < N; c += 16) put_matrices(place_of_lane(tile, c), x.v[c / 16]);
 }
 
 // Through `staging`, once the store before has left it, to a box at the coordinates; what lies outside is dropped.

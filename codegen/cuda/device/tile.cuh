@@ -2,6 +2,7 @@
 // The device header: what generated kernels include.
 
 #include "barrier.cuh"
+#include "beside.cuh"
 #include "channel.cuh"
 #include "core.cuh"
 #include "finish.cuh"

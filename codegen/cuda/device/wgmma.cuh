@@ -173,5 +173,12 @@ TESSERA_DEVICE void put_matrices(u32 at, const u32 (&x)[4]) {
                "r"(x[2]), "r"(x[3])
                : "memory");
 }
+// And back.
+TESSERA_DEVICE void get_matrices(u32 (&x)[4], u32 at) {
+  asm volatile("ldmatrix.sync.aligned.m8n8.x4.shared.b16 {%0, %1, %2, %3}, [%4];"
+               : "=r"(x[0]), "=r"(x[1]), "=r"(x[2]), "=r"(x[3])
+               : "r"(at)
+               : "memory");
+}
 
 }  // namespace tessera

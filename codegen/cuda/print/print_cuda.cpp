@@ -138,6 +138,11 @@ class Printer {
         line(fmt::format("Halves<{}> {};", type.getShape()[1], halves.getName().str()));
         say_.name(halves.getResult(), "shared." + halves.getName().str());
       }
+      if (auto arrivals = llvm::dyn_cast<tile::ArrivalsOp>(op)) {
+        tile::ArrivalsType type = arrivals.getResult().getType();
+        line(fmt::format("Arrivals<{}> {}[{}];", type.getShape()[1], arrivals.getName().str(), type.getShape()[0]));
+        say_.name(arrivals.getResult(), "shared." + arrivals.getName().str());
+      }
       if (auto channel = llvm::dyn_cast<tile::ChannelOp>(op)) {
         const std::string cluster = tile::lands_in_all_blocks(channel) ? fmt::format(", {}", kernel_.getCluster()) : "";
         line(fmt::format("Channel<{}{}> {};", channel.getDepth(), cluster, channel.getName().str()));
@@ -226,6 +231,8 @@ class Printer {
     if (kernel_.getEarly()) line(fmt::format("fetch_maps({});", parameters(llvm::IsaPred<tile::MapType>)));
     for (Operation& op : kernel_.getBody().front()) {
       if (auto halves = llvm::dyn_cast<tile::HalvesOp>(op)) line(say_.of(halves.getResult()) + ".init();");
+      if (auto arrivals = llvm::dyn_cast<tile::ArrivalsOp>(op))
+        line(fmt::format("init({});", say_.of(arrivals.getResult())));
       if (auto channel = llvm::dyn_cast<tile::ChannelOp>(op))
         line(fmt::format("shared.{}.init({});", channel.getName().str(), channel.getReaders()));
     }
@@ -234,7 +241,9 @@ class Printer {
     line(sends_halves ? "publish_barriers_ahead();" : fmt::format("publish_barriers<{}>();", kernel_.getCluster()));
     if (kernel_.getEarly()) wait_for_launch_before();
     for (Operation& op : kernel_.getBody().front())
-      if (!llvm::isa<RoleOp, tile::SharedOp, tile::ColumnValuesOp, tile::HalvesOp, tile::ChannelOp>(op)) statement(op);
+      if (!llvm::isa<RoleOp, tile::SharedOp, tile::ColumnValuesOp, tile::HalvesOp, tile::ArrivalsOp, tile::ChannelOp>(
+              op))
+        statement(op);
     line("");
   }
 
@@ -348,6 +357,12 @@ class Printer {
           const std::string sums = fmt::format("{}.add({})", say_.of(o.getRoom()), say_.of(o.getValue()));
           line(fmt::format("const {} {} = {};", variable_type(o.getType()), declare(o, "whole"), sums));
         })
+        .Case([&](tile::BesideOp o) {
+          line(fmt::format("Beside<{}, {}, {}> {}({}[{}]);", o.getInputs(), o.getTiles(),
+                           o.getRoom().getType().getShape().back(), declare(o, "beside"), say_.of(o.getRoom()),
+                           say_.of(o.getIndex())));
+        })
+        .Case([&](tile::BringBesideOp o) { bring_beside(o); })
         .Case([&](tile::FinishOp o) { finish(o); })
         .Case([&](tile::DrainOp o) { line(say_.of(o.getChannel()) + ".drain();"); })
         .Case([&](tile::LoadOp o) {
@@ -464,7 +479,9 @@ class Printer {
       line(fmt::format("Vector<{}, 2> {}[4];", element, called));
       ahead += fmt::format("{}{}.get(first, {});", ahead.empty() ? "" : " ", say_.of(values), called);
     }
+    auto beside = op.getBeside() ? op.getBeside().getDefiningOp<tile::BringBesideOp>() : tile::BringBesideOp();
     line(op.getDealt() ? *op.getDealt() == 8 ? "finish_dealt(" : "finish_dealt<4>("
+         : beside      ? fmt::format("finish_beside{}<{}>(", ahead.empty() ? "" : "_with_columns", results)
          : results > 0 ? fmt::format("finish{}<{}, {}, {}>(", ahead.empty() ? "" : "_with_columns", results,
                                      op.getAtOnce(), op.getBuffers())
          : through     ? "finish_through("
@@ -472,12 +489,14 @@ class Printer {
     ++depth_, ++depth_;
     if (op.getStaging())
       line(fmt::format("{}{}[{}],", through ? "" : "&", say_.of(op.getStaging()), say_.of(op.getFirst())));
+    if (beside) line(fmt::format("{}, {},", say_.of(beside.getBeside()), say_.of(op.getBeside())));
     if (!ahead.empty()) line("[&](int first) { " + ahead + " },");
-    line(fmt::format("[&](int row, int column{}, const Vector<float, {}>& sum{}) {{", ahead.empty() ? "" : ", int pair",
+    line(fmt::format("[&](int row, int column{}, const Vector<float, {}>& sum{}{}) {{",
+                     ahead.empty() ? "" : ", int pair",
                      op.getDealt() ? *op.getDealt()
                      : through     ? 4
                                    : 2,
-                     results > 0 ? ", u32* packed" : ""));
+                     beside ? ", const u32* brought" : "", results > 0 ? ", u32* packed" : ""));
     ++depth_;
     for (Attribute text : op.getText()) {
       const std::string statement = llvm::cast<StringAttr>(text).str();
@@ -487,23 +506,41 @@ class Printer {
     --depth_;
     line("},");
     if (results > 0) {
-      line(
-          fmt::format("[&](int result, const {}& tile, int row, int column) {{", tile_name(op.getStaging().getType())));
-      ++depth_;
-      std::string at;
-      for (auto [d, coordinate] : llvm::enumerate(op.getAt()))
-        at += ", " + say_.of(coordinate, d < 2 ? Binding::sum : Binding::choice) +
-              (d == 0   ? " + column"
-               : d == 1 ? " + row"
-                        : "");
-      for (auto [k, map] : llvm::enumerate(op.getMaps()))
-        line(fmt::format("{}{}({}, tile{});", results > 1 ? fmt::format("if (result == {}) ", k) : "",
-                         op->hasAttr(evict_first) ? "store_evict_first" : "store", say_.of(map), at));
-      --depth_;
+      boxes(op.getMaps(), op.getAt(), op.getStaging().getType(),
+            "[&](int result, const {}& tile, int row, int column) {{", "result",
+            op->hasAttr(evict_first) ? "store_evict_first({}, tile{});" : "store({}, tile{});");
       line("},");
     }
     line(list(op.getValues()) + ");");
     --depth_, --depth_;
+  }
+
+  // A function that moves box `which` of several: its head takes the name of a tile, its statement a map and coordinates.
+  void boxes(ValueRange maps, ValueRange from, tile::SmemType tiles, const char* head, const char* which,
+             const char* statement) {
+    line(fmt::format(fmt::runtime(head), tile_name(tiles)));
+    ++depth_;
+    std::string at;
+    for (auto [d, coordinate] : llvm::enumerate(from))
+      at += ", " + say_.of(coordinate, d < 2 ? Binding::sum : Binding::choice) +
+            (d == 0   ? " + column"
+             : d == 1 ? " + row"
+                      : "");
+    for (auto [k, map] : llvm::enumerate(maps))
+      line((maps.size() > 1 ? fmt::format("if ({} == {}) ", which, k) : "") +
+           fmt::format(fmt::runtime(statement), say_.of(map), at));
+    --depth_;
+  }
+
+  void bring_beside(tile::BringBesideOp op) {
+    const std::string name = declare(op, "bring"), staging = say_.of(op.getStaging());
+    boxes(
+        op.getMaps(), op.getAt(), op.getStaging().getType(),
+        ("const auto " + name + " = [&](int input, const {}& tile, const Slot& slot, int row, int column) {{").c_str(),
+        "input", "load(tile, {}, slot{});");
+    line("};");
+    line(fmt::format("{}.begin<{}, {}>(&{}[{}], {});", say_.of(op.getBeside()), op.getColumns(), op.getFragments(),
+                     staging, say_.of(op.getFirst()), name));
   }
 
   // ---- control ----

@@ -29,6 +29,7 @@ int64_t bytes(SmemType type);  // of the whole array
 int64_t tile_bytes(SmemType type);
 int64_t bytes(ValuesType type);
 int64_t bytes(HalvesType type);
+int64_t bytes(ArrivalsType type);
 
 // Do copies of one block of a cluster land in the channel's buffers of all of them? Then a buffer is free when all have read it.
 bool lands_in_all_blocks(ChannelOp channel);

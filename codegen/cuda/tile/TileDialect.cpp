@@ -50,6 +50,8 @@ mlir::Type ValuesType::parse(mlir::AsmParser& parser) { return parse_shaped<Valu
 void ValuesType::print(mlir::AsmPrinter& printer) const { print_shaped(printer, *this, ""); }
 mlir::Type HalvesType::parse(mlir::AsmParser& parser) { return parse_shaped<HalvesType>(parser, ""); }
 void HalvesType::print(mlir::AsmPrinter& printer) const { print_shaped(printer, *this, ""); }
+mlir::Type ArrivalsType::parse(mlir::AsmParser& parser) { return parse_shaped<ArrivalsType>(parser, ""); }
+void ArrivalsType::print(mlir::AsmPrinter& printer) const { print_shaped(printer, *this, ""); }
 
 mlir::Type PointerType::parse(mlir::AsmParser& parser) {
   mlir::Type element;
@@ -96,6 +98,7 @@ static int64_t dense_bytes(llvm::ArrayRef<int64_t> shape, mlir::Type element) {
 }
 int64_t bytes(ValuesType type) { return dense_bytes(type.getShape(), type.getElement()); }
 int64_t bytes(HalvesType type) { return dense_bytes(type.getShape(), type.getElement()); }
+int64_t bytes(ArrivalsType type) { return dense_bytes(type.getShape(), type.getElement()); }
 
 bool lands_in_all_blocks(ChannelOp channel) {
   for (mlir::Operation* user : channel.getResult().getUsers())

@@ -49,6 +49,9 @@ def Tile_Values : Tile_ShapedType<"Values", "values"> {
 def Tile_Halves : Tile_ShapedType<"Halves", "halves"> {
   let summary = "in shared memory, room for half of the columns of a fragment that another block has: halves<64x32xf32>";
 }
+def Tile_Arrivals : Tile_ShapedType<"Arrivals", "arrivals"> {
+  let summary = "in shared memory, a barrier for each buffer of each warpgroup, for what it asks for itself: arrivals<2x4xi64>";
+}
 def Tile_Map : Tile_ShapedType<"Map", "map"> {
   let summary = "a tensor in global memory and the box that is copied of it: map<128x64xbf16, rank 2>; of two dims, the "
                 "innermost, or of all: map<6x4x4x2x64xbf16, rank 5>";
@@ -56,6 +59,8 @@ def Tile_Map : Tile_ShapedType<"Map", "map"> {
 def Tile_Row : Tile_Type<"Row", "row"> { let summary = "one f32 for each of 64 rows"; }
 def Tile_Channel : Tile_Type<"Channel", "channel"> { let summary = "hands buffers from one role to another"; }
 def Tile_Slot : Tile_Type<"Slot", "slot"> { let summary = "which of a channel's buffers"; }
+def Tile_Beside : Tile_Type<"Beside", "beside"> { let summary = "a warpgroup's end of what is brought beside its sums"; }
+def Tile_Brought : Tile_Type<"Brought", "brought"> { let summary = "what is brought beside the sums of one tile"; }
 def Tile_Order : Tile_Type<"Order", "order"> { let summary = "the order in which blocks take tiles"; }
 def Tile_Turns : Tile_Type<"Turns", "turns"> { let summary = "lets warpgroups pass a stretch one after the other"; }
 def Tile_Pointer : Tile_Type<"Pointer", "pointer"> {

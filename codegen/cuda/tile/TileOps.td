@@ -53,6 +53,13 @@ def Tile_HalvesOp : Tile_Op<"halves"> {
   let assemblyFormat = "$name attr-dict `:` type($result)";
 }
 
+def Tile_ArrivalsOp : Tile_Op<"arrivals"> {
+  let summary = "tells warpgroups of a role what has come of what they asked for: see `bring_beside`";
+  let arguments = (ins StrAttr:$name);
+  let results = (outs Tile_Arrivals:$result);
+  let assemblyFormat = "$name attr-dict `:` type($result)";
+}
+
 def Tile_ChannelOp : Tile_Op<"channel"> {
   let summary = "`depth` buffers that one role fills in turn; each is read by `readers` warpgroups of another";
   let arguments = (ins StrAttr:$name, I64Attr:$depth, I64Attr:$readers);
@@ -358,6 +365,30 @@ def Tile_BringColumnsOp : Tile_Op<"bring_columns"> {
   let hasVerifier = 1;
 }
 
+def Tile_BesideOp : Tile_Op<"beside"> {
+  let summary = "the end that warpgroup `index` has of what is brought beside its sums: `inputs` of `tiles` of a round";
+  let arguments = (ins Tile_Arrivals:$room, I32:$index, I64Attr:$inputs, I64Attr:$tiles);
+  let results = (outs Tile_Beside:$result);
+  let assemblyFormat = "$room `[` $index `]` `inputs` $inputs `of` $tiles attr-dict `:` type($room)";
+}
+
+def Tile_BringBesideOp : Tile_Op<"bring_beside", [AttrSizedOperandSegments]> {
+  let summary = "this warpgroup asks for what stands beside the sums of its tile, for its next `finish`";
+  let description = [{
+    Boxes of 64 x 64 of each map, to the tiles at `staging`, from `first` on, through which results leave: one round after the
+    other, as many as there are buffers, the others when the results before have left. They start at `at`, innermost
+    first. The sums are `fragments` of `columns`.
+  }];
+  let arguments = (ins Tile_Beside:$beside, Tile_Smem:$staging, I32:$first, Variadic<Tile_Map>:$maps,
+                       Variadic<I32>:$at, I64Attr:$columns, I64Attr:$fragments);
+  let results = (outs Tile_Brought:$result);
+  let assemblyFormat = [{
+    $beside `to` $staging `:` type($staging) `[` $first `]` `from` $maps `:` type($maps) `at` `[` $at `]`
+    `fragments` $fragments `of` $columns attr-dict
+  }];
+  let hasVerifier = 1;
+}
+
 def Tile_FinishOp : Tile_Op<"finish", [AttrSizedOperandSegments]> {
   let summary = "what the body of a kernel of points makes of the sums in fragments that lie below each other";
   let description = [{
@@ -369,17 +400,21 @@ def Tile_FinishOp : Tile_Op<"finish", [AttrSizedOperandSegments]> {
     first, to which column and row are added. Beside them the statements see values of columns: of `columns` number i by
     the name that is `names` i, four pairs of neighbours of which `pair` is theirs.
 
+    `beside`: what was brought to the tiles of a round is taken out of them before results go there, and the statements see
+    two neighbours of each in `brought`.
+
     Four neighbours, where `staging` is f32: sums go through tile `first` of it.
 
     w, eight or four, in registers, where `dealt w`: column 8 j + 2 q + c of each 4 w of the sums is column w q + 2 j + c of the tile, as rows
     of the right operand were brought. The statements store all results, and see `columns` by their `names`.
   }];
   let arguments = (ins Variadic<Tile_Complete>:$values, Optional<Tile_Smem>:$staging, Optional<I32>:$first,
-                       Variadic<Tile_Map>:$maps, Variadic<Tile_Values>:$columns, Variadic<I32>:$at, I64Attr:$at_once,
+                       Variadic<Tile_Map>:$maps, Variadic<Tile_Values>:$columns, Optional<Tile_Brought>:$beside,
+                       Variadic<I32>:$at, I64Attr:$at_once,
                        I64Attr:$buffers, StrArrayAttr:$names, StrArrayAttr:$text, OptionalAttr<I64Attr>:$dealt);
   let assemblyFormat = [{
     $values (`through` $staging^ `:` type($staging) `[` $first `]`)? (`to` $maps^ `:` type($maps))?
-    (`with` $columns^ `:` type($columns) `named` $names)? `at` `[` $at `]`
+    (`with` $columns^ `:` type($columns) `named` $names)? (`beside` $beside^)? `at` `[` $at `]`
     `at_once` $at_once `buffers` $buffers (`dealt` $dealt^)? `text` $text attr-dict `:` type($values)
   }];
   let extraClassDeclaration = [{

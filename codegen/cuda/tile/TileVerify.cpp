@@ -18,6 +18,7 @@ mlir::LogicalResult KernelOp::verify() {
     if (auto buffer = llvm::dyn_cast<SharedOp>(op)) shared += bytes(buffer.getResult().getType());
     if (auto values = llvm::dyn_cast<ColumnValuesOp>(op)) shared += bytes(values.getResult().getType());
     if (auto halves = llvm::dyn_cast<HalvesOp>(op)) shared += bytes(halves.getResult().getType()) + 8;
+    if (auto arrivals = llvm::dyn_cast<ArrivalsOp>(op)) shared += bytes(arrivals.getResult().getType());
     if (auto channel = llvm::dyn_cast<ChannelOp>(op)) shared += static_cast<int64_t>(channel.getDepth()) * 16;
     if (auto role = llvm::dyn_cast<RoleOp>(op)) {
       const auto count = static_cast<int64_t>(role.getRegisters());
@@ -25,7 +26,7 @@ mlir::LogicalResult KernelOp::verify() {
         return role.emitOpError("(T2) cannot have ") << count << " registers a thread";
       registers += count * 128 * static_cast<int64_t>(role.getWarpgroups());
     }
-    if (llvm::isa<PutOp, GetOp, LoadOp, MmaOp, AddHalvesOp, StoreOp>(op))
+    if (llvm::isa<PutOp, GetOp, LoadOp, MmaOp, AddHalvesOp, StoreOp, BringBesideOp>(op))
       return op.emitOpError("(T3) stands in no role");
   }
   if (shared > shared_limit)
@@ -162,6 +163,26 @@ mlir::LogicalResult BringColumnsOp::verify() {
   return mlir::success();
 }
 
+mlir::LogicalResult BringBesideOp::verify() {
+  auto beside = getBeside().getDefiningOp<BesideOp>();
+  if (!beside) return emitOpError("is of no warpgroup");
+  SmemType tiles = getStaging().getType();
+  const int64_t buffers = beside.getRoom().getType().getShape().back(), inputs = beside.getInputs();
+  if (inputs < 1 || inputs > static_cast<int64_t>(beside.getTiles()) ||
+      static_cast<int64_t>(getMaps().size()) != inputs)
+    return emitOpError("brings ") << getMaps().size() << " of " << inputs << " to " << beside.getTiles() << " tiles";
+  if (tiles.getShape().size() != 3 || rows(tiles) != 64 || columns(tiles) != 64 || getColumns() % 64 != 0 ||
+      tiles.getShape()[0] < static_cast<int64_t>(beside.getTiles()) * buffers)
+    return emitOpError("brings what stands beside ") << getColumns() << " columns to " << tiles;
+  for (mlir::Value map : getMaps()) {
+    auto type = llvm::cast<MapType>(map.getType());
+    if (type.getShape() != llvm::ArrayRef<int64_t>{64, 64} || type.getElement() != tiles.getElement() ||
+        type.getExtra() != static_cast<int64_t>(getAt().size()))
+      return emitOpError("(T5) has ") << getAt().size() << " coordinates for " << type << " and " << tiles;
+  }
+  return mlir::success();
+}
+
 mlir::LogicalResult FinishOp::verify() {
   for (mlir::Value value : getValues())
     if (getAtOnce() < 1 ||
@@ -188,9 +209,20 @@ mlir::LogicalResult FinishOp::verify() {
         return emitOpError("is dealt ") << value.getType();
     return mlir::success();
   }
-  if (getMaps().empty()) return mlir::success();
+  if (getMaps().empty()) return getBeside() ? emitOpError("has tiles for nothing") : mlir::success();
   if (!getStaging() || !getFirst()) return emitOpError("stores boxes through nothing");
   SmemType tiles = getStaging().getType();
+  if (getBeside()) {
+    auto brought = getBeside().getDefiningOp<BringBesideOp>();
+    auto end = brought ? brought.getBeside().getDefiningOp<BesideOp>() : BesideOp();
+    if (!end || brought.getStaging() != getStaging() || end.getTiles() < getMaps().size() || getAtOnce() != 1 ||
+        brought.getFragments() != getValues().size() ||
+        end.getRoom().getType().getShape().back() != static_cast<int64_t>(getBuffers()) ||
+        llvm::any_of(getValues(), [&](mlir::Value value) {
+          return llvm::cast<FragmentType>(value.getType()).getShape()[1] != static_cast<int64_t>(brought.getColumns());
+        }))
+      return emitOpError("finishes other sums than those beside which something was brought");
+  }
   if (tiles.getShape().size() != 3 || rows(tiles) != 64 || columns(tiles) != 64 || getBuffers() < 1 ||
       tiles.getShape()[0] < static_cast<int64_t>(getMaps().size() * getAtOnce() * getBuffers()))
     return emitOpError("stores ") << getMaps().size() << " results through " << getBuffers() << " buffers of " << tiles;

@@ -298,8 +298,8 @@ class Agent {
           ++mine().open_turns[(warpgroup_ + 1) % static_cast<int64_t>(turns.getCount())];
         })
         // What only names things, or is looked through where it is used.
-        .Case<SharedOp, ColumnValuesOp, HalvesOp, ChannelOp, TurnsOp, RasterOp, LongestFirstOp, AtOp, RowsOp, ColumnsOp,
-              WaitStoresOp, YieldOp>([](auto) {})
+        .Case<SharedOp, ColumnValuesOp, HalvesOp, ArrivalsOp, ChannelOp, TurnsOp, RasterOp, LongestFirstOp, AtOp,
+              RowsOp, ColumnsOp, BesideOp, BringBesideOp, WaitStoresOp, YieldOp>([](auto) {})
         .Default([&](Operation* o) { fail(o, "cannot be interpreted"); });
   }
 
