@@ -66,8 +66,8 @@ class TileContract : public ::testing::Test {
     context.getDiagEngine().registerHandler([this](mlir::Diagnostic& d) { said += d.str() + "\n"; });
   }
 
-  Contraction contraction(const Product& p) {
-    const auto made = tessera::testing::product_program(p, unread);
+  Contraction contraction(const Product& p) { return contraction(tessera::testing::product_program(p, unread)); }
+  Contraction contraction(const tessera::testing::RowProgram& made) {
     module = ir::import_program(context, made.program);
     ir::lower_to_fuse(*module, {}, ir::Planes::in_memory, ir::OperandSums::apart);
     fuse::KernelOp found;
@@ -81,7 +81,8 @@ class TileContract : public ::testing::Test {
         s.parts > 1 ? make_parts(c, s.parts, *place->getBody()) : make_epilogue(c, *place->getBody());
     KernelWords words;
     words.kernel = "product", words.inputs = {"x", "y"}, words.results = {"d"};
-    if (c.in.size() > 2 && s.parts == 1) words.inputs.push_back("bias"), words.results = {"d", "e"};
+    if (c.in.size() > 2 && s.parts == 1) words.inputs.push_back(s.beside.empty() ? "bias" : "h");
+    if (c.out.size() > 1 && s.parts == 1) words.results.push_back("e");
     return build_tile_kernel(c, s, epilogue, words);
   }
 
@@ -365,6 +366,59 @@ TEST_F(TileContract, values_of_columns) {
   }
   EXPECT_GE(checked, 10);
   EXPECT_EQ(caught, checked) << "the first columns' values for all";
+}
+
+// An input with a value for each sum comes to the tiles through which results leave.
+TEST_F(TileContract, inputs_beside_the_sums) {
+  const Product p{1, 200, 328, 264, true, false, bf16};
+  const Contraction c = contraction(tessera::testing::recorded_program("product", unread, [&](const auto& in) {
+    return std::vector{tessera::testing::gelu_data_gradient(p.m, p.n, p.k, p.dtype, in)};
+  }));
+  struct Fault {
+    const char* what;
+    void (*plant)(tile::BringBesideOp);
+  };
+  const Fault faults[] = {
+      {"sums of other columns", [](tile::BringBesideOp bring) { bring.setColumns(bring.getColumns() + 64); }},
+      {"more sums", [](tile::BringBesideOp bring) { bring.setFragments(bring.getFragments() + 1); }},
+      {"a map of other boxes",
+       [](tile::BringBesideOp bring) {
+         auto type = mlir::cast<tile::MapType>(bring.getMaps()[0].getType());
+         bring.getMaps()[0].setType(
+             tile::MapType::get(bring.getContext(), {32, 64}, type.getElement(), type.getExtra()));
+       }},
+      {"two tensors where there is one",
+       [](tile::BringBesideOp bring) { bring.getBeside().getDefiningOp<tile::BesideOp>().setInputs(2); }},
+      {"another number of buffers",
+       [](tile::BringBesideOp bring) {
+         auto room = bring.getBeside().getDefiningOp<tile::BesideOp>().getRoom();
+         auto type = mlir::cast<tile::ArrivalsType>(room.getType());
+         const int64_t buffers = type.getShape()[1];
+         room.setType(
+             tile::ArrivalsType::get(bring.getContext(), {type.getShape()[0], buffers + 1}, type.getElement(), 0));
+       }},
+  };
+  int checked = 0, through_shared = 0;
+  for (const TileSchedule& s : tile_schedules(c)) {
+    through_shared += s.through_shared;
+    if (s.parts > 1 || s.through_shared) continue;
+    SCOPED_TRACE(schedule_text(s));
+    ASSERT_EQ(s.beside.size(), 1);
+    auto built = build(c, s);
+    ASSERT_TRUE(mlir::succeeded(tile::verify_protocol(kernel_of(*built), {}))) << said;
+    const tile::Execution how{.seed = 3, .blocks = s.cluster() * 2};
+    EXPECT_LE(run(kernel_of(*built), p, 1, how), 1) << said;
+    if (++checked > 1) continue;
+    for (const Fault& fault : faults) {
+      SCOPED_TRACE(fault.what);
+      built = build(c, s);
+      kernel_of(*built).walk([&](tile::BringBesideOp bring) { fault.plant(bring); });
+      EXPECT_TRUE(mlir::failed(mlir::verify(*built)));
+    }
+  }
+  EXPECT_GE(checked, 10);
+  EXPECT_GE(through_shared, 1) << "what is done where registers do not suffice";
+  for (const TileSchedule& s : tile_schedules(contraction(p))) EXPECT_TRUE(s.beside.empty());
 }
 
 // Lines of b that are dealt are for several results in registers; the sums' columns come out in their order.

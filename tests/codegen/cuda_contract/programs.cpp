@@ -114,6 +114,12 @@ RowProgram product_program(const ProductShape& p, const MakeInput& make) {
   });
 }
 
+Tensor gelu_data_gradient(int64_t m, int64_t n, int64_t k, DType dtype, const MakeInput& make) {
+  Tensor h = cast(make("h", dtype, {m, n}), f32);
+  Tensor sums = einsum("mk,kn->mn", make("dy", dtype, {m, k}), make("weight", dtype, {k, n}));
+  return cast(grad(sum(nn::gelu(h) * cast(sums, f32)), h), dtype);
+}
+
 RowProgram conv_program(const ConvShape& v, const MakeInput& make) {
   return recorded_program("conv", make, [&](const MakeInput& in) {
     const std::vector<WindowRelation> windows{{'h', 'p', 'r', v.stride, v.dilation, v.pad},

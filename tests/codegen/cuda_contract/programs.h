@@ -20,6 +20,9 @@ struct ProductShape {
 };
 RowProgram product_program(const ProductShape& shape, const MakeInput& make);
 
+// [m, n] of dy[m, k] with a weight[k, n], times the derivative of gelu by h[m, n], which f32 computes.
+Tensor gelu_data_gradient(int64_t m, int64_t n, int64_t k, DType dtype, const MakeInput& make);
+
 // A convolution with channels last, x[n, h, w, c] with weights[k, r, s, c] to y[n, p, q, k], or one of its gradients; nothing
 // behind it.
 struct ConvShape {

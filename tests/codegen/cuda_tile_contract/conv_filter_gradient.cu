@@ -3,7 +3,7 @@
 //   reads      w 72x3x3x64xbf16, x 2x9x11x64xbf16, dy 2x9x11x72xbf16
 //   writes     sub_value 72x3x3x64xbf16
 //   moves      219.7 kB, 16.7 MFLOP
-//   schedule   tile 64 x 64, two warpgroups in turns, steps of 64 of K, 8 stages; copy engine and wgmma; a along rows; b along rows; b through a window; pairs along M share b; sums through shared memory; 18 blocks
+//   schedule   tile 64 x 64, two warpgroups in turns, steps of 64 of K, 8 stages; copy engine and wgmma; a along rows; b along rows; b through a window; pairs along M share b; one input beside the sums; 18 blocks
 //   from       cuda_tile_contract_test.cpp:109  contract
 //              cuda_tile_contract_test.cpp:111  mul sub
 #include "rows.cuh"
@@ -11,21 +11,25 @@
 
 namespace tessera {
 
-struct contract_mul_sub_eef2e15d_shared {
+struct contract_mul_sub_c9b2028c_shared {
   Tile<bf16, 64, 64> a[8];
   Tile<bf16, 64, 64> b[8];
-  Tile<float, 72, 64> scratch[2];
+  Tile<bf16, 64, 64> staged[2];
+  Arrivals<1> arrivals[2];
   Channel<8, 2> ab;
 };
 
-extern "C" __constant__ Launch contract_mul_sub_eef2e15d_launch = {384, 2, sizeof(contract_mul_sub_eef2e15d_shared), {64, 32}, 2, {
+extern "C" __constant__ Launch contract_mul_sub_c9b2028c_launch = {384, 2, sizeof(contract_mul_sub_c9b2028c_shared), {64, 32, 64, 64}, 4, {
     {0, 2, 0, {72, 198}, {1, 72}},
-    {1, 4, 0, {64, 11, 9, 2}, {1, 64, 704, 6336}, {{-1, -1}, {-1, -1}, {1, 1}}}}};
+    {1, 4, 0, {64, 11, 9, 2}, {1, 64, 704, 6336}, {{-1, -1}, {-1, -1}, {1, 1}}},
+    {2, 2, 0, {576, 72}, {1, 576}},
+    {3, 2, 0, {576, 72}, {1, 576}}}};
 
 extern "C" __global__ void __cluster_dims__(2, 1, 1) __launch_bounds__(384, 1)
-contract_mul_sub_eef2e15d(const TensorMap __grid_constant__ dy, const TensorMap __grid_constant__ x, const bf16* __restrict__ w,
-     bf16* __restrict__ sub_value) {
-  contract_mul_sub_eef2e15d_shared& shared = shared_memory<contract_mul_sub_eef2e15d_shared>();
+contract_mul_sub_c9b2028c(const TensorMap __grid_constant__ dy, const TensorMap __grid_constant__ x, const TensorMap __grid_constant__ w,
+     const TensorMap __grid_constant__ sub_value) {
+  contract_mul_sub_c9b2028c_shared& shared = shared_memory<contract_mul_sub_c9b2028c_shared>();
+  init(shared.arrivals);
   shared.ab.init(1);
   publish_barriers<2>();
   const int rank = cluster_rank();
@@ -54,10 +58,15 @@ contract_mul_sub_eef2e15d(const TensorMap __grid_constant__ dy, const TensorMap 
     Reader ab(shared.ab);
     Turns<2> turns(consumer);
     if (consumer == 1) ab.skip(4);
+    Beside<1, 1, 1> beside(shared.arrivals[consumer]);
     for (int t = blockIdx.x / 2 + consumer * (gridDim.x / 2); t < tiles.count(); t += gridDim.x / 2 * 2) {
       const Place at = tiles.at(t);
       const int m_first = (at.row * 2 + rank) * 64;
       const int n_first = at.column * 64;
+      const auto bring = [&](int input, const Tile<bf16, 64, 64>& tile, const Slot& slot, int row, int column) {
+        load(tile, w, slot, n_first + column, m_first + row);
+      };
+      beside.begin<64, 1>(&shared.staged[consumer], bring);
       Fragment<64> sums;
       turns.wait();
 #pragma unroll 1
@@ -71,26 +80,27 @@ contract_mul_sub_eef2e15d(const TensorMap __grid_constant__ dy, const TensorMap 
       mma_wait<0>(sums);
       ab.release();
       ab.skip(4);
-      finish_through(
-          shared.scratch[consumer],
-          [&](int row, int column, const Vector<float, 4>& sum) {
-            const int m = m_first + row;
-            const int n = n_first + column;
-            if (m >= 72) return;
-            const Vector<bf16, 4> w_at = load<4>(w + m * 576 + n);
-            Vector<bf16, 4> sub_value_at;
+      finish_beside<1>(
+          &shared.staged[consumer],
+          beside, bring,
+          [&](int row, int column, const Vector<float, 2>& sum, const u32* brought, u32* packed) {
+            const Vector<bf16, 2> w_at = unpack<bf16>(brought[0]);
+            Vector<float, 2> sub_value_at;
 #pragma unroll
-            for (int i = 0; i < 4; ++i) {
+            for (int i = 0; i < 2; ++i) {
               const float wide_1 = widen(w_at[i]);
               const float mul_1 = 0.1f * sum[i];  // cuda_tile_contract_test.cpp:111
               const float sub_1 = wide_1 - mul_1;
-              const bf16 rounded_1 = narrow<bf16>(sub_1);
-              sub_value_at[i] = rounded_1;
+              sub_value_at[i] = sub_1;
             }
-            store(sub_value + m * 576 + n, sub_value_at);
+            packed[0] = pack<bf16>(sub_value_at);
+          },
+          [&](int result, const Tile<bf16, 64, 64>& tile, int row, int column) {
+            store(sub_value, tile, n_first + column, m_first + row);
           },
           sums);
     }
+    store_wait_read<0>();
   }
 }
 

@@ -139,5 +139,12 @@ inline void put_matrices(u32 at, const u32 (&x)[4]) {
   for (int i = 0; i < 4; ++i) line[i] = all[l % 8 * 4 + i].x[l / 8];
   std::memcpy(shared_at(at), line, 16);
 }
+inline void get_matrices(u32 (&x)[4], u32 at) {
+  u32 line[4], lines[32][4];
+  std::memcpy(line, shared_at(at), 16);
+  tessera_host_block->exchange(&line, lines, sizeof line);
+  const int l = lane();
+  for (int i = 0; i < 4; ++i) x[i] = lines[8 * i + l / 4][l % 4];
+}
 
 }  // namespace tessera
