@@ -21,6 +21,7 @@
 
 #include <fmt/format.h>
 
+#include <tessera/autograd/grad.h>
 #include <tessera/codegen/cuda/executor/run_program.h>
 #include <tessera/core/convert.h>
 #include <tessera/core/error.h>
@@ -52,11 +53,14 @@ const Kind kinds[] = {{"f32", f32, {Precision::f32, Precision::tf32, Precision::
                       {"tf32", f32, {Precision::tf32}},
                       {"bf16", bf16, {Precision::bf16}}};
 
+// What follows the product: bias and gelu, whose input is kept; or the derivative of gelu, by that input.
+enum class Behind { nothing, gelu, slope_of_gelu };
+
 struct Shape3 {
   const char* what;
   int m, n, k, batch = 1;
   bool a_along_k = true, b_along_k = true;
-  bool has_epilogue = false;  // bias and gelu, whose input is kept
+  Behind behind = Behind::nothing;
 };
 
 constexpr Shape3 large[] = {
@@ -74,9 +78,10 @@ constexpr Shape3 large[] = {
     {"GPT-2 up, weight gradient", 3072, 768, 16384, 1, false, false},
     {"GPT-2 up, data gradient", 16384, 768, 3072, 1, true, false},
     {"few rows", 64, 4096, 4096},
-    {"with bias, gelu and its input", 16384, 3072, 768, 1, true, true, true},
-    {"larger, with gelu", 8192, 14336, 4096, 1, true, true, true},
-    {"8192 cubed with gelu", 8192, 8192, 8192, 1, true, true, true},
+    {"with bias, gelu and its input", 16384, 3072, 768, 1, true, true, Behind::gelu},
+    {"larger, with gelu", 8192, 14336, 4096, 1, true, true, Behind::gelu},
+    {"8192 cubed with gelu", 8192, 8192, 8192, 1, true, true, Behind::gelu},
+    {"GPT-2 down, data gradient, gelu's derivative", 32768, 3072, 768, 1, true, false, Behind::slope_of_gelu},
 };
 
 constexpr Shape3 shapes[] = {
@@ -126,7 +131,11 @@ testing::RowProgram product(const Shape3& s, const Kind& kind) {
     Tensor a = keep("a", dtype, s.a_along_k ? Shape{batch, m, k} : Shape{batch, k, m});
     Tensor b = keep("b", dtype, s.b_along_k ? Shape{batch, n, k} : Shape{batch, k, n});
     Tensor d = einsum(std::string(s.a_along_k ? "zmk" : "zkm") + (s.b_along_k ? ",znk" : ",zkn") + "->zmn", a, b);
-    if (!s.has_epilogue) return std::vector{d};
+    if (s.behind == Behind::nothing) return std::vector{d};
+    if (s.behind == Behind::slope_of_gelu) {
+      Tensor h = keep("h", dtype, Shape{batch, m, n});
+      return std::vector{grad(sum(nn::gelu(h) * d), h)};
+    }
     Tensor h = d + keep("bias", dtype, Shape{n});
     return std::vector{h, nn::gelu(h)};
   });
@@ -199,10 +208,10 @@ void measure(CublasLt& peer, const Shape3& s, const Kind& kind, int schedule, st
   runner.begin(made.program, made.arguments);
   std::vector<std::function<void()>> runs{[&] { runner.launch_all(); }};
   Shape3 nothing_behind = s;
-  nothing_behind.has_epilogue = false;
+  nothing_behind.behind = Behind::nothing;
   std::optional<testing::RowProgram> plain_made;
   std::optional<cuda::ProgramRunner> plain;
-  if (s.has_epilogue) {
+  if (s.behind != Behind::nothing) {
     plain_made = product(nothing_behind, kind);
     plain.emplace(cuda::compile_program(plain_made->program, {cuda::use_device().architecture}));
     plain->begin(plain_made->program, plain_made->arguments);
@@ -242,7 +251,7 @@ void measure(CublasLt& peer, const Shape3& s, const Kind& kind, int schedule, st
     Buffer expected(static_cast<size_t>(count) * size_of(dtype));
     d.copy_out(expected.data(), expected.bytes());
     cuda::wait_for_device();
-    if (s.has_epilogue) continue;
+    if (s.behind != Behind::nothing) continue;
     auto error = [&](const Buffer& d_of_one) {
       return error_beside_f64(d_of_one, *made.arguments[0], *made.arguments[1], s);
     };
