@@ -219,6 +219,13 @@ const TileProgram programs[] = {
        Tensor r = slice(in("z", bf16, {2, 70, 152}), 2, {8, 144}) + y;
        return std::vector{r + in("bias", bf16, {136}), r * in("s", bf16, {2, 70, 136})};
      }},
+    {"sums_with_tanh",  // of a value beside the sums, and of one that all of a column have; each is read as a sigmoid
+     [](const MakeInput& in) {
+       Tensor y = cast(einsum("mk,nk->mn", in("x", bf16, {136, 72}), in("weight", bf16, {200, 72})), f32);
+       Tensor t = tanh(cast(in("s", bf16, {136, 200}), f32)), u = tanh(cast(in("bias", bf16, {200}), f32));
+       Tensor a = cast(in("r", bf16, {136, 200}), f32);
+       return std::vector{cast(y * a + (y * y + (1 + t)), bf16), cast((1 - u * u) + (y + y * a), bf16)};
+     }},
 };
 
 // As tensor cores take f32. Half ways go to even by the copy engine, away from zero before mma.sync.

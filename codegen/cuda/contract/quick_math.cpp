@@ -1,6 +1,7 @@
 #include <tessera/codegen/cuda/contract/quick_math.h>
 
 #include <cmath>
+#include <functional>
 #include <optional>
 
 #include "llvm/ADT/DenseMap.h"
@@ -114,11 +115,21 @@ bool has_slope(math::TanhOp op) {
 
 bool is_sum(Operation* op) { return isa<arith::AddFOp, arith::SubFOp>(op); }
 
+// 1 + t or 1 - t² of t = tanh(…), which may be printed as a sigmoid under the name of t: only as a whole is it what it says.
+bool is_of_tanh(Operation* sum) {
+  return llvm::any_of(sum->getOperands(), [](Value value) {
+    auto square = value.getDefiningOp<arith::MulFOp>();
+    if (square && square.getLhs() == square.getRhs()) value = square.getLhs();
+    return value.getDefiningOp<math::TanhOp>() != nullptr;
+  });
+}
+
 // Reads sums through, down to products of values.
 class Sums {
  public:
   // Values that are products of a number and of what they are called.
   llvm::DenseMap<Value, std::pair<double, std::string>> known;
+  std::function<bool(Operation*)> is_whole;  // is not seen through
 
   struct Read {
     std::vector<Product> sum;
@@ -152,7 +163,7 @@ class Sums {
       const double signed_factor = k == 1 && isa<arith::SubFOp>(op) ? -factor : factor;
       const Value value = op->getOperand(k);
       Operation* inner = value.getDefiningOp();
-      if (inner && is_sum(inner) && inner->hasOneUse() && !known.contains(value)) {
+      if (inner && is_sum(inner) && inner->hasOneUse() && !known.contains(value) && !is_whole(inner)) {
         seen_through.push_back(inner);
         add(inner, signed_factor, to, seen_through);
         continue;
@@ -170,7 +181,8 @@ class Sums {
       by.values.push_back(number(value));
     } else if (const std::optional<double> x = constant(value); x && std::isnormal(*x)) {
       by.factor *= *x;
-    } else if (auto product = value.getDefiningOp<arith::MulFOp>(); product && by.values.size() <= most_values) {
+    } else if (auto product = value.getDefiningOp<arith::MulFOp>();
+               product && !is_whole(product) && by.values.size() <= most_values) {
       multiply(product.getLhs(), by);
       multiply(product.getRhs(), by);
     } else {
@@ -204,6 +216,9 @@ class QuickMath {
       if (auto tanh = dyn_cast<math::TanhOp>(op); tanh && has_slope(tanh)) see_through(slopes_[&op] = read_tanh(tanh));
     }
     for (auto& [op, tanh] : slopes_) name_parts(op->getResult(0));
+    sums_.is_whole = [this](Operation* op) {
+      return gelus_.contains(op) || (is_sum(op) && (!is_quick(*op) || is_of_tanh(op)));
+    };
     for (Operation& op : llvm::reverse(*values.form.body))
       if (is_sum(&op) && is_quick(op) && !seen_through_.contains(&op) && !sums_.known.contains(op.getResult(0)))
         if (std::optional<Sums::Read> read = sums_.read(&op)) {
@@ -249,7 +264,7 @@ class QuickMath {
     auto sum = dyn_cast<arith::AddFOp>(op);
     if (!sum || sums_.known.contains(sum.getResult())) return;
     for (unsigned k : {1U, 0U})
-      if (arith::MulFOp term = product_in(sum, k)) {
+      if (arith::MulFOp term = product_in(sum, k); term && !gelus_.contains(term)) {
         const std::string y = values_.name_of(term.getLhs()), z = values_.name_of(term.getRhs());
         return name(op, fmt::format("::fmaf({}, {}, {})", y, z, values_.name_of(sum->getOperand(1 - k))));
       }

@@ -1,6 +1,7 @@
 #pragma once
-// Cheaper spellings of what follows a product, where all of it is rounded to 16 bits: each is at least as exact as the
-// statements that it stands for.
+// Cheaper spellings of what follows a product, where all of it is rounded to 16 bits: each is as exact as that rounding asks for
+// (1 - tanh² within 5e-7). What is infinite or NaN by the statements may be the other, or finite where a factor that is taken
+// out of a difference was what is infinite times nothing.
 
 #include <tessera/codegen/cuda/rows/values_text.h>
 

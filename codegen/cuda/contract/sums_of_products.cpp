@@ -67,7 +67,7 @@ class Text {
     sum.pop_back();
     for (; !sum.empty(); sum.pop_back()) {
       Product rest = sum.back();
-      const std::string first = rest.factor != 1 ? number(rest.factor) : name_of_(rest.values.front());
+      const std::string first = is_number(rest) ? number(rest.factor) : name_of_(rest.values.front());
       if (parts(rest) == 1) {
         text = fmt::format("({} + {})", first, text);
         continue;
@@ -79,12 +79,11 @@ class Text {
     return text;
   }
 
-  static size_t parts(const Product& one) {
-    return one.values.size() + (one.factor != 1 || one.values.empty() ? 1 : 0);
-  }
+  static bool is_number(const Product& one) { return one.factor != 1 || one.values.empty(); }  // or begins with one
+  static size_t parts(const Product& one) { return one.values.size() + (is_number(one) ? 1 : 0); }
 
   std::string product(const Product& one) const {
-    std::string text = one.factor != 1 || one.values.empty() ? number(one.factor) : "";
+    std::string text = is_number(one) ? number(one.factor) : "";
     for (int value : one.values) text += (text.empty() ? "" : " * ") + name_of_(value);
     return text;
   }
