@@ -25,7 +25,7 @@ struct PlanValue {
 
 struct PlanKernel {
   std::string key, symbol, name;
-  std::string kind;  // "pointwise", "row", "column", "contract"; "operand": copies one for a contraction
+  std::string kind;  // "pointwise", "row", "column", "contract"; "operand": copies some for contractions
 };
 
 // Where a run can fail: an index outside of its dim.

@@ -474,6 +474,18 @@ TEST(CudaTileContracts, nvrtc_takes_them_as_scheduled) {
   EXPECT_THAT(refused, ::testing::IsEmpty()) << said;
 }
 
+// Labels that are names of functions that texts call, or words of C++.
+TEST(CudaTileContracts, labels_hide_nothing) {
+  const RowProgram made =
+      recorded({"labels", [](const MakeInput& in) {
+                  Tensor y = einsum("mk,nk->mn", in("rows", bf16, {64, 72}), in("fetch_maps", bf16, {128, 72}));
+                  return std::vector{y + in("new", bf16, {128}),
+                                     softmax(in("across_lanes", bf16, {64, 32}) * in("min", bf16, {64, 32}), 1)};
+                }});
+  for (const char* architecture : {"sm_80", "sm_90a"})
+    EXPECT_EQ(differences(made, cuda::lower_program(made.program, {architecture})), "") << architecture;
+}
+
 // Other cards, and what the copy engine cannot bring, have the kernels of any card.
 TEST(CudaTileContracts, are_for_their_target) {
   const RowProgram made = recorded(programs[0]);

@@ -41,7 +41,7 @@ struct Walk {
   bool is_last = false;  // nothing is left to take the remainder of
 };
 
-// What a launch writes of an operand of f32 before wgmma multiplies it.
+// What a product asks a launch before it to write of an operand of f32, before wgmma multiplies it.
 struct OperandCopy {
   Mapped from;
   bool turns = false;   // neighbours lie along rows, and along K in the copy

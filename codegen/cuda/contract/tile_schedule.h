@@ -43,7 +43,7 @@ struct TileSchedule {
   double clocks = 0;                             // estimated
 
   int step = 64;      // of K, in one buffer: a line of shared memory, or two
-  int consumers = 2;  // warpgroups that multiply; one where those that would take turns have one tile
+  int consumers = 2;  // warpgroups that multiply; one where a block has one tile of 64 rows
   static constexpr int multiprocessors = 132;
   // Of each step, so much is multiplied: what a tap's channels leave empty is not.
   int depth() const {

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include <tessera/codegen/plan/lifetimes.h>
+#include <tessera/core/error.h>
 #include <tessera/core/fault.h>
 
 namespace tessera::cuda {
@@ -146,7 +147,10 @@ class Sharing {
     }
     take_forms(operand, *there, at);
     for (CopyForm form : copy_forms)
-      if (operand.has(form)) (*there)[form] = operand[form];
+      if (operand.has(form)) {
+        check_internal(!there->has(form), "a copy that others read would lose its writer");
+        (*there)[form] = operand[form];
+      }
   }
 
   // All that `copy` writes becomes the matter of the launch of copies before it; or nothing of it.
