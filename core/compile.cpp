@@ -18,19 +18,22 @@
 namespace tessera {
 namespace {
 
-using Signature = std::vector<std::pair<DType, Shape>>;
+struct Signature {
+  const void* types;
+  std::vector<size_t> lengths;
+  std::vector<std::pair<DType, Shape>> tensors;
 
-Signature signature_of(const std::vector<Tensor>& arguments) {
-  Signature out;
-  for (const Tensor& t : arguments) out.emplace_back(t.dtype(), t.shape());
-  return out;
-}
-
-bool have_signature(const std::vector<Tensor>& arguments, const Signature& signature) {
-  return std::ranges::equal(arguments, signature, [](const Tensor& t, const auto& of) {
-    return t.dtype() == of.first && t.shape() == of.second;
-  });
-}
+  explicit Signature(const CompiledFunction::Arguments& arguments)
+      : types(arguments.types), lengths(arguments.lengths) {
+    for (const Tensor& t : arguments.tensors) tensors.emplace_back(t.dtype(), t.shape());
+  }
+  bool is_of(const CompiledFunction::Arguments& arguments) const {
+    return types == arguments.types && lengths == arguments.lengths &&
+           std::ranges::equal(arguments.tensors, tensors, [](const Tensor& t, const auto& of) {
+             return t.dtype() == of.first && t.shape() == of.second;
+           });
+  }
+};
 
 // Hands over the old values of assigned States, so that the program's arguments are their only owners and their memory can
 // be reused. If the run throws, the destructor puts them back: an error loses nothing. A step has hundreds of States, so
@@ -61,11 +64,14 @@ constexpr size_t many_signatures = 8;
 }  // namespace
 
 struct CompiledFunction::Entry {
+  explicit Entry(const Arguments& arguments) : signature(arguments) {}
+
   Signature signature;
   Trace::Recorded recorded;
-  std::vector<bool> is_assigned;        // of recorded.read: a new value of it may take the memory of the old one
-  std::optional<OperandCopies> copies;  // of a mixed precision
-  std::optional<StateWatch> states;     // recorded.read
+  std::shared_ptr<const void> structure;  // of the results
+  std::vector<bool> is_assigned;          // of recorded.read: a new value of it may take the memory of the old one
+  std::optional<OperandCopies> copies;    // of a mixed precision
+  std::optional<StateWatch> states;       // recorded.read
   std::shared_ptr<Executable> executable;
   bool checked = false;  // the second call has recorded again and agreed
 
@@ -148,21 +154,22 @@ void CompiledFunction::Entry::take(std::vector<Tensor>& results, size_t number, 
   results.push_back(tensor_from(std::move(output), from.dtype, from.shape, at));
 }
 
-CompiledFunction::CompiledFunction(Body body, CompileOptions options, Loc at)
-    : body_(std::move(body)), options_(std::move(options)), compiled_at_(at) {
+CompiledFunction::CompiledFunction(CompileOptions options, Loc at) : options_(std::move(options)), compiled_at_(at) {
   if (options_.name.empty())
     options_.name = std::filesystem::path(at.file).filename().string() + ":" + std::to_string(at.line);
 }
 
-std::shared_ptr<CompiledFunction::Entry> CompiledFunction::record(const std::vector<Tensor>& arguments) {
-  auto entry = std::make_shared<Entry>();
-  entry->signature = signature_of(arguments);
+std::shared_ptr<CompiledFunction::Entry> CompiledFunction::record(const Arguments& given, const Body& body) {
+  auto entry = std::make_shared<Entry>(given);
+  const std::vector<Tensor>& arguments = given.tensors;
   Trace trace;
   std::vector<Tensor> traced;
   traced.reserve(arguments.size());
   for (size_t i = 0; i < arguments.size(); ++i)
     traced.push_back(trace.argument(arguments[i].dtype(), arguments[i].shape(), "argument " + std::to_string(i)));
-  entry->recorded = trace.finish(body_(traced), options_.name, options_.strict);
+  const Results results = body(traced);
+  entry->structure = results.structure;
+  entry->recorded = trace.finish(results.tensors, options_.name, options_.strict);
   entry->recorded.program.strict = options_.strict;
   entry->recorded.program.precision = options_.precision;
   entry->is_assigned.resize(entry->recorded.read.size());
@@ -173,18 +180,17 @@ std::shared_ptr<CompiledFunction::Entry> CompiledFunction::record(const std::vec
   return entry;
 }
 
-std::vector<Tensor> CompiledFunction::call(const std::vector<Tensor>& arguments, Loc at) {
+CompiledFunction::Results CompiledFunction::call(const Arguments& arguments, const Body& body, Loc at) {
   UserCall call(at);
   Trace::check_none(at);
   std::vector<BufferPtr> buffers;  // also computes arguments that are still pending, before anything is recorded
-  buffers.reserve(arguments.size());
-  for (const Tensor& t : arguments) buffers.push_back(t.buffer(at));
+  buffers.reserve(arguments.tensors.size());
+  for (const Tensor& t : arguments.tensors) buffers.push_back(t.buffer(at));
 
-  auto found = std::find_if(entries_.begin(), entries_.end(),
-                            [&](const auto& e) { return have_signature(arguments, e->signature); });
+  auto found = std::ranges::find_if(entries_, [&](const auto& e) { return e->signature.is_of(arguments); });
   std::shared_ptr<Entry> entry;
   if (found == entries_.end()) {
-    entry = record(arguments);
+    entry = record(arguments, body);
     entry->executable = default_executor().get(entry->recorded.program);
     check_expected_fused(entry->recorded.program, *entry->executable);
     entries_.push_back(entry);
@@ -195,12 +201,12 @@ std::vector<Tensor> CompiledFunction::call(const std::vector<Tensor>& arguments,
     entry = *found;
     std::rotate(found, found + 1, entries_.end());  // text() speaks of the latest
     if (!entry->checked) {
-      check_same_recording(entry->recorded, record(arguments)->recorded, compiled_at_);
+      check_same_recording(entry->recorded, record(arguments, body)->recorded, compiled_at_);
       entry->checked = true;
     }
   }
 
-  return entry->run(std::move(buffers), at);
+  return {entry->run(std::move(buffers), at), entry->structure};
 }
 
 void detail::check(const CompileOptions& options, Loc at) {

@@ -8,10 +8,13 @@
 //   });
 //   Tensor loss = step(x, y, 3e-4f);
 //
-// Arguments are tensors, numbers (a rank-0 tensor inside fn: declare the parameter as Tensor) and structs of them with
-// one `template <class V> void fields(V&& v)` member that calls v(name, member) for each. A signature is the shapes and
-// dtypes of all arguments. Host numbers that fn captures are constants: the second call of a signature records again
-// and throws TraceError if a constant or a branch came out differently, so fn must not change host state.
+// Arguments and results are tensors, numbers (a rank-0 tensor inside fn: declare the parameter as Tensor), vectors
+// of tensors, and structs of tensors, vectors and such structs, with one `template <class V> void fields(V&& v)`
+// member that calls v(name, member) for each. A signature is the types of the arguments, the lengths of their
+// vectors, and the shapes and dtypes of all tensors: another length is recorded anew, and a result's vectors are as
+// long as fn made them for that signature. Host numbers that fn captures, or finds in members that fields() leaves
+// out, are constants: the second call of a signature records again and throws TraceError if a constant or a branch
+// came out differently, so fn must not change host state. Copies of a Compiled share fn and its programs.
 
 #include <functional>
 #include <memory>
@@ -36,12 +39,23 @@ struct CompileOptions {
   Precision precision = {};  // "f32", "tf32", "bf16_mixed"; see precision.h
 };
 
-// The untyped half: lives behind every Compiled<F>.
+// The untyped half: lives behind every Compiled<F> and its copies.
 class CompiledFunction {
  public:
-  using Body = std::function<std::vector<Tensor>(const std::vector<Tensor>&)>;
-  CompiledFunction(Body, CompileOptions, Loc);
-  std::vector<Tensor> call(const std::vector<Tensor>& arguments, Loc at = Loc::here());
+  struct Arguments {
+    const void* types;  // another address for other types
+    std::vector<Tensor> tensors;
+    std::vector<size_t> lengths;  // of the vectors among the arguments
+  };
+  struct Results {
+    std::vector<Tensor> tensors;
+    std::shared_ptr<const void> structure;  // a result of fn whose tensors are exchanged for these; null for void
+  };
+  using Body = std::function<Results(const std::vector<Tensor>&)>;
+  CompiledFunction(CompileOptions, Loc);
+  // `body` calls fn with tensors in place of those of `arguments`. What it returns at a signature's first call gives
+  // all calls of that signature their structure.
+  Results call(const Arguments& arguments, const Body& body, Loc at = Loc::here());
 
   int64_t programs() const;                        // signatures compiled so far
   std::string text(std::string_view stage) const;  // of the latest program, see Executable::text
@@ -49,11 +63,10 @@ class CompiledFunction {
 
  private:
   struct Entry;
-  Body body_;
   CompileOptions options_;
   Loc compiled_at_;
   std::vector<std::shared_ptr<Entry>> entries_;
-  std::shared_ptr<Entry> record(const std::vector<Tensor>& arguments);
+  std::shared_ptr<Entry> record(const Arguments& arguments, const Body& body);
 };
 
 namespace detail {
@@ -72,22 +85,27 @@ struct Returned {
   template <class T> static Tensor number(T value, DType dtype) { return scalar(value, dtype, {}); }
 };
 
-template <class Side, class T> void flatten(const T& value, std::vector<Tensor>& out) {
-  if constexpr (std::is_same_v<T, Tensor>) out.push_back(value);
-  else if constexpr (std::is_same_v<T, bool>) out.push_back(Side::number(static_cast<uint8_t>(value), boolean));
-  else if constexpr (std::is_floating_point_v<T>) out.push_back(Side::number(static_cast<float>(value), f32));
-  else if constexpr (std::is_integral_v<T>) out.push_back(Side::number(static_cast<int64_t>(value), i64));
-  else if constexpr (is_tensor_vector<T>) out.insert(out.end(), value.begin(), value.end());
-  else {
-    static_assert(
-        Fields<T>,
-        "arguments and results of a compiled function are tensors, numbers, or structs with a fields(visitor) member");
+// Appends the tensors to `out`, and the lengths of vectors where it has a list of them.
+template <class Side, class T, class Flat> void flatten(const T& value, Flat& out) {
+  auto& tensors = out.tensors;
+  if constexpr (std::is_same_v<T, Tensor>) tensors.push_back(value);
+  else if constexpr (std::is_same_v<T, bool>) tensors.push_back(Side::number(static_cast<uint8_t>(value), boolean));
+  else if constexpr (std::is_floating_point_v<T>) tensors.push_back(Side::number(static_cast<float>(value), f32));
+  else if constexpr (std::is_integral_v<T>) tensors.push_back(Side::number(static_cast<int64_t>(value), i64));
+  else if constexpr (is_tensor_vector<T>) {
+    if constexpr (requires { out.lengths; }) out.lengths.push_back(value.size());
+    tensors.insert(tensors.end(), value.begin(), value.end());
+  } else {
+    static_assert(Fields<T>,
+                  "arguments and results of a compiled function are tensors, numbers, vectors of tensors, or structs "
+                  "with a fields(visitor) member");
     const_cast<T&>(value).fields([&](const char*, auto& member) { flatten<Side>(member, out); });
   }
 }
 
 // What fn receives for an argument of type T: numbers arrive as rank-0 tensors.
 template <class T> using traced_t = std::conditional_t<std::is_arithmetic_v<T>, Tensor, T>;
+template <class... T> inline char types_key = 0;  // its address stands for the types
 
 template <class T> traced_t<T> unflatten(const T& like, const std::vector<Tensor>& in, size_t& next) {
   if constexpr (std::is_same_v<T, Tensor> || std::is_arithmetic_v<T>) return in[next++];
@@ -107,7 +125,9 @@ template <class F>
 class Compiled {
  public:
   Compiled(F fn, CompileOptions options, Loc at)
-      : fn_(std::make_shared<F>(std::move(fn))), options_(std::move(options)), at_(at) {}
+      : fn_(std::make_shared<F>(std::move(fn))),
+        at_(at),
+        function_(std::make_shared<CompiledFunction>(std::move(options), at)) {}
 
   // Errors of a run name the line of this call. Behind a pack no parameter has a default, so each number of arguments is a
   // function of its own; a call with more than four names the line of compile().
@@ -127,9 +147,9 @@ class Compiled {
     return call(at_, args...);
   }
 
-  int64_t programs() const { return function_ ? function_->programs() : 0; }
-  std::string text(std::string_view stage) const { return function_ ? function_->text(stage) : std::string(); }
-  const Program* program() const { return function_ ? function_->program() : nullptr; }
+  int64_t programs() const { return function_->programs(); }
+  std::string text(std::string_view stage) const { return function_->text(stage); }
+  const Program* program() const { return function_->program(); }
 
  private:
   template <class... Args> auto call(Loc at, const Args&... args) {
@@ -138,45 +158,35 @@ class Compiled {
         "the function does not take these arguments; a parameter that is given a number must be declared Tensor: "
         "a plain number would be frozen at its first value");
     using Result = std::invoke_result_t<F&, detail::traced_t<Args>...>;
-    std::vector<Tensor> flat;
-    (detail::flatten<detail::Given>(args, flat), ...);
-    if constexpr (std::is_void_v<Result>) {
-      function<void>(args...).call(flat, at);
-    } else {
-      std::vector<Tensor> results = function<Result>(args...).call(flat, at);
+    CompiledFunction::Arguments given{&detail::types_key<detail::traced_t<Args>...>, {}, {}};
+    (detail::flatten<detail::Given>(args, given), ...);
+    const CompiledFunction::Body body = [&](const std::vector<Tensor>& in) {
       size_t next = 0;
-      return detail::unflatten(*std::static_pointer_cast<Result>(example_), results, next);
+      std::tuple<detail::traced_t<Args>...> traced{detail::unflatten(args, in, next)...};
+      CompiledFunction::Results out;
+      if constexpr (std::is_void_v<Result>) {
+        std::apply(*fn_, std::move(traced));
+      } else {
+        const Result result = std::apply(*fn_, std::move(traced));
+        detail::flatten<detail::Returned>(result, out);
+        // Without the tensors, which hold on to the recording.
+        const std::vector<Tensor> none(out.tensors.size());
+        next = 0;
+        out.structure = std::make_shared<detail::traced_t<Result>>(detail::unflatten(result, none, next));
+      }
+      return out;
+    };
+    [[maybe_unused]] const CompiledFunction::Results results = function_->call(given, body, at);
+    if constexpr (!std::is_void_v<Result>) {
+      size_t next = 0;
+      const auto& like = *std::static_pointer_cast<const detail::traced_t<Result>>(results.structure);
+      return detail::unflatten(like, results.tensors, next);
     }
-  }
-
-  // The first call fixes the argument types; Body unpacks the flat tensors, calls fn and packs its results.
-  template <class Result, class... Args> CompiledFunction& function(const Args&... args) {
-    if (!function_) {
-      auto example = std::make_shared<std::tuple<Args...>>(args...);
-      auto body = [fn = fn_, example, this](const std::vector<Tensor>& in) {
-        size_t next = 0;
-        auto unpack = [&](const auto&... like) { return std::tuple{detail::unflatten(like, in, next)...}; };
-        auto traced = std::apply(unpack, *example);
-        std::vector<Tensor> out;
-        if constexpr (std::is_void_v<Result>) {
-          std::apply(*fn, std::move(traced));
-        } else {
-          Result result = std::apply(*fn, std::move(traced));
-          detail::flatten<detail::Returned>(result, out);
-          example_ = std::make_shared<Result>(std::move(result));
-        }
-        return out;
-      };
-      function_ = std::make_shared<CompiledFunction>(body, options_, at_);
-    }
-    return *function_;
   }
 
   std::shared_ptr<F> fn_;
-  CompileOptions options_;
   Loc at_;
   std::shared_ptr<CompiledFunction> function_;
-  std::shared_ptr<void> example_;  // a Result whose structure every call's result has
 };
 
 template <class F> Compiled<F> compile(F fn, CompileOptions options = {}, Loc at = Loc::here()) {

@@ -21,11 +21,11 @@ void add_checked(CLI::App& app, const std::string& flag, T& value, const std::st
     option->check(CLI::Validator([fault = check.fault](std::string& text) { return fault(text); }, check.name));
 }
 
-// CLI11's own message names the words from the last to the first.
-void refuse_rest(const std::vector<std::string>& rest) {
-  if (rest.empty()) return;
+// CLI11's own message names the words from the last to the first. A -- alone is no word of them.
+void refuse_rest(const CLI::App& app) {
+  if (app.remaining_size() == 0) return;
   std::string words;
-  for (const std::string& word : rest) words += " " + word;
+  for (const std::string& word : app.remaining()) words += " " + word;
   throw CLI::ParseError("not expected:" + words, CLI::ExitCodes::ExtrasError);
 }
 
@@ -69,7 +69,7 @@ void CommandLine::add(const std::string& flag, double& value, const std::string&
 int CommandLine::run(int argc, char** argv, const std::function<void()>& body) {
   try {
     app_->parse(argc, argv);
-    refuse_rest(app_->remaining());
+    refuse_rest(*app_);
   } catch (const CLI::ParseError& error) {
     return app_->exit(error) == 0 ? 0 : 2;
   }

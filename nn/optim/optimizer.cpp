@@ -56,7 +56,8 @@ void Optimizer::step(const std::vector<Tensor>& grads, Operand lr) {
     if (grads[i].shape() != parameters_[i]->shape())
       throw ShapeError({.code = "T-S109",
                         .fault = "the gradient of " + parameters_[i]->name() + " has another shape",
-                        .operands = {{"grad", describe(*grads[i].node())}, {"param", parameters_[i]->shape().str()}}});
+                        .operands = {{"grad", describe(*grads[i].node())}, {"param", parameters_[i]->shape().str()}},
+                        .hint = "gradients come in the order of the parameters, as grad() of parameters() gives them"});
     update(i, grads[i], groups_[i].lr_scale == 1 ? rate : rate * groups_[i].lr_scale, t);
   }
   step_.assign(count);

@@ -34,7 +34,10 @@ class Optimizer {
   // Parameters whose name matches (nn/glob.h) follow these options; the latest matching group wins. ValueError when
   // the pattern matches none.
   void group(const std::string& pattern, GroupOptions, Loc at = Loc::here());
-  // One update: grads in the order of the parameters. Throws ValueError when their number differs.
+  // One update. grads: in the order of the parameters, each of its parameter's shape. lr: a number, which is f32, or
+  // a tensor, rank 0 as a rule, that stretches to each parameter. Both promote with the parameter: one of f32 takes
+  // gradients of bf16. ValueError when the number of gradients differs, ShapeError when a shape does, and DTypeError
+  // when what comes out is not of the parameter's dtype, as of a bf16 parameter with a gradient or an lr of f32.
   void step(const std::vector<Tensor>& grads, Operand lr);
 
   const std::vector<State*>& parameters() const { return parameters_; }

@@ -18,7 +18,8 @@ Schedule::Schedule(ScheduleOptions options, Decay decay, Loc at) : options_(opti
                       .fault = decays ? fmt::format("a schedule needs 0 ≤ warmup < total, not {} and {}", warmup, total)
                                       : fmt::format("a schedule needs 0 ≤ warmup, not {}", warmup),
                       .at = at,
-                      .hint = "both count steps; what the warmup leaves of the total is the decay's"});
+                      .hint = decays ? "both count steps; what the warmup leaves of the total is the decay's"
+                                     : "it counts steps, the first ones, in which the rate climbs; 0 has none"});
 }
 
 float Schedule::operator()(int64_t step) const {

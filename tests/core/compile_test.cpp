@@ -65,6 +65,107 @@ TEST(Compile, structs_travel_by_their_fields) {
   EXPECT_THAT(out.b.to_vector<float>(), ElementsAre(1));
 }
 
+std::vector<Tensor> vectors(std::initializer_list<float> values) {
+  std::vector<Tensor> out;
+  for (float value : values) out.push_back(vec({value}));
+  return out;
+}
+std::vector<float> firsts(const std::vector<Tensor>& tensors) {
+  std::vector<float> out;
+  for (const Tensor& t : tensors) out.push_back(t.to_vector<float>().front());
+  return out;
+}
+
+TEST(Compile, each_length_of_an_argument_is_a_signature) {
+  auto total = compile([](const std::vector<Tensor>& parts) {
+    Tensor out = parts.front();
+    for (size_t i = 1; i < parts.size(); ++i) out = out + parts[i];
+    return out;
+  });
+  for (int turn = 0; turn < 2; ++turn) {
+    EXPECT_THAT(total(vectors({1, 2})).to_vector<float>(), ElementsAre(3));
+    EXPECT_THAT(total(vectors({1, 2, 4})).to_vector<float>(), ElementsAre(7));
+    EXPECT_THAT(total(vectors({8})).to_vector<float>(), ElementsAre(8));
+  }
+  EXPECT_EQ(total.programs(), 3);
+}
+
+TEST(Compile, lengths_tell_signatures_of_as_many_tensors_apart) {
+  auto sizes = compile([](const std::vector<Tensor>& a, const std::vector<Tensor>& b) {
+    return (a.empty() ? b : a).front() + static_cast<double>(10 * a.size() + 100 * b.size());
+  });
+  for (int turn = 0; turn < 2; ++turn) {
+    EXPECT_EQ(sizes(vectors({1}), vectors({2, 3})).item<float>(), 211);
+    EXPECT_EQ(sizes(vectors({1, 2}), vectors({3})).item<float>(), 121);
+    EXPECT_EQ(sizes(vectors({}), vectors({1, 2, 3})).item<float>(), 301);
+  }
+  EXPECT_EQ(sizes.programs(), 3);
+}
+
+struct Parts {
+  std::vector<Tensor> low, high;
+  template <class V> void fields(V&& v) { v("low", low), v("high", high); }
+};
+TEST(Compile, each_signature_has_results_of_its_own_lengths) {
+  auto split = compile([](Tensor x) {  // x has as many elements as there are results
+    Parts out;
+    for (int64_t i = 0; i < x.shape()[0]; ++i) (i < 2 ? out.low : out.high).push_back(slice(x, 0, {i, i + 1}));
+    return out;
+  });
+  for (int turn = 0; turn < 2; ++turn) {
+    for (int again = 0; again < 2; ++again) {
+      Parts two = split(vec({1, 2}));
+      EXPECT_THAT(firsts(two.low), ElementsAre(1, 2));
+      EXPECT_TRUE(two.high.empty());
+    }
+    for (int again = 0; again < 2; ++again) {
+      Parts four = split(vec({5, 6, 7, 8}));
+      EXPECT_THAT(firsts(four.low), ElementsAre(5, 6));
+      EXPECT_THAT(firsts(four.high), ElementsAre(7, 8));
+    }
+  }
+}
+
+TEST(Compile, types_tell_signatures_of_as_many_tensors_apart) {
+  auto f = compile([](const auto&... x) {
+    if constexpr (sizeof...(x) == 1) return Pair{(x, ...).b, (x, ...).a};
+    else return (x - ...);
+  });
+  for (int turn = 0; turn < 2; ++turn) {
+    EXPECT_THAT(f(vec({5}), vec({3})).template to_vector<float>(), ElementsAre(2));
+    EXPECT_THAT(f(Pair{vec({5}), vec({3})}).a.template to_vector<float>(), ElementsAre(3));
+  }
+}
+
+auto doubled_elements() {
+  return compile([](Tensor x) {
+    std::vector<Tensor> out;
+    for (int64_t i = 0; i < x.shape()[0]; ++i) out.push_back(slice(x * 2.0, 0, {i, i + 1}));
+    return out;
+  });
+}
+
+TEST(Compile, a_function_that_was_moved_goes_on) {
+  auto f = std::make_optional(doubled_elements());
+  EXPECT_THAT(firsts((*f)(vec({1}))), ElementsAre(2));
+  auto moved = std::move(*f);
+  f.reset();
+  EXPECT_THAT(firsts(moved(vec({1, 2, 3}))), ElementsAre(2, 4, 6));
+  EXPECT_THAT(firsts(moved(vec({4}))), ElementsAre(8));
+  EXPECT_EQ(moved.programs(), 2);
+}
+
+TEST(Compile, copies_of_a_function_share_their_programs) {
+  auto f = doubled_elements();
+  auto early = f;
+  EXPECT_THAT(firsts(f(vec({1}))), ElementsAre(2));
+  auto late = f;
+  EXPECT_THAT(firsts(late(vec({1, 2, 3}))), ElementsAre(2, 4, 6));
+  EXPECT_THAT(firsts(early(vec({4, 5, 6}))), ElementsAre(8, 10, 12));
+  EXPECT_THAT(firsts(f(vec({7, 8, 9}))), ElementsAre(14, 16, 18));
+  for (const auto* each : {&f, &early, &late}) EXPECT_EQ(each->programs(), 2);
+}
+
 TEST(Compile, states_are_read_and_assigned) {
   State counter("counter", vec({0, 0}));
   auto step = compile([&](Tensor x) { counter.assign(counter + x); });

@@ -75,10 +75,12 @@ const Mistake optimizers[] = {
   {"AdamWOfNothing",  __LINE__, "ValueError", "T-V120", {"without parameters", "frozen"}, [] { optim::AdamW({}); }},
   {"NoSuchGroup",     __LINE__, "ValueError", "T-V121", {"'norm*'", "as up.weight"}, [] { Plain model; optim::AdamW(model.parameters()).group("norm*", {.weight_decay = 0}); }},
   {"GradientMissing", __LINE__, "ValueError", "T-V122", {"1 gradients for 2", "built with"}, [] { Plain model; optim::SGD(model.parameters()).step({ones({3, 4})}, 0.1); }},
+  {"GradientSwapped", __LINE__, "ShapeError", "T-S109", {"f32[3]", "[3, 4]", "in the order of the parameters"}, [] { Plain model; optim::SGD(model.parameters()).step({ones({3}), ones({3, 4})}, 0.1); }},
+  {"GradientTooWide", __LINE__, "DTypeError", "T-D002", {"bf16", "f32"}, [] { State w("w", zeros({3}, bf16)); optim::SGD({&w}).step({ones({3})}, scalar(0.1, bf16)); }},
   {"NesterovAlone",   __LINE__, "ValueError", "T-V123", {".momentum", ".dampening"}, [] { Plain model; optim::SGD(model.parameters(), {.nesterov = true}); }},
   {"WarmupTooLong",   __LINE__, "ValueError", "T-V124", {"9 and 9"}, [] { optim::cosine({.peak = 1, .warmup = 9, .total = 9}); }},
   {"NoTotal",         __LINE__, "ValueError", "T-V124", {"0 and 0"}, [] { optim::linear({.peak = 1}); }},
-  {"WarmupNegative",  __LINE__, "ValueError", "T-V124", {"not -1"}, [] { optim::constant(1, -1); }},
+  {"WarmupNegative",  __LINE__, "ValueError", "T-V124", {"not -1", "the rate climbs"}, [] { optim::constant(1, -1); }},
   {"AverageOfMore",   __LINE__, "ValueError", "T-V125", {"not 1.5", "steps"}, [] { Plain model; optim::Ema(model.parameters(), 1.5); }},
 };
 // clang-format on
