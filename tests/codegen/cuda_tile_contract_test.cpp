@@ -267,17 +267,6 @@ bool is_tiles(const cuda::LoweredProgram& lowered) {
                              [](const auto& k) { return k.text.find("tile.cuh") != std::string::npos; });
 }
 
-std::string differences(const RowProgram& made, const std::vector<BufferPtr>& got,
-                        const std::vector<BufferPtr>& expected) {
-  std::string found;
-  for (size_t k = 0; k < got.size(); ++k) {
-    const Tensor& result = made.results[k];
-    const double ulps = size_of(result.dtype()) == 2 ? 4 : 64;  // what has 16 bits is computed in f32
-    found += difference(*got[k], *expected[k], result.dtype(), result.shape().numel(), {ulps});
-  }
-  return found;
-}
-
 // A product of 16 bits that is widened is not rounded in between, as the reference does: then the kernels of any card are
 // what is compared with.
 bool widens(const RowProgram& made) {
@@ -298,9 +287,10 @@ std::vector<BufferPtr> by_reference(const RowProgram& made, HalfWays half_ways =
 }
 
 std::string differences(const RowProgram& made, const cuda::LoweredProgram& lowered, const HeaderEdit& edit = {}) {
-  return differences(made, run_on_host(lowered, made.program, made.arguments, edit),
-                     widens(made) ? run_on_host(cuda::lower_program(made.program, {}), made.program, made.arguments)
-                                  : by_reference(made));
+  return kernel_differences(made.results, run_on_host(lowered, made.program, made.arguments, edit),
+                            widens(made)
+                                ? run_on_host(cuda::lower_program(made.program, {}), made.program, made.arguments)
+                                : by_reference(made));
 }
 
 // A program with one of its schedules.
@@ -326,8 +316,8 @@ TEST(CudaTileContracts, tf32_of_any_card_agrees_with_the_reference) {
     const cuda::LoweredProgram lowered = cuda::lower_program(made.program, {});
     EXPECT_NE(lowered.kernels[0].text.find("MmaSums<Tf32, "), std::string::npos);
     auto found = [&](const HeaderEdit& edit) {
-      return differences(made, run_on_host(lowered, made.program, made.arguments, edit),
-                         by_reference(made, HalfWays::away));
+      return kernel_differences(made.results, run_on_host(lowered, made.program, made.arguments, edit),
+                                by_reference(made, HalfWays::away));
     };
     EXPECT_EQ(found({}), "");
     const HeaderEdit planted{"mma_sums.cuh", "x[r] = round_to_tf32(of.x[i][r])", "x[r] = of.x[i][r]"};
@@ -433,7 +423,7 @@ TEST_P(CudaTileContractOnCard, agrees_with_the_reference) {
   for (int run = 0; run < 3; ++run) {
     arguments = made.arguments;
     const std::vector<BufferPtr> got = runner.run(made.program, arguments);
-    EXPECT_EQ(differences(made, got, expected), "");
+    EXPECT_EQ(kernel_differences(made.results, got, expected), "");
     std::string& all = bits.emplace_back();
     for (const BufferPtr& result : got) all.append(static_cast<const char*>(result->read()), result->bytes());
   }

@@ -136,12 +136,9 @@ TEST_P(CudaRows, agree_with_the_reference_in_the_same_bits_each_time) {
     std::vector<BufferPtr> data = made.arguments, again = made.arguments, for_reference = made.arguments;
     std::vector<BufferPtr> first = executable->run(made.program, data), second = executable->run(made.program, again);
     std::vector<BufferPtr> expected = reference_executor().compile(made.program)->run(made.program, for_reference);
-    for (size_t k = 0; k < first.size(); ++k) {
-      const Tensor& result = made.results[k];
-      EXPECT_EQ(difference(*first[k], *expected[k], result.dtype(), result.shape().numel(), {64}), "")
-          << what << " result " << k;
+    EXPECT_EQ(kernel_differences(made.results, first, expected, 8), "") << what;
+    for (size_t k = 0; k < first.size(); ++k)
       EXPECT_EQ(std::memcmp(first[k]->data(), second[k]->data(), first[k]->bytes()), 0) << what;
-    }
   }
 }
 
@@ -162,12 +159,9 @@ TEST_P(CudaContract, agrees_with_the_reference_in_the_same_bits_each_time) {
     std::vector<BufferPtr> data = made.arguments, again = made.arguments, for_reference = made.arguments;
     std::vector<BufferPtr> first = executable->run(made.program, data), second = executable->run(made.program, again);
     std::vector<BufferPtr> expected = reference_executor().compile(made.program)->run(made.program, for_reference);
-    for (size_t k = 0; k < first.size(); ++k) {
-      const Tensor& result = made.results[k];
-      EXPECT_EQ(difference(*first[k], *expected[k], result.dtype(), result.shape().numel(), {64}), "")
-          << name(dtype) << " result " << k;
+    EXPECT_EQ(kernel_differences(made.results, first, expected), "") << name(dtype);
+    for (size_t k = 0; k < first.size(); ++k)
       EXPECT_EQ(std::memcmp(first[k]->data(), second[k]->data(), first[k]->bytes()), 0) << name(dtype);
-    }
   }
 }
 
@@ -226,11 +220,7 @@ TEST_P(CudaRowsLarge, agree_with_the_reference) {
   const std::vector<BufferPtr> first = run_on_host(cuda::lower_program(made.program, {}), made.program, made.arguments);
   std::vector<BufferPtr> for_reference = made.arguments;
   const auto expected = reference_executor().compile(made.program)->run(made.program, for_reference);
-  for (size_t k = 0; k < first.size(); ++k) {
-    const Tensor& result = made.results[k];
-    const double ulps = size_of(result.dtype()) == 2 ? 4 : 64;  // what has 16 bits is computed in f32
-    EXPECT_EQ(difference(*first[k], *expected[k], result.dtype(), result.shape().numel(), {ulps}), "") << k;
-  }
+  EXPECT_EQ(kernel_differences(made.results, first, expected), "");
 }
 
 INSTANTIATE_TEST_SUITE_P(
@@ -286,10 +276,7 @@ TEST_P(CudaLargePlanted, is_found) {
   const std::vector<BufferPtr> right = run_on_host(lowered, made.program, made.arguments);
   ASSERT_EQ(plant(lowered, from, to), 1u) << "the text no longer says " << from;
   const std::vector<BufferPtr> wrong = run_on_host(lowered, made.program, made.arguments);
-  std::string found;
-  for (size_t k = 0; k < right.size(); ++k)
-    found += difference(*wrong[k], *right[k], made.results[k].dtype(), made.results[k].shape().numel(), {64});
-  EXPECT_NE(found, "");
+  EXPECT_NE(kernel_differences(made.results, wrong, right), "");
 }
 
 constexpr Large narrow{"batch_norm_sums", 3000, 64, bf16}, long_rows{"cross_entropy", 140, 33000, bf16},
@@ -331,12 +318,7 @@ TEST_P(CudaRowsPlanted, is_found) {
   const std::vector<BufferPtr> right = run_on_host(lowered, made.program, made.arguments);
   ASSERT_GT(plant(lowered, GetParam().from, GetParam().to), 0u) << "the text no longer says " << GetParam().from;
   const std::vector<BufferPtr> wrong = run_on_host(lowered, made.program, made.arguments);
-  std::string found;
-  for (size_t k = 0; k < right.size(); ++k) {
-    const Tensor& result = made.results[k];
-    found += difference(*wrong[k], *right[k], result.dtype(), result.shape().numel(), {64});
-  }
-  EXPECT_NE(found, "");
+  EXPECT_NE(kernel_differences(made.results, wrong, right), "");
 }
 
 INSTANTIATE_TEST_SUITE_P(
@@ -420,12 +402,7 @@ TEST_P(CudaContractPlanted, is_found) {
   ASSERT_EQ(changed > 0, in_text) << "the text no longer says " << planted.from;
   const HeaderEdit edit = in_text ? HeaderEdit{} : HeaderEdit{planted.file, planted.from, planted.to};
   const std::vector<BufferPtr> wrong = run_on_host(lowered, made.program, made.arguments, edit);
-  std::string found;
-  for (size_t k = 0; k < right.size(); ++k) {
-    const Tensor& result = made.results[k];
-    found += difference(*wrong[k], *right[k], result.dtype(), result.shape().numel(), {64});
-  }
-  EXPECT_NE(found, "");
+  EXPECT_NE(kernel_differences(made.results, wrong, right), "");
 }
 
 INSTANTIATE_TEST_SUITE_P(

@@ -64,6 +64,18 @@ std::string difference(const Buffer& tested, const Buffer& reference, DType dtyp
   return "";
 }
 
+std::string kernel_differences(const std::vector<Tensor>& results, const std::vector<BufferPtr>& tested,
+                               const std::vector<BufferPtr>& reference, double ulps_of_16_bits) {
+  std::string found;
+  for (size_t k = 0; k < results.size(); ++k) {
+    const Tensor& result = results[k];
+    const double ulps = size_of(result.dtype()) == 2 ? ulps_of_16_bits : 64;
+    const std::string text = difference(*tested[k], *reference[k], result.dtype(), result.numel(), {ulps});
+    if (!text.empty()) found += "result " + std::to_string(k) + ": " + text + "\n";
+  }
+  return found;
+}
+
 std::vector<std::string> differences(const std::vector<Checked>& values, Executor& tested, Executor& reference,
                                      MayBeApart* may_be_apart) {
   std::vector<NodePtr> outputs, captured;

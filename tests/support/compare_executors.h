@@ -33,5 +33,9 @@ std::vector<std::string> differences(const std::vector<Checked>& values, Executo
 // The same for results that are already there.
 std::string difference(const Buffer& tested, const Buffer& reference, DType, int64_t count, Tolerance,
                        const std::vector<double>& may_be_apart = {});
+// Of all results of one program, as kernels may differ that sum in another order: 16 bits by 4 units in the last place where all
+// of them is computed in f32 (8 where the reference rounds each op of a chain to 16 bits), and other floats by 64.
+std::string kernel_differences(const std::vector<Tensor>& results, const std::vector<BufferPtr>& tested,
+                               const std::vector<BufferPtr>& reference, double ulps_of_16_bits = 4);
 
 }  // namespace tessera::testing
