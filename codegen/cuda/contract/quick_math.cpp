@@ -14,6 +14,7 @@
 
 #include <tessera/codegen/cuda/contract/sums_of_products.h>
 #include <tessera/codegen/cuda/rows/scalar_text.h>
+#include <tessera/codegen/cuda/rows/tanh_text.h>
 #include <tessera/ir/fuse/Fuse.h>
 
 namespace tessera::cuda {
@@ -88,41 +89,7 @@ std::optional<Gelu> as_gelu(arith::MulFOp op) {
   return std::nullopt;
 }
 
-// 1 + t, or 1 - t² of a square that nothing else reads.
-bool is_one_plus(Operation* op, Value t) {
-  auto sum = dyn_cast<arith::AddFOp>(op);
-  return sum &&
-         ((sum.getLhs() == t && constant(sum.getRhs()) == 1) || (sum.getRhs() == t && constant(sum.getLhs()) == 1));
-}
-bool is_square(Operation* op, Value t) {
-  auto square = dyn_cast<arith::MulFOp>(op);
-  return square && square->hasOneUse() && square.getLhs() == t && square.getRhs() == t;
-}
-arith::SubFOp one_minus(Value square) {
-  auto rest = dyn_cast<arith::SubFOp>(*square.user_begin());
-  return rest && rest.getRhs() == square && constant(rest.getLhs()) == 1 ? rest : arith::SubFOp();
-}
-// Is nothing else asked of t = tanh(…)? Then h = (1 + t) / 2 and h (1 - h) give both.
-bool has_slope(math::TanhOp op) {
-  const Value t = op.getResult();
-  bool has_square = false;
-  for (Operation* user : t.getUsers()) {
-    if (is_square(user, t) && one_minus(user->getResult(0))) has_square = true;
-    else if (!is_one_plus(user, t)) return false;
-  }
-  return has_square;
-}
-
 bool is_sum(Operation* op) { return isa<arith::AddFOp, arith::SubFOp>(op); }
-
-// 1 + t or 1 - t² of t = tanh(…), which may be printed as a sigmoid under the name of t: only as a whole is it what it says.
-bool is_of_tanh(Operation* sum) {
-  return llvm::any_of(sum->getOperands(), [](Value value) {
-    auto square = value.getDefiningOp<arith::MulFOp>();
-    if (square && square.getLhs() == square.getRhs()) value = square.getLhs();
-    return value.getDefiningOp<math::TanhOp>() != nullptr;
-  });
-}
 
 // Reads sums through, down to products of values.
 class Sums {
@@ -213,11 +180,11 @@ class QuickMath {
       if (!is_quick(op)) continue;
       if (auto product = dyn_cast<arith::MulFOp>(op))
         if (std::optional<Gelu> gelu = as_gelu(product)) gelus_[&op] = *gelu, see_through(gelu->tanh);
-      if (auto tanh = dyn_cast<math::TanhOp>(op); tanh && has_slope(tanh)) see_through(slopes_[&op] = read_tanh(tanh));
+      if (auto tanh = dyn_cast<math::TanhOp>(op)) name_parts(tanh);
     }
-    for (auto& [op, tanh] : slopes_) name_parts(op->getResult(0));
+    // 1 + t and 1 - t² may be printed by a sigmoid under the name of t: only as a whole are they what they say.
     sums_.is_whole = [this](Operation* op) {
-      return gelus_.contains(op) || (is_sum(op) && (!is_quick(*op) || is_of_tanh(op)));
+      return gelus_.contains(op) || (is_sum(op) && (!is_quick(*op) || tanh_read_by(op)));
     };
     for (Operation& op : llvm::reverse(*values.form.body))
       if (is_sum(&op) && is_quick(op) && !seen_through_.contains(&op) && !sums_.known.contains(op.getResult(0)))
@@ -240,16 +207,19 @@ class QuickMath {
     if (tanh.cube) seen_through_.insert(tanh.v.getDefiningOp());
   }
 
-  // h = (1 + t) / 2 and the slope h (1 - h), which is (1 - t²) / 4.
-  void name_parts(Value t) {
+  // Where 1 + t and 1 - t² are all that is asked of t = tanh(…): h = (1 + t) / 2 and the slope h (1 - h), which is (1 - t²) / 4.
+  void name_parts(math::TanhOp tanh) {
+    const std::optional<TanhReaders> readers = readers_by_sigmoid(tanh);
+    if (!readers || readers->differences.empty()) return;
+    see_through(slopes_[tanh] = read_tanh(tanh));
     const std::string half = values_.names.numbered("half"), slope = values_.names.numbered("slope");
-    parts_[t] = {half, slope};
-    for (Operation* user : t.getUsers()) {
-      const bool is_half = is_one_plus(user, t);
-      const Value value = is_half ? user->getResult(0) : one_minus(user->getResult(0)).getResult();
-      sums_.known[value] = is_half ? std::pair{2., half} : std::pair{4., slope};
-      values_.call_in_lane(value, is_half ? "(2.f * " + half + ")" : "(4.f * " + slope + ")");
-    }
+    parts_[tanh.getResult()] = {half, slope};
+    auto call = [&](Operation* op, double factor, const std::string& part) {
+      sums_.known[op->getResult(0)] = {factor, part};
+      values_.call_in_lane(op->getResult(0), fmt::format("({}.f * {})", factor, part));
+    };
+    for (Operation* sum : readers->sums) call(sum, 2, half);
+    for (Operation* difference : readers->differences) call(difference, 4, slope);
   }
 
   void print(Operation& op) {
@@ -286,7 +256,7 @@ class QuickMath {
 
   ValuesText& values_;
   llvm::DenseMap<Operation*, Gelu> gelus_;
-  llvm::MapVector<Operation*, Tanh> slopes_;  // see has_slope
+  llvm::MapVector<Operation*, Tanh> slopes_;  // see name_parts
   llvm::DenseMap<Value, std::pair<std::string, std::string>> parts_;
   llvm::DenseMap<Operation*, std::vector<Product>> shared_;
   llvm::DenseSet<Operation*> seen_through_;  // what another statement computes, and nothing else reads

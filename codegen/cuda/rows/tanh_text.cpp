@@ -1,7 +1,6 @@
 #include <tessera/codegen/cuda/rows/tanh_text.h>
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
-#include "mlir/Dialect/Math/IR/Math.h"
 
 #include <tessera/codegen/cuda/rows/spelling.h>
 
@@ -34,16 +33,34 @@ Value in_difference(Operation* op) {
 
 }  // namespace
 
+std::optional<TanhReaders> readers_by_sigmoid(math::TanhOp tanh) {
+  TanhReaders readers;
+  for (Operation* user : tanh->getUsers()) {
+    if (in_sum(user) == tanh.getResult()) {
+      readers.sums.push_back(user);
+      continue;
+    }
+    if (!isa<arith::MulFOp>(user)) return std::nullopt;
+    for (Operation* of_square : user->getUsers()) {
+      if (in_difference(of_square) != tanh.getResult()) return std::nullopt;
+      if (!llvm::is_contained(readers.differences, of_square))
+        readers.differences.push_back(of_square);  // t · t reads t twice
+    }
+  }
+  return readers;
+}
+
+Value tanh_read_by(Operation* op) {
+  Value read = in_sum(op);
+  if (!read) read = in_difference(op);
+  return read && read.getDefiningOp<math::TanhOp>() ? read : Value();
+}
+
 bool is_read_as_sigmoid(Operation* op) {
   auto tanh = dyn_cast<math::TanhOp>(op);
   if (!tanh || !tanh.getType().isF32()) return false;
   if (const std::optional<bool> said = is_spelled_short(op)) return *said;
-  return llvm::all_of(tanh->getUsers(), [&](Operation* user) {
-    if (in_sum(user) == tanh.getResult()) return true;
-    return isa<arith::MulFOp>(user) && llvm::all_of(user->getUsers(), [&](Operation* of_square) {
-             return in_difference(of_square) == tanh.getResult();
-           });
-  });
+  return readers_by_sigmoid(tanh).has_value();
 }
 
 std::optional<std::string> text_by_sigmoid(Operation* op, const std::function<std::string(Value)>& name_of) {

@@ -6,9 +6,17 @@
 #include <optional>
 #include <string>
 
-#include "mlir/IR/Operation.h"
+#include "mlir/Dialect/Math/IR/Math.h"
 
 namespace tessera::cuda {
+
+struct TanhReaders {
+  llvm::SmallVector<mlir::Operation*> sums, differences;  // 1 + tanh z; 1 − tanh² z
+};
+// Nothing where something else reads it too.
+std::optional<TanhReaders> readers_by_sigmoid(mlir::math::TanhOp);
+// The tanh z that `op` is 1 + tanh z or 1 − tanh² z of; null for other ops.
+mlir::Value tanh_read_by(mlir::Operation* op);
 
 // Its own statement is then that of s.
 bool is_read_as_sigmoid(mlir::Operation* tanh);
