@@ -28,7 +28,8 @@ struct NumberedBuffer {
 };
 
 // One compiled computation. Equal programs share it, wherever they were recorded: so every call says which recording it
-// is for, and errors and texts speak of that one's lines and module paths. Runs on one thread at a time.
+// is for, and errors and texts speak of that one's lines and module paths. Several threads may run one: expressions that are
+// equal are one program, whoever writes them.
 class Executable {
  public:
   virtual ~Executable() = default;

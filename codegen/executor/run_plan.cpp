@@ -29,6 +29,7 @@ PlanRunner::PlanRunner(Plan plan, std::vector<KernelFunction> kernels)
 
 std::vector<BufferPtr> PlanRunner::run(const Program& recorded, std::vector<BufferPtr>& arguments) {
   check_internal(arguments.size() == plan_.arguments.size(), "a program runs with another number of arguments");
+  std::lock_guard lock(one_at_a_time_);
   ThreadPool& pool = ThreadPool::instance();
   // Kept between runs: the same step runs again and again.
   if (!arena_) arena_ = std::make_shared<Buffer>(static_cast<size_t>(plan_.arena_bytes));

@@ -2,6 +2,7 @@
 // Runs a Plan: no MLIR and no LLVM here, so that a warm start needs neither.
 
 #include <memory>
+#include <mutex>
 #include <vector>
 
 #include <tessera/codegen/cpu/jit.h>
@@ -17,7 +18,7 @@ class PlanRunner {
   PlanRunner(Plan plan, std::vector<KernelFunction> kernels);
 
   const Plan& plan() const { return plan_; }
-  // As Executable::run.
+  // As Executable::run. Calls from several threads wait for each other, since runs share the arena.
   std::vector<BufferPtr> run(const Program& recorded, std::vector<BufferPtr>& arguments);
 
  private:
@@ -27,6 +28,7 @@ class PlanRunner {
 
   Plan plan_;
   std::vector<KernelFunction> kernels_;
+  std::mutex one_at_a_time_;
   BufferPtr arena_, scratch_, constants_;
   int64_t scratch_per_thread_ = 0;
   LaunchTimes times_;

@@ -2,11 +2,21 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <utility>
 
 namespace tessera::codegen {
 namespace {
 
 thread_local bool inside_task = false;
+
+class InsideTask {
+ public:
+  InsideTask() : outer_(std::exchange(inside_task, true)) {}
+  ~InsideTask() { inside_task = outer_; }
+
+ private:
+  bool outer_;
+};
 
 // Launches follow each other within microseconds, and their last tasks end almost together: looks for a while before
 // the thread goes to sleep, from which it takes as long to wake up.
@@ -42,9 +52,14 @@ ThreadPool::~ThreadPool() {
 }
 
 void ThreadPool::work(int thread) {
-  inside_task = true;
-  for (int64_t task = next_++; task < tasks_; task = next_++) (*body_)(task, thread);
-  inside_task = false;
+  const InsideTask inside;
+  try {
+    for (int64_t task = next_++; task < tasks_; task = next_++) (*body_)(task, thread);
+  } catch (...) {
+    std::lock_guard lock(mutex_);
+    if (!failed_) failed_ = std::current_exception();
+    next_ = tasks_;
+  }
 }
 
 void ThreadPool::help(int thread) {
@@ -67,12 +82,10 @@ void ThreadPool::help(int thread) {
 void ThreadPool::run(int64_t tasks, const std::function<void(int64_t, int)>& body) {
   if (tasks <= 0) return;
   if (inside_task || tasks == 1 || helpers_.empty()) {
-    bool outer = inside_task;
     std::unique_lock callers(callers_, std::defer_lock);
-    if (!outer) callers.lock();  // thread number 0 is the caller's alone
-    inside_task = true;
+    if (!inside_task) callers.lock();  // thread number 0 is the caller's alone
+    const InsideTask inside;
     for (int64_t task = 0; task < tasks; ++task) body(task, 0);
-    inside_task = outer;
     return;
   }
   std::lock_guard callers(callers_);
@@ -89,6 +102,7 @@ void ThreadPool::run(int64_t tasks, const std::function<void(int64_t, int)>& bod
   std::unique_lock lock(mutex_);
   done_.wait(lock, [&] { return busy_ == 0; });
   body_ = nullptr;
+  if (failed_) std::rethrow_exception(std::exchange(failed_, nullptr));
 }
 
 }  // namespace tessera::codegen

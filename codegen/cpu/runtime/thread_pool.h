@@ -4,6 +4,7 @@
 #include <atomic>
 #include <condition_variable>
 #include <cstdint>
+#include <exception>
 #include <functional>
 #include <mutex>
 #include <thread>
@@ -22,7 +23,8 @@ class ThreadPool {
   int threads() const { return static_cast<int>(helpers_.size()) + 1; }
 
   // Calls body(task, thread) for every task in [0, tasks) and returns when all are done. Calls from several threads
-  // queue up behind each other; a call from inside a task runs its tasks in place.
+  // queue up behind each other; a call from inside a task runs its tasks in place. If a task throws, no more begin, and the
+  // first such error is thrown again when those that run have ended.
   void run(int64_t tasks, const std::function<void(int64_t task, int thread)>& body);
 
  private:
@@ -38,6 +40,7 @@ class ThreadPool {
   std::atomic<int64_t> next_ = 0;
   std::atomic<uint64_t> job_ = 0;
   std::atomic<int> busy_ = 0;  // helpers at work; changes under mutex_
+  std::exception_ptr failed_;  // the same
   bool stop_ = false;
 };
 
