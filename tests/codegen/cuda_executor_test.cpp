@@ -588,6 +588,18 @@ TEST_F(CudaExecutor, out_of_memory_names_the_largest_tensors) {
   EXPECT_GT(total().item<float>(), 0);  // nothing was lost
 }
 
+// Memory may be there again when the program runs next.
+TEST_F(CudaExecutor, a_graph_that_was_refused_is_made_again) {
+  if (!counts) GTEST_SKIP() << "only the driver of tests refuses one";
+  auto f = compile([](Tensor x) { return x * 2 + 1; });
+  f(ramp(64));
+  device.refuses_graphs = 1;
+  EXPECT_THROW(f(ramp(64)), OutOfMemory);
+  const HostDriver before = device;
+  EXPECT_EQ(floats(f(ramp(64)))[3], 7);
+  EXPECT_EQ(device.graphs_made, before.graphs_made + 1);
+}
+
 TEST_F(CudaExecutor, threads_read_at_the_same_time) {
   auto f = compile([](Tensor x) { return std::vector<Tensor>{x + 1, x * 2}; });
   std::vector<Tensor> made = f(ramp(4096));

@@ -111,13 +111,15 @@ void ProgramRunner::replay() {
 // A step for each launch, which waits for those that it has to: the rest runs side by side, on a few branches.
 void ProgramRunner::record_graph() {
   const Plan& plan = lowered_.plan;
-  graph_ = std::make_unique<Graph>();
+  graph_.reset();
+  auto graph =
+      std::make_unique<Graph>();  // ours when it can be launched: the driver may refuse, and the next run begins again
   steps_.clear();
   users_.assign(plan.values.size(), {});
   const std::vector<std::vector<size_t>> waits = codegen::launches_to_wait_for(plan);
   std::vector<std::vector<size_t>> ends(plan.launches.size());  // the steps at which a launch has ended
   Branches branches;
-  const size_t first = mailbox_->add_first(*graph_);
+  const size_t first = mailbox_->add_first(*graph);
   branches.put(first);
   for (Copy& copy : copies_) copy.is_step = has_step(copy.launch);
   for (size_t k = 0; k < plan.launches.size(); ++k) {
@@ -132,21 +134,22 @@ void ProgramRunner::record_graph() {
       continue;
     }
     if (after.empty()) after.push_back(first);
-    branches.put(graph_->steps(), after);
+    branches.put(graph->steps(), after);
     const std::vector<Pointer> pointers = pointers_of(k);
     size_t step = 0;
     if (launch.what == PlanLaunch::What::copy)
-      step = graph_->add_copy(pointers[1], pointers[0], bytes_copied(launch), after);
+      step = graph->add_copy(pointers[1], pointers[0], bytes_copied(launch), after);
     else
-      step = graph_->add_launch(kernels_[static_cast<size_t>(launch.kernel)], blocks_of(launch),
-                                parameters_of(launch, pointers), after);
+      step = graph->add_launch(kernels_[static_cast<size_t>(launch.kernel)], blocks_of(launch),
+                               parameters_of(launch, pointers), after);
     ends[k] = {step};
     for (int value : launch.values)
       if (value >= 0) users_[static_cast<size_t>(value)].push_back(steps_.size());
     steps_.push_back({k, step});
   }
-  mailbox_->add_last(*graph_, branches.ends());
-  graph_->finish();
+  mailbox_->add_last(*graph, branches.ends());
+  graph->finish();
+  graph_ = std::move(graph);
   moved_.clear();
 }
 

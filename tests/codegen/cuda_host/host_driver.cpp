@@ -477,6 +477,7 @@ const Driver table = {
         },
     .graph_instantiate =
         [](GraphRunHandle** run, GraphHandle* graph, unsigned long long) {
+          if (host_driver().refuses_graphs > 0) return --host_driver().refuses_graphs, out_of_memory;
           ++host_driver().graphs_made;
           host_driver().branches = branches_of(graph->nodes);
           return *run = new GraphRunHandle{graph}, success;

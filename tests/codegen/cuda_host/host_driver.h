@@ -20,6 +20,7 @@ struct HostDriver {
   size_t memory = size_t{1} << 40;  // bytes there are
   bool runs_kernels = true;         // false: all that a kernel does is to say that its run is done
   bool is_late = true;              // false: everything happens at once
+  int refuses_graphs = 0;           // the next so many that should be finished are not
 
   // Counted since the start.
   int launches = 0;       // of kernels, one by one
