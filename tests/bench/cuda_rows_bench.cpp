@@ -35,6 +35,7 @@ const Kernel kernels[] = {
     {"layer_norm_backward", 16384, 4096, bf16, 0.90},
     {"rms_norm", 16384, 4096, bf16, 0.90},
     {"rms_norm_backward", 16384, 4096, bf16, 0.90},
+    {"kept_norm_backward", 32768, 768, bf16, 0.90},
     {"softmax", 16384, 4096, bf16, 0.90},
     {"softmax_backward", 16384, 4096, bf16, 0.90},
     {"row_dots", 393216, 64, bf16, 0.90},

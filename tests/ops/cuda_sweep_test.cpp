@@ -236,7 +236,7 @@ INSTANTIATE_TEST_SUITE_P(
         Large{"row_dots", 257, 64, f16},
         // groups side by side in a block
         Large{"layer_norm_backward", 4100, 520, bf16}, Large{"rms_norm_backward", 4100, 260, f32},
-        Large{"stream_norm_backward", 4100, 520, bf16},
+        Large{"stream_norm_backward", 4100, 520, bf16}, Large{"kept_norm_backward", 4100, 520, bf16},
         // in one walk, in shared memory, too long for it
         Large{"cross_entropy", 140, 33000, bf16}, Large{"cross_entropy_backward", 132, 33000, bf16},
         Large{"softmax_backward", 132, 32776, bf16}, Large{"softmax", 132, 32769, f32},
@@ -281,7 +281,8 @@ TEST_P(CudaLargePlanted, is_found) {
 
 constexpr Large narrow{"batch_norm_sums", 3000, 64, bf16}, long_rows{"cross_entropy", 140, 33000, bf16},
     groups{"layer_norm_backward", 4100, 520, bf16}, f32_groups{"rms_norm_backward", 4100, 260, f32},
-    ahead{"stream_norm_backward", 4100, 520, bf16}, short_rows{"softmax", 256, 36, f32};
+    ahead{"stream_norm_backward", 4100, 520, bf16}, kept{"kept_norm_backward", 4100, 520, bf16},
+    short_rows{"softmax", 256, 36, f32};
 INSTANTIATE_TEST_SUITE_P(
     texts, CudaLargePlanted,
     ::testing::Values(PlantedLarge{short_rows, "across_lanes<Sum, 16>", "across_lanes<Sum, 8>"},
@@ -296,8 +297,9 @@ INSTANTIATE_TEST_SUITE_P(
                       PlantedLarge{groups, "across_groups<Sum", "across_groups<Max"},
                       PlantedLarge{groups, " * 2 + of_block", " * 2"},
                       PlantedLarge{ahead, "[t].values[4], x +", "[t].values[0], x +"},
-                      PlantedLarge{f32_groups, "taken<Sum>(sum_part_1_slots[of_block])",
-                                   "taken<Sum>(sum_part_1_slots[0])"},
+                      PlantedLarge{f32_groups, "taken<Sum>(sum_part_1_slots[slot][of_block])",
+                                   "taken<Sum>(sum_part_1_slots[slot][0])"},
+                      PlantedLarge{kept, "mean_next = mean[row]", "mean_next = mean[0]"},
                       PlantedLarge{f32_groups, "group_sync<96>(of_block);", ""}),
     [](const auto& planted) { return std::to_string(planted.index) + "_" + planted.param.size.program; });
 

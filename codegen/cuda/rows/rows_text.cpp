@@ -77,7 +77,7 @@ class Rows {
       for (int pass = 0; pass < last; ++pass) reduce_pass(pass, inside);
     last_pass(last, inside);
     // One barrier by itself would let slots be filled for the next row while others still read them.
-    if (walks && block_barriers_ == 1) inside.push_back(barrier());
+    if (walks && block_barriers_ == 1 && !alternates_slots()) inside.push_back(barrier());
     if (walks) {
       if (last == 0) lines.push_back(fmt::format("#pragma unroll {}", rows_under_way));
       // Groups side by side walk rows side by side: together they sweep through memory.
@@ -235,6 +235,17 @@ class Rows {
            (form_.in[mlir::cast<mlir::BlockArgument>(value).getArgNumber()].dims() & form_.row_set()) != 0;
   }
 
+  // Inputs that have one value for each row.
+  std::vector<mlir::BlockArgument> singles_of_row() const {
+    std::vector<mlir::BlockArgument> found;
+    for (mlir::BlockArgument argument : form_.body->getArguments()) {
+      const unsigned k = argument.getArgNumber();
+      if (form_.whole[k] || v_.is_made_here(k) || argument.use_empty()) continue;
+      if (is_of_row(argument) && !v_.is_lane(argument)) found.push_back(argument);
+    }
+    return found;
+  }
+
   // With a row and sums of columns in registers few threads fit, too few to wait for memory by turns: then the next row
   // comes to shared memory while one is computed.
   bool brings_ahead() const {
@@ -288,9 +299,18 @@ class Rows {
           fmt::format("{0}[{1}] = load<{2}>({3}[slot][{1}][t].values);", name, chunk_index(), s_.width, ahead));
     }
     walk(outside, once);
-    Lines bring;
+    Lines bring, singles;
     if (s_.row_dims.size() > 1) addresses_.decode(bring, "row", s_.row_dims, 1);
     walk(bring, copies);
+    for (mlir::BlockArgument argument : singles_of_row()) {
+      const unsigned k = argument.getArgNumber();
+      const std::string &input = v_.words.inputs[k], type = type_text(argument.getType());
+      const std::string next = v_.names.identifier(input + "_next"), here = v_.names.identifier(input + "_at");
+      outside.push_back(fmt::format("{} {};", type, next));
+      bring.push_back(fmt::format("{} = {};", next, addresses_.element(input, form_.in[k], false)));
+      singles.push_back(fmt::format("const {} {} = {};", type, here, next));
+      v_.call_in_row(argument, here);
+    }
     outside.push_back(fmt::format("const auto bring = [&]({} row, int slot) {{", addresses_.offset_type()));
     append(outside, bring, 1);
     outside.push_back("  end_group();");
@@ -301,6 +321,7 @@ class Rows {
                               s_.groups, s_.rows),
                   "else end_group();", "wait_for_groups<1>();"};
     inside.insert(inside.begin(), next.begin(), next.end());
+    inside.insert(inside.begin(), singles.begin(), singles.end());
     walk(inside, takes, /*decodes=*/false);
   }
 
@@ -379,16 +400,16 @@ class Rows {
     return fmt::format("across_block<{}, {}>({}, {})", combine_name(reduce), warps, own, slots);
   }
 
+  // Rows in turns have slots of their own: who has passed the one barrier of a row has read what the row before it left.
+  bool alternates_slots() const { return is_ahead_ && last_level() == 1; }
+
   std::string block_slots(mlir::Operation* reduce, const std::string& part) {
     const std::string slots = v_.names.identifier(part + "_slots");
-    if (s_.has_groups()) {
-      shared_.push_back(fmt::format("__shared__ {} {}[{}][{}];", type_text(reduce->getResult(0).getType()), slots,
-                                    s_.rows_at_once, s_.threads / 32));
-      return slots + "[of_block]";
-    }
-    shared_.push_back(
-        fmt::format("__shared__ {} {}[{}];", type_text(reduce->getResult(0).getType()), slots, s_.threads / 32));
-    return slots;
+    std::string extents = fmt::format("[{}]", s_.threads / 32), own;
+    if (s_.has_groups()) extents = fmt::format("[{}]{}", s_.rows_at_once, extents), own = "[of_block]";
+    if (alternates_slots()) extents = "[2]" + extents, own = "[slot]" + own;
+    shared_.push_back(fmt::format("__shared__ {} {}{};", type_text(reduce->getResult(0).getType()), slots, extents));
+    return slots + own;
   }
 
   // The same in two steps, so that several reductions share a barrier: leaves the part, and returns what takes all.

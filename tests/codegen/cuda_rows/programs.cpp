@@ -139,6 +139,15 @@ const std::map<std::string, Record>& records() {
          gradients[0] = gradients[0] + s.make("stream", f32, {s.rows, s.columns});
          return gradients;
        }},
+      {"kept_norm_backward",  // the same, with the mean and the scale of each row that forward kept
+       [](const Shapes& s) {
+         auto of_rows = [&](const std::string& name) { return s.make(name, f32, {s.rows, 1}); };
+         Tensor x = s.make("x", f32, {s.rows, s.columns}), dy = cast(s.rows_of("dy"), f32);
+         Tensor scale = of_rows("scale"), normal = (x - of_rows("mean")) * scale, of_normal = dy * s.row("weight");
+         Tensor along = mean(of_normal * normal, {1}, true), level = mean(of_normal, {1}, true);
+         Tensor dx = s.make("stream", f32, {s.rows, s.columns}) + scale * (of_normal - level - normal * along);
+         return std::vector{dx, cast(dx, s.dtype), sum(dy * normal, {0}), sum(dy, {0})};
+       }},
       {"row_dots",  // what attention's backward sums of each row and its gradient
        [](const Shapes& s) { return std::vector{sum(cast(s.rows_of("y"), f32) * cast(s.rows_of("dy"), f32), {1})}; }},
   };

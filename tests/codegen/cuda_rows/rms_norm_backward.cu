@@ -13,20 +13,20 @@
 
 namespace tessera {
 
-struct cast_mul_reduce_add_etc_24e764e9_rows {
+struct cast_mul_reduce_add_etc_f7695f47_rows {
   alignas(16) Vector<bf16, 8> dy_ahead[2][2][2][256];
   alignas(16) Vector<bf16, 8> x_ahead[2][2][2][256];
   alignas(16) unsigned char met[16384];
 };
 
-extern "C" __constant__ Launch cast_mul_reduce_add_etc_24e764e9_launch = {512, 1, sizeof(cast_mul_reduce_add_etc_24e764e9_rows), {}};
+extern "C" __constant__ Launch cast_mul_reduce_add_etc_f7695f47_launch = {512, 1, sizeof(cast_mul_reduce_add_etc_f7695f47_rows), {}};
 
 extern "C" __global__ void __launch_bounds__(512, 1)
-cast_mul_reduce_add_etc_24e764e9(const bf16* __restrict__ dy, const bf16* __restrict__ weight, const bf16* __restrict__ x,
+cast_mul_reduce_add_etc_f7695f47(const bf16* __restrict__ dy, const bf16* __restrict__ weight, const bf16* __restrict__ x,
     bf16* __restrict__ cast_value, bf16* __restrict__ cast_value_2, float* __restrict__ sum_of_rows_1_part) {
-  auto& held = shared_memory<cast_mul_reduce_add_etc_24e764e9_rows>();
-  __shared__ float sum_part_1_slots[2][8];
-  __shared__ float sum_part_2_slots[2][8];
+  auto& held = shared_memory<cast_mul_reduce_add_etc_f7695f47_rows>();
+  __shared__ float sum_part_1_slots[2][2][8];
+  __shared__ float sum_part_2_slots[2][2][8];
   const int t = static_cast<int>(threadIdx.x) % 256;
   const int of_block = static_cast<int>(threadIdx.x) / 256;
   const int group = static_cast<int>(blockIdx.x) * 2 + of_block;
@@ -75,11 +75,11 @@ cast_mul_reduce_add_etc_24e764e9(const bf16* __restrict__ dy, const bf16* __rest
         sum_part_2 = ::fmaf(mul_1, wide_1, sum_part_2);
       }
     }
-    leave<Sum>(sum_part_1, sum_part_1_slots[of_block]);
-    leave<Sum>(sum_part_2, sum_part_2_slots[of_block]);
+    leave<Sum>(sum_part_1, sum_part_1_slots[slot][of_block]);
+    leave<Sum>(sum_part_2, sum_part_2_slots[slot][of_block]);
     group_sync<256>(of_block);
-    const float sum_1 = taken<Sum>(sum_part_1_slots[of_block]);
-    const float sum_2 = taken<Sum>(sum_part_2_slots[of_block]);
+    const float sum_1 = taken<Sum>(sum_part_1_slots[slot][of_block]);
+    const float sum_2 = taken<Sum>(sum_part_2_slots[slot][of_block]);
     const float mul_2 = sum_1 * 0.00024414062f;
     const float add_1 = mul_2 + 1e-05f;
     const float rsqrt_1 = ::rsqrtf(add_1);
@@ -109,7 +109,6 @@ cast_mul_reduce_add_etc_24e764e9(const bf16* __restrict__ dy, const bf16* __rest
       }
       store(cast_value + row * 4096 + column, cast_value_at);
     }
-    group_sync<256>(of_block);
   }
 #pragma unroll
   for (int c = 0; c < 2; ++c) sum_of_rows_1[c] = across_groups<Sum, 2, 256>(sum_of_rows_1[c], held.met);
