@@ -100,7 +100,7 @@ TEST_P(CudaLongRowsText, is_the_golden_one_and_compiles_everywhere) {
 }
 
 INSTANTIATE_TEST_SUITE_P(programs, CudaLongRowsText,
-                         ::testing::Values("cross_entropy", "cross_entropy_backward", "softmax"),
+                         ::testing::Values("cross_entropy", "cross_entropy_backward", "cross_entropy_step", "softmax"),
                          [](const auto& name) { return name.param; });
 
 // What adds up the parts of a kernel begins while that one ends, where a card can wait for that, and reads nothing before.

@@ -12,6 +12,7 @@
 #include <tessera/codegen/cuda/rows/of_columns.h>
 #include <tessera/codegen/cuda/rows/running_sum.h>
 #include <tessera/codegen/cuda/rows/scalar_text.h>
+#include <tessera/ir/fuse/Fuse.h>
 
 namespace tessera::cuda {
 
@@ -259,7 +260,7 @@ class Rows {
       const Access& access = form_.in[mlir::cast<mlir::BlockArgument>(value).getArgNumber()];
       const int size = bytes_of_element(value.getType());
       any = true;
-      all &= s_.width * size % 16 == 0 && is_vector(form_, s_, access, size);
+      all &= s_.width * size % 8 == 0 && is_vector(form_, s_, access, size);
       bytes += 2 * s_.chunks * s_.threads * s_.width * size;
     }
     if (!any || !all || of_column == 0) return false;
@@ -290,38 +291,47 @@ class Rows {
       }
       const Access& access = form_.in[argument.getArgNumber()];
       const std::string from = addresses_.pointer(v_.words.inputs[argument.getArgNumber()], access);
-      const int piece = 16 / bytes_of_element(value.getType());
+      const int size = bytes_of_element(value.getType()), piece = std::min(s_.width, 16 / size);
       for (int i = 0; i < s_.width; i += piece)
-        copies.push_back(fmt::format("copy_async<16>(&{}[slot][{}][t]{}, {}{}, true);", ahead, chunk_index(),
-                                     i > 0 ? fmt::format(".values[{}]", i) : "", from,
+        copies.push_back(fmt::format("copy_async<{}>(&{}[slot][{}][t]{}, {}{}, true);", piece * size, ahead,
+                                     chunk_index(), i > 0 ? fmt::format(".values[{}]", i) : "", from,
                                      i > 0 ? fmt::format(" + {}", i) : ""));
       takes.push_back(
           fmt::format("{0}[{1}] = load<{2}>({3}[slot][{1}][t].values);", name, chunk_index(), s_.width, ahead));
     }
     walk(outside, once);
-    Lines bring, singles;
-    if (s_.row_dims.size() > 1) addresses_.decode(bring, "row", s_.row_dims, 1);
+    const char* type = addresses_.offset_type();
+    Lines bring, ask, singles;
+    if (s_.row_dims.size() > 1) addresses_.decode(bring, "row", s_.row_dims, 1), ask = bring;
     walk(bring, copies);
-    for (mlir::BlockArgument argument : singles_of_row()) {
-      const unsigned k = argument.getArgNumber();
-      const std::string &input = v_.words.inputs[k], type = type_text(argument.getType());
-      const std::string next = v_.names.identifier(input + "_next"), here = v_.names.identifier(input + "_at");
-      outside.push_back(fmt::format("{} {};", type, next));
-      bring.push_back(fmt::format("{} = {};", next, addresses_.element(input, form_.in[k], false)));
-      singles.push_back(fmt::format("const {} {} = {};", type, here, next));
-      v_.call_in_row(argument, here);
-    }
-    outside.push_back(fmt::format("const auto bring = [&]({} row, int slot) {{", addresses_.offset_type()));
+    outside.push_back(fmt::format("const auto bring = [&]({} row, int slot) {{", type));
     append(outside, bring, 1);
     outside.push_back("  end_group();");
     outside.push_back("};");
     outside.push_back("bring(group, 0);");
+    for (mlir::BlockArgument argument : singles_of_row()) {
+      const unsigned k = argument.getArgNumber();
+      const std::string &input = v_.words.inputs[k], type_of = type_text(argument.getType());
+      const std::string next = v_.names.identifier(input + "_next"), here = v_.names.identifier(input + "_at");
+      outside.push_back(fmt::format("{} {};", type_of, next));
+      ask.push_back(fmt::format("{} = {};", next, addresses_.element(input, form_.in[k], false)));
+      singles.push_back(fmt::format("const {} {} = {};", type_of, here, next));
+      v_.call_in_row(argument, here);
+    }
+    if (!singles.empty()) {
+      outside.push_back(fmt::format("const auto ask = [&]({} row) {{", type));
+      append(outside, ask, 1);
+      outside.push_back("};");
+      outside.push_back("ask(group);");
+      singles.push_back(fmt::format("ask(row + {0} < {1} ? row + {0} : row);", s_.groups, s_.rows));
+    }
     outside.push_back("int slot = 0;");
     Lines next = {fmt::format("if (row + {0} < {1}) bring(row + {0}, slot ^ 1);  // while this one is computed",
                               s_.groups, s_.rows),
-                  "else end_group();", "wait_for_groups<1>();"};
+                  "else end_group();"};
+    append(next, singles, 0);
+    next.push_back("wait_for_groups<1>();");
     inside.insert(inside.begin(), next.begin(), next.end());
-    inside.insert(inside.begin(), singles.begin(), singles.end());
     walk(inside, takes, /*decodes=*/false);
   }
 
@@ -349,7 +359,26 @@ class Rows {
     if (visit.empty()) return;
     walk(to, visit);
     to.push_back("end_group();");
-    to.push_back("wait_for_groups<0>();");
+    is_on_its_way_ = true;
+    name_what_waits_for_nothing();
+  }
+
+  // Values of a row that wait for no reduction are computed while the row is on its way, whoever reads them.
+  void name_what_waits_for_nothing() {
+    for (mlir::Operation& op : form_.body->without_terminator()) {
+      if (op.getNumResults() != 1 || mlir::isa<fuse::ReduceOp>(op)) continue;
+      const codegen::ValueFacts& facts = stages_.of(op.getResult(0));
+      if (facts.level == 0 && (facts.dims & form_.row_set()) != 0 && !v_.is_lane(op.getResult(0)))
+        v_.name_of(op.getResult(0));
+    }
+  }
+
+  // What runs once for a row stands before a walk over it, and while the row is on its way to shared memory.
+  void begin_walk(Lines& to) {
+    append(to, v_.row, 0);
+    v_.row.clear();
+    if (is_on_its_way_) to.push_back("wait_for_groups<0>();");
+    is_on_its_way_ = false;
   }
 
   // Names of what earlier passes left in registers, or rows in shared memory.
@@ -443,8 +472,7 @@ class Rows {
     }
     keep_in_pass(pass);
     const Lines visit = v_.neighbours({});
-    append(to, v_.row, 0);
-    v_.row.clear();
+    begin_walk(to);
     walk(to, visit);
     const bool share_barrier =
         !parts.empty() && (parts.size() > 1 || s_.has_groups()) && s_.kind == Kind::rows && s_.threads > 32;
@@ -490,8 +518,7 @@ class Rows {
                                  fmt::format("const float {} = shift_under({});", shift, now)});
     v_.lane.push_back(fmt::format("{0} = {0} + exp2(log2_e * ({1}[{2}] - {3}));", sum, taken, lane_index(), shift));
     append(visit, v_.neighbours({}), 0);
-    append(to, v_.row, 0);
-    v_.row.clear();
+    begin_walk(to);
     walk(to, visit);
     auto whole = [&](mlir::Operation* reduce, const std::string& part) {
       const std::string name = v_.names.numbered(word_of(reduce)), text = across(reduce, part);
@@ -563,8 +590,7 @@ class Rows {
         if (!line.starts_with("const ")) line = "if (is_there) " + line;
     }
     Lines visit = v_.neighbours(after);
-    append(to, v_.row, 0);
-    v_.row.clear();
+    begin_walk(to);
     walk(to, visit);
     append(to, last, 0);
   }
@@ -736,8 +762,9 @@ class Rows {
   Lines shared_, held_;
   std::map<size_t, std::string> column_slots_;  // where the warps of a block meet for a sum over all rows
   int block_barriers_ = 0;
-  int met_bytes_ = 0;      // of an element that groups meet for
-  bool is_ahead_ = false;  // rows come to shared memory before their turn
+  int met_bytes_ = 0;           // of an element that groups meet for
+  bool is_ahead_ = false;       // rows come to shared memory before their turn
+  bool is_on_its_way_ = false;  // this one does, and nobody has waited for it
 };
 
 }  // namespace

@@ -28,6 +28,7 @@ KernelWords as_identifiers(KernelWords words, Names& names) {
 }
 
 fuse::IndexOp place_of(mlir::Value value) {
+  if (auto narrow = value.getDefiningOp<mlir::arith::TruncIOp>()) value = narrow.getIn();
   if (auto cast = value.getDefiningOp<mlir::arith::IndexCastOp>()) value = cast.getIn();
   return value.getDefiningOp<fuse::IndexOp>();
 }
@@ -187,7 +188,8 @@ std::string ValuesText::chance_text(mlir::arith::CmpFOp op) {
 bool ValuesText::compares_place(mlir::arith::CmpIOp op) const {
   using P = mlir::arith::CmpIPredicate;
   if (addresses.is_wide() || (op.getPredicate() != P::eq && op.getPredicate() != P::ne)) return false;
-  if (!op.getLhs().getType().isInteger(64) || !is_lane(op.getLhs()) || is_lane(op.getRhs())) return false;
+  mlir::Type type = op.getLhs().getType();
+  if ((!type.isInteger(64) && !type.isInteger(32)) || !is_lane(op.getLhs()) || is_lane(op.getRhs())) return false;
   if (!place_of(op.getLhs())) return false;
   const Access& place = place_access(op);
   return place.linear() && place.base >= 0 && llvm::all_of(place.stride, [](int64_t stride) { return stride >= 0; });
@@ -199,10 +201,11 @@ const Access& ValuesText::place_access(mlir::arith::CmpIOp op) const {
 
 std::string ValuesText::place_of_row(mlir::arith::CmpIOp op) {
   std::string& named = place_name_[op.getRhs()];
-  if (named.empty()) {
-    named = names.numbered("place");
-    row.push_back(fmt::format("const int {} = as_place({});", named, name_of(op.getRhs())));
-  }
+  if (!named.empty()) return named;
+  const std::string told = name_of(op.getRhs());
+  if (op.getRhs().getType().isInteger(32)) return named = told;
+  named = names.numbered("place");
+  row.push_back(fmt::format("const int {} = as_place({});", named, told));
   return named;
 }
 

@@ -40,16 +40,16 @@ iota_fdff6846(i64* __restrict__ iota_value) {
 
 namespace tessera {
 
-struct gather_eq_select_cast_etc_87c47cde_rows {
+struct gather_eq_select_cast_etc_6c8d1a01_rows {
   alignas(16) bf16 logits_row[50304];
 };
 
-extern "C" __constant__ Launch gather_eq_select_cast_etc_87c47cde_launch = {512, 1, sizeof(gather_eq_select_cast_etc_87c47cde_rows), {}};
+extern "C" __constant__ Launch gather_eq_select_cast_etc_6c8d1a01_launch = {512, 1, sizeof(gather_eq_select_cast_etc_6c8d1a01_rows), {}};
 
 extern "C" __global__ void __launch_bounds__(512, 2)
-gather_eq_select_cast_etc_87c47cde(const i64* __restrict__ targets, const i64* __restrict__ iota_value, const bf16* __restrict__ logits,
+gather_eq_select_cast_etc_6c8d1a01(const i64* __restrict__ targets, const i64* __restrict__ iota_value, const bf16* __restrict__ logits,
     bf16* __restrict__ cast_value, i64* errors) {
-  auto& held = shared_memory<gather_eq_select_cast_etc_87c47cde_rows>();
+  auto& held = shared_memory<gather_eq_select_cast_etc_6c8d1a01_rows>();
   __shared__ float highest_part_1_slots[16];
   __shared__ float sum_part_1_slots[16];
   const int t = static_cast<int>(threadIdx.x);
@@ -59,8 +59,11 @@ gather_eq_select_cast_etc_87c47cde(const i64* __restrict__ targets, const i64* _
     copy_async<16>(held.logits_row + column, logits + row * 50304 + column, true);
   }
   end_group();
-  wait_for_groups<0>();
+  const i64 targets_at = targets[row];
+  const i64 index_cast_1 = static_cast<i64>(targets_at);  // programs.cpp:93
+  const i64 picked_1 = iota_value[checked(index_cast_1, 50304, errors + 0)];
   float highest_part_1 = -infinity;
+  wait_for_groups<0>();
 #pragma unroll 4
   for (int column = t * 8; column < 50304; column += 4096) {
     const Vector<bf16, 8> logits_row_at = load<8>(held.logits_row + column);
@@ -70,7 +73,7 @@ gather_eq_select_cast_etc_87c47cde(const i64* __restrict__ targets, const i64* _
       highest_part_1 = Max::of(highest_part_1, wide_1);
     }
   }
-  const float highest_1 = across_block<Max, 16>(highest_part_1, highest_part_1_slots);  // programs.cpp:93
+  const float highest_1 = across_block<Max, 16>(highest_part_1, highest_part_1_slots);
   const bool is_1 = highest_1 == -infinity;
   const float choice_1 = is_1 ? 0.f : highest_1;
   float sum_part_1 = 0.f;
@@ -86,9 +89,6 @@ gather_eq_select_cast_etc_87c47cde(const i64* __restrict__ targets, const i64* _
     }
   }
   const float sum_1 = across_block<Sum, 16>(sum_part_1, sum_part_1_slots);
-  const i64 targets_at = targets[row];
-  const i64 index_cast_1 = static_cast<i64>(targets_at);
-  const i64 picked_1 = iota_value[checked(index_cast_1, 50304, errors + 0)];
   const int place_1 = as_place(picked_1);
   const float neg_1 = -0.00012207031f;
   const float choice_3 = is_1 ? 1.f : sum_1;

@@ -139,7 +139,9 @@ const std::map<std::string, Record>& records() {
          gradients[0] = gradients[0] + s.make("stream", f32, {s.rows, s.columns});
          return gradients;
        }},
-      {"kept_norm_backward",  // the same, with the mean and the scale of each row that forward kept
+      {"row_dots",  // what attention's backward sums of each row and its gradient
+       [](const Shapes& s) { return std::vector{sum(cast(s.rows_of("y"), f32) * cast(s.rows_of("dy"), f32), {1})}; }},
+      {"kept_norm_backward",  // stream_norm_backward of a layer norm whose mean and scale of each row forward kept
        [](const Shapes& s) {
          auto of_rows = [&](const std::string& name) { return s.make(name, f32, {s.rows, 1}); };
          Tensor x = s.make("x", f32, {s.rows, s.columns}), dy = cast(s.rows_of("dy"), f32);
@@ -148,8 +150,12 @@ const std::map<std::string, Record>& records() {
          Tensor dx = s.make("stream", f32, {s.rows, s.columns}) + scale * (of_normal - level - normal * along);
          return std::vector{dx, cast(dx, s.dtype), sum(dy * normal, {0}), sum(dy, {0})};
        }},
-      {"row_dots",  // what attention's backward sums of each row and its gradient
-       [](const Shapes& s) { return std::vector{sum(cast(s.rows_of("y"), f32) * cast(s.rows_of("dy"), f32), {1})}; }},
+      {"cross_entropy_step",  // loss and gradient as a training step has them, of tokens in 32 bits
+       [](const Shapes& s) {
+         Tensor logits = s.rows_of("logits");
+         Tensor loss = nn::cross_entropy(cast(logits, f32), s.labels("targets", i32));
+         return std::vector{loss, grad(loss, std::vector{logits})[0]};
+       }},
   };
   return all;
 }

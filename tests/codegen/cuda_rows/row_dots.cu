@@ -4,7 +4,7 @@
 //   writes     reduce_value 16384xf32
 //   moves      268.5 MB, 268.4 MFLOP
 //   schedule   256 threads a row of 4096, 8 at once, 2 times; 16384 blocks
-//   from       programs.cpp:152  cast cast mul reduce
+//   from       programs.cpp:143  cast cast mul reduce
 #include "rows.cuh"
 
 namespace tessera {
@@ -29,7 +29,7 @@ cast_mul_reduce_222ef4c1(const bf16* __restrict__ y, const bf16* __restrict__ dy
       sum_part_1 = ::fmaf(wide_1, wide_2, sum_part_1);
     }
   }
-  const float sum_1 = across_block<Sum, 8>(sum_part_1, sum_part_1_slots);  // programs.cpp:152
+  const float sum_1 = across_block<Sum, 8>(sum_part_1, sum_part_1_slots);  // programs.cpp:143
   if (t == 0) reduce_value[row] = sum_1;
 }
 

@@ -11,15 +11,15 @@
 
 namespace tessera {
 
-struct cast_reduce_eq_select_etc_afb8394b_rows {
+struct cast_reduce_eq_select_etc_0985abc6_rows {
   alignas(16) bf16 x_row[50304];
 };
 
-extern "C" __constant__ Launch cast_reduce_eq_select_etc_afb8394b_launch = {512, 1, sizeof(cast_reduce_eq_select_etc_afb8394b_rows), {}};
+extern "C" __constant__ Launch cast_reduce_eq_select_etc_0985abc6_launch = {512, 1, sizeof(cast_reduce_eq_select_etc_0985abc6_rows), {}};
 
 extern "C" __global__ void __launch_bounds__(512, 2)
-cast_reduce_eq_select_etc_afb8394b(const bf16* __restrict__ x, bf16* __restrict__ softmax_value) {
-  auto& held = shared_memory<cast_reduce_eq_select_etc_afb8394b_rows>();
+cast_reduce_eq_select_etc_0985abc6(const bf16* __restrict__ x, bf16* __restrict__ softmax_value) {
+  auto& held = shared_memory<cast_reduce_eq_select_etc_0985abc6_rows>();
   __shared__ float highest_part_1_slots[16];
   __shared__ float sum_part_1_slots[16];
   const int t = static_cast<int>(threadIdx.x);
@@ -29,8 +29,8 @@ cast_reduce_eq_select_etc_afb8394b(const bf16* __restrict__ x, bf16* __restrict_
     copy_async<16>(held.x_row + column, x + row * 50304 + column, true);
   }
   end_group();
-  wait_for_groups<0>();
   float highest_part_1 = -infinity;
+  wait_for_groups<0>();
 #pragma unroll 4
   for (int column = t * 8; column < 50304; column += 4096) {
     const Vector<bf16, 8> x_row_at = load<8>(held.x_row + column);
