@@ -239,8 +239,8 @@ INSTANTIATE_TEST_SUITE_P(
         Large{"stream_norm_backward", 4100, 520, bf16}, Large{"kept_norm_backward", 4100, 520, bf16},
         // in one walk, in shared memory, too long for it
         Large{"cross_entropy", 140, 33000, bf16}, Large{"cross_entropy_backward", 132, 33000, bf16},
-        Large{"softmax_backward", 132, 32776, bf16}, Large{"softmax", 132, 32769, f32},
-        Large{"softmax", 132, 51000, bf16}),
+        Large{"cross_entropy_step", 140, 33000, bf16}, Large{"softmax_backward", 132, 32776, bf16},
+        Large{"softmax", 132, 32769, f32}, Large{"softmax", 132, 51000, bf16}),
     [](const auto& large) {
       return std::string(large.param.program) + "_" + std::to_string(large.param.rows) + "_" +
              std::to_string(large.param.columns);
@@ -280,9 +280,9 @@ TEST_P(CudaLargePlanted, is_found) {
 }
 
 constexpr Large narrow{"batch_norm_sums", 3000, 64, bf16}, long_rows{"cross_entropy", 140, 33000, bf16},
-    groups{"layer_norm_backward", 4100, 520, bf16}, f32_groups{"rms_norm_backward", 4100, 260, f32},
-    ahead{"stream_norm_backward", 4100, 520, bf16}, kept{"kept_norm_backward", 4100, 520, bf16},
-    short_rows{"softmax", 256, 36, f32};
+    tokens{"cross_entropy_step", 140, 33000, bf16}, groups{"layer_norm_backward", 4100, 520, bf16},
+    f32_groups{"rms_norm_backward", 4100, 260, f32}, ahead{"stream_norm_backward", 4100, 520, bf16},
+    kept{"kept_norm_backward", 4100, 520, bf16}, short_rows{"softmax", 256, 36, f32};
 INSTANTIATE_TEST_SUITE_P(
     texts, CudaLargePlanted,
     ::testing::Values(PlantedLarge{short_rows, "across_lanes<Sum, 16>", "across_lanes<Sum, 8>"},
@@ -294,9 +294,15 @@ INSTANTIATE_TEST_SUITE_P(
                       PlantedLarge{long_rows, "sum_part_1 * rescale(highest_part_1, highest_now_1)", "sum_part_1"},
                       PlantedLarge{long_rows, "sum_part_1 * rescale(highest_part_1, highest_1)", "sum_part_1"},
                       PlantedLarge{long_rows, "highest_part_1 = highest_now_1;", ""},
+                      PlantedLarge{tokens, "wait_for_groups<0>();", ""},
+                      PlantedLarge{tokens, "column + i == picked_1", "column == picked_1"},
+                      PlantedLarge{tokens, "sum_1 = widen(logits[", "sum_1 = widen(logits[1 + "},
                       PlantedLarge{groups, "across_groups<Sum", "across_groups<Max"},
                       PlantedLarge{groups, " * 2 + of_block", " * 2"},
-                      PlantedLarge{ahead, "[t].values[4], x +", "[t].values[0], x +"},
+                      PlantedLarge{ahead, "bring(group, 0);", "bring(group, 1);"},
+                      PlantedLarge{ahead, "slot ^ 1);  // while", "slot);  // while"},
+                      PlantedLarge{ahead, "stream_ahead[of_block][slot][c][t], stream +",
+                                   "stream_ahead[of_block][slot][0][t], stream +"},
                       PlantedLarge{f32_groups, "taken<Sum>(sum_part_1_slots[slot][of_block])",
                                    "taken<Sum>(sum_part_1_slots[slot][0])"},
                       PlantedLarge{kept, "mean_next = mean[row]", "mean_next = mean[0]"},

@@ -200,6 +200,19 @@ void group_threads(const Form& form, const Stages& stages, RowSchedule& s) {
   s.blocks_at_once = 0;
 }
 
+// What rows have of the widest type moves by 16 bytes, so that lanes side by side move neighbours: of 32 bytes each, every
+// instruction would touch twice the sectors. Threads keep as many elements.
+void move_widest_whole(const Form& form, RowSchedule& s) {
+  if (s.chunks == 0) return;
+  int widest_type = 1;
+  each_operand(form, [&](const Access& access, int size, bool) {
+    if ((access.dims() & form.row_set()) != 0 && is_unit(access, s.vector_dim))
+      widest_type = std::max(widest_type, size);
+  });
+  while (s.width > 1 && s.width * widest_type > 16) s.width /= 2;
+  s.chunks = static_cast<int>(ceil_div(s.columns, static_cast<int64_t>(s.threads) * s.width));
+}
+
 // Where nothing but sums over all rows is wanted: blocks of a multiprocessor, all of which run at the same time, since a third
 // of another wave would take as long as a whole one. Registers hold rows under way, what no row changes, and sums; ptxas
 // asks for all of these rows at once only where it is told how many registers there are.
@@ -245,7 +258,10 @@ void walk_rows(const Form& form, const Stages& stages, Rounding rounding, RowSch
       throw Unsupported{"column sums beside row reductions of rows too long for registers"};
   }
   s.rows_at_once = s.meets ? 256 / s.threads : s.threads <= 32 ? threads_of_short_rows / s.threads : 1;
-  if (sums_rows && keeps_columns && !s.is_running) group_threads(form, stages, s);
+  if (sums_rows && keeps_columns && !s.is_running) {
+    group_threads(form, stages, s);
+    move_widest_whole(form, s);
+  }
   s.groups = s.rows;
   if (sums_columns) {
     if (!sums_rows) s.blocks_at_once = summing_at_once(form, stages, s);
