@@ -118,7 +118,7 @@ void measure(const Kernel& kernel) {
   runner.begin(made.program, made.arguments);
 
   // Both come behind a copy: the device is busy with it while the host launches, and what it leaves in L2 goes to memory while
-  // they run. A launch and those writes are a quarter of what a kernel of 100 MB takes, and nothing of a copy of 1 GB.
+  // they run. A launch and those writes are a fifth of what a kernel of 100 MB takes, and nothing of a copy of 1 GB.
   constexpr size_t busy = size_t{512} << 20;
   const size_t half = static_cast<size_t>(bytes / 2);
   cuda::StreamBuffer from(std::max(busy, half)), to(std::max(busy, half));
