@@ -33,6 +33,7 @@ constexpr int most_of_lane = 32;            // the same where each lane has a ro
 constexpr int few_warps = 8;
 constexpr int widest = 8;
 constexpr int64_t rows_of_busy_group = 16;     // at least
+constexpr int64_t rows_of_long_group = 8;      // at most: who is done early makes room for another block
 constexpr int64_t most_of_last_block = 32768;  // elements of parts that one block adds up sooner than a launch begins
 // Rows with more elements for each of 1024 threads leave no room for a second block in registers; in shared memory two
 // find it.
@@ -268,7 +269,8 @@ void walk_rows(const Form& form, const Stages& stages, Rounding rounding, RowSch
     const int64_t blocks = s.is_running                   ? multiprocessors * running_at_once
                            : s.has_groups() || !sums_rows ? even_multiprocessors * s.blocks_at_once
                            : keeps_columns                ? busy_walking_blocks
-                                                          : walking_blocks;
+                           : s.in_shared_memory ? std::max(walking_blocks, ceil_div(s.rows, rows_of_long_group))
+                                                : walking_blocks;
     // Rows of a group: fewer make many parts.
     const int64_t at_least = !keeps_columns ? 1 : sums_rows ? rows_of_busy_group : 4;
     s.groups = std::min(std::max<int64_t>(1, blocks / s.splits) * s.rows_at_once, ceil_div(s.rows, at_least));

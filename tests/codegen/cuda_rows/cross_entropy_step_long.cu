@@ -33,7 +33,7 @@ iota_042acba9(int* __restrict__ iota_value) {
 //   reads      logits 8192x50304xbf16, targets 8192xi32, iota_value 50304xi32
 //   writes     mul_value f32, cast_value 8192x50304xbf16
 //   moves      1648.6 MB, 10302.3 MFLOP
-//   schedule   512 threads a row of 50304, 8 at once, in a loop, from shared memory; 528 groups walk 16 rows each; 528 blocks
+//   schedule   512 threads a row of 50304, 8 at once, in a loop, from shared memory; 1024 groups walk 8 rows each; 1024 blocks
 //   from       programs.cpp:156  cast logsumexp iota gather eq select reduce sub reduce mul neg select softmax mul add cast
 #include "async.cuh"
 #include "last_block.cuh"
@@ -42,24 +42,24 @@ iota_042acba9(int* __restrict__ iota_value) {
 
 namespace tessera {
 
-struct cast_reduce_eq_select_etc_ac230831_rows {
+struct cast_reduce_eq_select_etc_76425214_rows {
   alignas(16) bf16 logits_row[50304];
 };
 
-extern "C" __constant__ Launch cast_reduce_eq_select_etc_ac230831_launch = {512, 1, sizeof(cast_reduce_eq_select_etc_ac230831_rows), {}};
+extern "C" __constant__ Launch cast_reduce_eq_select_etc_76425214_launch = {512, 1, sizeof(cast_reduce_eq_select_etc_76425214_rows), {}};
 
 extern "C" __global__ void __launch_bounds__(512, 2)
-cast_reduce_eq_select_etc_ac230831(const bf16* __restrict__ logits, const int* __restrict__ targets, const int* __restrict__ iota_value,
+cast_reduce_eq_select_etc_76425214(const bf16* __restrict__ logits, const int* __restrict__ targets, const int* __restrict__ iota_value,
     float* __restrict__ mul_value, bf16* __restrict__ cast_value, float* __restrict__ sum_of_rows_1_part,
     u32* __restrict__ arrived, i64* errors) {
-  auto& held = shared_memory<cast_reduce_eq_select_etc_ac230831_rows>();
+  auto& held = shared_memory<cast_reduce_eq_select_etc_76425214_rows>();
   __shared__ float highest_part_1_slots[16];
   __shared__ float sum_part_1_slots[16];
   __shared__ float sum_3_slots[16];
   const int t = static_cast<int>(threadIdx.x);
   const int group = static_cast<int>(blockIdx.x);
   float sum_of_rows_1 = 0.f;
-  for (int row = group; row < 8192; row += 528) {
+  for (int row = group; row < 8192; row += 1024) {
 #pragma unroll 4
     for (int column = t * 8; column < 50304; column += 4096) {
       copy_async<16>(held.logits_row + column, logits + row * 50304 + column, true);
@@ -129,8 +129,8 @@ cast_reduce_eq_select_etc_ac230831(const bf16* __restrict__ logits, const int* _
     sum_of_rows_1 = sum_of_rows_1 + sub_2;
   }
   if (t == 0) sum_of_rows_1_part[group] = sum_of_rows_1;
-  if (!is_last_block<528>(arrived)) return;
-  const float sum_3 = across_parts<Sum, 528>(sum_of_rows_1_part, 0.f, sum_3_slots);
+  if (!is_last_block<1024>(arrived)) return;
+  const float sum_3 = across_parts<Sum, 1024>(sum_of_rows_1_part, 0.f, sum_3_slots);
   const float mul_3 = sum_3 * 0.00012207031f;
   if (threadIdx.x == 0) mul_value[0] = mul_3;
 }
