@@ -200,13 +200,15 @@ const Access& ValuesText::place_access(mlir::arith::CmpIOp op) const {
 }
 
 std::string ValuesText::place_of_row(mlir::arith::CmpIOp op) {
-  std::string& named = place_name_[op.getRhs()];
-  if (!named.empty()) return named;
-  const std::string told = name_of(op.getRhs());
-  if (op.getRhs().getType().isInteger(32)) return named = told;
-  named = names.numbered("place");
-  row.push_back(fmt::format("const int {} = as_place({});", named, told));
-  return named;
+  const mlir::Value told = op.getRhs();
+  if (auto found = place_name_.find(told); found != place_name_.end()) return found->second;
+  std::string named = name_of(told);
+  if (told.getType().isInteger(64)) {
+    const std::string place = names.numbered("place");
+    row.push_back(fmt::format("const int {} = as_place({});", place, named));
+    named = place;
+  }
+  return place_name_[told] = named;
 }
 
 std::string ValuesText::place_text(mlir::arith::CmpIOp op) {
