@@ -498,13 +498,13 @@ TEST_F(TileContract, steps_of_b_stay) {
   EXPECT_GT(run(kernel_of(*built), p, 1, {.seed = 1, .blocks = some.blocks()}), 1);
 }
 
-// Of more columns than there are pairs, or for longer K, nothing stays.
+// Of more columns than there are pairs, for longer K, or with one result, nothing stays.
 TEST_F(TileContract, steps_of_b_stay_where_K_is_short) {
-  auto keeps = [&](int64_t m, int64_t n, int64_t k) {
-    const TileSchedule first = tile_schedules(contraction(Product{1, m, n, k})).front();
-    return first.kept;
+  auto keeps = [&](int64_t m, int64_t n, int64_t k, bool has_gelu = true) {
+    return tile_schedules(contraction(Product{1, m, n, k, true, true, bf16, has_gelu})).front().kept;
   };
   EXPECT_EQ(keeps(16384, 3072, 768), 6);
+  EXPECT_EQ(keeps(16384, 3072, 768, false), 0);
   EXPECT_EQ(keeps(16384, 3072, 1536), 0);
   EXPECT_EQ(keeps(16384, 50304, 768), 0);
 }

@@ -102,9 +102,7 @@ class Chooser {
     // One that could be sent is, but of few rows; f32 is stored, and best four at a time.
     const bool all_are =
         is_half() ? sent_.size() == c.out.size() && (has_few_rows_ || sent_.size() > 1) : lined_up == c.out.size();
-    const bool can_deal = ending_.fits_registers && ending_.beside.empty() && can_be_dealt(operands_.b);
-    is_dealt_ = all_are && can_deal;
-    can_keep_ = can_deal && is_half() && sent_.size() == c.out.size() && !has_few_rows_;
+    is_dealt_ = all_are && ending_.fits_registers && ending_.beside.empty() && can_be_dealt(operands_.b);
   }
 
   std::vector<TileSchedule> all() {
@@ -118,7 +116,7 @@ class Chooser {
           continue;
         }
         if (is_dealt_ && !has_few_rows_) add_dealt(shape, pair);
-        if (can_keep_ && pair == Pair::along_n && shape.in_turns) add_kept(shape);
+        if (is_dealt_ && is_half() && !has_few_rows_ && pair == Pair::along_n && shape.in_turns) add_kept(shape);
         if (ending_.fits_registers) add_parts(shape, pair, false);
         if (!ending_.is_little() || !ending_.beside.empty()) add_parts(shape, pair, true);
       }
@@ -178,7 +176,7 @@ class Chooser {
     place(std::move(s));
   }
 
-  // One result too is stored from registers, which leaves room for more of b.
+  // What stays need not be brought; and several results, for which L2 has little left, are written in whole rows.
   void add_kept(const Shape& shape) {
     TileSchedule s = shaped(shape, Pair::along_n);
     const int64_t steps = llvm::divideCeilSigned(k_, s.step);
@@ -316,7 +314,7 @@ class Chooser {
   const int64_t m_, n_, k_, batch_;
   Ending ending_;
   const bool has_few_rows_;
-  bool is_dealt_ = false, can_keep_ = false;  // b may be, and may stay: see add_dealt, add_kept
+  bool is_dealt_ = false;  // b may be: see add_dealt
   std::vector<unsigned> sent_;
   std::vector<Mapped> results_;
   std::vector<TileSchedule> found_;
