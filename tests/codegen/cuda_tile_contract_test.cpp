@@ -238,6 +238,14 @@ void round_to_tf32(Buffer& values, HalfWays half_ways = HalfWays::to_even) {
   }
 }
 
+// Too large to be run here: pairs have more than one tile.
+const TileProgram b_stays = {"b_stays", [](const MakeInput& in) {
+                               Tensor h =
+                                   einsum("mk,nk->mn", in("x", bf16, {2048, 768}), in("weight", bf16, {3072, 768})) +
+                                   in("bias", bf16, {3072});
+                               return std::vector{h, nn::gelu(h)};
+                             }};
+
 RowProgram recorded(const TileProgram& program) {
   Draw draw(23);
   RowProgram made = recorded_program(
@@ -355,6 +363,27 @@ TEST(CudaTileContracts, columns_of_the_next_tile_wait) {
   }
 }
 
+// The second tile of a pair takes K the other way, and finds of b what the first has read last.
+TEST(CudaTileContracts, steps_of_b_stay) {
+  const RowProgram made =
+      recorded({"linear", [](const MakeInput& in) {
+                  Tensor h = einsum("mk,nk->mn", in("x", bf16, {4300, 504}), in("weight", bf16, {384, 504})) +
+                             in("bias", bf16, {384});
+                  return std::vector{h, 0.5 * h};
+                }});
+  cuda::LoweredProgram lowered;
+  for (int k = 0; lowered.kernels.empty() || lowered.kernels[0].text.find("; 7 steps of b stay") == std::string::npos;
+       ++k) {
+    lowered = cuda::lower_program(made.program, {"sm_90a", k});
+    ASSERT_TRUE(is_tiles(lowered)) << "in no schedule";
+  }
+  std::string& text = lowered.kernels[0].text;
+  EXPECT_EQ(differences(made, lowered), "") << text;
+  const std::string turned = "consumer == 1 ? 448 - walked : walked";
+  text.replace(text.find(turned), turned.size(), "walked");
+  EXPECT_NE(differences(made, lowered), "");
+}
+
 // What stands beside the next one comes to where results of this one leave from: when they have left. One block or a
 // pair has all tiles here.
 TEST(CudaTileContracts, inputs_beside_the_next_tile_wait) {
@@ -447,9 +476,11 @@ TEST(CudaTileContracts, nvrtc_takes_them_as_scheduled) {
   }
   std::vector<std::string> refused;
   std::string said;
-  for (const TileProgram& program : programs) {
+  std::vector<TileProgram> all(std::begin(programs), std::end(programs));
+  all.push_back(b_stays);
+  for (const TileProgram& program : all) {
     const RowProgram made = recorded(program);
-    for (int schedule = 0; schedule < 8; ++schedule) {
+    for (int schedule = 0; schedule < (program.record == b_stays.record ? 1 : 8); ++schedule) {
       const cuda::LoweredProgram lowered = cuda::lower_program(made.program, {"sm_90a", schedule});
       if (!is_tiles(lowered)) continue;
       for (const cuda::KernelSource& kernel : lowered.kernels) {
@@ -537,11 +568,12 @@ TEST(CudaTileContracts, what_L2_cannot_hold_leaves_it_first) {
 TEST(CudaTileContracts, have_a_golden_text) {
   for (const char* name :
        {"linear", "linear_gelu", "dealt", "few_rows", "halves", "halves_dealt", "conv", "conv_filter_gradient",
-        "tf32_linear_gelu", "tf32_data_gradient", "f32_linear_gelu", "gelu_derivative"}) {
-    const auto* program =
+        "tf32_linear_gelu", "tf32_data_gradient", "f32_linear_gelu", "gelu_derivative", "b_stays"}) {
+    const auto* found =
         std::ranges::find_if(programs, [&](const TileProgram& p) { return std::string(p.name) == name; });
+    const TileProgram& program = found == std::end(programs) ? b_stays : *found;
     std::string text;
-    for (const cuda::KernelSource& kernel : cuda::lower_program(recorded(*program).program, {"sm_90a", 0}).kernels)
+    for (const cuda::KernelSource& kernel : cuda::lower_program(recorded(program).program, {"sm_90a", 0}).kernels)
       text += kernel.text;
     const fs::path actual = fs::path(TESSERA_CUDA_ACTUAL) / (std::string(name) + ".cu");
     fs::create_directories(actual.parent_path());

@@ -456,6 +456,59 @@ TEST_F(TileContract, dealt_lines) {
 }
 
 // What the copy engine cannot bring has no such schedule.
+// A pair goes down a column of tiles, and what it has of b stays from one tile to the next.
+TEST_F(TileContract, steps_of_b_stay) {
+  const Product p{1, 600, 992, 264, true, true, bf16, true};
+  const Contraction c = contraction(p);
+  const auto schedules = tile_schedules(c);
+  const auto found = std::ranges::find_if(schedules, [](const TileSchedule& one) { return one.kept > 0; });
+  ASSERT_NE(found, schedules.end());
+  EXPECT_EQ(found->kept, 5) << "all of K";
+  TileSchedule some = *found;
+  some.stages = 2, some.kept = 3,
+  some.abreast = 3;  // rounds of different lengths, and tiles that turn at both ends of K
+  for (const TileSchedule& s : {*found, some}) {
+    SCOPED_TRACE(schedule_text(s));
+    auto built = build(c, s);
+    ASSERT_TRUE(mlir::succeeded(tile::verify_protocol(kernel_of(*built), {}))) << said;
+    for (uint64_t seed : {1, 2})
+      EXPECT_LE(run(kernel_of(*built), p, 1, {.seed = seed, .blocks = s.blocks()}), 1) << said;
+  }
+  // Each by the verifier of the protocol, or by what comes out.
+  auto is_refused = [&](const TileSchedule& s, llvm::function_ref<void(tile::KernelOp)> plant, const char* why) {
+    auto built = build(c, s);
+    plant(kernel_of(*built));
+    said.clear();
+    return mlir::failed(tile::verify_protocol(kernel_of(*built), {})) && said.find(why) != std::string::npos;
+  };
+  auto nothing = [](tile::KernelOp) {};
+  TileSchedule deep = some;
+  deep.stages = 4;  // a step of b comes while the one before it there is read
+  EXPECT_TRUE(is_refused(deep, nothing, "(R11) loads a tile that may still be read")) << said;
+  auto never_loaded = [](tile::KernelOp kernel) {
+    kernel.walk([](mlir::arith::SelectOp one) {
+      if (mlir::getConstantIntValue(one.getFalseValue()) == 0) one.getFalseValueMutable().assign(one.getTrueValue());
+    });
+  };
+  EXPECT_TRUE(is_refused(some, never_loaded, "(R11) reads a tile that was never loaded")) << said;
+  auto built = build(c, some);
+  kernel_of(*built).walk([](mlir::arith::SelectOp one) {  // nobody turns: what stays is the other end of K
+    if (mlir::getConstantIntValue(one.getFalseValue()) != 0) one.getTrueValueMutable().assign(one.getFalseValue());
+  });
+  EXPECT_GT(run(kernel_of(*built), p, 1, {.seed = 1, .blocks = some.blocks()}), 1);
+}
+
+// Of more columns than there are pairs, for longer K, or with one result, nothing stays.
+TEST_F(TileContract, steps_of_b_stay_where_K_is_short) {
+  auto keeps = [&](int64_t m, int64_t n, int64_t k, bool has_gelu = true) {
+    return tile_schedules(contraction(Product{1, m, n, k, true, true, bf16, has_gelu})).front().kept;
+  };
+  EXPECT_EQ(keeps(16384, 3072, 768), 6);
+  EXPECT_EQ(keeps(16384, 3072, 768, false), 0);
+  EXPECT_EQ(keeps(16384, 3072, 1536), 0);
+  EXPECT_EQ(keeps(16384, 50304, 768), 0);
+}
+
 TEST_F(TileContract, other_layouts_have_none) {
   EXPECT_TRUE(tile_schedules(contraction({1, 64, 64, 60})).empty()) << "rows that are not multiples of 16 bytes";
   EXPECT_FALSE(tile_schedules(contraction({1, 64, 64, 64})).empty());

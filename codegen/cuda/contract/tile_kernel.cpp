@@ -29,12 +29,13 @@ KernelWords of_epilogue(KernelWords words, const Contraction& c, const TileSched
     for (int d = 0; d < side.count(); ++d)
       words.dims.push_back(side.count() == 1 ? name : fmt::format("{}_{}", name, d + 1));
   words.taken = words.dims;
-  for (const char* name : {"arrivals", "beside", "bring",   "brought", "input",   "slot",    "a_rests",    "b_rests",
-                           "of_step",  "a",      "ab",      "at",      "b",       "batch",   "column",     "consumer",
-                           "i",        "k",      "m",       "n",       "k_end",   "at_part", "at_batch_1", "at_batch_2",
-                           "k_first",  "left",   "m_first", "first",   "n_first", "halves",  "packed",     "pair",
-                           "part",     "rank",   "result",  "row",     "s",       "scratch", "shared",     "staged",
-                           "sum",      "sums",   "sums_2",  "t",       "tile",    "tiles",   "turns",      "whole"})
+  for (const char* name :
+       {"arrivals", "beside",  "bring",  "brought", "input",      "slot",       "a_rests",  "b_rests", "of_step",
+        "a",        "ab",      "at",     "b",       "batch",      "column",     "consumer", "i",       "k",
+        "m",        "n",       "k_end",  "at_part", "at_batch_1", "at_batch_2", "k_first",  "left",    "m_first",
+        "first",    "n_first", "halves", "packed",  "pair",       "part",       "rank",     "result",  "row",
+        "s",        "scratch", "shared", "staged",  "sum",        "sums",       "sums_2",   "t",       "tile",
+        "tiles",    "turns",   "whole",  "there",   "walked",     "down"})
     if (!llvm::is_contained(words.taken, name)) words.taken.push_back(name);
   return words;
 }
@@ -72,7 +73,7 @@ class Builder {
     add_parameters(block);
     add_shared();
     rank_ = s_.cluster() > 1 ? tile::ClusterRankOp::create(b_, named("rank"), b_.getI32Type()).getResult() : Value();
-    if (s_.one_each)
+    if (s_.one_each || s_.kept > 0)
       cluster_index_ = tile::ClusterIndexOp::create(b_, named("t"), b_.getI32Type(),
                                                     b_.getI64IntegerAttr(s_.blocks() / s_.cluster()));
     else
@@ -176,7 +177,7 @@ class Builder {
   }
   void add_shared() {
     a_ = shared("a", s_.stages, tile_shape(s_.operands.a, s_.tile_m()));
-    b_tiles_ = shared("b", s_.stages, tile_shape(s_.operands.b, s_.tile_n));
+    b_tiles_ = shared("b", s_.kept > 0 ? s_.kept : s_.stages, tile_shape(s_.operands.b, s_.tile_n));
     if (s_.operands.is_thrice()) {
       a_rests_ = shared("a_rests", s_.stages, tile_shape(s_.operands.a, s_.tile_m()));
       b_rests_ = shared("b_rests", s_.stages, tile_shape(s_.operands.b, s_.tile_n));
@@ -223,12 +224,21 @@ class Builder {
   struct Place {
     Value m, n, part, k_first, k_end;  // not named yet
     std::vector<Value> batch;
+    Value is_back;  // is K taken the other way? Where b stays
   };
   struct Tile {
     Value row, column, plane;  // no plane where there is one
   };
   // This block's tile, or each of them: then the builder stands in the loop over them.
   Tile start_tiles(Value turn) {
+    if (s_.kept > 0) {  // down a column
+      Value first = divided(cluster_index_, s_.tiles_n);
+      if (turn) first = add(first, times(turn, s_.abreast));
+      auto loop = scf::ForOp::create(b_, named("down"), first, number(s_.tiles_m),
+                                     number(s_.abreast * (turn ? s_.consumers : 1)));
+      b_.setInsertionPointToStart(loop.getBody());
+      return {loop.getInductionVar(), remainder(cluster_index_, s_.tiles_n), Value()};
+    }
     if (s_.one_each) {  // down first, plane by plane
       const Value row = remainder(cluster_index_, s_.tiles_m), of_row = divided(cluster_index_, s_.tiles_m);
       if (s_.planes == 1) return {row, of_row, Value()};
@@ -242,7 +252,8 @@ class Builder {
     return {body.getArgument(0), body.getArgument(1), s_.planes > 1 ? body.getArgument(2) : Value()};
   }
   void end_tiles() {
-    if (auto loop = dyn_cast<tile::ForTilesOp>(b_.getInsertionBlock()->getParentOp())) b_.setInsertionPointAfter(loop);
+    Operation* loop = b_.getInsertionBlock()->getParentOp();
+    if (isa<tile::ForTilesOp, scf::ForOp>(loop)) b_.setInsertionPointAfter(loop);
   }
 
   Place place_of(const Tile& tile) {
@@ -285,24 +296,49 @@ class Builder {
   void add_producer() {
     OpBuilder::InsertionGuard guard(b_);
     role("producer", 1, is_divided() ? 40 : 24, true, nullptr);
-    Place place = place_of(start_tiles(Value()));
+    const Tile tile = start_tiles(Value());
+    Place place = place_of(tile);
     place.m = name_if_computed(place.m, "m_first"), place.n = name_if_computed(place.n, "n_first");
-    bring(place);
+    if (s_.kept > 0) {
+      place.is_back = compare(arith::CmpIPredicate::ne, remainder(divided(tile.row, s_.abreast), 2), number(0));
+      Value is_next = compare(arith::CmpIPredicate::sge, tile.row, number(s_.abreast));
+      Value there = arith::SelectOp::create(b_, named("there"), is_next, number(s_.kept * s_.step), number(0));
+      bring(place, place.k_first, there, false);
+      place.k_first = there;
+    }
+    bring(place, place.k_first, place.k_end, true);
     end_tiles();
     // Other blocks arrive at the barriers of this one until they have read what it brought.
     if (tile::lands_in_all_blocks(ab_)) tile::DrainOp::create(b_, here(), ab_);
   }
   Value name_if_computed(Value x, const char* name) { return x.getDefiningOp() ? call(x, name) : x; }
 
-  // All of K.
-  void bring(const Place& place) {
+  Value compare(arith::CmpIPredicate how, Value x, Value y) { return arith::CmpIOp::create(b_, here(), how, x, y); }
+
+  // Where K is taken the other way for every other tile: its place, for how far it was walked.
+  Value along_k(const Place& place, Value walked) {
+    if (!place.is_back) return walked;
+    Value back = arith::SubIOp::create(b_, here(), number(s_.part - s_.step), walked);
+    return arith::SelectOp::create(b_, named("k"), place.is_back, back, walked);
+  }
+  const char* walk_name() const { return s_.kept > 0 ? "walked" : "k"; }
+  // The tile that a step is brought to. Of b, where it stays, the same for each tile of the result.
+  Value of_step(Value array, std::vector<int64_t> shape, Value slot, Value k) {
+    const bool stays = s_.kept > 0 && array == b_tiles_;
+    return tile::AtOp::create(b_, here(), smem(std::move(shape)), array,
+                              stays ? remainder(divided(k, s_.step), s_.kept) : slot);
+  }
+
+  // So much of K.
+  void bring(const Place& place, Value first, Value end, bool with_b) {
     OpBuilder::InsertionGuard guard(b_);
-    auto loop = scf::ForOp::create(b_, named("k"), place.k_first, place.k_end, number(s_.step));
+    auto loop = scf::ForOp::create(b_, named(walk_name()), first, end, number(s_.step));
     b_.setInsertionPointToStart(loop.getBody());
-    Value k = loop.getInductionVar();
-    SmallVector<Value> brought{a_, b_tiles_};
+    SmallVector<Value> brought{a_};
+    if (with_b) brought.push_back(b_tiles_);
     if (a_rests_) brought.append({a_rests_, b_rests_});
     auto slot = tile::PutOp::create(b_, named("s"), tile::SlotType::get(b_.getContext()), ab_, brought);
+    Value k = along_k(place, loop.getInductionVar());
     auto load_a = [&](Value a, Value a_map) {
       load(a, a_map, s_.operands.a, s_.tile_m(), s_.pair == Pair::along_n, slot, k, place.m, place);
     };
@@ -310,7 +346,7 @@ class Builder {
       load(b, b_map, s_.operands.b, s_.tile_n, s_.pair == Pair::along_m, slot, k, place.n, place);
     };
     if (!s_.is_early) load_a(a_, a_map_);
-    load_b(b_tiles_, b_map_);
+    if (with_b) load_b(b_tiles_, b_map_);
     if (s_.is_early) load_a(a_, a_map_);  // few rows: L2 has them, and b comes from memory
     if (a_rests_) load_a(a_rests_, a_rests_map_), load_b(b_rests_, b_rests_map_);
   }
@@ -318,7 +354,7 @@ class Builder {
   void load(Value array, Value map, const MappedOperand& operand, int64_t rows, bool is_half, Value slot, Value k,
             Value row, const Place& place) {
     const std::vector<int64_t> shape = tile_shape(operand, rows);
-    Value part = tile::AtOp::create(b_, here(), smem(shape), array, slot);
+    Value part = of_step(array, shape, slot, k);
     Value first;  // of this block's half
     if (is_half) {
       first = times(rank_, shape[0] / 2);
@@ -418,6 +454,7 @@ class Builder {
     Place place = place_of(start_tiles(s_.in_turns ? consumer : Value()));
     Value row = is_divided() ? times(consumer, 64 * s_.fragments) : Value();  // the first of this one's, in a
     if (row) place.m = add(place.m, row);
+    if (s_.kept > 0) place.is_back = compare(arith::CmpIPredicate::eq, consumer, number(1));
     if (s_.pair == Pair::along_k) place.n = add(place.n, times(rank_, s_.columns()));  // of those that are finished
     const bool sends = !s_.sent.empty();
     if (sends || is_mentioned("m_first")) place.m = name_if_computed(place.m, "m_first");
@@ -481,13 +518,14 @@ class Builder {
     for (int f = 0; f < s_.fragments; ++f)
       sums.push_back(tile::EmptyOp::create(b_, named(f == 0 ? "sums" : fmt::format("sums_{}", f + 1)), type(1)));
     if (turns) tile::TurnWaitOp::create(b_, here(), turns);
-    auto loop = scf::ForOp::create(b_, named("k"), place.k_first, place.k_end, number(s_.step), sums);
+    auto loop = scf::ForOp::create(b_, named(walk_name()), place.k_first, place.k_end, number(s_.step), sums);
     {
       OpBuilder::InsertionGuard guard(b_);
       b_.setInsertionPointToStart(loop.getBody());
       auto slot = tile::GetOp::create(b_, named("s"), tile::SlotType::get(b_.getContext()), ab_);
       auto later = arith::CmpIOp::create(b_, here(), arith::CmpIPredicate::sgt, loop.getInductionVar(), place.k_first);
-      Value b = filled(tile::AtOp::create(b_, here(), smem(tile_shape(s_.operands.b, s_.tile_n)), b_tiles_, slot));
+      Value k = along_k(place, loop.getInductionVar());
+      Value b = filled(of_step(b_tiles_, tile_shape(s_.operands.b, s_.tile_n), slot, k));
       SmallVector<Value> next;
       for (int f = 0; f < s_.fragments; ++f) {
         Value a = filled(part_of(a_, slot, !row ? number(64 * f) : f == 0 ? row : add(row, number(64 * f))));

@@ -116,6 +116,7 @@ class Chooser {
           continue;
         }
         if (is_dealt_ && !has_few_rows_) add_dealt(shape, pair);
+        if (is_dealt_ && is_half() && !has_few_rows_ && pair == Pair::along_n && shape.in_turns) add_kept(shape);
         if (ending_.fits_registers) add_parts(shape, pair, false);
         if (!ending_.is_little() || !ending_.beside.empty()) add_parts(shape, pair, true);
       }
@@ -173,6 +174,23 @@ class Chooser {
     s.operands.b = dealt(operands_.b);
     s.part = llvm::divideCeilSigned(k_, s.step) * s.step;
     place(std::move(s));
+  }
+
+  // What stays need not be brought; and several results, for which L2 has little left, are written in whole rows.
+  void add_kept(const Shape& shape) {
+    TileSchedule s = shaped(shape, Pair::along_n);
+    const int64_t steps = llvm::divideCeilSigned(k_, s.step);
+    s.operands.b = dealt(operands_.b);
+    s.part = steps * s.step;
+    s.kept = 1;  // laid out below
+    lay_out_tiles(s);
+    s.abreast = std::min(TileSchedule::multiprocessors / s.cluster() / s.tiles_n, s.tiles_m);
+    if (batch_ > 1 || s.abreast == 0 || s.abreast == s.tiles_m) return;
+    if (!lay_out_shared(s)) return;
+    s.kept = static_cast<int>(std::min<int64_t>(s.kept, steps));
+    if (3 * s.kept < steps) return;
+    s.clocks = estimate(s);
+    found_.push_back(std::move(s));
   }
 
   void add_narrow(const Shape& shape) {
@@ -236,6 +254,8 @@ class Chooser {
     };
     while (s.buffers > 1 && left() < 4 * stage) --s.buffers;
     s.stages = static_cast<int>(std::min<int64_t>(left() / stage, 8));
+    if (s.kept > 0)
+      s.kept = static_cast<int>((left() - s.stages * s.tile_m() * bytes_of_line(s)) / (s.tile_n * bytes_of_line(s)));
     return s.stages >= (operands_.is_thrice() ? 2 : 3);  // three products take long enough for one to come
   }
 
@@ -246,7 +266,9 @@ class Chooser {
 
   double estimate(const TileSchedule& s) const {
     const int64_t tiles = s.tiles_m * s.tiles_n * s.planes, pairs = TileSchedule::multiprocessors / s.cluster();
-    const int64_t rounds = llvm::divideCeilSigned(tiles, pairs), steps = s.part / s.step;
+    const int64_t rounds =
+        s.kept > 0 ? llvm::divideCeilSigned(s.tiles_m, s.abreast) : llvm::divideCeilSigned(tiles, pairs);
+    const int64_t steps = s.part / s.step;
     const double area = static_cast<double>(s.tile_m()) * s.tile_n;
     // Of one step, in clocks: products; what shared memory moves for them; what comes from L2. By bytes of a line of K.
     const auto line = static_cast<double>(bytes_of_line(s));
@@ -255,8 +277,10 @@ class Chooser {
     const double moved = (s.tile_m() + s.tile_n) * line + s.tile_m() / 64 * instructions * (2048.0 + 32 * s.tile_n);
     const double brought =
         ((s.pair == Pair::along_n ? 0.5 : 1) * s.tile_m() + (s.pair == Pair::along_m ? 0.5 : 1) * s.tile_n) * line;
+    // What need not be brought costs no energy, for which the clock would fall.
+    const double spared = s.kept > 0 ? 0.0022 * s.kept / steps * s.tile_n * line : 0;
     const double added_up = operands_.is_thrice() ? 250 : 0;
-    const double clocks = std::max({products, moved / 138, brought / 48}) + added_up;
+    const double clocks = std::max({products, moved / 138, brought / 48}) + added_up - spared;
     // Of a tile: its products, and what follows them, which one warpgroup does while the other multiplies, or both at once.
     const double along_k = static_cast<double>(steps) * clocks;
     const double statements = s.parts > 1 ? 0 : 0.027 * ending_.statements;
@@ -299,6 +323,7 @@ class Chooser {
 }  // namespace
 
 int64_t TileSchedule::blocks() const {
+  if (kept > 0) return abreast * tiles_n * cluster();
   return std::min(tiles_m * tiles_n * planes, int64_t{multiprocessors} / cluster()) * cluster();
 }
 
@@ -327,6 +352,7 @@ std::string schedule_text(const TileSchedule& s) {
   if (s.is_dealt()) text += "; b dealt";
   if (s.pair == Pair::along_m) text += "; pairs along M share b";
   if (s.pair == Pair::along_n) text += "; pairs along N share a";
+  if (s.kept > 0) text += fmt::format("; {} steps of b stay for the next tile", s.kept);
   if (s.pair == Pair::along_k) text += fmt::format("; pairs have {} of K each, and add halves of the sums", s.part);
   if (s.is_early) text += "; begins early";
   if (s.parts > 1) text += fmt::format("; K in {} parts of {}", s.parts, s.part);

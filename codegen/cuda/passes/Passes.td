@@ -10,7 +10,7 @@ def VerifyProtocol : Pass<"tile-verify-protocol", "::mlir::ModuleOp"> {
     in the text of one role.
 
     Every role is followed for small values of the kernel's i32 arguments: all combinations of `sizes`. One of them is less
-    than a tile, one a tile and a bit, one so large that every channel wraps around. What is checked, (R1) to (R10), stands
+    than a tile, one a tile and a bit, one so large that every channel wraps around. What is checked, (R1) to (R11), stands
     at `verify_protocol`. Nothing is changed.
 
     Every cluster is followed where the kernel says how many there are (`tile.cluster_index`); a loop over tiles is followed

@@ -31,6 +31,9 @@ int64_t bytes(ValuesType type);
 int64_t bytes(HalvesType type);
 int64_t bytes(ArrivalsType type);
 
+// Is a tile picked by a number, not by a slot? Of a channel's array, it then stays until it is loaded anew.
+bool is_picked(AtOp tile);
+
 // Do copies of one block of a cluster land in the channel's buffers of all of them? Then a buffer is free when all have read it.
 bool lands_in_all_blocks(ChannelOp channel);
 

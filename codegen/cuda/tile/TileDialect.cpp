@@ -100,6 +100,8 @@ int64_t bytes(ValuesType type) { return dense_bytes(type.getShape(), type.getEle
 int64_t bytes(HalvesType type) { return dense_bytes(type.getShape(), type.getElement()); }
 int64_t bytes(ArrivalsType type) { return dense_bytes(type.getShape(), type.getElement()); }
 
+bool is_picked(AtOp tile) { return !llvm::isa<SlotType>(tile.getIndex().getType()); }
+
 bool lands_in_all_blocks(ChannelOp channel) {
   for (mlir::Operation* user : channel.getResult().getUsers())
     if (auto put = llvm::dyn_cast<PutOp>(user))

@@ -376,11 +376,19 @@ class Agent {
     for (Value value : op.getTiles()) {
       state.expected[static_cast<size_t>(number)] += tile_bytes(llvm::cast<SmemType>(value.getType()));
       if (state.landed[static_cast<size_t>(number)] != 0) continue;  // another block's part is there already
+      if (is_picked_by_number(value)) continue;                      // poisoned as it is loaded
       auto& storage = mine().tiles[value.getAsOpaquePointer()];
       std::vector<float>& buffer = storage[static_cast<size_t>(number) % storage.size()];
       std::fill(buffer.begin(), buffer.end(), nan);
     }
     slots_[op.getSlot()] = {name, number};
+  }
+
+  static bool is_picked_by_number(Value array) {
+    return llvm::any_of(array.getUsers(), [](Operation* user) {
+      auto at = llvm::dyn_cast<AtOp>(user);
+      return at && is_picked(at);
+    });
   }
 
   static void grow(ChannelState& state, int64_t number) {
@@ -457,6 +465,8 @@ class Agent {
     const TileRef here = tile(op, op.getTile());
     const int64_t bytes = tile_bytes(op.getTile().getType());
     const bool rounds = op.getTile().getType().getElement().isTF32();
+    if (auto one = op.getTile().getDefiningOp<AtOp>(); one && is_picked(one))
+      std::fill(here.storage->begin(), here.storage->end(), nan);
     for (size_t b = 0; b < cluster_.blocks.size(); ++b) {
       if (b != block_ && !op.getToAll()) continue;
       TileRef there = here;

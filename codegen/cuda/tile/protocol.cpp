@@ -1,6 +1,7 @@
 #include <tessera/codegen/cuda/tile/protocol.h>
 
 #include <deque>
+#include <map>
 
 #include <tessera/codegen/cuda/tile/trace.h>
 
@@ -54,6 +55,7 @@ class Protocol {
             error.attachNote(other.events[other.next].op->getLoc()) << "and so does " << place(other);
         return error;
       }
+    if (failed(picked_in_order())) return failure();
     return all_handed_back();
   }
 
@@ -130,6 +132,7 @@ class Protocol {
       case Event::Kind::turn_wait: return w.turns_open > 0;
       case Event::Kind::release:
       case Event::Kind::skip:
+      case Event::Kind::load:
       case Event::Kind::mma:
       case Event::Kind::wait_mma:
       case Event::Kind::add_halves:
@@ -166,11 +169,13 @@ class Protocol {
           return event.op->emitError("(R3) goes past buffers while it holds one in ") << place(w);
         w.got[c] += event.pending, w.released[c] += event.pending;
         break;
+      case Event::Kind::load: use(event, event.reads.front()); break;
       case Event::Kind::mma:
         for (const SlotRead& read : event.reads) {
           const auto from = static_cast<size_t>(read.channel);
           if (read.number < w.released[from] || read.number >= w.got[from])
             return event.op->emitError("(R4) reads a buffer that is not held in ") << place(w);
+          if (read.array) use(event, read);
         }
         w.products.push_back(event.reads);
         break;
@@ -195,11 +200,34 @@ class Protocol {
     return success();
   }
 
+  void use(const Event& event, const SlotRead& tile) {
+    picked_[{tile.array.getAsOpaquePointer(), tile.picked}].push_back(
+        {event.op, tile.number, channels_[static_cast<size_t>(tile.channel)].depth, event.kind == Event::Kind::load});
+  }
+
   static void release(ChannelState& channel, int64_t number) {
     ++channel.releases[static_cast<size_t>(number)];
     const auto readers = static_cast<int64_t>(channel.op.getReaders());
     while (channel.freed < channel.put && channel.releases[static_cast<size_t>(channel.freed)] == readers)
       ++channel.freed;
+  }
+
+  // In the order of the buffers that were held meanwhile; of one buffer, the load comes first. That it has ended is known to who
+  // has seen that buffer full, or a later one (R7).
+  LogicalResult picked_in_order() {
+    for (auto& [tile, uses] : picked_) {
+      llvm::stable_sort(uses, [](const Use& a, const Use& b) {
+        return std::pair(a.number, !a.is_load) < std::pair(b.number, !b.is_load);
+      });
+      if (!uses.front().is_load) return uses.front().op->emitError("(R11) reads a tile that was never loaded");
+      int64_t last_read = uses.front().number - uses.front().depth;
+      for (const Use& use : uses) {
+        if (use.is_load && last_read > use.number - use.depth)
+          return use.op->emitError("(R11) loads a tile that may still be read");
+        if (!use.is_load) last_read = use.number;
+      }
+    }
+    return success();
   }
 
   LogicalResult all_handed_back() {
@@ -225,7 +253,14 @@ class Protocol {
   std::vector<ChannelState> channels_;
   std::vector<Warpgroup> warpgroups_;
   llvm::DenseSet<Value> rooms_sent_to_;
-  std::vector<size_t> takers_;  // warpgroups that take turns, in their order
+  // Of a tile that is picked by a number: while which buffer is held, and how many there are.
+  struct Use {
+    Operation* op;
+    int64_t number, depth;
+    bool is_load;
+  };
+  std::map<std::pair<const void*, int64_t>, std::vector<Use>> picked_;  // by array and number
+  std::vector<size_t> takers_;                                          // warpgroups that take turns, in their order
 };
 
 }  // namespace

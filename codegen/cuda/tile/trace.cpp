@@ -60,6 +60,11 @@ class Tracer {
     if (auto at = tile.getDefiningOp<AtOp>()) {
       auto owner = channel_of_.find(at.getArray());
       if (owner == channel_of_.end()) return std::nullopt;
+      if (is_picked(at)) {
+        const int64_t handed = handed_[static_cast<size_t>(owner->second)];
+        if (handed == 0) fail(op, "picks a tile before any was handed to this role");
+        return SlotRead{owner->second, handed - 1, at.getArray(), value(op, at.getIndex())};
+      }
       auto slot = slots_.find(at.getIndex());
       if (slot == slots_.end() || slot->second.channel != owner->second) {
         fail(op, "reads a tile by a slot of another channel");
@@ -107,6 +112,10 @@ class Tracer {
         .Case([&](TurnPassOp) { add({.kind = Kind::turn_pass, .op = &op}); })
         .Case([&](WaitMmaOp o) {
           add({.kind = Kind::wait_mma, .op = &op, .pending = static_cast<int64_t>(o.getPending())});
+        })
+        .Case([&](LoadOp o) {
+          std::optional<SlotRead> tile = slot_of(op, o.getTile());
+          if (tile && tile->array) add({.kind = Kind::load, .op = &op, .channel = tile->channel, .reads = {*tile}});
         })
         .Case([&](AddHalvesOp) { add({.kind = Kind::add_halves, .op = &op}); })
         .Case([&](MmaOp o) {

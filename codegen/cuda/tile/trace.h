@@ -13,17 +13,21 @@ namespace tessera::tile {
 struct SlotRead {
   int channel = -1;
   int64_t number = 0;  // the how manieth buffer that was handed through the channel
+  // Of a tile that is picked by a number: which one of which array. The buffer is the one that is held meanwhile.
+  mlir::Value array = {};
+  int64_t picked = 0;
 
   bool operator==(const SlotRead&) const = default;
 };
 
 struct Event {
-  enum class Kind { put, get, release, skip, drain, mma, wait_mma, add_halves, turn_wait, turn_pass };
+  enum class Kind { put, get, release, skip, drain, load, mma, wait_mma, add_halves, turn_wait, turn_pass };
   Kind kind;
   mlir::Operation* op;
-  int channel = -1;                  // of put, get, release, skip, drain: the kernel's how manieth channel
-  int64_t pending = 0;               // of wait_mma; how many, of skip
-  std::vector<SlotRead> reads = {};  // of mma: the slots that its tiles lie in
+  int channel = -1;     // of put, get, release, skip, drain: the kernel's how manieth channel
+  int64_t pending = 0;  // of wait_mma; how many, of skip
+  // Of mma: the slots that its tiles lie in; of a load of a picked tile, which alone is an event: it.
+  std::vector<SlotRead> reads = {};
 
   bool operator==(const Event&) const = default;
 };

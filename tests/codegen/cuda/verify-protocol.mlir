@@ -428,3 +428,66 @@ tile.kernel "r5" cluster 1 about ["the last of three blocks reads one buffer les
     }
   }
 }
+
+// -----
+
+tile.kernel "r11" cluster 1 about ["a tile that is picked by a number comes while the product before may read it"] {
+^bb0(%map: !tile.map<64x64xbf16, rank 2>, %n: i32):
+  %b = tile.shared "b" : !tile.smem<1x64x64xbf16>
+  %c = tile.channel "c" depth 2 readers 1
+  %c0 = arith.constant 0 : i32
+  %c64 = arith.constant 64 : i32
+  tile.role "producer" warpgroups 1 registers 40 one_thread {
+  ^bb0(%i: i32):
+    scf.for %k = %c0 to %n step %c64 : i32 {
+      %s = tile.put %c of %b : !tile.smem<1x64x64xbf16>
+      %t = tile.at %b[%c0 : i32] : !tile.smem<1x64x64xbf16> -> !tile.smem<64x64xbf16>
+      // expected-error @+1 {{(R11) loads a tile that may still be read}}
+      tile.load %t from %map[%k, %c0] slot %s : !tile.smem<64x64xbf16>, !tile.map<64x64xbf16, rank 2>
+    }
+  }
+  tile.role "consumer" warpgroups 1 registers 232 {
+  ^bb0(%i: i32):
+    scf.for %k = %c0 to %n step %c64 : i32 {
+      %s = tile.get %c
+      %t = tile.at %b[%c0 : i32] : !tile.smem<1x64x64xbf16> -> !tile.smem<64x64xbf16>
+      %empty = tile.empty : !tile.fragment<64x64xf32>
+      %add = arith.constant 0 : i1
+      %sums = tile.mma %empty, %t, %t add %add : !tile.fragment<64x64xf32>, !tile.smem<64x64xbf16>, !tile.smem<64x64xbf16> -> !tile.fragment<64x64xf32, pending 1>
+      %whole = tile.wait_mma 0 %sums : !tile.fragment<64x64xf32, pending 1> -> !tile.fragment<64x64xf32>
+      tile.release %c
+    }
+  }
+}
+
+// -----
+
+tile.kernel "r11" cluster 1 about ["a tile that is picked by a number is read, and another was loaded"] {
+^bb0(%map: !tile.map<64x64xbf16, rank 2>, %n: i32):
+  %b = tile.shared "b" : !tile.smem<2x64x64xbf16>
+  %c = tile.channel "c" depth 1 readers 1
+  %c0 = arith.constant 0 : i32
+  %c1 = arith.constant 1 : i32
+  %c64 = arith.constant 64 : i32
+  tile.role "producer" warpgroups 1 registers 40 one_thread {
+  ^bb0(%i: i32):
+    scf.for %k = %c0 to %n step %c64 : i32 {
+      %s = tile.put %c of %b : !tile.smem<2x64x64xbf16>
+      %t = tile.at %b[%c0 : i32] : !tile.smem<2x64x64xbf16> -> !tile.smem<64x64xbf16>
+      tile.load %t from %map[%k, %c0] slot %s : !tile.smem<64x64xbf16>, !tile.map<64x64xbf16, rank 2>
+    }
+  }
+  tile.role "consumer" warpgroups 1 registers 232 {
+  ^bb0(%i: i32):
+    scf.for %k = %c0 to %n step %c64 : i32 {
+      %s = tile.get %c
+      %t = tile.at %b[%c1 : i32] : !tile.smem<2x64x64xbf16> -> !tile.smem<64x64xbf16>
+      %empty = tile.empty : !tile.fragment<64x64xf32>
+      %add = arith.constant 0 : i1
+      // expected-error @+1 {{(R11) reads a tile that was never loaded}}
+      %sums = tile.mma %empty, %t, %t add %add : !tile.fragment<64x64xf32>, !tile.smem<64x64xbf16>, !tile.smem<64x64xbf16> -> !tile.fragment<64x64xf32, pending 1>
+      %whole = tile.wait_mma 0 %sums : !tile.fragment<64x64xf32, pending 1> -> !tile.fragment<64x64xf32>
+      tile.release %c
+    }
+  }
+}
