@@ -110,10 +110,10 @@ void print_plan(const cuda::LoweredProgram& lowered, const Program& recorded) {
     ++operands;
     moved_by_operands += static_cast<double>(launch.bytes) / 1e9;
   }
-  fmt::print("{} instructions, {} kernels, {} launches; of those kernels that only round: {}, copies: {}",
-             recorded.instructions.size(), lowered.kernels.size(), plan.launches.size(), moves["rounds"], copies);
+  fmt::print("{} instructions, {} kernels, {} launches; copies: {}; kernels that compute nothing: {} rounds",
+             recorded.instructions.size(), lowered.kernels.size(), plan.launches.size(), copies, moves["rounds"]);
   for (const auto& [what, count] : moves)
-    if (what != "rounds") fmt::print(", {}: {}", what, count);
+    if (what != "rounds") fmt::print(", {} {}", count, what);
   fmt::print("\n");
   for (const ir::Remark& remark : plan.remarks)  // each dropped schedule costs its compilation
     if (remark.category == "kernel") fmt::print("  {}: {}\n", remark.name, remark.text);
