@@ -100,7 +100,7 @@ std::string header(const Plan& plan, const Program& recorded) {
 struct Row {
   int runs = 0;
   int64_t bytes = 0, flops = 0;
-  std::string name, kind;
+  std::string name, kind, moves;
   std::vector<std::string> guests;
 };
 struct Section {
@@ -254,7 +254,7 @@ std::string explain(const Plan& plan, const Program& recorded) {
     std::string name = kernel_name(plan, launch);
     auto row = std::find_if(section.rows.begin(), section.rows.end(), [&](const Row& r) { return r.name == name; });
     if (row == section.rows.end()) {
-      section.rows.push_back({.name = name, .kind = class_of(plan, launch)});
+      section.rows.push_back({.name = name, .kind = class_of(plan, launch), .moves = launch.moves});
       row = std::prev(section.rows.end());
     }
     ++row->runs;
@@ -270,8 +270,9 @@ std::string explain(const Plan& plan, const Program& recorded) {
                         section.modules.size() > 1 ? fmt::format(" ×{}", section.modules.size()) : "",
                         join(section.lines, 2));
     for (const Row& row : section.rows) {
-      text += fmt::format("  {:>4} × {:<46} {:<9} {:>9}{}\n", row.runs, row.name, row.kind, bytes_text(row.bytes),
-                          row.flops ? fmt::format(" {:>9}", flops_text(row.flops)) : "");
+      text += fmt::format("  {:>4} × {:<46} {:<9} {:>9}{}{}\n", row.runs, row.name, row.kind, bytes_text(row.bytes),
+                          row.flops ? fmt::format(" {:>9}", flops_text(row.flops)) : "",
+                          row.moves.empty() ? "" : "  only " + row.moves);
       if (!row.guests.empty()) text += fmt::format("         with {}\n", join(row.guests, 3));
     }
   }

@@ -101,6 +101,27 @@ PlanTypes types_of(Operation& op) {
   return {reads.str(), multiplies.str(), sums.str(), writes.str()};
 }
 
+std::string moves_of(Operation& op) {
+  auto kernel = dyn_cast<fuse::KernelOp>(op);
+  if (!kernel || kernel.getInputs().empty() || kernel.getNumResults() == 0) return "";
+  bool rounds = false, widens = false, rearranges = !kernel.getInits().empty();
+  for (auto [k, yielded] : llvm::enumerate(kernel.getBody().front().getTerminator()->getOperands())) {
+    Value value = yielded;
+    while (Operation* step = value.getDefiningOp()) {
+      if (!isa<arith::ExtFOp, arith::TruncFOp>(step)) return "";
+      value = step->getOperand(0);
+    }
+    const unsigned input = cast<BlockArgument>(value).getArgNumber();
+    auto bits = [](Value tensor) { return cast<RankedTensorType>(tensor.getType()).getElementTypeBitWidth(); };
+    const auto from = bits(kernel.getInputs()[input]), to = bits(kernel.getResult(static_cast<unsigned>(k)));
+    rounds |= to<from, widens |= to> from;
+    rearranges |= kernel.getInMaps()[input] != kernel.getOutMaps()[static_cast<unsigned>(k)];
+  }
+  std::string text = rounds ? "rounds" : widens ? "widens" : "";
+  if (rearranges) text += text.empty() ? "rearranges" : " and rearranges";
+  return text.empty() ? "copies" : text;
+}
+
 std::vector<PlanCheck> index_checks(Block& body) {
   std::vector<PlanCheck> checks;
   for (const ErrorSite& site : error_sites(body)) {

@@ -23,6 +23,9 @@ PlanCheck library_check(fuse::LibraryOp op);                  // of a scatter's 
 std::vector<int64_t> library_parameters(fuse::LibraryOp op);  // as runtime/library.h wants them
 std::vector<PlanWrite> writes_of(mlir::Block& body);          // one per result; without the values
 PlanTypes types_of(mlir::Operation& op);                      // of a kernel or cascade
+// Of a kernel that writes elements as it reads them and computes nothing: "rounds" or "widens" what it reads, "rearranges" it or
+// writes it to a part of something, does both, "rounds and rearranges", or "copies". Else "".
+std::string moves_of(mlir::Operation& op);
 bool holds_contract(fuse::KernelOp kernel);
 int64_t bytes_of_type(mlir::Type tensor);
 int64_t flops_of(fuse::KernelOp kernel);

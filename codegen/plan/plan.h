@@ -68,6 +68,7 @@ struct PlanLaunch {
   std::vector<int> ops;
   int64_t bytes = 0, flops = 0;
   PlanTypes types;
+  std::string moves;  // what a kernel does that computes nothing: facts.h
 };
 
 struct Plan {

@@ -38,7 +38,7 @@ void PlanBuilder::visit(Operation& op) {
 
 void PlanBuilder::launch(PlanLaunch made, Operation& op) {
   made.ops = origins_of(op);
-  if (made.what == PlanLaunch::What::kernel) made.types = types_of(op);
+  if (made.what == PlanLaunch::What::kernel) made.types = types_of(op), made.moves = moves_of(op);
   plan_->scratch_bytes = std::max(plan_->scratch_bytes, made.scratch);
   plan_->launches.push_back(std::move(made));
 }

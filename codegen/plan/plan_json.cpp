@@ -18,7 +18,7 @@ NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(PlanCheck, word, extent, dim, op)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(PlanWrite, value, op, elements, is_part, infinite_by_text)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(PlanTypes, reads, multiplies, sums, writes)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(PlanLaunch, what, kernel, library, values, reads, writes, parameters, joins, tasks,
-                                   scratch, checks, error_words, ops, bytes, flops, types)
+                                   scratch, checks, error_words, ops, bytes, flops, types, moves)
 
 namespace {
 

@@ -32,7 +32,12 @@ std::string kernel_name(ArrayRef<Operation*> members) {
   llvm::SmallSetVector<llvm::StringRef, 8> words;
   for (Operation* op : members)
     if (llvm::isa<tsr::ContractOp>(op)) words.insert(op->getName().stripDialect());
-  for (Operation* op : members) words.insert(op->getName().stripDialect());
+  for (Operation* op : members) {
+    // What rounds another order of elements moves them, though a view has no kernel.
+    Operation* read = members.size() == 1 && llvm::isa<tsr::CastOp>(op) ? op->getOperand(0).getDefiningOp() : nullptr;
+    if (llvm::isa_and_nonnull<tsr::TransposeOp>(read)) words.insert(read->getName().stripDialect());
+    words.insert(op->getName().stripDialect());
+  }
   std::string name;
   for (llvm::StringRef word : words.getArrayRef().take_front(4)) name += (name.empty() ? "" : "_") + word.str();
   if (words.size() > 4) name += "_etc";

@@ -6,6 +6,7 @@
 #include "mlir/IR/Remarks.h"
 
 #include <tessera/core/fault.h>
+#include <tessera/ir/form/convolution.h>
 #include <tessera/ir/form/free_ops.h>
 #include <tessera/ir/form/memory_order.h>
 #include <tessera/ir/passes/Passes.h>
@@ -28,77 +29,11 @@ using mlir::Value;
 // What a convolution of 16-bit elements needs to be read by windows, whatever the target's tiles are.
 constexpr int64_t channel_unit = 8;  // 16 bytes: every stride of a picture is a multiple of it
 constexpr int64_t most_stride = 8;
-constexpr size_t most_windows = 3;
 
 // Pictures of a few channels, as a first layer reads. With four of them in memory the taps of a line are neighbours, and
 // where windows step by two pixels each begins 16 bytes behind the one before: so a line of taps is read as channels are,
 // up to as many as a line of a tile holds.
 constexpr int64_t few_channels = 4, most_of_line = 64;
-
-bool has(const std::string& word, char letter) { return word.find(letter) != std::string::npos; }
-
-// A convolution, or one of its gradients: which of its two operands and its result (number 2) are the picture that windows
-// move over, the picture of places, and the filter; and how their letters follow each other with channels innermost.
-struct Convolution {
-  std::array<std::string, 3> word, wanted;
-  size_t over = 0, places = 0, filter = 0;
-  char over_channel = 0, places_channel = 0;
-  int64_t taps = 1, largest_stride = 1;
-
-  bool is_picture(size_t tensor) const { return tensor != filter; }
-  MemoryOrder order(size_t tensor) const {
-    MemoryOrder dims;
-    for (char letter : wanted[tensor]) dims.push_back(static_cast<int64_t>(word[tensor].find(letter)));
-    return dims;
-  }
-};
-
-Value tensor_of(tsr::ContractOp op, size_t tensor) { return tensor == 2 ? op.getY() : op->getOperand(tensor); }
-
-// Nothing for a contraction without windows, with groups, or with several dims of channels.
-std::optional<Convolution> read_convolution(tsr::ContractOp op) {
-  const Einsum words = *parse_einsum(std::string_view(op.getEinsum()));
-  const std::vector<WindowRelation> windows = tsr::relations_of(op.getWindows());
-  if (windows.empty() || windows.size() > most_windows) return std::nullopt;
-  Convolution made{.word = {words.a, words.b, words.out}};
-  auto sole = [&](char letter) -> std::optional<size_t> {
-    std::optional<size_t> found;
-    for (size_t t = 0; t < 3; ++t) {
-      if (!has(made.word[t], letter)) continue;
-      if (found) return std::nullopt;
-      found = t;
-    }
-    return found;
-  };
-  std::string spatial;
-  for (const WindowRelation& w : windows) {
-    const std::optional<size_t> over = sole(w.in), places = sole(w.out), filter = sole(w.tap);
-    if (!over || !places || !filter || over == places || over == filter || places == filter) return std::nullopt;
-    if (!spatial.empty() && (*over != made.over || *places != made.places)) return std::nullopt;
-    made.over = *over, made.places = *places, made.filter = *filter;
-    made.largest_stride = std::max(made.largest_stride, w.stride);
-    made.taps *= tsr::shape_of(tensor_of(op, *filter))[made.word[*filter].find(w.tap)];
-    spatial += {w.in, w.out, w.tap};
-  }
-  std::array<std::string, 3> outer, inner;
-  for (size_t t = 0; t < 3; ++t)
-    for (char letter : made.word[t]) {
-      const bool in_over = has(made.word[made.over], letter), in_places = has(made.word[made.places], letter),
-                 in_filter = has(made.word[made.filter], letter);
-      if (has(spatial, letter)) inner[t] += letter;
-      else if (in_over && in_places && !in_filter) outer[t] += letter;
-      else if (in_over && in_filter && !in_places && (!made.over_channel || made.over_channel == letter))
-        made.over_channel = letter;
-      else if (in_places && in_filter && !in_over && (!made.places_channel || made.places_channel == letter))
-        made.places_channel = letter;
-      else return std::nullopt;
-    }
-  if (!made.over_channel || !made.places_channel) return std::nullopt;
-  for (size_t t : {made.over, made.places})
-    made.wanted[t] = outer[t] + inner[t] + (t == made.over ? made.over_channel : made.places_channel);
-  made.wanted[made.filter] = made.places_channel + inner[made.filter] + made.over_channel;
-  return made;
-}
 
 // Results that leave the program, as they are or as views.
 bool is_returned(Value value) {
@@ -259,6 +194,7 @@ class Layout {
       lines = lines_of_taps(op, conv);
     const bool is_served = lines || (channels(conv.over) % channel_unit == 0 &&
                                      channels(conv.places) % channel_unit == 0 && conv.largest_stride <= most_stride);
+    if (!is_served && channels(conv.places) % channel_unit == 0 && visit_patches(op, conv)) return;
     mlir::OpBuilder b(op);
     std::array<MemoryOrder, 3> order;
     SmallVector<Value, 2> operands;
@@ -306,6 +242,68 @@ class Layout {
     }
     op.getY().replaceAllUsesWith(gradient);
     op.erase();
+  }
+
+  // Rows of patches in place of the picture, and a product without windows.
+  bool visit_patches(tsr::ContractOp op, const Convolution& conv) {
+    std::array<MemoryOrder, 3> order;
+    auto word = [&](size_t tensor) {
+      std::string letters = conv.word[tensor];
+      for (auto [i, d] : llvm::enumerate(order[tensor])) letters[i] = conv.word[tensor][static_cast<size_t>(d)];
+      return letters;
+    };
+    if (conv.filter != 2) order[conv.filter] = order_.lookup(op->getOperand(conv.filter));
+    const std::optional<Patches> patches = read_patches(op, conv, word(conv.filter));
+    const Value picture = tensor_of(op, conv.over), places = tensor_of(op, conv.places);
+    if (!patches || patches->elements % channel_unit != 0 || is_read_as_it_lies(picture, conv, *patches)) return false;
+    mlir::OpBuilder b(op);
+    SmallVector<Value, 2> operands(op->getOperands());
+    operands[conv.over] = rows_of(b, op, picture, *patches);
+    const MemoryOrder wanted = normal_order(conv.order(conv.places), shape(places));
+    if (conv.places == 2) {
+      if (!is_returned(places)) order[2] = wanted;
+    } else {
+      const MemoryOrder lies = order_in_memory(places);
+      const bool is_fit = wanted.empty() || (!lies.empty() && lies.back() == wanted.back());
+      order[conv.places] = is_fit ? lies : wanted;
+      operands[conv.places] = is_fit ? in_order(b, places, lies) : rewritten(b, op, places, wanted);
+    }
+    if (conv.filter != 2) operands[conv.filter] = in_order(b, operands[conv.filter], order[conv.filter]);
+
+    std::array<std::string, 3> words = {word(0), word(1), word(2)};
+    words[conv.over] = patches->word;
+    const Einsum einsum{words[0], words[1], words[2]};
+    Operation* moved = tsr::ContractOp::create(b, op.getLoc(), type(op.getY(), order[2]), b.getStringAttr(einsum.str()),
+                                               operands[0], operands[1], b.getArrayAttr({}));
+    moved->setDiscardableAttrs(op->getDiscardableAttrDictionary());
+    mlir::remark::passed(op.getLoc(), mlir::remark::RemarkOpts::name("patches").category("layout"))
+        << mlir::remark::add("windows that lie side by side are rows of a matrix");
+    replace(op, moved, order[2]);
+    return true;
+  }
+
+  // Through windows of the copy engine: its elements will have 16 bits, and each line of a window is one stretch of memory.
+  // An argument of f32 is written again in any case.
+  bool is_read_as_it_lies(Value picture, const Convolution& conv, const Patches& patches) const {
+    const Value base = base_of(picture);
+    if (mlir::isa<mlir::BlockArgument>(base) && tsr::element_of(base).isF32()) return false;
+    const MemoryOrder wanted = normal_order(conv.order(conv.over), shape(picture)), lies = order_in_memory(picture);
+    return patches.line % channel_unit == 0 && (wanted.empty() || (!lies.empty() && lies.back() == wanted.back()));
+  }
+
+  // Of a view too, where what it looks at lies as it is named.
+  MemoryOrder order_in_memory(Value x) const {
+    if (const auto known = order_.find(x); known != order_.end()) return known->second;
+    Operation* op = x.getDefiningOp();
+    if (!llvm::isa_and_nonnull<tsr::TransposeOp, tsr::ReshapeOp, tsr::SliceOp>(op)) return {};
+    MemoryOrder order = order_in_memory(op->getOperand(0));
+    if (auto view = llvm::dyn_cast<tsr::TransposeOp>(op)) {
+      while (order.size() < view.getDims().size()) order.push_back(static_cast<int64_t>(order.size()));
+      return transposed_order(order, view.getDims(), shape(x));
+    }
+    if (order.empty()) return {};
+    return llvm::isa<tsr::SliceOp>(op) ? normal_order(order, shape(x))
+                                       : reshaped_order(order, shape(op->getOperand(0)), shape(x));
   }
 
   // Zeros before and behind a tensor's elements, for each dim of the order that it is written in.
@@ -381,24 +379,39 @@ class Layout {
     return element.isBF16() || element.isF16() || (element.isF32() && narrow_);
   }
 
-  // One kernel writes `x` in another order, once for all that read it: a cast if it has to be rounded for contractions
-  // anyway.
+  // One kernel writes `x` in another order, once for all that read it.
   Value rewritten(mlir::OpBuilder& b, tsr::ContractOp reader, Value x, const MemoryOrder& order,
                   const Room& room = {}) {
+    SmallVector<int64_t, 18> how(order.begin(), order.end());
+    how.append(room.low), how.append(room.high);
+    return written(b, reader, x, how, "with channels innermost",
+                   [&](Value from) { return padded(b, in_order(b, from, order), room); });
+  }
+  Value rows_of(mlir::OpBuilder& b, tsr::ContractOp reader, Value picture, const Patches& patches) {
+    SmallVector<int64_t, 18> how(patches.apart.begin(), patches.apart.end());
+    how.append(patches.order);
+    return written(b, reader, picture, how, "as rows of patches", [&](Value from) -> Value {
+      auto apart = tsr::ReshapeOp::create(b, from.getLoc(), tsr::type_of(from).clone(patches.apart), from);
+      return tsr::TransposeOp::create(b, from.getLoc(), type(apart, patches.order), apart, patches.order);
+    });
+  }
+
+  // What `arrange` makes of `x`, by a kernel of its own: a cast if it has to be rounded for contractions anyway. `how` tells
+  // it from other arrangements.
+  Value written(mlir::OpBuilder& b, tsr::ContractOp reader, Value x, ArrayRef<int64_t> how, const char* as,
+                llvm::function_ref<Value(Value)> arrange) {
     auto widening = x.getDefiningOp<tsr::CastOp>();
     const bool is_mixed = narrow_ && tsr::element_of(x).isF32();
     const bool is_rounded = is_mixed && widening && tsr::element_of(widening.getX()) == narrow_;
     const Value from = is_rounded ? widening.getX() : x;
-    SmallVector<int64_t, 18> how(order.begin(), order.end());
-    how.append(room.low), how.append(room.high);
     Value& known = rewritten_[{from, mlir::DenseI64ArrayAttr::get(b.getContext(), how)}];
     if (!known) {
       const mlir::Location at = from.getLoc();
-      known = padded(b, in_order(b, from, order), room);
+      known = arrange(from);
       if (is_mixed && !is_rounded) known = tsr::CastOp::create(b, at, tsr::type_of(known).clone(narrow_), known);
       else known = tsr::BarrierOp::create(b, at, known);
       mlir::remark::passed(at, mlir::remark::RemarkOpts::name("rewritten").category("layout"))
-          << mlir::remark::add("a kernel of its own writes it with channels innermost")
+          << mlir::remark::add("a kernel of its own writes it {0}", as)
           << mlir::remark::reason("{0}", reader.getEinsum().str() + " reads it so");
       if (is_mixed) {
         known = tsr::CastOp::create(b, at, tsr::type_of(known).clone(b.getF32Type()), known);

@@ -125,10 +125,14 @@ def Layout : Pass<"tsr-layout", "::mlir::func::FuncOp"> {
     its forward pass and the gradient of the data. The gradient of such a filter is a kernel of its own, which optimizers
     read in the filter's order.
 
+    Where windows lie side by side, "nchw,kcrs->nkpq" with "h = 4p + 1r - 0" is a product without windows,
+    "npqcrs,kcrs->npqk": one kernel in front of it writes the picture as a matrix, a row for each window, unless windows of
+    the copy engine read it as it lies.
+
     Changes rounding: what is reduced along several dims is added in another order.
 
-    Not handled: groups, contractions of f32, channels that are no multiple of 8 (they are read as they lie). `strict`
-    functions stay as written.
+    Not handled: groups, contractions of f32, channels or rows of patches that are no multiple of 8 (they are read as they
+    lie). `strict` functions stay as written.
     Order: when no normal form of several dims is left, and before sums are split by the order of their dims; for targets
     that read windows with channels innermost.
   }];

@@ -97,20 +97,24 @@ double gigabytes(const codegen::Plan& plan, const std::vector<int>& values) {
 void print_plan(const cuda::LoweredProgram& lowered, const Program& recorded) {
   const codegen::Plan& plan = lowered.plan;
   double moved[2] = {}, computed[2] = {}, moved_by_operands = 0;
-  int launches[2] = {}, casts = 0, copies = 0, operands = 0;
+  int launches[2] = {}, copies = 0, operands = 0;
+  std::map<std::string, int> moves;  // kernels that compute nothing
   for (const codegen::PlanLaunch& launch : plan.launches) {
     const bool attention = is_attention(launch, recorded);
     ++launches[attention];
     moved[attention] += static_cast<double>(launch.bytes) / 1e9;
     computed[attention] += static_cast<double>(launch.flops) / 1e12;
-    casts += launch.kernel >= 0 && plan.kernels[static_cast<size_t>(launch.kernel)].name == "cast";
+    if (!launch.moves.empty()) ++moves[launch.moves];
     copies += launch.what == codegen::PlanLaunch::What::copy;
     if (launch.kernel < 0 || plan.kernels[static_cast<size_t>(launch.kernel)].kind != "operand") continue;
     ++operands;
     moved_by_operands += static_cast<double>(launch.bytes) / 1e9;
   }
-  fmt::print("{} instructions, {} kernels, {} launches; kernels that only round: {}, copies: {}\n",
-             recorded.instructions.size(), lowered.kernels.size(), plan.launches.size(), casts, copies);
+  fmt::print("{} instructions, {} kernels, {} launches; copies: {}; kernels that compute nothing: {} rounds",
+             recorded.instructions.size(), lowered.kernels.size(), plan.launches.size(), copies, moves["rounds"]);
+  for (const auto& [what, count] : moves)
+    if (what != "rounds") fmt::print(", {} {}", count, what);
+  fmt::print("\n");
   for (const ir::Remark& remark : plan.remarks)  // each dropped schedule costs its compilation
     if (remark.category == "kernel") fmt::print("  {}: {}\n", remark.name, remark.text);
   for (const bool attention : {true, false})

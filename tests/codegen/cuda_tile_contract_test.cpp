@@ -219,6 +219,15 @@ const TileProgram programs[] = {
        Tensor r = slice(in("z", bf16, {2, 70, 152}), 2, {8, 144}) + y;
        return std::vector{r + in("bias", bf16, {136}), r * in("s", bf16, {2, 70, 136})};
      }},
+    {"rows_of_patches",  // a picture with its channels first, windows side by side, and the gradient of their filter
+     [](const MakeInput& in) {
+       const std::vector<WindowRelation> windows = {{'h', 'p', 'r', 8, 1, 0}, {'w', 'q', 's', 8, 1, 0}};
+       Tensor x = in("x", bf16, {5, 3, 32, 40});
+       Tensor y = contract(x, in("weight", bf16, {72, 3, 8, 8}), "nchw,kcrs->nkpq", windows);
+       Tensor dy = permute(in("dy", bf16, {5, 4, 5, 72}), {0, 3, 1, 2});
+       Tensor g = contract(x, dy, "nchw,nkpq->kcrs", windows, {{'r', 8}, {'s', 8}});
+       return std::vector{permute(y, {0, 2, 3, 1}) + in("bias", bf16, {72}), in("w", bf16, {72, 3, 8, 8}) - 0.1 * g};
+     }},
     {"sums_with_tanh",  // of a value beside the sums, and of one that all of a column have; each is read as a sigmoid
      [](const MakeInput& in) {
        Tensor y = cast(einsum("mk,nk->mn", in("x", bf16, {136, 72}), in("weight", bf16, {200, 72})), f32);
@@ -568,7 +577,7 @@ TEST(CudaTileContracts, what_L2_cannot_hold_leaves_it_first) {
 TEST(CudaTileContracts, have_a_golden_text) {
   for (const char* name :
        {"linear", "linear_gelu", "dealt", "few_rows", "halves", "halves_dealt", "conv", "conv_filter_gradient",
-        "tf32_linear_gelu", "tf32_data_gradient", "f32_linear_gelu", "gelu_derivative", "b_stays"}) {
+        "rows_of_patches", "tf32_linear_gelu", "tf32_data_gradient", "f32_linear_gelu", "gelu_derivative", "b_stays"}) {
     const auto* found =
         std::ranges::find_if(programs, [&](const TileProgram& p) { return std::string(p.name) == name; });
     const TileProgram& program = found == std::end(programs) ? b_stays : *found;

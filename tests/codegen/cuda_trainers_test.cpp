@@ -61,6 +61,8 @@ class CudaTrainers : public ::testing::TestWithParam<const char*> {
   }
 
   void compile_all() {
+    for (const codegen::PlanLaunch& launch : lowers_.step.plan.launches)
+      EXPECT_NE(launch.moves, "rounds") << lowers_.step.kernels[static_cast<size_t>(launch.kernel)].text;
     try {
       cuda::compiler_version();
     } catch (const DeviceError&) {

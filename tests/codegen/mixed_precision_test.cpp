@@ -169,7 +169,7 @@ struct Step {
   std::vector<std::string> casts() const {
     std::vector<std::string> found;
     for (const json& launch : plan.at("launches"))
-      if (name_of(launch) == "cast") found.push_back(launch.dump());
+      if (launch.at("moves") == "rounds") found.push_back(launch.dump());
     return found;
   }
   // But for those that only sum, and round perhaps: of what stays wide, while the contraction that would sum it besides

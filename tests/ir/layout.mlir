@@ -132,19 +132,78 @@ func.func @few_channels(%x: tensor<2x3x20x20xf32>, %w: tensor<16x3x7x7xf32>, %g:
   return %1, %4 : tensor<16xf32>, tensor<16x3x7x7xf32>
 }
 
-// Windows that do not overlap, in a line, stay as they are; so do those that step by one pixel.
+// Windows that lie side by side make a matrix of a picture, a row for each, written once for a convolution and the gradient of
+// its filter: places, then channels and taps as the filter has them, which is read as it lies. The gradient of the places is
+// known to lie with its channels innermost already, behind views.
 // CHECK-LABEL: @patches
-// CHECK-NOT: tsr.pad
-// CHECK: return
-func.func @patches(%x: tensor<2x3x16x16xbf16>, %w: tensor<16x3x4x4xbf16>, %v: tensor<16x3x3x3xbf16>)
-    -> (tensor<16xbf16>, tensor<16xbf16>) {
+// CHECK: %[[XR:.*]] = tsr.reshape %arg0 : (tensor<2x3x16x24xf32>) -> tensor<2x3x4x4x6x4xf32>
+// CHECK: %[[XT:.*]] = tsr.transpose %[[XR]] dims [0, 2, 4, 1, 3, 5]
+// CHECK: %[[XN:.*]] = tsr.cast %[[XT]] : (tensor<2x4x6x3x4x4xf32>) -> tensor<2x4x6x3x4x4xbf16>
+// CHECK: %[[X:.*]] = tsr.cast %[[XN]] {tsr.policy}
+// CHECK: %[[Y:.*]] = tsr.contract "npqcrs,kcrs->npqk" %[[X]], %arg1 windows [] {{.*}} -> tensor<2x4x6x16xf32>
+// CHECK: tsr.reduce "max" %[[Y]] dims [0, 1, 2]
+// CHECK-NOT: tsr.cast
+// CHECK: %[[D:.*]] = tsr.transpose %{{.*}} dims [0, 2, 3, 1] : (tensor<2x16x4x6xf32>) -> tensor<2x4x6x16xf32>
+// CHECK: %[[G:.*]] = tsr.contract "npqcrs,npqk->kcrs" %[[X]], %[[D]] windows [] {{.*}} -> tensor<16x3x4x4xf32>
+// CHECK: tsr.sub %arg3, %[[G]]
+// REMARK-DAG: [Passed] rewritten {{.*}} Remark="a kernel of its own writes it as rows of patches"
+// REMARK-DAG: [Passed] patches
+func.func @patches(%x: tensor<2x3x16x24xf32>, %w: tensor<16x3x4x4xf32>, %g: tensor<2x25x16xf32>,
+    %u: tensor<16x3x4x4xf32>) -> (tensor<16xf32>, tensor<16x3x4x4xf32>) attributes {tsr.mixed = bf16} {
   %0 = tsr.contract "nchw,kcrs->nkpq" %x, %w windows ["h = 4p + 1r - 0", "w = 4q + 1s - 0"]
-      : (tensor<2x3x16x16xbf16>, tensor<16x3x4x4xbf16>) -> tensor<2x16x4x4xbf16>
-  %1 = tsr.reduce "max" %0 dims [0, 2, 3] : (tensor<2x16x4x4xbf16>) -> tensor<16xbf16>
-  %2 = tsr.contract "nchw,kcrs->nkpq" %x, %v windows ["h = 1p + 1r - 1", "w = 1q + 1s - 1"]
-      : (tensor<2x3x16x16xbf16>, tensor<16x3x3x3xbf16>) -> tensor<2x16x16x16xbf16>
-  %3 = tsr.reduce "max" %2 dims [0, 2, 3] : (tensor<2x16x16x16xbf16>) -> tensor<16xbf16>
-  return %1, %3 : tensor<16xbf16>, tensor<16xbf16>
+      : (tensor<2x3x16x24xf32>, tensor<16x3x4x4xf32>) -> tensor<2x16x4x6xf32>
+  %1 = tsr.reduce "max" %0 dims [0, 2, 3] : (tensor<2x16x4x6xf32>) -> tensor<16xf32>
+  %2 = tsr.slice %g start [0, 1, 0] stop [2, 25, 16] step [1, 1, 1] : (tensor<2x25x16xf32>) -> tensor<2x24x16xf32>
+  %3 = tsr.transpose %2 dims [0, 2, 1] : (tensor<2x24x16xf32>) -> tensor<2x16x24xf32>
+  %4 = tsr.reshape %3 : (tensor<2x16x24xf32>) -> tensor<2x16x4x6xf32>
+  %5 = tsr.contract "nchw,nkpq->kcrs" %x, %4 windows ["h = 4p + 1r - 0", "w = 4q + 1s - 0"]
+      : (tensor<2x3x16x24xf32>, tensor<2x16x4x6xf32>) -> tensor<16x3x4x4xf32>
+  %6 = tsr.sub %u, %5 : tensor<16x3x4x4xf32>
+  return %1, %6 : tensor<16xf32>, tensor<16x3x4x4xf32>
+}
+
+// Of 16 bits too, by a copy, and where a line of windows has one channel; gradients with channels first are turned round for
+// it. A result that leaves the program lies as it is named.
+// CHECK-LABEL: @patches_of_one_channel
+// CHECK: %[[X:.*]] = tsr.barrier %{{.*}} : tensor<2x4x3x1x2x4xbf16>
+// CHECK: tsr.contract "npqcrs,kcrs->nkpq" %[[X]], %arg1 windows []
+// CHECK: %[[D:.*]] = tsr.barrier %{{.*}} : tensor<2x4x3x16xbf16>
+// CHECK: tsr.contract "npqcrs,npqk->kcrs" %[[X]], %[[D]] windows []
+func.func @patches_of_one_channel(%x: tensor<2x1x8x12xbf16>, %w: tensor<16x1x2x4xbf16>, %g: tensor<2x16x4x3xbf16>)
+    -> (tensor<2x16x4x3xbf16>, tensor<16x1x2x4xbf16>) {
+  %0 = tsr.contract "nchw,kcrs->nkpq" %x, %w windows ["h = 2p + 1r - 0", "w = 4q + 1s - 0"]
+      : (tensor<2x1x8x12xbf16>, tensor<16x1x2x4xbf16>) -> tensor<2x16x4x3xbf16>
+  %1 = tsr.contract "nchw,nkpq->kcrs" %x, %g windows ["h = 2p + 1r - 0", "w = 4q + 1s - 0"]
+      : (tensor<2x1x8x12xbf16>, tensor<2x16x4x3xbf16>) -> tensor<16x1x2x4xbf16>
+  return %0, %1 : tensor<2x16x4x3xbf16>, tensor<16x1x2x4xbf16>
+}
+
+// What windows of the copy engine read as it lies, channels innermost in 16 bits; rows that are no whole 16 bytes; what leaves
+// pixels between windows, or behind the last one; and windows that step by one pixel stay as they are.
+// CHECK-LABEL: @no_patches
+// CHECK-NOT: tsr.barrier
+// CHECK-NOT: tsr.pad
+// CHECK-COUNT-5: windows ["h
+// CHECK: return
+func.func @no_patches(%x: tensor<2x16x16x3xbf16>, %w: tensor<16x8x8x3xbf16>, %y: tensor<2x3x15x15xbf16>,
+    %v: tensor<16x3x5x5xbf16>, %z: tensor<2x3x17x17xbf16>, %u: tensor<16x3x4x4xbf16>, %t: tensor<16x3x3x3xbf16>)
+    -> (tensor<16xbf16>, tensor<16xbf16>, tensor<16xbf16>, tensor<16xbf16>, tensor<16xbf16>) {
+  %0 = tsr.contract "nhwc,krsc->npqk" %x, %w windows ["h = 8p + 1r - 0", "w = 8q + 1s - 0"]
+      : (tensor<2x16x16x3xbf16>, tensor<16x8x8x3xbf16>) -> tensor<2x2x2x16xbf16>
+  %1 = tsr.contract "nchw,kcrs->nkpq" %y, %v windows ["h = 5p + 1r - 0", "w = 5q + 1s - 0"]
+      : (tensor<2x3x15x15xbf16>, tensor<16x3x5x5xbf16>) -> tensor<2x16x3x3xbf16>
+  %2 = tsr.contract "nchw,kcrs->nkpq" %z, %u windows ["h = 4p + 1r - 0", "w = 4q + 1s - 0"]
+      : (tensor<2x3x17x17xbf16>, tensor<16x3x4x4xbf16>) -> tensor<2x16x4x4xbf16>
+  %3 = tsr.contract "nchw,kcrs->nkpq" %z, %t windows ["h = 5p + 1r - 0", "w = 5q + 1s - 0"]
+      : (tensor<2x3x17x17xbf16>, tensor<16x3x3x3xbf16>) -> tensor<2x16x3x3xbf16>
+  %4 = tsr.contract "nchw,kcrs->nkpq" %z, %t windows ["h = 1p + 1r - 1", "w = 1q + 1s - 1"]
+      : (tensor<2x3x17x17xbf16>, tensor<16x3x3x3xbf16>) -> tensor<2x16x17x17xbf16>
+  %5 = tsr.reduce "max" %0 dims [0, 1, 2] : (tensor<2x2x2x16xbf16>) -> tensor<16xbf16>
+  %6 = tsr.reduce "max" %1 dims [0, 2, 3] : (tensor<2x16x3x3xbf16>) -> tensor<16xbf16>
+  %7 = tsr.reduce "max" %2 dims [0, 2, 3] : (tensor<2x16x4x4xbf16>) -> tensor<16xbf16>
+  %8 = tsr.reduce "max" %3 dims [0, 2, 3] : (tensor<2x16x3x3xbf16>) -> tensor<16xbf16>
+  %9 = tsr.reduce "max" %4 dims [0, 2, 3] : (tensor<2x16x17x17xbf16>) -> tensor<16xbf16>
+  return %5, %6, %7, %8, %9 : tensor<16xbf16>, tensor<16xbf16>, tensor<16xbf16>, tensor<16xbf16>, tensor<16xbf16>
 }
 
 // Groups, f32 that no precision narrows, and functions whose sums keep their order.
