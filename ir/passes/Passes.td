@@ -127,8 +127,8 @@ def Layout : Pass<"tsr-layout", "::mlir::func::FuncOp"> {
 
     Changes rounding: what is reduced along several dims is added in another order.
 
-    Not handled: groups, contractions of f32, channels that are no multiple of 8 (they are read as they lie). `strict`
-    functions stay as written.
+    Not handled: groups, contractions of f32, also those that a mixed precision leaves so, channels that are no multiple of 8
+    (they are read as they lie). `strict` functions stay as written.
     Order: when no normal form of several dims is left, and before sums are split by the order of their dims; for targets
     that read windows with channels innermost.
   }];
@@ -351,7 +351,8 @@ def MmaPrecision : Pass<"tsr-mma-precision", "::mlir::func::FuncOp"> {
     bf16 and sums in f32 (a widening has no kernel). The rounding goes behind views to where the value is
     made, and into the parts of a concatenation that kernels other than contractions compute; after CSE each is rounded once, for its gradients' contractions too. Results are not rounded.
 
-    Not handled: a contraction of which a user widened an operand from another format; it stays as it is.
+    Not handled: a contraction of which a user widened an operand from another format, in front of views and pads; it stays
+    as it is.
     Order: when contractions have all their operands, with pads and sums; before CSE and planes.
   }];
   let dependentDialects = ["::tessera::tsr::TsrDialect"];
