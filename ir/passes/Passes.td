@@ -18,7 +18,7 @@ def DropEmpty : Pass<"tsr-drop-empty", "::mlir::func::FuncOp"> {
     After: `%0 = tsr.constant 0.0 -> tensor<4xf32>`, the value of a sum of nothing. A result without elements becomes a
     constant too, which form-kernels turns into an empty tensor.
 
-    Not handled: an argmax of nothing; the user's call has thrown.
+    Not handled: an argmax of nothing, and an index into nothing; the user's call has thrown.
     Order: first, so that no other pass meets an extent of 0.
   }];
   let dependentDialects = ["::tessera::tsr::TsrDialect"];
