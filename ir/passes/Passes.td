@@ -25,9 +25,9 @@ def DropEmpty : Pass<"tsr-drop-empty", "::mlir::func::FuncOp"> {
 }
 
 def Simplify : Pass<"tsr-simplify", "::mlir::func::FuncOp"> {
-  let summary = "Algebra that never changes a bit";
+  let summary = "Algebra that rounds nothing anew";
   let description = [{
-    Problem: autograd and broadcasting leave x · 1, x + 0, views of views and arithmetic on constants behind.
+    Problem: autograd and broadcasting leave x · 1, x − 0, views of views and arithmetic on constants behind.
 
     Before:
     ```mlir
@@ -41,10 +41,11 @@ def Simplify : Pass<"tsr-simplify", "::mlir::func::FuncOp"> {
     ```
     After: `return %x`. One walk in program order: an op sees its operands already simplified.
 
-    A gather by i / r repeats rows, and is a view; the scatter that is its gradient sums them. That sum alone may round
-    differently, and stays as it is where the function is strict.
+    Three rules may change bits, and stay away from `strict` functions. A gather by i / r repeats rows, and is a view; the
+    scatter that is its gradient sums them, perhaps in another order. The sum of one element is that element, and
+    pad(a) + pad(b) = pad(concat(a, b)): both keep a −0, to which the sum as written adds a 0, which makes it 0.
 
-    Not handled: what rounds differently (reassociation), and x · 0, which is NaN for an infinite x.
+    Not handled: what rounds differently (reassociation); x · 0, which is NaN for an infinite x; x + 0, which is 0 for −0.
     Order: before CSE, which then finds more ops equal.
   }];
   let dependentDialects = ["::tessera::tsr::TsrDialect"];
