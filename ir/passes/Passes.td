@@ -159,7 +159,8 @@ def SplitReduce : Pass<"tsr-split-reduce", "::mlir::func::FuncOp"> {
     ```
     Changes rounding: sums are added in another order.
 
-    Not handled: a result that is spread over the dims again (batch norm): one kernel then holds all of it.
+    Not handled: a result that is spread over the dims again (batch norm): one kernel then holds all of it. `strict`
+    functions keep the order of their sums.
     Order: after tsr-decompose, which makes reductions; before ops choose kernels.
   }];
 }
