@@ -123,6 +123,18 @@ TEST(MixedPrecision, casts_of_the_user_round) {
   EXPECT_LT(distance(got[4], want[4]), 5e-3);
 }
 
+// Reductions over all rows are f32 where they grow, and another kernel rounds them.
+TEST(MixedPrecision, extremes_and_sums_of_columns_are_narrow_where_their_elements_are) {
+  const Function f = [](const std::vector<Tensor>& in) {
+    const Tensor x = cast(in[0], bf16);
+    return std::vector<Tensor>{cast(max(x, {0}), f32), cast(sum(x, {0}), f32)};
+  };
+  const std::vector<Tensor> got = run("jit", f, {draw({64, 40}, 1)}, "bf16_mixed"),
+                            want = run("reference", f, {draw({64, 40}, 1)}, "bf16_mixed");
+  EXPECT_EQ(got[0].to_vector<float>(), want[0].to_vector<float>());
+  EXPECT_LT(distance(got[1], want[1]), 5e-3);
+}
+
 TEST(MixedPrecision, attention_stays_in_cascades) {
   UseExecutor use(*find_executor("jit"));
   auto attend = compile(

@@ -338,6 +338,29 @@ func.func @a_sum_over_batches(%q: tensor<3x64x16xf32>, %k: tensor<3x96x16xf32>) 
 
 // -----
 
+// A reduction over all rows as well: another kernel rounds what it has become.
+// CHECK-LABEL: @a_maximum_of_columns
+// CHECK: fuse.yield %{{.*}} : f32
+// CHECK: -> tensor<8xf32>
+// CHECK: fuse.kernel "round" {{.*}} ins(%{{.*}} : tensor<8xf32>)
+func.func @a_maximum_of_columns(%x: tensor<4x8xf32>) -> tensor<8xbf16> attributes {tsr.mixed = bf16} {
+  %0 = fuse.kernel "reduce" dims [4, 8] outer 1 ins(%x : tensor<4x8xf32>) at [affine_map<(d0, d1) -> (d0 * 8 + d1)>]
+      outs at [affine_map<(d0, d1) -> (d1)>] {
+  ^bb0(%v: f32):
+    %m = fuse.reduce max %v over [0] : f32
+    fuse.yield %m : f32
+  } -> tensor<8xf32>
+  %1 = fuse.kernel "round" dims [8] outer 1 ins(%0 : tensor<8xf32>) at [affine_map<(d0) -> (d0)>]
+      outs at [affine_map<(d0) -> (d0)>] {
+  ^bb0(%v: f32):
+    %t = arith.truncf %v : f32 to bf16
+    fuse.yield %t : bf16
+  } -> tensor<8xbf16>
+  return %1 : tensor<8xbf16>
+}
+
+// -----
+
 // CHECK-LABEL: @two_parts_of_one_tensor
 // CHECK: tensor.empty() : tensor<8xbf16>
 // CHECK: fuse.kernel "left" {{.*}} inits(%{{.*}} : tensor<8xbf16>)
