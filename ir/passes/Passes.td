@@ -385,7 +385,8 @@ def StoragePrecision : Pass<"fuse-storage-precision", "::mlir::func::FuncOp"> {
     ```
     After: %0 is a `tensor<8xbf16>`, rounded where it is stored; "neg" widens what it reads. If the body of "exp" went on
     with %e it would go on with what it stored, so that all kernels see the same number. A value that is written beside its
-    own rounding is written once; a kernel that only rounds goes, and the kernel before it writes what it wrote.
+    own rounding is written once; a kernel that only rounds goes, and the kernel before it writes what it wrote. It stays where
+    a user rounds on the way to what it writes, and behind a reduction over all rows, which grows where it lies.
 
     Wide stay arguments and results of the program, statistics, sums that kernel after kernel adds to (unless
     `tsr.residual` is narrow as well), what States are computed from, and what routines read and make
