@@ -128,8 +128,8 @@ def Layout : Pass<"tsr-layout", "::mlir::func::FuncOp"> {
 
     Changes rounding: what is reduced along several dims is added in another order.
 
-    Not handled: groups, contractions of f32, also those that a mixed precision leaves so, channels that are no multiple of 8
-    (they are read as they lie). `strict` functions stay as written.
+    Not handled: groups, contractions of f32, channels that are no multiple of 8 (they are read as they lie). `strict`
+    functions stay as written.
     Order: when no normal form of several dims is left, and before sums are split by the order of their dims; for targets
     that read windows with channels innermost.
   }];
