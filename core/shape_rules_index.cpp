@@ -17,12 +17,30 @@ void indices(const Call& call, const char* label, const Node& indices) {
                                                    : "cast the indices to i32 or i64"));
 }
 
-Shape gather(const Call& call, const Node& x, const Node& indices, int dim) {
-  rules::indices(call, "indices", indices);
+namespace {
+
+// A run would find every index out of range.
+void something_to_index(const Call& call, const char* label, const Node& x, const Node& indices, int dim) {
+  if (x.shape[dim] == 0 && indices.shape.numel() > 0)  // index_c3
+    throw ValueError(text(call, "T-V031",
+                          fmt::format("has no element to index: dim {} of {} is empty", dim, x.shape.str()),
+                          Operands(label, x, "indices", indices),
+                          fmt::format("give {} at least one element along dim {}, or no indices", label, dim)));
+}
+
+Shape with_indices(const Node& x, const Node& indices, int dim) {
   Dims out(x.shape.begin(), x.shape.begin() + dim);
   out.insert(out.end(), indices.shape.begin(), indices.shape.end());
   out.insert(out.end(), x.shape.begin() + dim + 1, x.shape.end());
   return out;
+}
+
+}  // namespace
+
+Shape gather(const Call& call, const Node& x, const Node& indices, int dim) {
+  rules::indices(call, "indices", indices);
+  something_to_index(call, "x", x, indices, dim);
+  return with_indices(x, indices, dim);
 }
 
 void take_along(const Call& call, const Node& x, const Node& indices, int dim) {
@@ -35,10 +53,13 @@ void take_along(const Call& call, const Node& x, const Node& indices, int dim) {
              fmt::format("needs indices like {} but for dim {}, not {}", x.shape.str(), dim, indices.shape.str()),
              Operands("x", x, "indices", indices),
              "indices have x's rank and no more than its extents: unsqueeze() or broadcast_to() them"));
+  something_to_index(call, "x", x, indices, dim);
 }
 
 Shape scatter_updates(const Call& call, const Node& base, const Node& indices, int dim) {
-  return gather(call, base, indices, dim);
+  rules::indices(call, "indices", indices);
+  something_to_index(call, "base", base, indices, dim);
+  return with_indices(base, indices, dim);
 }
 
 void scatter(const Call& call, const Node& base, const Node& updates, const Shape& wanted, ScatterMode mode) {

@@ -26,4 +26,11 @@ inline std::optional<MixedPrecision> mixed_precision(mlir::Operation* function) 
   return MixedPrecision{llvm::cast<mlir::FloatType>(narrow.getValue()), llvm::cast<mlir::FloatType>(sums)};
 }
 
+// What `op` casts from a float of fewer than 32 bits; null for any other op.
+mlir::Value widened_by(mlir::Operation* op);
+
+// Does a user's cast widen some operand of it from another format than `narrow`, in front of views and pads? Such a
+// contraction stays as it is: to round the operand would take bits that its own format has.
+bool reads_another_format(mlir::Operation* contract, mlir::FloatType narrow);
+
 }  // namespace tessera::ir

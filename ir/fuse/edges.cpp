@@ -39,8 +39,10 @@ KernelParts parts_of(Operation* op) {
 
 bool grows_in_memory(const KernelParts& kernel, unsigned result) {
   auto sum = kernel.yielded(result).getDefiningOp<ReduceOp>();
-  auto cascade = llvm::dyn_cast<CascadeOp>(kernel.op);
-  return sum && cascade && sum.getOver().front() < cascade.row_dim();
+  if (!sum) return false;
+  auto rows = llvm::dyn_cast<KernelOp>(kernel.op);
+  const int64_t inner = rows ? static_cast<int64_t>(rows.getOuter()) : llvm::cast<CascadeOp>(kernel.op).row_dim();
+  return llvm::any_of(sum.getOver(), [&](int64_t d) { return d < inner; });
 }
 
 namespace {

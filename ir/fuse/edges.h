@@ -24,7 +24,7 @@ struct KernelParts {
 };
 KernelParts parts_of(mlir::Operation* op);
 
-// A sum over batches: it grows where it lies, and so its type is that of the sum.
+// A sum over batches, or a reduction over all rows: it grows where it lies, and so its type is that of the sum.
 bool grows_in_memory(const KernelParts& kernel, unsigned result);
 
 struct Edge {

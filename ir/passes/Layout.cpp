@@ -376,7 +376,7 @@ class Layout {
   // Read as 16-bit elements by its kernel.
   bool is_of_halves(tsr::ContractOp op) const {
     mlir::Type element = tsr::element_of(op.getY());
-    return element.isBF16() || element.isF16() || (element.isF32() && narrow_);
+    return element.isBF16() || element.isF16() || (element.isF32() && narrow_ && !reads_another_format(op, narrow_));
   }
 
   // One kernel writes `x` in another order, once for all that read it.
@@ -404,7 +404,7 @@ class Layout {
     const bool is_mixed = narrow_ && tsr::element_of(x).isF32();
     const bool is_rounded = is_mixed && widening && tsr::element_of(widening.getX()) == narrow_;
     const Value from = is_rounded ? widening.getX() : x;
-    Value& known = rewritten_[{from, mlir::DenseI64ArrayAttr::get(b.getContext(), how)}];
+    Value& known = rewritten_[{from, tsr::element_of(x), mlir::DenseI64ArrayAttr::get(b.getContext(), how)}];
     if (!known) {
       const mlir::Location at = from.getLoc();
       known = arrange(from);
@@ -474,7 +474,8 @@ class Layout {
   llvm::DenseMap<Value, MemoryOrder> order_;
   llvm::DenseMap<Value, Value> moved_;  // of values that are transposed for who reads them by name: what lies in memory
   llvm::DenseSet<Value> open_;          // in no memory: constants, draws, broadcasts and what follows from them alone
-  llvm::DenseMap<std::pair<Value, mlir::Attribute>, Value> rewritten_;
+  // By what is written, the dtype that it is read as, and the order.
+  llvm::DenseMap<std::tuple<Value, mlir::Type, mlir::Attribute>, Value> rewritten_;
 };
 
 class LayoutPass : public impl::LayoutBase<LayoutPass> {

@@ -15,14 +15,6 @@ namespace {
 using mlir::Operation;
 using mlir::Value;
 
-// What is widened by a cast of the user; null for anything else.
-Value widened_by_user(Operation* op) {
-  auto cast = llvm::dyn_cast_or_null<tsr::CastOp>(op);
-  if (!cast) return {};
-  auto from = llvm::dyn_cast<mlir::FloatType>(tsr::element_of(cast.getX()));
-  return from && from.getWidth() < 32 ? cast.getX() : Value();
-}
-
 class Rounder {
  public:
   explicit Rounder(mlir::FloatType narrow) : narrow_(narrow) {}
@@ -38,7 +30,7 @@ class Rounder {
  private:
   Value round(Value value) {
     Operation* op = value.getDefiningOp();
-    if (Value known = widened_by_user(op); known && tsr::element_of(known) == narrow_) return known;
+    if (Value known = widened_by(op); known && tsr::element_of(known) == narrow_) return known;
     if (op && is_view(op)) {
       const Value operand = rounded(op->getOperand(0));
       mlir::OpBuilder b(op);
@@ -73,24 +65,13 @@ class Rounder {
   llvm::DenseMap<Value, Value> known_;
 };
 
-// What a user widened from another format stays as it is, and the contraction with it.
-bool is_from_another_format(Value operand, mlir::FloatType narrow) {
-  for (Operation* op; (op = operand.getDefiningOp()); operand = op->getOperand(0)) {
-    if (Value known = widened_by_user(op)) return tsr::element_of(known) != narrow;
-    if (!is_view(op)) break;
-  }
-  return false;
-}
-
 class MmaPrecisionPass : public impl::MmaPrecisionBase<MmaPrecisionPass> {
   void runOnOperation() override {
     const std::optional<MixedPrecision> precision = mixed_precision(getOperation());
     if (!precision) return;
     Rounder rounder(precision->narrow);
     for (auto contract : llvm::make_early_inc_range(getOperation().getBody().front().getOps<tsr::ContractOp>())) {
-      if (!tsr::element_of(contract.getY()).isF32()) continue;
-      if (llvm::any_of(contract->getOperands(), [&](Value x) { return is_from_another_format(x, precision->narrow); }))
-        continue;
+      if (!tsr::element_of(contract.getY()).isF32() || reads_another_format(contract, precision->narrow)) continue;
       for (mlir::OpOperand& operand : contract->getOpOperands()) {
         const Value narrow = rounder.rounded(operand.get());
         mlir::OpBuilder b(contract);

@@ -18,16 +18,16 @@ def DropEmpty : Pass<"tsr-drop-empty", "::mlir::func::FuncOp"> {
     After: `%0 = tsr.constant 0.0 -> tensor<4xf32>`, the value of a sum of nothing. A result without elements becomes a
     constant too, which form-kernels turns into an empty tensor.
 
-    Not handled: an argmax of nothing; the user's call has thrown.
+    Not handled: an argmax of nothing, and an index into nothing; the user's call has thrown.
     Order: first, so that no other pass meets an extent of 0.
   }];
   let dependentDialects = ["::tessera::tsr::TsrDialect"];
 }
 
 def Simplify : Pass<"tsr-simplify", "::mlir::func::FuncOp"> {
-  let summary = "Algebra that never changes a bit";
+  let summary = "Algebra that rounds nothing anew";
   let description = [{
-    Problem: autograd and broadcasting leave x · 1, x + 0, views of views and arithmetic on constants behind.
+    Problem: autograd and broadcasting leave x · 1, x − 0, views of views and arithmetic on constants behind.
 
     Before:
     ```mlir
@@ -41,10 +41,11 @@ def Simplify : Pass<"tsr-simplify", "::mlir::func::FuncOp"> {
     ```
     After: `return %x`. One walk in program order: an op sees its operands already simplified.
 
-    A gather by i / r repeats rows, and is a view; the scatter that is its gradient sums them. That sum alone may round
-    differently, and stays as it is where the function is strict.
+    Three rules may change bits, and stay away from `strict` functions. A gather by i / r repeats rows, and is a view; the
+    scatter that is its gradient sums them, perhaps in another order. The sum of one element is that element, and
+    pad(a) + pad(b) = pad(concat(a, b)): both keep a −0, to which the sum as written adds a 0, which makes it 0.
 
-    Not handled: what rounds differently (reassociation), and x · 0, which is NaN for an infinite x.
+    Not handled: what rounds differently (reassociation); x · 0, which is NaN for an infinite x; x + 0, which is 0 for −0.
     Order: before CSE, which then finds more ops equal.
   }];
   let dependentDialects = ["::tessera::tsr::TsrDialect"];
@@ -162,7 +163,8 @@ def SplitReduce : Pass<"tsr-split-reduce", "::mlir::func::FuncOp"> {
     ```
     Changes rounding: sums are added in another order.
 
-    Not handled: a result that is spread over the dims again (batch norm): one kernel then holds all of it.
+    Not handled: a result that is spread over the dims again (batch norm): one kernel then holds all of it. `strict`
+    functions keep the order of their sums.
     Order: after tsr-decompose, which makes reductions; before ops choose kernels.
   }];
 }
@@ -355,7 +357,8 @@ def MmaPrecision : Pass<"tsr-mma-precision", "::mlir::func::FuncOp"> {
     bf16 and sums in f32 (a widening has no kernel). The rounding goes behind views to where the value is
     made, and into the parts of a concatenation that kernels other than contractions compute; after CSE each is rounded once, for its gradients' contractions too. Results are not rounded.
 
-    Not handled: a contraction of which a user widened an operand from another format; it stays as it is.
+    Not handled: a contraction of which a user widened an operand from another format, in front of views and pads; it stays
+    as it is.
     Order: when contractions have all their operands, with pads and sums; before CSE and planes.
   }];
   let dependentDialects = ["::tessera::tsr::TsrDialect"];
@@ -386,7 +389,8 @@ def StoragePrecision : Pass<"fuse-storage-precision", "::mlir::func::FuncOp"> {
     ```
     After: %0 is a `tensor<8xbf16>`, rounded where it is stored; "neg" widens what it reads. If the body of "exp" went on
     with %e it would go on with what it stored, so that all kernels see the same number. A value that is written beside its
-    own rounding is written once; a kernel that only rounds goes, and the kernel before it writes what it wrote.
+    own rounding is written once; a kernel that only rounds goes, and the kernel before it writes what it wrote. It stays where
+    a user rounds on the way to what it writes, and behind a reduction over all rows, which grows where it lies.
 
     Wide stay arguments and results of the program, statistics, sums that kernel after kernel adds to (unless
     `tsr.residual` is narrow as well), what States are computed from, and what routines read and make

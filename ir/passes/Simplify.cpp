@@ -32,11 +32,20 @@ bool is(Value x, double value) { return splat(x) == value; }
 
 bool is_float(Value x) { return llvm::isa<mlir::FloatType>(tsr::element_of(x)); }
 
+// The zero of this sign, or the one that integers have: −0 + 0 is 0, so only one of two adds nothing to every number.
+bool is_zero(Value x, bool negative) {
+  const std::optional<double> value = splat(x);
+  return value && *value == 0 && (!is_float(x) || std::signbit(*value) == negative);
+}
+
 // The value as the tensor holds it.
 double rounded(double x, Type element) {
   auto real = llvm::dyn_cast<mlir::FloatType>(element);
   return real ? mlir::FloatAttr::get(real, x).getValueAsDouble() : x;
 }
+
+// Where a sum is what it is written as, to the order of its terms and the sign of its zeros.
+bool is_strict(Operation* op) { return op->getParentOp()->hasAttr("tsr.strict"); }
 
 Value same_splat(Operation* op, Value constant) {
   mlir::OpBuilder b(op);
@@ -73,7 +82,7 @@ std::optional<size_t> adjacent(tsr::PadOp a, tsr::PadOp b) {
   return dim;
 }
 
-// pad(a) + pad(b) = pad(concat(a, b)): what the gradients of a split leave.
+// pad(a) + pad(b) = pad(concat(a, b)): what the gradients of a split leave. Only a −0 of a or b was 0 before.
 Value joined_pads(tsr::AddOp op, Value x, Value y) {
   for (auto [first, second] : {std::pair{x, y}, {y, x}}) {
     auto a = first.getDefiningOp<tsr::PadOp>(), b = second.getDefiningOp<tsr::PadOp>();
@@ -101,6 +110,7 @@ Value joined_pads(tsr::AddOp op, Value x, Value y) {
 
 // The same where something else was added first: x + pad(a) + pad(b).
 Value joined_pads(tsr::AddOp op) {
+  if (is_strict(op)) return {};
   if (Value joined = joined_pads(op, op.getA(), op.getB())) return joined;
   for (auto [sum, pad] : {std::pair{op.getA(), op.getB()}, {op.getB(), op.getA()}}) {
     auto before = sum.getDefiningOp<tsr::AddOp>();
@@ -116,12 +126,12 @@ Value joined_pads(tsr::AddOp op) {
 
 Value simplify(tsr::AddOp op) {
   if (Value joined = joined_pads(op)) return joined;
-  if (is(op.getB(), 0)) return op.getA();  // x + 0 = x
-  if (is(op.getA(), 0)) return op.getB();
+  if (is_zero(op.getB(), /*negative=*/true)) return op.getA();  // x + −0 = x
+  if (is_zero(op.getA(), /*negative=*/true)) return op.getB();
   return folded(op, [](double a, double b) { return a + b; });
 }
 Value simplify(tsr::SubOp op) {
-  if (is(op.getB(), 0)) return op.getA();  // x − 0 = x
+  if (is_zero(op.getB(), /*negative=*/false)) return op.getA();  // x − 0 = x
   return folded(op, [](double a, double b) { return a - b; });
 }
 Value simplify(tsr::MulOp op) {
@@ -289,7 +299,7 @@ Value simplify(tsr::ScatterOp op) {
   const auto dim = static_cast<size_t>(op.getDim());
   SmallVector<int64_t, 6> shape(tsr::shape_of(op.getBase()));
   const std::optional<int64_t> repeats = repeats_of(op.getIndices(), shape[dim]);
-  if (!repeats || op.getMode() != "add" || !is(op.getBase(), 0) || op->getParentOp()->hasAttr("tsr.strict")) return {};
+  if (!repeats || op.getMode() != "add" || !is(op.getBase(), 0) || is_strict(op)) return {};
   shape.insert(shape.begin() + static_cast<ptrdiff_t>(dim) + 1, *repeats);
   mlir::OpBuilder b(op);
   Value parted = tsr::ReshapeOp::create(b, op.getLoc(), tsr::type_of(op.getUpdates()).clone(shape), op.getUpdates());
@@ -297,9 +307,14 @@ Value simplify(tsr::ScatterOp op) {
                                b.getDenseI64ArrayAttr({static_cast<int64_t>(dim) + 1}));
 }
 
+// Along dims of extent 1. A sum begins with 0, which makes −0 a 0.
 Value simplify(tsr::ReduceOp op) {
-  const bool combines = tsr::type_of(op.getX()).getNumElements() != tsr::type_of(op.getY()).getNumElements();
-  return combines ? Value() : reshape(op, op.getX());
+  if (tsr::type_of(op.getX()).getNumElements() != tsr::type_of(op.getY()).getNumElements()) return {};
+  const Value x = reshape(op, op.getX());
+  if (op.getKind() != "sum" || !is_float(x) || !is_strict(op)) return x;
+  mlir::OpBuilder b(op);
+  return tsr::AddOp::create(b, op.getLoc(), x,
+                            tsr::ConstantOp::create(b, op.getLoc(), x.getType(), b.getF64FloatAttr(0)));
 }
 
 Value simplified(Operation* op) {

@@ -27,6 +27,7 @@ bool is_spread(Value value) {
 
 class SplitReducePass : public impl::SplitReduceBase<SplitReducePass> {
   void runOnOperation() override {
+    if (getOperation()->hasAttr("tsr.strict")) return;
     for (Operation& op : llvm::make_early_inc_range(getOperation().getBody().front()))
       if (auto reduce = llvm::dyn_cast<tsr::ReduceOp>(op)) split(reduce);
   }

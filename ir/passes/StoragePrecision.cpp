@@ -85,7 +85,8 @@ Operation* with_results(const KernelParts& kernel, llvm::ArrayRef<Result> result
   return made;
 }
 
-// `value` rounded, at the end of a body; a rounding that is there already is taken.
+// `value` rounded, at the end of a body; a rounding that is there already is taken. Between formats of one width the way
+// leads through f32, which holds both.
 Value narrowed(mlir::Block& body, Value value, mlir::Type narrow) {
   if (auto widening = value.getDefiningOp<arith::ExtFOp>(); widening && widening.getIn().getType() == narrow)
     return widening.getIn();
@@ -93,7 +94,15 @@ Value narrowed(mlir::Block& body, Value value, mlir::Type narrow) {
     if (auto rounding = llvm::dyn_cast<arith::TruncFOp>(user); rounding && rounding.getType() == narrow)
       return rounding;
   mlir::OpBuilder b(body.getTerminator());
+  if (value.getType().getIntOrFloatBitWidth() <= narrow.getIntOrFloatBitWidth())
+    value = arith::ExtFOp::create(b, value.getLoc(), b.getF32Type(), value);
   return arith::TruncFOp::create(b, value.getLoc(), narrow, value);
+}
+
+// Has `wide` every number of `narrow`?
+bool holds(mlir::Type wide, mlir::Type narrow) {
+  return llvm::APFloat::isRepresentableBy(llvm::cast<mlir::FloatType>(narrow).getFloatSemantics(),
+                                          llvm::cast<mlir::FloatType>(wide).getFloatSemantics());
 }
 
 class StoragePrecisionPass : public impl::StoragePrecisionBase<StoragePrecisionPass> {
@@ -222,7 +231,8 @@ class StoragePrecisionPass : public impl::StoragePrecisionBase<StoragePrecisionP
 
   // ---- kernels that only round ----
 
-  // Reads one tensor and writes the same elements, rounded perhaps.
+  // Reads one tensor and writes the same elements, rounded to the result's format if at all. What was rounded to another
+  // one on the way was rounded by a user, who may mean it: cast(cast(x, f8), f32) holds numbers of f8.
   static bool is_cast(fuse::KernelOp kernel) {
     auto bits = [](Value tensor) {
       return llvm::cast<mlir::RankedTensorType>(tensor.getType()).getElementTypeBitWidth();
@@ -231,11 +241,13 @@ class StoragePrecisionPass : public impl::StoragePrecisionBase<StoragePrecisionP
         kernel.getInMaps() != kernel.getOutMaps() || bits(kernel.getResult(0)) > bits(kernel.getInputs()[0]))
       return false;
     Value value = kernel.getBody().front().getTerminator()->getOperand(0);
+    SmallVector<mlir::Type, 4> passed;
     while (Operation* op = value.getDefiningOp()) {
       if (!llvm::isa<arith::ExtFOp, arith::TruncFOp>(op)) return false;
       value = op->getOperand(0);
+      passed.push_back(value.getType());
     }
-    return true;
+    return llvm::all_of(passed, [&](mlir::Type format) { return holds(format, value.getType()); });
   }
 
   // May a tensor of type `by` stand for `old`? Whoever reads elements by their offset does not mind the shape.

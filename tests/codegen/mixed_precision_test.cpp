@@ -107,6 +107,34 @@ TEST(MixedPrecision, attention_and_its_gradients_round_as_the_reference_does) {
   expect_same_roundings(attend, {draw(shape, 1), draw(shape, 2), draw(shape, 3), draw(shape, 4)}, 1e-2);
 }
 
+// What a user rounds on the way is not stored wider again, between kernels or beside arguments.
+TEST(MixedPrecision, casts_of_the_user_round) {
+  const Function f = [](const std::vector<Tensor>& in) {
+    const Tensor &x = in[0], head = matmul(softmax(matmul(x, transpose(x)), -1), x);
+    return std::vector<Tensor>{cast(cast(x, f8e4m3), f32), cast(cast(x, bf16), f32), cast(cast(x, f16), f32),
+                               cast(cast(head, f8e4m3), f32), cast(cast(cast(head, bf16), f16), f32)};
+  };
+  const std::vector<Tensor> got = run("jit", f, {draw({2, 256, 16}, 1)}, "bf16_mixed"),
+                            want = run("reference", f, {draw({2, 256, 16}, 1)}, "bf16_mixed");
+  for (const size_t k : {0, 1, 2})
+    EXPECT_EQ(got[k].to_vector<float>(), want[k].to_vector<float>()) << "an argument, cast " << k;
+  const std::vector<float> head = got[3].to_vector<float>();
+  EXPECT_EQ(cast(cast(got[3], f8e4m3), f32).to_vector<float>(), head) << "not numbers of f8";
+  EXPECT_LT(distance(got[4], want[4]), 5e-3);
+}
+
+// Reductions over all rows are f32 where they grow, and another kernel rounds them.
+TEST(MixedPrecision, extremes_and_sums_of_columns_are_narrow_where_their_elements_are) {
+  const Function f = [](const std::vector<Tensor>& in) {
+    const Tensor x = cast(in[0], bf16);
+    return std::vector<Tensor>{cast(max(x, {0}), f32), cast(sum(x, {0}), f32)};
+  };
+  const std::vector<Tensor> got = run("jit", f, {draw({64, 40}, 1)}, "bf16_mixed"),
+                            want = run("reference", f, {draw({64, 40}, 1)}, "bf16_mixed");
+  EXPECT_EQ(got[0].to_vector<float>(), want[0].to_vector<float>());
+  EXPECT_LT(distance(got[1], want[1]), 5e-3);
+}
+
 TEST(MixedPrecision, attention_stays_in_cascades) {
   UseExecutor use(*find_executor("jit"));
   auto attend = compile(

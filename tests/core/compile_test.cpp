@@ -5,6 +5,7 @@
 
 #include <cstdlib>
 #include <functional>
+#include <limits>
 #include <optional>
 
 #include <tessera/core/compile.h>
@@ -392,6 +393,30 @@ TEST(Compile, strict_gives_the_bits_of_single_ops) {
     }
     EXPECT_EQ(compile(f, {.strict = true})(x, y).to_vector<float>(), wanted) << name(t);
   }
+}
+
+// 1 / 0 is ∞ and 1 / −0 is −∞.
+TEST(Compile, a_zero_that_is_added_takes_the_sign_of_a_zero) {
+  constexpr float infinity = std::numeric_limits<float>::infinity();
+  auto f = [](Tensor x) { return std::vector<Tensor>{1.0 / (x + 0.0), 1.0 / (0.0 + x), 1.0 / (x - 0.0)}; };
+  for (const bool strict : {false, true}) {
+    const std::vector<Tensor> got = compile(f, {.strict = strict})(vec({-0.0f}));
+    EXPECT_THAT(got[0].to_vector<float>(), ElementsAre(infinity));
+    EXPECT_THAT(got[1].to_vector<float>(), ElementsAre(infinity));
+    EXPECT_THAT(got[2].to_vector<float>(), ElementsAre(-infinity));
+  }
+}
+
+// Sums of one element, and of tensors side by side with zeros around, add those.
+TEST(Compile, strict_sums_add_their_zeros) {
+  constexpr float infinity = std::numeric_limits<float>::infinity();
+  auto f = [](Tensor x) {
+    const Tensor apart = pad(x, {{.low = 0, .high = 1}}) + pad(x, {{.low = 1, .high = 0}});
+    return std::vector<Tensor>{1.0 / apart, 1.0 / sum(x, {0})};
+  };
+  const std::vector<Tensor> got = compile(f, {.strict = true})(vec({-0.0f}));
+  EXPECT_THAT(got[0].to_vector<float>(), ElementsAre(infinity, infinity));
+  EXPECT_THAT(got[1].to_vector<float>(), ElementsAre(infinity));
 }
 
 TEST(Device, without_a_card_the_caller_is_named) {

@@ -20,6 +20,37 @@ func.func @forward(%x: tensor<2x8x9x9xbf16>, %w: tensor<16x8x3x3xbf16>, %b: tens
   return %3 : tensor<16xbf16>
 }
 
+// One picture of bf16, read as it is and widened: one memory order, two dtypes.
+// CHECK-LABEL: @read_in_two_dtypes
+// CHECK: tsr.contract "nhwc,krsc->npqk" %{{.*}} : (tensor<2x9x9x8xbf16>, tensor<16x3x3x8xbf16>) -> tensor<2x9x9x16xbf16>
+// CHECK: tsr.contract "nhwc,krsc->npqk" %{{.*}} : (tensor<2x9x9x8xf32>, tensor<16x3x3x8xf32>) -> tensor<2x9x9x16xf32>
+func.func @read_in_two_dtypes(%x: tensor<2x8x9x9xbf16>, %w: tensor<16x8x3x3xbf16>, %v: tensor<16x8x3x3xf32>)
+    -> (tensor<16xbf16>, tensor<16xf32>) attributes {tsr.mixed = bf16} {
+  %0 = tsr.contract "nchw,kcrs->nkpq" %x, %w windows ["h = 1p + 1r - 1", "w = 1q + 1s - 1"]
+      : (tensor<2x8x9x9xbf16>, tensor<16x8x3x3xbf16>) -> tensor<2x16x9x9xbf16>
+  %1 = tsr.reduce "max" %0 dims [0, 2, 3] : (tensor<2x16x9x9xbf16>) -> tensor<16xbf16>
+  %2 = tsr.cast %x : (tensor<2x8x9x9xbf16>) -> tensor<2x8x9x9xf32>
+  %3 = tsr.contract "nchw,kcrs->nkpq" %2, %v windows ["h = 1p + 1r - 1", "w = 1q + 1s - 1"]
+      : (tensor<2x8x9x9xf32>, tensor<16x8x3x3xf32>) -> tensor<2x16x9x9xf32>
+  %4 = tsr.reduce "max" %3 dims [0, 2, 3] : (tensor<2x16x9x9xf32>) -> tensor<16xf32>
+  return %1, %4 : tensor<16xbf16>, tensor<16xf32>
+}
+
+// What a user widened from f16 has bits that bf16 has not: its contraction stays one of f32, the filter too.
+// CHECK-LABEL: @widened_from_another_format
+// CHECK-NOT: bf16>
+// CHECK: tsr.contract "nchw,kcrs->nkpq"
+// CHECK-NOT: bf16>
+// CHECK: return
+func.func @widened_from_another_format(%x: tensor<2x8x9x9xf16>, %v: tensor<16x8x3x3xf32>) -> tensor<16xf32>
+    attributes {tsr.mixed = bf16} {
+  %0 = tsr.cast %x : (tensor<2x8x9x9xf16>) -> tensor<2x8x9x9xf32>
+  %1 = tsr.contract "nchw,kcrs->nkpq" %0, %v windows ["h = 1p + 1r - 1", "w = 1q + 1s - 1"]
+      : (tensor<2x8x9x9xf32>, tensor<16x8x3x3xf32>) -> tensor<2x16x9x9xf32>
+  %2 = tsr.reduce "max" %1 dims [0, 2, 3] : (tensor<2x16x9x9xf32>) -> tensor<16xf32>
+  return %2 : tensor<16xf32>
+}
+
 // A residual block under a mixed precision, and gradients: x and the filter with taps are written again once, where they are
 // rounded if they have to be, and nothing else is. The filter's gradient is read in the filter's order.
 // CHECK-LABEL: @block

@@ -83,6 +83,19 @@ func.func @users_casts(%x: tensor<4x8xf16>, %w: tensor<6x8xf32>) -> tensor<4x6xf
   return %1 : tensor<4x6xf32>
 }
 
+// Behind the padding of windows as well.
+// CHECK-LABEL: @users_casts_behind_pads
+// CHECK-NOT: xbf16>
+// CHECK: return
+func.func @users_casts_behind_pads(%x: tensor<2x3x8xf16>, %w: tensor<4x3x3xf32>) -> tensor<2x4x8xf32>
+    attributes {tsr.mixed = bf16} {
+  %0 = tsr.cast %x : (tensor<2x3x8xf16>) -> tensor<2x3x8xf32>
+  %1 = tsr.pad %0 low [0, 0, 1] high [0, 0, 1] interior [0, 0, 0] value 0.0 : (tensor<2x3x8xf32>) -> tensor<2x3x10xf32>
+  %2 = tsr.contract "nch,kcr->nkp" %1, %w windows ["h = 1p + 1r - 0"]
+      : (tensor<2x3x10xf32>, tensor<4x3x3xf32>) -> tensor<2x4x8xf32>
+  return %2 : tensor<2x4x8xf32>
+}
+
 // CHECK-LABEL: @as_written
 // CHECK-NOT: tsr.cast
 // CHECK: return

@@ -6,10 +6,32 @@
 func.func @one_and_zero(%x: tensor<4xf32>) -> tensor<4xf32> {
   %one = tsr.constant 1.0 -> tensor<4xf32>
   %zero = tsr.constant 0.0 -> tensor<4xf32>
+  %minus_zero = tsr.constant -0.0 -> tensor<4xf32>
   %0 = tsr.mul %one, %x : tensor<4xf32>
-  %1 = tsr.add %0, %zero : tensor<4xf32>
-  %2 = tsr.div %1, %one : tensor<4xf32>
-  return %2 : tensor<4xf32>
+  %1 = tsr.add %0, %minus_zero : tensor<4xf32>
+  %2 = tsr.add %minus_zero, %1 : tensor<4xf32>
+  %3 = tsr.sub %2, %zero : tensor<4xf32>
+  %4 = tsr.div %3, %one : tensor<4xf32>
+  return %4 : tensor<4xf32>
+}
+
+// −0 + 0 is 0: a zero of the other sign is added, but by integers, which have one.
+// CHECK-LABEL: @the_other_zero
+// CHECK-SAME: (%[[X:.*]]: tensor<4xf32>, %[[I:.*]]: tensor<4xi32>)
+// CHECK: %[[A:.*]] = tsr.add %[[X]]
+// CHECK: %[[B:.*]] = tsr.add %{{.*}}, %[[A]]
+// CHECK: %[[C:.*]] = tsr.sub %[[B]]
+// CHECK: return %[[C]], %[[I]]
+func.func @the_other_zero(%x: tensor<4xf32>, %i: tensor<4xi32>) -> (tensor<4xf32>, tensor<4xi32>) {
+  %zero = tsr.constant 0.0 -> tensor<4xf32>
+  %minus_zero = tsr.constant -0.0 -> tensor<4xf32>
+  %none = tsr.constant 0 -> tensor<4xi32>
+  %0 = tsr.add %x, %zero : tensor<4xf32>
+  %1 = tsr.add %zero, %0 : tensor<4xf32>
+  %2 = tsr.sub %1, %minus_zero : tensor<4xf32>
+  %3 = tsr.add %i, %none : tensor<4xi32>
+  %4 = tsr.sub %3, %none : tensor<4xi32>
+  return %2, %4 : tensor<4xf32>, tensor<4xi32>
 }
 
 // 0 · ∞ is NaN: only integers lose a product with 0.
@@ -116,6 +138,25 @@ func.func @adjacent_pads_behind_a_sum(%a: tensor<4x2xf32>, %b: tensor<4x4xf32>, 
   %2 = tsr.add %x, %1 : tensor<4x6xf32>
   %3 = tsr.add %2, %0 : tensor<4x6xf32>
   return %3 : tensor<4x6xf32>
+}
+
+// What a strict function adds 0 to loses the sign of its zeros, as written.
+// CHECK-LABEL: @strict_zeros
+// CHECK-COUNT-2: tsr.pad
+// CHECK: %[[P:.*]] = tsr.add
+// CHECK: %[[R:.*]] = tsr.reshape %arg2
+// CHECK: %[[Z:.*]] = tsr.constant 0.000000e+00 -> tensor<4xf32>
+// CHECK: %[[S:.*]] = tsr.add %[[R]], %[[Z]]
+// CHECK: %[[M:.*]] = tsr.reshape %arg2
+// CHECK: return %[[P]], %[[S]], %[[M]]
+func.func @strict_zeros(%a: tensor<4x2xf32>, %b: tensor<4x4xf32>, %x: tensor<4x1xf32>)
+    -> (tensor<4x6xf32>, tensor<4xf32>, tensor<4xf32>) attributes {tsr.strict} {
+  %0 = tsr.pad %a low [0, 0] high [0, 4] interior [0, 0] value 0.0 : (tensor<4x2xf32>) -> tensor<4x6xf32>
+  %1 = tsr.pad %b low [0, 2] high [0, 0] interior [0, 0] value 0.0 : (tensor<4x4xf32>) -> tensor<4x6xf32>
+  %2 = tsr.add %0, %1 : tensor<4x6xf32>
+  %3 = tsr.reduce "sum" %x dims [1] : (tensor<4x1xf32>) -> tensor<4xf32>
+  %4 = tsr.reduce "max" %x dims [1] : (tensor<4x1xf32>) -> tensor<4xf32>
+  return %2, %3, %4 : tensor<4x6xf32>, tensor<4xf32>, tensor<4xf32>
 }
 
 // What a padded window leaves, dim by dim.

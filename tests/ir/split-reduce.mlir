@@ -34,3 +34,13 @@ func.func @spread_again(%x: tensor<8x4x9xf32>) -> tensor<8x4x9xf32> {
   %3 = tsr.add %x, %2 : tensor<8x4x9xf32>
   return %3 : tensor<8x4x9xf32>
 }
+
+// Sums of a strict function keep their order.
+// CHECK-LABEL: @strict
+// CHECK-COUNT-1: tsr.reduce "sum" %{{.*}} dims [0, 2, 3]
+// CHECK-NOT: tsr.reduce
+// CHECK: return
+func.func @strict(%x: tensor<8x4x3x3xf32>) -> tensor<4xf32> attributes {tsr.strict} {
+  %0 = tsr.reduce "sum" %x dims [0, 2, 3] : (tensor<8x4x3x3xf32>) -> tensor<4xf32>
+  return %0 : tensor<4xf32>
+}

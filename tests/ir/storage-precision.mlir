@@ -242,6 +242,73 @@ func.func @a_routine(%x: tensor<8xf32>) -> tensor<8xf32> attributes {tsr.mixed =
 
 // -----
 
+#id = affine_map<(d0) -> (d0)>
+
+// What a user rounded on the way holds numbers of that format. To widen and to narrow again changes nothing.
+// CHECK-LABEL: @roundings_on_the_way
+// CHECK-SAME: (%[[X:.*]]: tensor<8xf32>, %[[H:.*]]: tensor<8xbf16>)
+// CHECK: %[[A:.*]] = fuse.kernel "f8"
+// CHECK: %[[F:.*]] = arith.truncf %{{.*}} : f32 to f8E4M3FN
+// CHECK: arith.extf %[[F]] : f8E4M3FN to f32
+// CHECK: %[[B:.*]] = fuse.kernel "bf16"
+// CHECK: %[[G:.*]] = arith.truncf %{{.*}} : f32 to bf16
+// CHECK: arith.extf %[[G]] : bf16 to f32
+// CHECK-NOT: fuse.kernel
+// CHECK: return %[[A]], %[[B]], %[[H]]
+func.func @roundings_on_the_way(%x: tensor<8xf32>, %h: tensor<8xbf16>) -> (tensor<8xf32>, tensor<8xf32>, tensor<8xbf16>)
+    attributes {tsr.mixed = bf16} {
+  %0 = fuse.kernel "f8" dims [8] outer 1 ins(%x : tensor<8xf32>) at [#id] outs at [#id] {
+  ^bb0(%v: f32):
+    %t = arith.truncf %v : f32 to f8E4M3FN
+    %w = arith.extf %t : f8E4M3FN to f32
+    fuse.yield %w : f32
+  } -> tensor<8xf32>
+  %1 = fuse.kernel "bf16" dims [8] outer 1 ins(%x : tensor<8xf32>) at [#id] outs at [#id] {
+  ^bb0(%v: f32):
+    %t = arith.truncf %v : f32 to bf16
+    %w = arith.extf %t : bf16 to f32
+    fuse.yield %w : f32
+  } -> tensor<8xf32>
+  %2 = fuse.kernel "back" dims [8] outer 1 ins(%h : tensor<8xbf16>) at [#id] outs at [#id] {
+  ^bb0(%v: bf16):
+    %w = arith.extf %v : bf16 to f32
+    %t = arith.truncf %w : f32 to bf16
+    fuse.yield %t : bf16
+  } -> tensor<8xbf16>
+  return %0, %1, %2 : tensor<8xf32>, tensor<8xf32>, tensor<8xbf16>
+}
+
+// -----
+
+#id = affine_map<(d0) -> (d0)>
+
+// Of two formats of 16 bits neither holds the other: the kernel before rounds twice, as the user does.
+// CHECK-LABEL: @formats_of_one_width
+// CHECK: %[[E:.*]] = fuse.kernel "exp"
+// CHECK: %[[G:.*]] = arith.truncf %{{.*}} : f32 to bf16
+// CHECK: %[[W:.*]] = arith.extf %[[G]] : bf16 to f32
+// CHECK: %[[H:.*]] = arith.truncf %[[W]] : f32 to f16
+// CHECK: fuse.yield %[[H]] : f16
+// CHECK-NOT: fuse.kernel
+// CHECK: return %[[E]]
+func.func @formats_of_one_width(%x: tensor<8xf32>) -> tensor<8xf16> attributes {tsr.mixed = bf16} {
+  %0 = fuse.kernel "exp" dims [8] outer 1 ins(%x : tensor<8xf32>) at [#id] outs at [#id] {
+  ^bb0(%v: f32):
+    %e = math.exp %v : f32
+    %t = arith.truncf %e : f32 to bf16
+    fuse.yield %t : bf16
+  } -> tensor<8xbf16>
+  %1 = fuse.kernel "cast" dims [8] outer 1 ins(%0 : tensor<8xbf16>) at [#id] outs at [#id] {
+  ^bb0(%v: bf16):
+    %w = arith.extf %v : bf16 to f32
+    %t = arith.truncf %w : f32 to f16
+    fuse.yield %t : f16
+  } -> tensor<8xf16>
+  return %1 : tensor<8xf16>
+}
+
+// -----
+
 // Its readers round it, but it grows in memory, batch after batch.
 // CHECK-LABEL: @a_sum_over_batches
 // CHECK: fuse.cascade
@@ -267,6 +334,29 @@ func.func @a_sum_over_batches(%q: tensor<3x64x16xf32>, %k: tensor<3x96x16xf32>) 
     fuse.yield %t : bf16
   } -> tensor<64x96xbf16>
   return %1 : tensor<64x96xbf16>
+}
+
+// -----
+
+// A reduction over all rows as well: another kernel rounds what it has become.
+// CHECK-LABEL: @a_maximum_of_columns
+// CHECK: fuse.yield %{{.*}} : f32
+// CHECK: -> tensor<8xf32>
+// CHECK: fuse.kernel "round" {{.*}} ins(%{{.*}} : tensor<8xf32>)
+func.func @a_maximum_of_columns(%x: tensor<4x8xf32>) -> tensor<8xbf16> attributes {tsr.mixed = bf16} {
+  %0 = fuse.kernel "reduce" dims [4, 8] outer 1 ins(%x : tensor<4x8xf32>) at [affine_map<(d0, d1) -> (d0 * 8 + d1)>]
+      outs at [affine_map<(d0, d1) -> (d1)>] {
+  ^bb0(%v: f32):
+    %m = fuse.reduce max %v over [0] : f32
+    fuse.yield %m : f32
+  } -> tensor<8xf32>
+  %1 = fuse.kernel "round" dims [8] outer 1 ins(%0 : tensor<8xf32>) at [affine_map<(d0) -> (d0)>]
+      outs at [affine_map<(d0) -> (d0)>] {
+  ^bb0(%v: f32):
+    %t = arith.truncf %v : f32 to bf16
+    fuse.yield %t : bf16
+  } -> tensor<8xbf16>
+  return %1 : tensor<8xbf16>
 }
 
 // -----
