@@ -267,6 +267,7 @@ class DerivePlanesPass : public impl::DerivePlanesBase<DerivePlanesPass> {
     op->remove();
     if (last) block.getOperations().insertAfter(last->getIterator(), op);
     else block.push_front(op);
+    (void)op->isBeforeInBlock(op->getNextNode());  // gives it a number while those beside it have theirs
   }
 
   static bool is_before_readers(fuse::CascadeOp op) {
