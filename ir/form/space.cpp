@@ -34,35 +34,39 @@ bool fits_any(Value value, const FreeOps& free) {
          (broadcast && !free.is_free(broadcast.getX()) && tsr::type_of(broadcast.getX()).getNumElements() == 1);
 }
 
-// Ops on whole tensors of one shape, as those of an optimizer are, which are most of a program: nothing is to be unified.
-// None unless they hang together, for only then do their dims belong to each other.
+// Does each op read what another one makes or reads, directly or by others, so that their dims belong to each other?
+bool hang_together(ArrayRef<Operation*> ops) {
+  if (ops.size() == 1) return true;
+  llvm::SmallDenseMap<Value, int, 64> first_at;  // the first op that reads or makes it
+  llvm::SmallVector<int, 32> leaders;
+  auto leader_of = [&](int op) {
+    while (leaders[static_cast<size_t>(op)] != op) op = leaders[static_cast<size_t>(op)];
+    return op;
+  };
+  size_t apart = ops.size();
+  auto meet = [&](Value value, int op) {
+    const int with = leader_of(first_at.try_emplace(value, op).first->second), own = leader_of(op);
+    if (with == own) return;
+    leaders[static_cast<size_t>(std::max(with, own))] = std::min(with, own);
+    --apart;
+  };
+  for (auto [k, op] : llvm::enumerate(ops)) {
+    leaders.push_back(static_cast<int>(k));
+    for (Value operand : op->getOperands()) meet(operand, static_cast<int>(k));
+    meet(op->getResult(0), static_cast<int>(k));
+  }
+  return apart == 1;
+}
+
+// Of ops on whole tensors of one shape, as those of an optimizer are, which are most of a program: nothing is to be unified.
 std::optional<Space> space_of_one_shape(ArrayRef<Operation*> ops, const FreeOps& free) {
   const ArrayRef<int64_t> shape = tsr::shape_of(ops.front()->getResult(0));
   auto is_plain = [&](Operation* op) {
     return is_elementwise(op) && tsr::shape_of(op->getResult(0)) == shape &&
            llvm::all_of(op->getOperands(), [&](Value x) { return !free.is_free(x) || fits_any(x, free); });
   };
-  if (tsr::type_of(ops.front()->getResult(0)).getNumElements() <= 1 || !llvm::all_of(ops, is_plain)) return {};
-  llvm::SmallDenseMap<Value, int, 64> first_at;  // of what ops read and make
-  llvm::SmallVector<int, 32> leader;
-  auto leader_of = [&](int op) {
-    while (leader[static_cast<size_t>(op)] != op) op = leader[static_cast<size_t>(op)];
-    return op;
-  };
-  size_t apart = ops.size();
-  for (auto [k, op] : llvm::enumerate(ops)) {
-    leader.push_back(static_cast<int>(k));
-    auto meet = [&](Value value) {
-      const auto [known, is_new] = first_at.try_emplace(value, static_cast<int>(k));
-      const int with = leader_of(known->second), own = leader_of(static_cast<int>(k));
-      if (with == own) return;
-      leader[static_cast<size_t>(std::max(with, own))] = std::min(with, own);
-      --apart;
-    };
-    llvm::for_each(op->getOperands(), meet);
-    meet(op->getResult(0));
-  }
-  if (apart != 1) return {};
+  if (tsr::type_of(ops.front()->getResult(0)).getNumElements() <= 1) return {};
+  if (!llvm::all_of(ops, is_plain) || !hang_together(ops)) return {};
   Space space;
   Places places;
   for (int64_t n : shape) {
