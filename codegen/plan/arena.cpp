@@ -9,28 +9,30 @@ namespace {
 
 int64_t rounded(int64_t bytes) { return (bytes + arena_alignment - 1) / arena_alignment * arena_alignment; }
 
-bool together(const Interval& a, const Interval& b) {
-  if (planted(Fault::live_slot_reused)) return a.first < b.last && b.first < a.last;
-  return a.first <= b.last && b.first <= a.last;
-}
+struct Placed {
+  int64_t offset, end;
+  int first, last;
+};
 
 int64_t place_in_order(const std::vector<Interval>& intervals, const std::vector<size_t>& order,
                        std::vector<int64_t>& offsets) {
+  const int apart = planted(Fault::live_slot_reused) ? 0 : 1;  // launches from the end of one to another in its place
   int64_t total = 0;
-  std::vector<size_t> placed;  // by offset
+  std::vector<Placed> placed;  // by offset
   for (size_t k : order) {
-    int64_t need = rounded(intervals[k].bytes), end = 0, best = -1, best_gap = INT64_MAX;
-    for (size_t other : placed) {
-      if (!together(intervals[k], intervals[other])) continue;
-      int64_t gap = offsets[other] - end;
+    const auto [first, last, bytes, unknown] = intervals[k];
+    const int64_t need = rounded(bytes);
+    int64_t end = 0, best = -1, best_gap = INT64_MAX;
+    for (const Placed& other : placed) {
+      if (first >= other.last + apart || other.first >= last + apart) continue;
+      const int64_t gap = other.offset - end;
       if (gap >= need && gap < best_gap) best = end, best_gap = gap;
-      end = std::max(end, offsets[other] + rounded(intervals[other].bytes));
+      end = std::max(end, other.end);
     }
-    offsets[k] = best >= 0 ? best : end;
-    total = std::max(total, offsets[k] + need);
-    auto place =
-        std::upper_bound(placed.begin(), placed.end(), k, [&](size_t a, size_t b) { return offsets[a] < offsets[b]; });
-    placed.insert(place, k);
+    const int64_t offset = offsets[k] = best >= 0 ? best : end;
+    total = std::max(total, offset + need);
+    auto behind = [](int64_t at, const Placed& other) { return at < other.offset; };
+    placed.insert(std::upper_bound(placed.begin(), placed.end(), offset, behind), {offset, offset + need, first, last});
   }
   return total;
 }

@@ -21,13 +21,15 @@ void keep_arguments_until_checked(Plan& plan) {
 
 void keep_arguments_until_read(Plan& plan) {
   std::vector<bool> is_begun(plan.donor.size(), false);
+  std::vector<int> replaced_by(plan.values.size(), -1);  // of arguments: which result takes their memory
+  for (size_t number = 0; number < plan.donor.size(); ++number)
+    if (const int donor = plan.donor[number]; donor >= 0)
+      replaced_by[static_cast<size_t>(plan.arguments[static_cast<size_t>(donor)])] = static_cast<int>(number);
   for (const PlanLaunch& launch : plan.launches) {
-    for (size_t number = 0; number < plan.donor.size(); ++number) {
-      const int donor = plan.donor[number];
-      if (donor < 0 || !is_begun[number]) continue;
-      const auto reads = launch.values.begin() + launch.reads;
-      if (std::find(launch.values.begin(), reads, plan.arguments[static_cast<size_t>(donor)]) != reads)
-        plan.donor[number] = -1;
+    for (int k = 0; k < launch.reads; ++k) {
+      const int value = launch.values[static_cast<size_t>(k)];
+      const int number = value < 0 ? -1 : replaced_by[static_cast<size_t>(value)];
+      if (number >= 0 && is_begun[static_cast<size_t>(number)]) plan.donor[static_cast<size_t>(number)] = -1;
     }
     for (size_t k = static_cast<size_t>(launch.reads); k < launch.values.size(); ++k) {
       if (launch.values[k] < 0) continue;

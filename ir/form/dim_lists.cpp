@@ -21,7 +21,7 @@ bool DimLists::refuse(std::string why) {
   return false;
 }
 
-AtomLists DimLists::operand(Value value) {
+const AtomLists& DimLists::operand(Value value) {
   if (auto it = known_.find(value); it != known_.end()) {
     if (moved_ && members_.contains(base_of(value).getDefiningOp())) refuse("it reads other elements of a result");
     has_shared_ |= !members_.contains(value.getDefiningOp());
@@ -30,18 +30,19 @@ AtomLists DimLists::operand(Value value) {
   Operation* op = value.getDefiningOp();
   AtomLists lists = free_.is_free(op) ? through(op) : atoms_.fresh(tsr::shape_of(value));
   // Two readers of one value usually mean the same elements; when they do not, the caller tries without.
-  if (share_) know(value, lists);
-  return lists;
+  if (share_) know(value, std::move(lists));
+  else lists_.push_back(std::move(lists));
+  return lists_.back();
 }
 
-void DimLists::know(Value value, const AtomLists& lists) {
+void DimLists::know(Value value, AtomLists lists) {
   known_[value] = static_cast<unsigned>(lists_.size());
-  lists_.push_back(lists);
+  lists_.push_back(std::move(lists));
 }
 
-AtomLists DimLists::moved_operand(Value value) {
+const AtomLists& DimLists::moved_operand(Value value) {
   const bool before = std::exchange(moved_, true);
-  AtomLists lists = operand(value);
+  const AtomLists& lists = operand(value);
   moved_ = before;
   return lists;
 }
@@ -49,13 +50,15 @@ AtomLists DimLists::moved_operand(Value value) {
 // From the operand of a view, or the operands of a free elementwise op, to its result.
 AtomLists DimLists::through(Operation* op) {
   if (auto broadcast = llvm::dyn_cast<tsr::BroadcastOp>(op)) {
-    AtomLists from = operand(broadcast.getX()), to = atoms_.fresh(tsr::shape_of(broadcast.getY()));
+    const AtomLists& from = operand(broadcast.getX());
+    AtomLists to = atoms_.fresh(tsr::shape_of(broadcast.getY()));
     for (auto [list, dim, n] : llvm::zip(from, broadcast.getDims(), tsr::shape_of(broadcast.getX())))
       if (n != 1) to[static_cast<size_t>(dim)] = list;
     return to;
   }
   if (auto transpose = llvm::dyn_cast<tsr::TransposeOp>(op)) {
-    AtomLists from = operand(transpose.getX()), to;
+    const AtomLists& from = operand(transpose.getX());
+    AtomLists to;
     for (int64_t dim : transpose.getDims()) to.push_back(from[static_cast<size_t>(dim)]);
     return to;
   }
@@ -69,7 +72,8 @@ AtomLists DimLists::through(Operation* op) {
     return to;
   }
   if (moves_elements(op)) {
-    AtomLists from = moved_operand(op->getOperand(0)), to = atoms_.fresh(tsr::shape_of(op->getResult(0)));
+    const AtomLists& from = moved_operand(op->getOperand(0));
+    AtomLists to = atoms_.fresh(tsr::shape_of(op->getResult(0)));
     for (size_t d = 0; d < from.size(); ++d)
       if (!moves_dim(op, d)) to[d] = from[d];
     return to;
@@ -91,7 +95,7 @@ AtomLists DimLists::through(Operation* op) {
 bool DimLists::visit(Operation* op) {
   AtomLists result;
   if (auto reduce = llvm::dyn_cast<tsr::ReduceOp>(op)) {
-    AtomLists& from = reduced_[op] = operand(reduce.getX());
+    const AtomLists& from = reduced_[op] = operand(reduce.getX());
     for (auto [d, list] : llvm::enumerate(from))
       if (!llvm::is_contained(reduce.getDims(), static_cast<int64_t>(d))) result.push_back(list);
   } else if (auto lse = llvm::dyn_cast<tsr::LogSumExpOp>(op)) {
@@ -102,7 +106,7 @@ bool DimLists::visit(Operation* op) {
   } else if (auto gather = llvm::dyn_cast<tsr::GatherOp>(op)) {
     if (members_.contains(gather.getX().getDefiningOp())) return refuse("it gathers from a result");
     result = atoms_.fresh(tsr::shape_of(gather.getY()));
-    AtomLists indices = operand(gather.getIndices());
+    const AtomLists& indices = operand(gather.getIndices());
     for (auto [i, list] : llvm::enumerate(indices)) result[static_cast<size_t>(gather.getDim()) + i] = list;
   } else if (auto scatter = llvm::dyn_cast<tsr::ScatterOp>(op)) {
     result = visit_scatter(scatter);
@@ -114,7 +118,7 @@ bool DimLists::visit(Operation* op) {
   } else {
     result = through(op);
   }
-  know(op->getResult(0), result);
+  know(op->getResult(0), std::move(result));
   return refusal_.empty();
 }
 
@@ -137,7 +141,7 @@ AtomLists DimLists::visit_contract(tsr::ContractOp contract) {
   for (const WindowRelation& w : tsr::relations_of(contract.getWindows())) followers.push_back(w.in);
   Letters& letters = letters_[contract];
   auto letters_of = [&](const std::string& word, Value tensor) {
-    AtomLists lists = operand(tensor);
+    const AtomLists& lists = operand(tensor);
     for (auto [letter, list] : llvm::zip(word, lists)) {
       if (llvm::is_contained(followers, letter)) continue;
       if (auto [it, is_new] = letters.try_emplace(letter, list); !is_new) unify(it->second, list);

@@ -2,8 +2,8 @@
 // The dims of every value of a set of ops, as lists of atoms that are unified wherever an op says that two dims are
 // one (atoms.h). What the set is to become, one iteration space or a plane, is up to the caller.
 
+#include <deque>
 #include <string>
-#include <vector>
 
 #include "llvm/ADT/DenseMap.h"
 #include "llvm/ADT/DenseSet.h"
@@ -37,8 +37,8 @@ class DimLists {
   // Whether an op was read as it was because another reads the same value in memory.
   bool has_shared() const { return has_shared_; }
 
-  // As an op that is visited next would read it.
-  AtomLists operand(mlir::Value value);
+  // As an op that is visited next would read it. Stays where it is.
+  const AtomLists& operand(mlir::Value value);
   const AtomLists& of(mlir::Value visited) const { return lists_[known_.find(visited)->second]; }
   bool knows(mlir::Value value) const { return known_.contains(value); }
   // Of what a reduce reduces, or a scatter scatters.
@@ -55,8 +55,8 @@ class DimLists {
   int64_t extent(int atom) const { return atoms_.extent(atom); }
 
  private:
-  void know(mlir::Value value, const AtomLists& lists);
-  AtomLists moved_operand(mlir::Value value);
+  void know(mlir::Value value, AtomLists lists);
+  const AtomLists& moved_operand(mlir::Value value);
   AtomLists through(mlir::Operation* op);  // a concatenation has equal parts
   AtomLists visit_contract(tsr::ContractOp contract);
   AtomLists visit_scatter(tsr::ScatterOp scatter);
@@ -70,7 +70,7 @@ class DimLists {
   bool moved_ = false;
   Atoms atoms_;
   llvm::DenseMap<mlir::Value, unsigned> known_;  // which of lists_
-  std::vector<AtomLists> lists_;
+  std::deque<AtomLists> lists_;                  // what is added moves none
   bool has_shared_ = false;
   llvm::DenseMap<mlir::Operation*, AtomLists> reduced_;
   llvm::DenseMap<mlir::Operation*, Letters> letters_;

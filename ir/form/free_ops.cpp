@@ -1,5 +1,6 @@
 #include <tessera/ir/form/free_ops.h>
 
+#include "llvm/ADT/SmallPtrSet.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 
 #include <tessera/ir/form/atoms.h>
@@ -79,65 +80,112 @@ bool is_written_in_place(Value part) {
   return !stands_alone(from);
 }
 
+// Does a contraction look at `value`, behind views and widenings?
+bool is_contracted(Value value) {
+  return llvm::any_of(value.getUsers(), [](Operation* user) {
+    return llvm::isa<tsr::ContractOp>(user) ||
+           ((is_view(user) || is_widening(user)) && is_contracted(user->getResult(0)));
+  });
+}
+
+bool has_windows(Operation* op) {
+  auto contract = llvm::dyn_cast<tsr::ContractOp>(op);
+  return contract && !contract.getWindows().empty();
+}
+
+// Does `user` take the dims of `value` as they are? What reads windows does so behind a widening.
+bool takes_dims(Operation* user, Value value) {
+  if (is_widening(user)) return llvm::any_of(user->getUsers(), has_windows);
+  return llvm::isa<tsr::PadOp, tsr::ConcatOp, tsr::FoldOp>(user) || moves_elements(user) ||
+         (has_windows(user) && !is_widening(value.getDefiningOp()));
+}
+
 }  // namespace
 
-FreeOps::FreeOps(mlir::Block& block) : FreeOps(block, [](Operation*) { return false; }) {}
+FreeOps::FreeOps(mlir::Block& block) : FreeOps(block, [](Operation*) { return false; }) {
+  for (Operation& op : block)
+    if (find_out(&op)) told_[&op] = true;
+  forget();
+  is_settled_ = true;
+}
 
-FreeOps::FreeOps(mlir::Block& block, bool (*takes_points)(Operation*)) {
-  for (Operation& op : block) {
-    const bool of_free_alone = is_elementwise(&op) && op.getNumOperands() > 0 &&
-                               llvm::all_of(op.getOperands(), [&](Value x) { return is_free(base_of(x)); });
-    if (is_view(&op) || is_widening(&op) || llvm::isa<tsr::ConstantOp, tsr::IotaOp>(op) || of_free_alone)
-      free_.insert(&op);
+FreeOps::FreeOps(mlir::Block& block, bool (*takes_points)(Operation*))
+    : takes_points_(takes_points), has_folds_(!block.getOps<tsr::FoldOp>().empty()) {}
+
+bool FreeOps::find_out(Operation* op) const {
+  if (auto known = known_.find(op); known != known_.end()) return known->second;
+  const bool free = needs_no_kernel(op) && !is_stored(op);
+  return known_[op] = free;
+}
+
+bool FreeOps::needs_no_kernel(Operation* op) const {
+  return is_view(op) || is_widening(op) || llvm::isa<tsr::ConstantOp, tsr::IotaOp>(op) || is_of_indices(op) ||
+         (has_folds_ && goes_into_folds(op));
+}
+
+// An elementwise function of constants and iotas alone.
+bool FreeOps::is_of_indices(Operation* first) const {
+  if (!is_elementwise(first)) return false;
+  if (auto known = of_indices_.find(first); known != of_indices_.end()) return known->second;
+  llvm::SmallPtrSet<Operation*, 16> seen = {first};
+  llvm::SmallVector<Operation*, 8> work = {first};
+  auto is_found = [&](Value operand) {
+    Operation* op = base_of(operand).getDefiningOp();
+    if (!op) return false;
+    if (llvm::isa<tsr::ConstantOp, tsr::IotaOp>(op)) return true;
+    if (auto known = of_indices_.find(op); known != of_indices_.end()) return known->second;
+    if (!is_elementwise(op)) return false;
+    if (seen.insert(op).second) work.push_back(op);
+    return true;
+  };
+  bool all = true;
+  while (all && !work.empty()) {
+    Operation* op = work.pop_back_val();
+    all = op->getNumOperands() > 0 && llvm::all_of(op->getOperands(), is_found);
   }
-  free_points_of_folds(block);
-  for (Operation& op : block) {
-    if (!takes_points(&op))
-      for (Value whole : whole_operands(&op)) store(whole);
-    // A contraction reads memory; a product with a constant is rare enough to be filled in first.
-    if (llvm::isa<tsr::ContractOp>(op))
-      for (Value operand : op.getOperands()) store(base_of(operand));
-    if (is_opaque_reshape(&op)) store(op.getOperand(0));
-    // These take dims as they are: no reshape below them may split one.
-    auto contract = llvm::dyn_cast<tsr::ContractOp>(op);
-    if (llvm::isa<tsr::PadOp, tsr::ConcatOp, tsr::FoldOp>(op) || moves_elements(&op) ||
-        (contract && !contract.getWindows().empty()))
-      for (Value operand : op.getOperands()) {
-        if (Operation* from = operand.getDefiningOp(); contract && from && is_widening(from))
-          operand = from->getOperand(0);
-        if (reshapes_free_value(operand) || (llvm::isa<tsr::ConcatOp>(op) && is_written_in_place(operand)))
-          store(operand);
-      }
-  }
+  return of_indices_[first] = all;
 }
 
 // A fold reads each element once, so what makes elements for it alone need not write them.
-void FreeOps::free_points_of_folds(mlir::Block& block) {
-  llvm::DenseMap<Operation*, int64_t> elements_of_fold;  // of what only a fold reads
-  for (Operation& op : llvm::reverse(block)) {
-    if (op.use_empty() || !(is_view(&op) || (is_elementwise(&op) && op.getNumOperands() > 0))) continue;
-    int64_t elements = 0;
-    for (Operation* user : op.getUsers()) {
-      const int64_t of_user = llvm::isa<tsr::FoldOp>(user) ? tsr::type_of(user->getOperand(0)).getNumElements()
-                                                           : elements_of_fold.lookup(user);
-      const bool is_alike = of_user != 0 && (elements == 0 || elements == of_user);
-      elements = is_alike ? of_user : -1;
+bool FreeOps::goes_into_folds(Operation* first) const {
+  int64_t elements = 0;  // of what is folded: the same of all folds
+  llvm::SmallVector<Operation*, 8> makers = {first};
+  llvm::SmallPtrSet<Operation*, 16> seen = {first};
+  for (size_t k = 0; k < makers.size(); ++k) {
+    Operation* op = makers[k];
+    if (op->use_empty() || !(is_view(op) || (is_elementwise(op) && op->getNumOperands() > 0))) return false;
+    for (Operation* user : op->getUsers()) {
+      if (!llvm::isa<tsr::FoldOp>(user)) {
+        if (seen.insert(user).second) makers.push_back(user);
+        continue;
+      }
+      const int64_t folded = tsr::type_of(user->getOperand(0)).getNumElements();
+      if (elements != 0 && elements != folded) return false;
+      elements = folded;
     }
-    if (elements < 0 || (!is_view(&op) && tsr::type_of(op.getResult(0)).getNumElements() != elements)) continue;
-    elements_of_fold[&op] = elements;
-    free_.insert(&op);
   }
+  return llvm::all_of(makers, [&](Operation* op) {
+    return is_view(op) || tsr::type_of(op->getResult(0)).getNumElements() == elements;
+  });
 }
 
-bool FreeOps::reshapes_free_value(Value value) const {
-  Operation* op = value.getDefiningOp();
-  if (!is_free(op)) return false;
-  if (llvm::isa<tsr::ReshapeOp>(op)) return is_free(op->getOperand(0));
-  return llvm::any_of(op->getOperands(), [&](Value x) { return reshapes_free_value(x); });
+// Does a reader want all of it in memory?
+bool FreeOps::is_stored(Operation* op) const {
+  const Value value = op->getResult(0);
+  // A contraction reads memory; a product with a constant is rare enough to be filled in first.
+  if (!is_view(op) && !is_widening(op) && is_contracted(value)) return true;
+  return llvm::any_of(value.getUsers(), [&](Operation* user) {
+    if (!takes_points_(user) && llvm::is_contained(whole_operands(user), value)) return true;
+    if (is_opaque_reshape(user)) return true;
+    // These take dims as they are: no reshape below them may split one.
+    if (llvm::isa<tsr::ConcatOp>(user) && is_written_in_place(value)) return true;
+    return takes_dims(user, value) && reshapes(op);
+  });
 }
 
-void FreeOps::store(Value value) {
-  if (Operation* op = value.getDefiningOp()) free_.erase(op);
+bool FreeOps::reshapes(Operation* op) const {
+  if (llvm::isa<tsr::ReshapeOp>(op)) return found_free(op->getOperand(0));
+  return llvm::any_of(op->getOperands(), [&](Value x) { return found_free(x) && reshapes(x.getDefiningOp()); });
 }
 
 }  // namespace tessera::ir

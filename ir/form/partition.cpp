@@ -384,19 +384,34 @@ class Partition {
         }
   }
 
-  // True unless a path leaves these parts and comes back: some part on it would read one of them.
+  // True unless a path leaves these parts and comes back: some part on it would read one of them. Mostly the first or the
+  // last part on the way says so, and a way can go through all layers; so they are looked at in turns.
   bool is_convex(llvm::ArrayRef<int> parts) {
     auto place = [&](int part) { return parts_[static_cast<size_t>(part)].place; };
-    const auto [first, last] = std::ranges::minmax_element(parts, {}, place);
-    llvm::SmallVector<int, 16> between;
-    walk_between(parts, place(*first), place(*last), producers_, between);
-    return llvm::none_of(between, [&](int part) {
-      return !llvm::is_contained(parts, part) && llvm::any_of(parts_[static_cast<size_t>(part)].ops, [&](int op) {
-        return llvm::any_of(producers(op), [&](int needed) {
-          return llvm::is_contained(parts, part_of_[static_cast<size_t>(needed)]);
-        });
-      });
-    });
+    const auto [low, high] = std::ranges::minmax(llvm::map_range(parts, place));
+    const auto first = low, last = high;
+    walked_.resize(parts_.size(), 0);
+    const int own = ++walks_, seen = ++walks_;
+    for (int part : parts) walked_[static_cast<size_t>(part)] = own;
+    std::set<std::pair<int, int>> open;  // by place
+    // Whether it reads one of `parts`; what else it reads is open then.
+    auto reads_own = [&](int part) {
+      bool any = false;
+      for (int op : parts_[static_cast<size_t>(part)].ops)
+        for (int from : producers(op)) {
+          const int there = part_of_[static_cast<size_t>(from)];
+          int& walked = walked_[static_cast<size_t>(there)];
+          any |= walked == own;
+          if (walked == own || walked == seen || place(there) <= first || place(there) >= last) continue;
+          walked = seen;
+          open.insert({place(there), there});
+        }
+      return any;
+    };
+    for (int part : parts) reads_own(part);
+    for (bool takes_last = true; !open.empty(); takes_last = !takes_last)
+      if (reads_own(open.extract(takes_last ? std::prev(open.end()) : open.begin()).value().second)) return false;
+    return true;
   }
 
   void missed(int consumer, int producer, const std::string& why) { reasons_[{consumer, producer}] = why; }

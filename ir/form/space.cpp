@@ -16,6 +16,76 @@ using mlir::Value;
 
 namespace {
 
+using Members = llvm::SmallPtrSet<Operation*, 16>;
+
+// Do members read `value`, perhaps through free ops; or, if not `inside`, others?
+bool is_read(Value value, const Members& members, const FreeOps& free, bool inside) {
+  return llvm::any_of(value.getUsers(), [&](Operation* user) {
+    return free.is_free(user) && !members.contains(user) ? is_read(user->getResult(0), members, free, inside)
+                                                         : members.contains(user) == inside;
+  });
+}
+
+// What has no dims of its own: a constant, or one element everywhere.
+bool fits_any(Value value, const FreeOps& free) {
+  Operation* op = value.getDefiningOp();
+  auto broadcast = llvm::dyn_cast<tsr::BroadcastOp>(op);
+  return llvm::isa<tsr::ConstantOp>(op) ||
+         (broadcast && !free.is_free(broadcast.getX()) && tsr::type_of(broadcast.getX()).getNumElements() == 1);
+}
+
+// Does each op read what another one makes or reads, directly or by others, so that their dims belong to each other?
+bool hang_together(ArrayRef<Operation*> ops) {
+  if (ops.size() == 1) return true;
+  llvm::SmallDenseMap<Value, int, 64> first_at;  // the first op that reads or makes it
+  llvm::SmallVector<int, 32> leaders;
+  auto leader_of = [&](int op) {
+    while (leaders[static_cast<size_t>(op)] != op) op = leaders[static_cast<size_t>(op)];
+    return op;
+  };
+  size_t apart = ops.size();
+  auto meet = [&](Value value, int op) {
+    const int with = leader_of(first_at.try_emplace(value, op).first->second), own = leader_of(op);
+    if (with == own) return;
+    leaders[static_cast<size_t>(std::max(with, own))] = std::min(with, own);
+    --apart;
+  };
+  for (auto [k, op] : llvm::enumerate(ops)) {
+    leaders.push_back(static_cast<int>(k));
+    for (Value operand : op->getOperands()) meet(operand, static_cast<int>(k));
+    meet(op->getResult(0), static_cast<int>(k));
+  }
+  return apart == 1;
+}
+
+// Of ops on whole tensors of one shape, as those of an optimizer are, which are most of a program: nothing is to be unified.
+std::optional<Space> space_of_one_shape(ArrayRef<Operation*> ops, const FreeOps& free) {
+  const ArrayRef<int64_t> shape = tsr::shape_of(ops.front()->getResult(0));
+  auto is_plain = [&](Operation* op) {
+    return is_elementwise(op) && tsr::shape_of(op->getResult(0)) == shape &&
+           llvm::all_of(op->getOperands(), [&](Value x) { return !free.is_free(x) || fits_any(x, free); });
+  };
+  if (tsr::type_of(ops.front()->getResult(0)).getNumElements() <= 1) return {};
+  if (!llvm::all_of(ops, is_plain) || !hang_together(ops)) return {};
+  Space space;
+  Places places;
+  for (int64_t n : shape) {
+    places.emplace_back();
+    if (n == 1) continue;
+    places.back().push_back(static_cast<unsigned>(space.extents.size()));
+    space.extents.push_back(n);
+  }
+  space.outer = static_cast<int64_t>(space.extents.size());
+  space.places = llvm::DenseMap<Value, Places>(static_cast<unsigned>(ops.size()));
+  const Members members(ops.begin(), ops.end());
+  for (Operation* op : ops) {
+    const Value result = op->getResult(0);
+    space.places[result] = places;
+    if (is_read(result, members, free, /*inside=*/false)) space.outputs.push_back(result);
+  }
+  return space;
+}
+
 struct Reduction {
   Operation* op;
   AtomLists operand;
@@ -60,20 +130,9 @@ class Finder {
     return true;
   }
 
-  // ---- who reads results ----
-
-  bool read_by(Value value, bool inside) {
-    for (Operation* user : value.getUsers()) {
-      if (free_.is_free(user) && !members_.contains(user) ? read_by(user->getResult(0), inside)
-                                                          : members_.contains(user) == inside)
-        return true;
-    }
-    return false;
-  }
-
   void find_outputs() {
     for (Operation* op : ops_)
-      if (read_by(op->getResult(0), false)) space_.outputs.push_back(op->getResult(0));
+      if (is_read(op->getResult(0), members_, free_, /*inside=*/false)) space_.outputs.push_back(op->getResult(0));
   }
 
   // ---- atoms become dims of the space ----
@@ -159,7 +218,7 @@ class Finder {
       AtomLists over;
       for (int64_t d : reduce.getDims()) over.push_back(r.operand[static_cast<size_t>(d)]);
       r.over = lists_.expanded(joined(over));
-      if (!read_by(r.op->getResult(0), true)) continue;
+      if (!is_read(r.op->getResult(0), members_, free_, /*inside=*/true)) continue;
       if (!used.empty() && !same(used, r.over)) return refuse("they reduce over different dims");
       if (reduces_columns(r)) return refuse("sums over columns end in the kernel that makes them");
       used = r.over;
@@ -191,7 +250,7 @@ class Finder {
     AtomList inner = rest(rest(unordered)), outer = rest(inner), part_of_row;
     if (reductions_.empty()) outer = order_, inner.clear();
     for (const Reduction& r : reductions_) {
-      const bool ends = !read_by(r.op->getResult(0), true), is_row = same(r.over, inner),
+      const bool ends = !is_read(r.op->getResult(0), members_, free_, /*inside=*/true), is_row = same(r.over, inner),
                  is_part_of_row = ends && contains(inner, r.over), is_column = ends && contains(r.over, outer);
       if (!is_row && !is_part_of_row && !is_column) return refuse("they reduce over different dims");
       if (!is_row && is_part_of_row) part_of_row = r.over;
@@ -228,7 +287,7 @@ class Finder {
   }
 
   ArrayRef<Operation*> ops_;
-  llvm::SmallPtrSet<Operation*, 16> members_;
+  Members members_;
   const FreeOps& free_;
   DimLists lists_;
   llvm::SmallVector<Reduction, 4> reductions_;
@@ -240,6 +299,7 @@ class Finder {
 }  // namespace
 
 Space find_space(ArrayRef<Operation*> ops, const FreeOps& free) {
+  if (std::optional<Space> space = space_of_one_shape(ops, free)) return std::move(*space);
   Finder sharing(ops, free, /*share=*/true);
   Space space = sharing.run();
   if (space.legal() || !sharing.has_shared()) return space;

@@ -37,10 +37,12 @@ class DerivePlanesPass : public impl::DerivePlanesBase<DerivePlanesPass> {
   void runOnOperation() override {
     if (keeps_order(getOperation())) return;
     mlir::Block& block = getOperation().getBody().front();
+    for (Operation& op : llvm::make_early_inc_range(llvm::reverse(block)))
+      if (mlir::isOpTriviallyDead(&op)) op.erase();  // no reader then
     // Seeds in program order; what an earlier plane made of one is gone by then.
     llvm::SmallVector<Operation*, 32> seeds;
     for (auto contract : block.getOps<tsr::ContractOp>()) seeds.push_back(contract);
-    auto now = std::make_unique<Surroundings>(block);
+    FreeOps now(block, is_table_sum);
     for (Operation* op : seeds) {
       if (gone_.contains(op)) continue;
       auto seed = llvm::cast<tsr::ContractOp>(op);
@@ -49,11 +51,11 @@ class DerivePlanesPass : public impl::DerivePlanesBase<DerivePlanesPass> {
         continue;
       }
       std::string why;
-      std::unique_ptr<Plane> plane = grow_plane(seed, now->free, now->order, why);
+      std::unique_ptr<Plane> plane = grow_plane(seed, now, why);
       if (plane && split_sums(*plane)) {
         plane.reset();  // it holds ops of before
-        now = std::make_unique<Surroundings>(block);
-        plane = grow_plane(seed, now->free, now->order, why);
+        now.forget();
+        plane = grow_plane(seed, now, why);
       }
       if (!plane) {
         if (!why.empty()) missed(seed, seed.getOperation(), {why, "write its parts as separate values"});
@@ -61,83 +63,81 @@ class DerivePlanesPass : public impl::DerivePlanesBase<DerivePlanesPass> {
       }
       prologues_ = {};
       std::unique_ptr<FreeOps> free;
-      if (!missing_ && takes_in_more(*plane, *now)) {
-        if (put_slices_last(*plane)) grow_again(seed, plane, now, block);
-        PartedResults parted = with_parted_results(seed, plane, now, block);
-        with_cut_operands(seed, plane, now, block, parted);
-        free = with_prologues(seed, plane, *now, parted);
+      if (!missing_ && takes_in_more(*plane, now)) {
+        if (const auto replaced = put_slices_last(*plane); !replaced.empty()) grow_again(seed, plane, now, replaced);
+        PartedResults parted = with_parted_results(seed, plane, now);
+        with_cut_operands(seed, plane, now, parted);
+        free = with_prologues(seed, plane, now, parted);
       }
-      if (derive(seed, *plane, free ? *free : now->free, now->order, block))
-        now = std::make_unique<Surroundings>(block);
+      derive(seed, *plane, free ? *free : now, block);
+      now.forget();
     }
   }
 
   // May it be made of more than what grows from scores? Not where it lies in memory; and what few rows stream over is
   // read once, as it lies.
-  static bool takes_in_more(const Plane& plane, const Surroundings& now) {
-    auto plan = [&] { return plan_kernels(plane, now.free, now.order, {}); };
-    return !is_narrow(plane) && !why_materialise(plane, now.free, plan);
+  static bool takes_in_more(const Plane& plane, const FreeOps& free) {
+    auto plan = [&] { return plan_kernels(plane, free, {}); };
+    return !is_narrow(plane) && !why_materialise(plane, free, plan);
   }
 
   // The plane again, where accumulations that others read in parts are computed in parts.
-  PartedResults with_parted_results(tsr::ContractOp seed, std::unique_ptr<Plane>& plane,
-                                    std::unique_ptr<Surroundings>& now, mlir::Block& block) {
-    const SplitResults split = split_results(*plane, find_prologues(*plane, now->free).ops);
-    if (split.any) grow_again(seed, plane, now, block);
-    PartedResults parted = part_results(*plane, now->order, find_prologues(*plane, now->free, split.operands).ops);
+  PartedResults with_parted_results(tsr::ContractOp seed, std::unique_ptr<Plane>& plane, FreeOps& now) {
+    const SplitResults split = split_results(*plane, find_prologues(*plane, now).ops);
+    if (!split.replaced.empty()) grow_again(seed, plane, now, split.replaced);
+    PartedResults parted = part_results(*plane, find_prologues(*plane, now, split.operands).ops);
     parted.operands.insert_range(split.operands);
-    if (!parted.following.empty()) grow_with_results(seed, plane, now, block, parted);
+    if (!parted.replaced.empty()) grow_with_results(seed, plane, now, parted.replaced, parted);
     return parted;
   }
 
   // The plane again with what follows from its accumulations, or without any of it where that does not fit.
-  void grow_with_results(tsr::ContractOp seed, std::unique_ptr<Plane>& plane, std::unique_ptr<Surroundings>& now,
-                         mlir::Block& block, PartedResults& parted) {
-    erase_dead(block);
-    now = std::make_unique<Surroundings>(block);
+  void grow_with_results(tsr::ContractOp seed, std::unique_ptr<Plane>& plane, FreeOps& now,
+                         llvm::ArrayRef<Operation*> replaced, PartedResults& parted) {
+    erase_dead(replaced);
+    now.forget();
     std::string why;
-    std::unique_ptr<Plane> with = grow_plane(seed, now->free, now->order, why, parted.following);
+    std::unique_ptr<Plane> with = grow_plane(seed, now, why, parted.following);
     auto is_member = [&](Operation* op) { return with->lists->is_member(op); };
     if (with && llvm::all_of(parted.following, is_member)) {
       plane = std::move(with);
       return;
     }
     parted.following.clear();
-    grow_again(seed, plane, now, block);
+    grow_again(seed, plane, now, {});
   }
 
   // The plane again, with equal parts in what its kernels will compute where they read their operands.
-  void with_cut_operands(tsr::ContractOp seed, std::unique_ptr<Plane>& plane, std::unique_ptr<Surroundings>& now,
-                         mlir::Block& block, PartedResults& parted) {
+  void with_cut_operands(tsr::ContractOp seed, std::unique_ptr<Plane>& plane, FreeOps& now, PartedResults& parted) {
     for (;;) {
-      const Prologues prologues = find_prologues(*plane, now->free, parted.operands);
+      const Prologues prologues = find_prologues(*plane, now, parted.operands);
       if (prologues.uneven.empty()) return;
       // Others may lie within the first: they are looked at again.
-      const auto [concat, extent] = prologues.uneven.front();
+      auto [concat, extent] = prologues.uneven.front();
       with_equal_parts(concat, extent, {prologues.ops.begin(), prologues.ops.end()});
-      grow_with_results(seed, plane, now, block, parted);
+      grow_with_results(seed, plane, now, concat.getOperation(), parted);
     }
   }
 
-  void grow_again(tsr::ContractOp seed, std::unique_ptr<Plane>& plane, std::unique_ptr<Surroundings>& now,
-                  mlir::Block& block) {
-    erase_dead(block);
-    now = std::make_unique<Surroundings>(block);
+  void grow_again(tsr::ContractOp seed, std::unique_ptr<Plane>& plane, FreeOps& now,
+                  llvm::ArrayRef<Operation*> replaced) {
+    erase_dead(replaced);
+    now.forget();
     std::string why;
-    plane = grow_plane(seed, now->free, now->order, why);
+    plane = grow_plane(seed, now, why);
     check_internal(plane != nullptr, "a plane does not grow again when values beside it are computed in parts");
   }
 
   // The plane again, with operands that its kernels compute where they read them; gives what is free for it then.
-  std::unique_ptr<FreeOps> with_prologues(tsr::ContractOp seed, std::unique_ptr<Plane>& plane, const Surroundings& now,
+  std::unique_ptr<FreeOps> with_prologues(tsr::ContractOp seed, std::unique_ptr<Plane>& plane, const FreeOps& now,
                                           const PartedResults& parted) {
-    prologues_ = find_prologues(*plane, now.free, parted.operands);
+    prologues_ = find_prologues(*plane, now, parted.operands);
     if (prologues_.ops.empty()) return nullptr;
-    auto free = std::make_unique<FreeOps>(now.free);
+    auto free = std::make_unique<FreeOps>(now);
     for (Operation* op : prologues_.ops) free->release(op);
     for (Value table : prologues_.tables) free->store(table);
     std::string why;
-    std::unique_ptr<Plane> again = grow_plane(seed, *free, now.order, why, parted.following);
+    std::unique_ptr<Plane> again = grow_plane(seed, *free, why, parted.following);
     const auto dims = [&](const Plane& of) { return of.lists->atoms_of(seed.getY()).size(); };
     if (again && again->ops == plane->ops && dims(*again) == dims(*plane)) {
       plane = std::move(again);
@@ -149,15 +149,14 @@ class DerivePlanesPass : public impl::DerivePlanesBase<DerivePlanesPass> {
     return nullptr;
   }
 
-  // Whether the block is another one now.
-  bool derive(tsr::ContractOp seed, const Plane& plane, const FreeOps& free, const OpOrder& order, mlir::Block& block) {
+  void derive(tsr::ContractOp seed, const Plane& plane, const FreeOps& free, mlir::Block& block) {
     Values stored;
     for (;;) {
-      auto plan = [&] { return plan_kernels(plane, free, order, stored); };
+      auto plan = [&] { return plan_kernels(plane, free, stored); };
       if (auto obstruction = why_materialise(plane, free, plan)) {
         missed(seed, plane.ops, *obstruction);
         for (Operation* op : scores_of(plane)) obstructed_.try_emplace(op, *obstruction);
-        return false;
+        return;
       }
       const std::vector<PlaneKernel> kernels = plan();
       std::vector<fuse::CascadeOp> written;
@@ -166,14 +165,14 @@ class DerivePlanesPass : public impl::DerivePlanesBase<DerivePlanesPass> {
       const std::optional<Stop> stop = write(plane, kernels, free, block, memory, written, steps);
       if (!stop) {
         finish(plane, kernels, free, memory, written, steps, block);
-        return true;
+        return;
       }
       for (fuse::CascadeOp op : llvm::reverse(written)) op.erase();
       if (!stop->statistic || !stored.insert(stop->statistic).second) {
         const Obstruction obstruction{stop->why, "write what it says as values of their own"};
         missed(seed, plane.ops, obstruction);
         for (Operation* op : scores_of(plane)) obstructed_.try_emplace(op, obstruction);
-        return false;
+        return;
       }
     }
   }
@@ -230,16 +229,22 @@ class DerivePlanesPass : public impl::DerivePlanesBase<DerivePlanesPass> {
       report(kernel, op, steps);
       say_skipped(op);
     }
-    erase_dead(block);
+    erase_dead(plane.ops);
     if (!llvm::all_of(written, is_before_readers)) mlir::sortTopologically(&block);
   }
 
-  void erase_dead(mlir::Block& block) {
-    for (Operation& op : llvm::make_early_inc_range(llvm::reverse(block)))
-      if (mlir::isOpTriviallyDead(&op)) {
-        gone_.insert(&op);
-        op.erase();
-      }
+  // Those of `ops` that nobody reads, and what was for them alone.
+  void erase_dead(llvm::ArrayRef<Operation*> ops) {
+    llvm::SmallSetVector<Operation*, 16> work(ops.begin(), ops.end());
+    while (!work.empty()) {
+      Operation* op = work.pop_back_val();
+      if (!mlir::isOpTriviallyDead(op)) continue;
+      const llvm::SmallVector<Value, 4> operands(op->getOperands());
+      gone_.insert(op);
+      op->erase();
+      for (Value operand : operands)
+        if (Operation* maker = operand.getDefiningOp()) work.insert(maker);
+    }
   }
 
   // What masks save.
@@ -262,6 +267,7 @@ class DerivePlanesPass : public impl::DerivePlanesBase<DerivePlanesPass> {
     op->remove();
     if (last) block.getOperations().insertAfter(last->getIterator(), op);
     else block.push_front(op);
+    (void)op->isBeforeInBlock(op->getNextNode());  // gives it a number while those beside it have theirs
   }
 
   static bool is_before_readers(fuse::CascadeOp op) {

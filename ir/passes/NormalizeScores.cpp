@@ -248,14 +248,14 @@ class NormalizeScoresPass : public impl::NormalizeScoresBase<NormalizeScoresPass
     if (keeps_order(getOperation())) return;
     mlir::Block& block = getOperation().getBody().front();
     llvm::DenseSet<Operation*> seen;
-    auto now = std::make_unique<Surroundings>(block);
+    FreeOps free(block, is_table_sum);
     for (tsr::ContractOp seed : llvm::to_vector(block.getOps<tsr::ContractOp>())) {
       if (seen.contains(seed) || sums_wide_rows(seed)) continue;
       std::string why;
-      const std::unique_ptr<Plane> plane = grow_plane(seed, now->free, now->order, why);
-      auto plan = [&] { return plan_kernels(*plane, now->free, now->order, {}); };
+      const std::unique_ptr<Plane> plane = grow_plane(seed, free, why);
+      auto plan = [&] { return plan_kernels(*plane, free, {}); };
       if (!plane) continue;
-      if (why_materialise(*plane, now->free, plan)) {
+      if (why_materialise(*plane, free, plan)) {
         seen.insert_range(scores_of(*plane));  // what grows from another one is that plane again
         continue;
       }
@@ -275,7 +275,7 @@ class NormalizeScoresPass : public impl::NormalizeScoresBase<NormalizeScoresPass
         const bool moved = sum && !plane->is_score(op) && make_in_order(sum);
         changed |= by || moved;
       }
-      if (changed) now = std::make_unique<Surroundings>(block);
+      if (changed) free.forget();
     }
     for (Operation& op : llvm::make_early_inc_range(llvm::reverse(block)))
       if (mlir::isOpTriviallyDead(&op)) op.erase();

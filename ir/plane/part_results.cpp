@@ -1,6 +1,6 @@
 #include <tessera/ir/plane/part_results.h>
 
-#include <map>
+#include <set>
 
 #include "llvm/ADT/STLExtras.h"
 
@@ -33,12 +33,11 @@ bool wastes_panels(llvm::ArrayRef<int64_t> bounds) {
 // What follows from an accumulation up to the first value through which everybody else sees it.
 class Following {
  public:
-  Following(const Plane& plane, const OpOrder& order, Value accumulation) : plane_(plane), order_(order) {
+  Following(const Plane& plane, Value accumulation) : plane_(plane) {
     ops.insert(accumulation.getDefiningOp());
     push_users(accumulation);
     while (!joined && !todo_.empty() && ops.size() <= most_ops) {
-      Operation* op = todo_.begin()->second;
-      todo_.erase(todo_.begin());
+      Operation* op = todo_.extract(todo_.begin()).value();
       if (!follows(op)) break;
       ops.insert(op);
       joins_ |= llvm::isa<tsr::ConcatOp>(op);
@@ -55,14 +54,11 @@ class Following {
 
  private:
   void push_users(Value value) {
-    for (Operation* user : value.getUsers()) {
-      auto at = order_.find(user);
-      todo_[at == order_.end() ? -1 : at->second] = user;
-    }
+    for (Operation* user : value.getUsers()) todo_.insert(user);
   }
 
   bool follows(Operation* op) const {
-    if (!order_.contains(op) || plane_.lists->is_member(op)) return false;
+    if (plane_.lists->is_member(op)) return false;
     if (!is_view(op) && !is_elementwise(op) && !llvm::isa<tsr::ConcatOp>(op)) return false;
     return llvm::all_of(op->getOperands(), [&](Value x) {
       return (x.getDefiningOp() && ops.contains(x.getDefiningOp())) || !plane_.is_member(base_of(x));
@@ -70,9 +66,8 @@ class Following {
   }
 
   const Plane& plane_;
-  const OpOrder& order_;
   bool joins_ = false;
-  std::map<int, Operation*> todo_;  // in program order
+  std::set<Operation*, InBlock> todo_;
 };
 
 // The concatenation that makes `value`, through what is computed point by point; its dim is one of `value`.
@@ -88,12 +83,12 @@ tsr::ConcatOp joined_by(Value value, const llvm::DenseSet<Operation*>& following
 
 }  // namespace
 
-PartedResults part_results(const Plane& plane, const OpOrder& order, llvm::ArrayRef<Operation*> prologues) {
+PartedResults part_results(const Plane& plane, llvm::ArrayRef<Operation*> prologues) {
   const llvm::DenseSet<Operation*> computed(prologues.begin(), prologues.end());
   PartedResults all;
   for (Operation* member : plane.ops) {
     if (!llvm::isa<tsr::ContractOp>(member) || plane.is_score(member)) continue;
-    Following following(plane, order, member->getResult(0));
+    Following following(plane, member->getResult(0));
     tsr::ConcatOp concat = following.joined ? joined_by(following.joined, following.ops) : tsr::ConcatOp();
     if (!concat) continue;
     const size_t dim = concat.getDim();
@@ -107,6 +102,7 @@ PartedResults part_results(const Plane& plane, const OpOrder& order, llvm::Array
     if (llvm::is_contained(parts, Value()) || parter.elementwise.empty()) continue;
     Value whole = tsr::ConcatOp::create(b, concat.getLoc(), following.joined.getType(), parts, dim);
     following.joined.replaceAllUsesWith(whole);
+    all.replaced.push_back(following.joined.getDefiningOp());
     llvm::append_range(all.following, parter.elementwise);
     all.operands.insert_range(parter.operands);
   }

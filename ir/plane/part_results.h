@@ -17,12 +17,13 @@
 namespace tessera::ir {
 
 struct PartedResults {
+  std::vector<mlir::Operation*> replaced;   // nobody reads them any more; none if there was nothing to do
   std::vector<mlir::Operation*> following;  // from parts of accumulations, in program order
   llvm::DenseSet<mlir::Value> operands;     // that the new contractions read, without views of them
 };
 
-// Rewrites the accumulations of `plane`, which holds ops that are gone then, if there is anything to do. `prologues`:
+// Rewrites the accumulations of `plane`, which holds ops that nobody reads then, if there is anything to do. `prologues`:
 // ops that compute operands, whose parts may be computed apart.
-PartedResults part_results(const Plane& plane, const OpOrder& order, llvm::ArrayRef<mlir::Operation*> prologues);
+PartedResults part_results(const Plane& plane, llvm::ArrayRef<mlir::Operation*> prologues);
 
 }  // namespace tessera::ir

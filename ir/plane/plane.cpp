@@ -1,6 +1,6 @@
 #include <tessera/ir/plane/plane.h>
 
-#include <map>
+#include <set>
 
 #include "llvm/ADT/STLExtras.h"
 #include "llvm/ADT/SetVector.h"
@@ -61,8 +61,8 @@ bool is_looked_for(Value statistic, Value as) {
 
 class Grower {
  public:
-  Grower(tsr::ContractOp seed, const FreeOps& free, const OpOrder& order, llvm::ArrayRef<Operation*> following)
-      : seed_(seed), free_(free), order_(order), following_(following.begin(), following.end()) {}
+  Grower(tsr::ContractOp seed, const FreeOps& free, llvm::ArrayRef<Operation*> following)
+      : seed_(seed), free_(free), following_(following.begin(), following.end()) {}
 
   // Ops that do not fit are left out, and the plane grows again without them.
   std::unique_ptr<Plane> grow(std::string& why) {
@@ -135,18 +135,14 @@ class Grower {
 
   void push_users(Value value) {
     for (Operation* user : value.getUsers()) {
-      auto at = order_.find(user);
-      if (at == order_.end()) continue;
       if (free_.is_free(user)) push_users(user->getResult(0));
-      else if (!is_member(user) && !left_out_.contains(user)) todo_[at->second] = user;
+      else if (!is_member(user) && !left_out_.contains(user)) todo_.insert(user);
     }
   }
 
   void take_all() {
     while (!todo_.empty() && !unfit_) {
-      Operation* op = todo_.begin()->second;
-      todo_.erase(todo_.begin());
-      take(op);
+      take(todo_.extract(todo_.begin()).value());
     }
   }
 
@@ -169,7 +165,7 @@ class Grower {
     for (Operation* user : value.getUsers()) {
       if (free_.is_free(user)) push_table_sums(user->getResult(0));
       else if (sums_table(user) || (llvm::isa<tsr::CastOp>(user) && goes_into_tables(user->getResult(0))))
-        todo_[order_.find(user)->second] = user;
+        todo_.insert(user);
     }
   }
   bool sums_table(Operation* op) const { return is_table_sum(op) && !left_out_.contains(op); }
@@ -267,7 +263,7 @@ class Grower {
   void settle() {
     plane_->rows = lists().expanded(rows_);
     plane_->columns = lists().expanded(columns_);
-    llvm::sort(plane_->ops, [&](Operation* a, Operation* b) { return order_.lookup(a) < order_.lookup(b); });
+    llvm::sort(plane_->ops, InBlock());
     const AtomList whole = lists().atoms_of(seed_.getY());
     for (Operation* op : plane_->ops)
       if (!fits(op, whole)) {
@@ -344,10 +340,9 @@ class Grower {
 
   tsr::ContractOp seed_;
   const FreeOps& free_;
-  const OpOrder& order_;
   std::unique_ptr<Plane> plane_;
-  AtomList rows_, columns_;         // as the seed named them, before splits
-  std::map<int, Operation*> todo_;  // users of plane values
+  AtomList rows_, columns_;             // as the seed named them, before splits
+  std::set<Operation*, InBlock> todo_;  // users of plane values
   llvm::SetVector<Operation*> following_;
   llvm::DenseSet<Operation*> left_out_;  // what did not fit
   llvm::DenseSet<Operation*> no_statistic_;
@@ -436,16 +431,9 @@ llvm::SmallVector<Operation*, 4> scores_of(const Plane& plane) {
   return llvm::filter_to_vector<4>(plane.ops, [&](Operation* op) { return plane.is_score(op); });
 }
 
-OpOrder order_of(mlir::Block& block) {
-  OpOrder order;
-  int at = 0;
-  for (Operation& op : block) order[&op] = at++;
-  return order;
-}
-
-std::unique_ptr<Plane> grow_plane(tsr::ContractOp seed, const FreeOps& free, const OpOrder& order, std::string& why,
+std::unique_ptr<Plane> grow_plane(tsr::ContractOp seed, const FreeOps& free, std::string& why,
                                   llvm::ArrayRef<Operation*> following) {
-  return Grower(seed, free, order, following).grow(why);
+  return Grower(seed, free, following).grow(why);
 }
 
 }  // namespace tessera::ir

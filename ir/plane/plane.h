@@ -56,20 +56,14 @@ llvm::SmallVector<mlir::Operation*, 4> scores_of(const Plane& plane);
 // `strict` functions sum in the order in which they were written, so their planes stay in memory.
 inline bool keeps_order(mlir::Operation* function) { return function->hasAttr("tsr.strict"); }
 
-// Where ops stand in their block: a number that grows.
-using OpOrder = llvm::DenseMap<mlir::Operation*, int>;
-OpOrder order_of(mlir::Block& block);
-
-// What growing asks of a block. Read once for all seeds: planes are few, and nothing else changes the block.
-struct Surroundings {
-  explicit Surroundings(mlir::Block& block) : free(block, is_table_sum), order(order_of(block)) {}
-  const FreeOps free;
-  const OpOrder order;
+// The order of a program.
+struct InBlock {
+  bool operator()(mlir::Operation* a, mlir::Operation* b) const { return a->isBeforeInBlock(b); }
 };
 
 // The plane that grows from `seed`; `why` says what is in the way, unless no contraction of its kind makes one.
 // `following`: elementwise ops, in program order, that follow from accumulations and shall be members too.
-std::unique_ptr<Plane> grow_plane(tsr::ContractOp seed, const FreeOps& free, const OpOrder& order, std::string& why,
+std::unique_ptr<Plane> grow_plane(tsr::ContractOp seed, const FreeOps& free, std::string& why,
                                   llvm::ArrayRef<mlir::Operation*> following = {});
 
 }  // namespace tessera::ir

@@ -66,16 +66,17 @@ bool reorder(tsr::ReshapeOp reshape) {
 
 }  // namespace
 
-bool put_slices_last(const Plane& plane) {
-  bool any = false;
+llvm::SmallVector<Operation*, 4> put_slices_last(const Plane& plane) {
+  llvm::SmallVector<Operation*, 4> replaced;
   for (Operation* member : plane.ops) {
     if (!llvm::isa<tsr::ContractOp>(member)) continue;
     llvm::SetVector<Operation*> seen;
     for (Value operand : member->getOperands()) find_reshapes(plane, operand, seen);
     for (Operation* op : seen)
-      if (auto reshape = llvm::dyn_cast<tsr::ReshapeOp>(op); reshape && !reshape->use_empty()) any |= reorder(reshape);
+      if (auto reshape = llvm::dyn_cast<tsr::ReshapeOp>(op); reshape && !reshape->use_empty() && reorder(reshape))
+        replaced.push_back(op);
   }
-  return any;
+  return replaced;
 }
 
 }  // namespace tessera::ir

@@ -10,7 +10,7 @@
 
 namespace tessera::ir {
 
-// In what makes operands of the plane. Whether the block is another one now.
-bool put_slices_last(const Plane& plane);
+// In what makes operands of the plane. Gives the reshapes that nobody reads any more.
+llvm::SmallVector<mlir::Operation*, 4> put_slices_last(const Plane& plane);
 
 }  // namespace tessera::ir

@@ -116,9 +116,9 @@ SplitResults split_results(const Plane& plane, llvm::ArrayRef<Operation*> prolog
           same = tsr::SliceOp::create(b, slice.getLoc(), slice.getY().getType(), part, b.getDenseI64ArrayAttr(start),
                                       b.getDenseI64ArrayAttr(stop), slice.getStepAttr());
         slice.getY().replaceAllUsesWith(same);
+        all.replaced.push_back(slice);
       }
       all.operands.insert_range(parter.operands);
-      all.any = true;
     }
   }
   return all;

@@ -13,8 +13,8 @@
 namespace tessera::ir {
 
 struct SplitResults {
-  bool any = false;
-  llvm::DenseSet<mlir::Value> operands;  // that the new contractions read, without views of them
+  std::vector<mlir::Operation*> replaced;  // nobody reads them any more; none if there was nothing to do
+  llvm::DenseSet<mlir::Value> operands;    // that the new contractions read, without views of them
 };
 
 // Rewrites accumulations of `plane`, which holds ops that nobody reads then, if there is anything to do. `prologues`: ops

@@ -1,6 +1,7 @@
 #include <tessera/ir/plane/sweeps.h>
 
 #include <map>
+#include <set>
 
 #include "llvm/ADT/STLExtras.h"
 #include "llvm/ADT/SetVector.h"
@@ -27,42 +28,65 @@ void add_bases(const FreeOps& free, Operation* op, llvm::SmallVectorImpl<Value>&
   }
 }
 
-// Which members' results the other values follow from. A walk over all ops between the first member and the last, once for
-// all ways to plan.
+// Which members' results other values follow from.
+//
+// The gradient of a plane follows from what the plane made through all layers behind it, and also past few ops, by what its
+// own layer has of the forward pass. So the way back takes the first op and the last of those that are open in turns, goes
+// no further back than the first member that is still to be found, and ends with the last: else each plane would walk over
+// most of the program.
 class Between {
  public:
-  Between(const Plane& plane, const FreeOps& free, const OpOrder& order) {
-    const int last = order.lookup(plane.ops.back());
-    for (Operation* op = plane.ops.front(); op && order.lookup(op) <= last; op = op->getNextNode()) {
-      if (plane.lists->is_member(op)) continue;
-      llvm::SmallVector<Value, 8> operands;
-      add_bases(free, op, operands);
-      Members all;
-      for (Value operand : operands) {
-        if (plane.is_member(operand)) all.insert(operand);
-        else if (auto known = behind_.find(operand); known != behind_.end())
-          all.insert(known->second.begin(), known->second.end());
-      }
-      if (all.empty()) continue;
-      for (Value result : op->getResults()) behind_[result] = all;
-    }
+  Between(const Plane& plane, const FreeOps& free) : plane_(plane), free_(free) {
+    for (Operation* op : plane.ops)
+      if (is_read_outside(plane, free, op->getResult(0))) read_.push_back(op);
   }
 
-  llvm::ArrayRef<Value> behind(Value value) const {
-    const auto known = behind_.find(value);
-    return known == behind_.end() ? llvm::ArrayRef<Value>() : known->second.getArrayRef();
+  llvm::ArrayRef<Value> behind(Value value) {
+    Operation* from = value.getDefiningOp();
+    if (!from || plane_.lists->is_member(from)) return {};
+    const auto [known, is_new] = behind_.try_emplace(from);
+    if (is_new) known->second = find(from);
+    return known->second;
   }
 
  private:
-  using Members = llvm::SmallSetVector<Value, 4>;
-  llvm::DenseMap<Value, Members> behind_;
+  using Members = llvm::SmallVector<Value, 4>;
+
+  Members find(Operation* from) const {
+    Members found;
+    auto missing = llvm::to_vector(
+        llvm::make_filter_range(read_, [&](Operation* member) { return member->isBeforeInBlock(from); }));
+    std::set<Operation*, InBlock> open = {from};
+    llvm::DenseSet<Operation*> seen;
+    for (bool takes_last = true; !open.empty() && !missing.empty(); takes_last = !takes_last) {
+      Operation* op = open.extract(takes_last ? std::prev(open.end()) : open.begin()).value();
+      if (op->isBeforeInBlock(missing.front())) continue;
+      llvm::SmallVector<Value, 8> operands;
+      add_bases(free_, op, operands);
+      for (Value operand : operands) {
+        Operation* maker = operand.getDefiningOp();
+        if (!maker || !seen.insert(maker).second) continue;
+        if (auto it = llvm::find(missing, maker); it != missing.end()) {
+          missing.erase(it);
+          found.push_back(operand);
+        } else if (!plane_.lists->is_member(maker)) {
+          open.insert(maker);
+        }
+      }
+    }
+    return found;
+  }
+
+  const Plane& plane_;
+  const FreeOps& free_;
+  llvm::SmallVector<Operation*, 8> read_;  // members that others read, in program order
+  llvm::DenseMap<Operation*, Members> behind_;
 };
 
 class Sweeps {
  public:
-  Sweeps(const Plane& plane, const FreeOps& free, const OpOrder& order, const Between& between, const Values& stored,
-         Liberties take)
-      : plane_(plane), free_(free), order_(order), between_(between), stored_(stored), take_(take) {}
+  Sweeps(const Plane& plane, const FreeOps& free, Between& between, const Values& stored, Liberties take)
+      : plane_(plane), free_(free), between_(between), stored_(stored), take_(take) {}
 
   std::vector<PlaneKernel> run() {
     find_needs();
@@ -161,16 +185,15 @@ class Sweeps {
     }
   }
   bool may_wait(Value output) const {
-    Operation* op = output.getDefiningOp();
-    llvm::DenseSet<Operation*> seen;
-    return !plane_.spans(output) && !llvm::isa<tsr::ScatterOp>(op) && !reaches_member(op, seen);
+    return !plane_.spans(output) && !llvm::isa<tsr::ScatterOp>(output.getDefiningOp()) && !reaches_member(output);
   }
-  bool reaches_member(Operation* op, llvm::DenseSet<Operation*>& seen) const {
-    const int last = order_.lookup(plane_.ops.back());
-    return llvm::any_of(op->getUsers(), [&](Operation* user) {
-      if (plane_.lists->is_member(user)) return true;
-      auto at = order_.find(user);
-      return at != order_.end() && at->second < last && seen.insert(user).second && reaches_member(user, seen);
+  bool reaches_member(Value output) const {
+    return llvm::any_of(plane_.ops, [&](Operation* op) {
+      llvm::SmallVector<Value, 8> operands;
+      add_bases(free_, op, operands);
+      return llvm::any_of(operands, [&](Value operand) {
+        return operand == output || llvm::is_contained(between_.behind(operand), output);
+      });
     });
   }
 
@@ -191,8 +214,7 @@ class Sweeps {
     }
     for (Operation* op : plane_.ops)
       if (seen.contains(op)) kernel.members.push_back(op);
-    llvm::sort(kernel.outputs,
-               [&](Value a, Value b) { return order_.lookup(a.getDefiningOp()) < order_.lookup(b.getDefiningOp()); });
+    llvm::sort(kernel.outputs, [](Value a, Value b) { return InBlock()(a.getDefiningOp(), b.getDefiningOp()); });
   }
 
   bool is_computed_in(const PlaneKernel& kernel, Value value) const {
@@ -220,8 +242,7 @@ class Sweeps {
 
   const Plane& plane_;
   const FreeOps& free_;
-  const OpOrder& order_;
-  const Between& between_;
+  Between& between_;
   const Values& stored_;
   const Liberties take_;
   llvm::DenseMap<Value, Need> need_;                    // of members
@@ -248,12 +269,11 @@ bool is_read_outside(const Plane& plane, const FreeOps& free, Value value) {
   });
 }
 
-std::vector<PlaneKernel> plan_kernels(const Plane& plane, const FreeOps& free, const OpOrder& order,
-                                      const Values& stored) {
-  const Between between(plane, free, order);
+std::vector<PlaneKernel> plan_kernels(const Plane& plane, const FreeOps& free, const Values& stored) {
+  Between between(plane, free);
   std::vector<PlaneKernel> fewest;
   for (const Liberties take : {Liberties{}, {.postpones = true}, {.repeats = true}, {true, true}}) {
-    std::vector<PlaneKernel> kernels = Sweeps(plane, free, order, between, stored, take).run();
+    std::vector<PlaneKernel> kernels = Sweeps(plane, free, between, stored, take).run();
     if (fewest.empty() || kernels.size() < fewest.size()) fewest = std::move(kernels);
   }
   return fewest;

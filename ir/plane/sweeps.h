@@ -24,8 +24,7 @@ using Values = llvm::DenseSet<mlir::Value>;
 // In an order in which they can run. A kernel reads what another one makes from memory. Statistics in `stored` lie in
 // memory before anything that depends on them is computed. As few as there can be: a gradient that nobody waits for may be
 // made later than it could, and what follows from statistics point by point be computed again, if that saves a kernel.
-std::vector<PlaneKernel> plan_kernels(const Plane& plane, const FreeOps& free, const OpOrder& order,
-                                      const Values& stored);
+std::vector<PlaneKernel> plan_kernels(const Plane& plane, const FreeOps& free, const Values& stored);
 
 // Does anybody read this value of a member, perhaps through free ops, who is no member? It is an output of a kernel then.
 bool is_read_outside(const Plane& plane, const FreeOps& free, mlir::Value value);
