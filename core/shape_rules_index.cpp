@@ -21,7 +21,7 @@ namespace {
 
 // A run would find every index out of range.
 void something_to_index(const Call& call, const char* label, const Node& x, const Node& indices, int dim) {
-  if (x.shape[dim] == 0 && indices.shape.numel() > 0)  // index_c3
+  if (x.shape[dim] == 0 && indices.shape.numel() > 0)  // index_c4
     throw ValueError(text(call, "T-V031",
                           fmt::format("has no element to index: dim {} of {} is empty", dim, x.shape.str()),
                           Operands(label, x, "indices", indices),

@@ -8,6 +8,11 @@ namespace tessera::ir {
 using mlir::Operation;
 using mlir::Value;
 
+bool holds(mlir::Type wide, mlir::Type narrow) {
+  return llvm::APFloat::isRepresentableBy(llvm::cast<mlir::FloatType>(narrow).getFloatSemantics(),
+                                          llvm::cast<mlir::FloatType>(wide).getFloatSemantics());
+}
+
 Value widened_by(Operation* op) {
   auto cast = llvm::dyn_cast_or_null<tsr::CastOp>(op);
   if (!cast) return {};

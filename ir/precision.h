@@ -26,6 +26,9 @@ inline std::optional<MixedPrecision> mixed_precision(mlir::Operation* function) 
   return MixedPrecision{llvm::cast<mlir::FloatType>(narrow.getValue()), llvm::cast<mlir::FloatType>(sums)};
 }
 
+// Has the float `wide` every number of `narrow`?
+bool holds(mlir::Type wide, mlir::Type narrow);
+
 // What `op` casts from a float of fewer than 32 bits; null for any other op.
 mlir::Value widened_by(mlir::Operation* op);
 

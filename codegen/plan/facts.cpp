@@ -13,6 +13,7 @@
 #include <tessera/ir/fuse/body_dims.h>
 #include <tessera/ir/import/origin.h>
 #include <tessera/ir/plane/find_liveness.h>
+#include <tessera/ir/precision.h>
 
 namespace tessera::codegen {
 
@@ -107,14 +108,15 @@ std::string moves_of(Operation& op) {
   bool rounds = false, widens = false, rearranges = !kernel.getInits().empty();
   for (auto [k, yielded] : llvm::enumerate(kernel.getBody().front().getTerminator()->getOperands())) {
     Value value = yielded;
+    SmallVector<Type> through;
     while (Operation* step = value.getDefiningOp()) {
       if (!isa<arith::ExtFOp, arith::TruncFOp>(step)) return "";
+      through.push_back(value.getType());
       value = step->getOperand(0);
     }
     const unsigned input = cast<BlockArgument>(value).getArgNumber();
-    auto bits = [](Value tensor) { return cast<RankedTensorType>(tensor.getType()).getElementTypeBitWidth(); };
-    const auto from = bits(kernel.getInputs()[input]), to = bits(kernel.getResult(static_cast<unsigned>(k)));
-    rounds |= to<from, widens |= to> from;
+    rounds |= llvm::any_of(through, [&](Type format) { return !ir::holds(format, value.getType()); });
+    widens |= yielded.getType().getIntOrFloatBitWidth() > value.getType().getIntOrFloatBitWidth();
     rearranges |= kernel.getInMaps()[input] != kernel.getOutMaps()[static_cast<unsigned>(k)];
   }
   std::string text = rounds ? "rounds" : widens ? "widens" : "";

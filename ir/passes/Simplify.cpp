@@ -239,7 +239,7 @@ Value simplify(tsr::ReverseOp op) {
 Value simplify(tsr::PadOp op) {
   if (op.getX().getType() == op.getY().getType()) return op.getX();
   auto inner = op.getX().getDefiningOp<tsr::PadOp>();
-  if (!inner || inner.getValue() != op.getValue()) return {};
+  if (!inner || !inner.getValue().bitwiseIsEqual(op.getValue())) return {};
   SmallVector<int64_t, 6> low(inner.getLow()), high(inner.getHigh());  // two become one
   for (size_t d = 0; d < low.size(); ++d) {
     if (op.getInterior()[d] != 0) return {};

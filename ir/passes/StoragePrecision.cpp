@@ -99,12 +99,6 @@ Value narrowed(mlir::Block& body, Value value, mlir::Type narrow) {
   return arith::TruncFOp::create(b, value.getLoc(), narrow, value);
 }
 
-// Has `wide` every number of `narrow`?
-bool holds(mlir::Type wide, mlir::Type narrow) {
-  return llvm::APFloat::isRepresentableBy(llvm::cast<mlir::FloatType>(narrow).getFloatSemantics(),
-                                          llvm::cast<mlir::FloatType>(wide).getFloatSemantics());
-}
-
 class StoragePrecisionPass : public impl::StoragePrecisionBase<StoragePrecisionPass> {
   void runOnOperation() override {
     const std::optional<MixedPrecision> precision = mixed_precision(getOperation());
