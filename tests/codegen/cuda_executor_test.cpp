@@ -588,6 +588,24 @@ TEST_F(CudaExecutor, out_of_memory_names_the_largest_tensors) {
   EXPECT_GT(total().item<float>(), 0);  // nothing was lost
 }
 
+// Every thread reads the element that the row names, and the row is stored where it lies.
+TEST_F(CudaExecutor, a_row_is_stored_when_all_have_what_they_pick_of_it) {
+  State rows("rows", reshape(ramp(16 * 4096), {16, 4096}));
+  auto step = compile([&](Tensor token) {
+    const Tensor is_named = iota({16, 4096}, 1, i32) == reshape(token, {16, 1});
+    const Tensor x = rows.value();
+    rows.assign(x - sum(where(is_named, x, 0.F), {1}, true));
+  });
+  std::vector<int32_t> tokens(16);
+  for (int k = 0; k < 16; ++k) tokens[static_cast<size_t>(k)] = 250 * k + 5;
+  for (int k = 0; k < 2; ++k) step(tensor(tokens, {16}));
+  const std::vector<float> got = floats(rows.value());
+  for (int k = 0; k < 16; ++k)
+    for (int column = 0; column < 4096; ++column)
+      ASSERT_EQ(got[static_cast<size_t>(k * 4096 + column)], static_cast<float>(column - (250 * k + 5)))
+          << "row " << k << ", column " << column;
+}
+
 // Memory may be there again when the program runs next.
 TEST_F(CudaExecutor, a_graph_that_was_refused_is_made_again) {
   if (!counts) GTEST_SKIP() << "only the driver of tests refuses one";

@@ -199,7 +199,7 @@ struct Step {
   std::vector<std::string> casts() const {
     std::vector<std::string> found;
     for (const json& launch : plan.at("launches"))
-      if (launch.at("moves").get<std::string>().starts_with("rounds")) found.push_back(launch.dump());
+      if (launch.at("moves") == "rounds") found.push_back(launch.dump());
     return found;
   }
   // But for those that only sum, and round perhaps: of what stays wide, while the contraction that would sum it besides

@@ -166,9 +166,10 @@ void Lowering::finish_launch(fuse::KernelOp kernel, const Epilogue& epilogue, co
 }
 
 void Lowering::find_aliases(const PlanLaunch& made, KernelWords& words) {
-  for (int k = 0; k < made.reads; ++k)
+  auto memory = [&](size_t k) { return codegen::memory_of(plan(), made.values[k]); };
+  for (size_t k = 0; k < static_cast<size_t>(made.reads); ++k)
     for (size_t j = static_cast<size_t>(made.reads); j < made.values.size(); ++j)
-      words.writes_elsewhere &= made.values[static_cast<size_t>(k)] != codegen::memory_of(plan(), made.values[j]);
+      words.writes_elsewhere &= memory(k) != memory(j);
 }
 
 }  // namespace tessera::cuda

@@ -106,7 +106,7 @@ void Lowering::launch_rows(fuse::KernelOp kernel, const std::vector<int>& values
   }
   for (int read : std::vector<int>(values.begin(), values.begin() + made.reads))
     for (size_t k = static_cast<size_t>(made.reads); k < values.size(); ++k)
-      words.writes_elsewhere &= codegen::memory_of(plan(), values[k]) != read;
+      words.writes_elsewhere &= codegen::memory_of(plan(), values[k]) != codegen::memory_of(plan(), read);
   words.head = head(*kernel, kernel.getName().str(), words, schedule_text(stages, schedule), made);
   const KernelWords called = words;
   made.kernel = kernel_number(*kernel, structure_of(*kernel),

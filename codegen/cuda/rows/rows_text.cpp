@@ -534,7 +534,27 @@ class Rows {
   }
 
   // A sum of `element is at place p ? x : 0` is x there: said in the row's lines, for an x that is an input or one widened.
+  // Every thread reads it, so where a result lies in x all have to have it before one stores: another reduction waits for that.
   bool picks(mlir::Operation* reduce) {
+    const bool waits = llvm::any_of(stages_.nests, [&](const codegen::Nest& nest) {
+      return llvm::any_of(nest.reduces, [&](mlir::Operation* other) { return !is_picked(other); });
+    });
+    if (!is_picked(reduce) || !(v_.words.writes_elsewhere || waits)) return false;
+    auto choice = reduce->getOperand(0).getDefiningOp<mlir::arith::SelectOp>();
+    auto widened = choice.getTrueValue().getDefiningOp<mlir::arith::ExtFOp>();
+    auto argument = mlir::cast<mlir::BlockArgument>(widened ? widened.getIn() : choice.getTrueValue());
+    const std::string named = v_.place_of_row(choice.getCondition().getDefiningOp<mlir::arith::CmpIOp>());
+    const std::string type = type_text(reduce->getResult(0).getType()), name = v_.names.numbered(word_of(reduce));
+    const std::string element =
+        addresses_.element(v_.words.inputs[argument.getArgNumber()], form_.in[argument.getArgNumber()], false);
+    v_.row.push_back(fmt::format("{} {} = {};", type, name, start_text(reduce)));
+    v_.row.push_back(fmt::format("if (const int column = {}; column >= 0 && column < {})", named, s_.columns));
+    v_.row.push_back(
+        fmt::format("  {} = {};{}", name, widened ? scalar_text(widened, {element}) : element, v_.comment(reduce)));
+    v_.call_in_row(reduce->getResult(0), name);
+    return true;
+  }
+  bool is_picked(mlir::Operation* reduce) const {
     if (combine_name(reduce) != "Sum" || s_.inner_dims.size() != 1 || s_.kind != Kind::rows) return false;
     auto choice = reduce->getOperand(0).getDefiningOp<mlir::arith::SelectOp>();
     auto is = choice ? choice.getCondition().getDefiningOp<mlir::arith::CmpIOp>() : nullptr;
@@ -550,16 +570,7 @@ class Rows {
     auto argument = mlir::dyn_cast<mlir::BlockArgument>(widened ? widened.getIn() : choice.getTrueValue());
     if (!argument || v_.is_made_here(argument.getArgNumber())) return false;
     const Access& access = form_.in[argument.getArgNumber()];
-    if (!access.linear() || (access.dims() & form_.inner_set()) == 0) return false;
-    const std::string named = v_.place_of_row(is), type = type_text(reduce->getResult(0).getType());
-    const std::string element = addresses_.element(v_.words.inputs[argument.getArgNumber()], access, false);
-    const std::string name = v_.names.numbered(word_of(reduce));
-    v_.row.push_back(fmt::format("{} {} = {};", type, name, start_text(reduce)));
-    v_.row.push_back(fmt::format("if (const int column = {}; column >= 0 && column < {})", named, s_.columns));
-    v_.row.push_back(
-        fmt::format("  {} = {};{}", name, widened ? scalar_text(widened, {element}) : element, v_.comment(reduce)));
-    v_.call_in_row(reduce->getResult(0), name);
-    return true;
+    return access.linear() && (access.dims() & form_.inner_set()) != 0;
   }
 
   void last_pass(int pass, Lines& to) {
