@@ -212,8 +212,8 @@ class Protocol {
       ++channel.freed;
   }
 
-  // In the order of the buffers that were held meanwhile; of one buffer, the load comes first. That it has ended is known to who
-  // has seen that buffer full, or a later one (R7).
+  // In the order of the buffers that were held meanwhile; of one buffer, the load comes first. That it has ended is known to
+  // who has seen that buffer full, or a later one (R7).
   LogicalResult picked_in_order() {
     for (auto& [tile, uses] : picked_) {
       llvm::stable_sort(uses, [](const Use& a, const Use& b) {
