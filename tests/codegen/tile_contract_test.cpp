@@ -455,7 +455,6 @@ TEST_F(TileContract, dealt_lines) {
     for (const TileSchedule& s : tile_schedules(contraction(p))) EXPECT_FALSE(s.is_dealt());
 }
 
-// What the copy engine cannot bring has no such schedule.
 // A pair goes down a column of tiles, and what it has of b stays from one tile to the next.
 TEST_F(TileContract, steps_of_b_stay) {
   const Product p{1, 600, 992, 264, true, true, bf16, true};
@@ -509,6 +508,7 @@ TEST_F(TileContract, steps_of_b_stay_where_K_is_short) {
   EXPECT_EQ(keeps(16384, 50304, 768), 0);
 }
 
+// What the copy engine cannot bring has no such schedule.
 TEST_F(TileContract, other_layouts_have_none) {
   EXPECT_TRUE(tile_schedules(contraction({1, 64, 64, 60})).empty()) << "rows that are not multiples of 16 bytes";
   EXPECT_FALSE(tile_schedules(contraction({1, 64, 64, 64})).empty());

@@ -12,8 +12,8 @@
 // Blocks come in pairs that share an operand: each brings half of it to both. Or a pair shares K: each has half of it, and
 // half of the columns of the sums, for which the other sends it what it has.
 //
-// With short K a pair that shares a may keep to two columns of tiles, and go down them: then the last steps of b that one tile has
-// read are the first of the next, which takes K the other way, and need not be brought again.
+// With short K a pair that shares a may keep to two columns of tiles, and go down them: then the last steps of b that one
+// tile has read are the first of the next, which takes K the other way, and need not be brought again.
 
 #include <algorithm>
 #include <optional>
@@ -33,7 +33,7 @@ struct TileSchedule {
   bool is_early = false;   // its blocks take their places while the launch before ends
   bool one_each = false;   // blocks, or pairs, have one tile each, and no loop over tiles; of few rows, or parts of K
   int stages = 3;
-  int kept = 0;                  // steps of b that stay for the next tile, at least as many as there are stages; else 0
+  int kept = 0;                  // steps of b that stay for the next tile, all or at least as many as stages; else 0
   int64_t abreast = 1;           // where they do: rows of tiles that are worked on at once
   bool through_shared = false;   // the sums, to be finished in a loop, four neighbours at a time; else in registers
   int at_once = 1, buffers = 1;  // tiles of 64 columns that leave together, and how often there is room for them

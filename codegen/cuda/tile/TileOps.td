@@ -161,7 +161,8 @@ def Tile_DrainOp : Tile_Op<"drain"> {
 def Tile_AtOp : Tile_Op<"at", [Pure]> {
   let summary = "one tile of an array: that of a slot, or that a number picks, as one of a warpgroup's";
   let description = [{
-    What lies in a channel's array, and is picked by a number, stays until it is loaded anew: buffers handed over meanwhile go by.
+    What lies in a channel's array, and is picked by a number, stays until it is loaded anew: buffers handed over meanwhile
+    go by.
     Constraint: the protocol's (R11).
   }];
   let arguments = (ins Tile_Smem:$array, AnyTypeOf<[Tile_Slot, I32]>:$index);

@@ -391,6 +391,13 @@ class Agent {
     });
   }
 
+  static bool is_part_of_picked(Value tile) {
+    if (auto part = tile.getDefiningOp<RowsOp>()) return is_part_of_picked(part.getTile());
+    if (auto part = tile.getDefiningOp<ColumnsOp>()) return is_part_of_picked(part.getTile());
+    auto at = tile.getDefiningOp<AtOp>();
+    return at && is_picked(at);
+  }
+
   static void grow(ChannelState& state, int64_t number) {
     if (static_cast<int64_t>(state.landed.size()) <= number)
       state.landed.resize(static_cast<size_t>(number) + 1, 0),
@@ -465,12 +472,13 @@ class Agent {
     const TileRef here = tile(op, op.getTile());
     const int64_t bytes = tile_bytes(op.getTile().getType());
     const bool rounds = op.getTile().getType().getElement().isTF32();
-    if (auto one = op.getTile().getDefiningOp<AtOp>(); one && is_picked(one))
-      std::fill(here.storage->begin(), here.storage->end(), nan);
+    const bool stays = is_part_of_picked(op.getTile());
     for (size_t b = 0; b < cluster_.blocks.size(); ++b) {
       if (b != block_ && !op.getToAll()) continue;
       TileRef there = here;
       if (b != block_) there.storage = same_place(b, here.storage);
+      for (int64_t r = 0; r < there.rows && stays; ++r)
+        for (int64_t c = 0; c < there.columns; ++c) there.at(r, c) = nan;
       ChannelState& state = channel(name, b);
       grow(state, number);
       std::function<void()> arrive = [=, &state, number = number] {

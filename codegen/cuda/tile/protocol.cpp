@@ -28,7 +28,9 @@ struct Warpgroup {
   size_t turn = 0;
   int64_t turns_open = 0;  // that were passed to it and not taken
   std::vector<int64_t> got, released;
-  std::vector<int64_t> full, full_by_turn;  // buffers known to have been full: by its own waits, by who passed the turn
+  // So many buffers, from the first on, are known to have been full: by its own waits, by who passed the turn. A wait tells of
+  // one buffer, and of none before it: those that were gone past are not known by it.
+  std::vector<int64_t> full, full_by_turn;
   std::deque<std::vector<SlotRead>> products;  // that may still run, oldest first
 };
 
@@ -152,7 +154,7 @@ class Protocol {
       case Event::Kind::get:
         if (w.got[c] - channels_[c].depth >= w.full[c])
           return event.op->emitError("(R7) may take an earlier buffer for this one in ") << place(w);
-        w.full[c] = ++w.got[c];
+        if (w.got[c]++ == w.full[c]) ++w.full[c];
         break;
       case Event::Kind::drain: channels_[c].is_drained = true; break;
       case Event::Kind::release:
@@ -169,13 +171,13 @@ class Protocol {
           return event.op->emitError("(R3) goes past buffers while it holds one in ") << place(w);
         w.got[c] += event.pending, w.released[c] += event.pending;
         break;
-      case Event::Kind::load: use(event, event.reads.front()); break;
+      case Event::Kind::load: use(event, event.reads.front(), 0); break;
       case Event::Kind::mma:
         for (const SlotRead& read : event.reads) {
           const auto from = static_cast<size_t>(read.channel);
           if (read.number < w.released[from] || read.number >= w.got[from])
             return event.op->emitError("(R4) reads a buffer that is not held in ") << place(w);
-          if (read.array) use(event, read);
+          if (read.array) use(event, read, w.full[from]);
         }
         w.products.push_back(event.reads);
         break;
@@ -200,9 +202,10 @@ class Protocol {
     return success();
   }
 
-  void use(const Event& event, const SlotRead& tile) {
+  void use(const Event& event, const SlotRead& tile, int64_t full) {
     picked_[{tile.array.getAsOpaquePointer(), tile.picked}].push_back(
-        {event.op, tile.number, channels_[static_cast<size_t>(tile.channel)].depth, event.kind == Event::Kind::load});
+        {event.op, tile.number, channels_[static_cast<size_t>(tile.channel)].depth, full,
+         event.kind == Event::Kind::load});
   }
 
   static void release(ChannelState& channel, int64_t number) {
@@ -212,19 +215,21 @@ class Protocol {
       ++channel.freed;
   }
 
-  // In the order of the buffers that were held meanwhile; of one buffer, the load comes first. That it has ended is known to who
-  // has seen that buffer full, or a later one (R7).
+  // In the order of the buffers that were held meanwhile; of one buffer, the load comes first. Who reads must know the buffer
+  // full that was handed over with the load: it holds that one, or has seen or been told of all up to it.
   LogicalResult picked_in_order() {
     for (auto& [tile, uses] : picked_) {
       llvm::stable_sort(uses, [](const Use& a, const Use& b) {
         return std::pair(a.number, !a.is_load) < std::pair(b.number, !b.is_load);
       });
       if (!uses.front().is_load) return uses.front().op->emitError("(R11) reads a tile that was never loaded");
-      int64_t last_read = uses.front().number - uses.front().depth;
+      int64_t last_read = uses.front().number - uses.front().depth, last_load = -1;
       for (const Use& use : uses) {
         if (use.is_load && last_read > use.number - use.depth)
           return use.op->emitError("(R11) loads a tile that may still be read");
-        if (!use.is_load) last_read = use.number;
+        (use.is_load ? last_load : last_read) = use.number;
+        if (!use.is_load && last_load != use.number && last_load >= use.full)
+          return use.op->emitError("(R11) reads a tile that nobody has told it to be there");
       }
     }
     return success();
@@ -253,10 +258,10 @@ class Protocol {
   std::vector<ChannelState> channels_;
   std::vector<Warpgroup> warpgroups_;
   llvm::DenseSet<Value> rooms_sent_to_;
-  // Of a tile that is picked by a number: while which buffer is held, and how many there are.
+  // Of a tile that is picked by a number: while which buffer is held, how many there are, and how many who reads knows full.
   struct Use {
     Operation* op;
-    int64_t number, depth;
+    int64_t number, depth, full;
     bool is_load;
   };
   std::map<std::pair<const void*, int64_t>, std::vector<Use>> picked_;  // by array and number

@@ -25,8 +25,9 @@ namespace tessera::tile {
 //   (R8) sums are sent to where some lay before: nobody says that those were read;
 //   (R9) a block of a cluster does something else than the first one;
 //   (R10) a block may end while others of its cluster say that they have read what it brought;
-//   (R11) a tile that is picked by a number was never loaded when it is read, or is loaded while it may still be read: the put
-//         before a load waits for readers of buffers so many before its own as the channel is deep, and for no others.
+//   (R11) a tile that is picked by a number was never loaded when it is read, or who reads it does not know the buffer full
+//         that came with it, or it is loaded while it may still be read: the put before a load waits for who reads the buffer
+//         that is the channel's depth before its own, or one before that.
 mlir::LogicalResult verify_protocol(KernelOp kernel, llvm::ArrayRef<int64_t> arguments);
 
 }  // namespace tessera::tile

@@ -491,3 +491,36 @@ tile.kernel "r11" cluster 1 about ["a tile that is picked by a number is read, a
     }
   }
 }
+
+// -----
+
+tile.kernel "r11" cluster 1 about ["who goes past the last buffer before its own reads the tile that came with it"] {
+^bb0(%map: !tile.map<64x64xbf16, rank 2>, %n: i32):
+  %b = tile.shared "b" : !tile.smem<2x64x64xbf16>
+  %c = tile.channel "c" depth 4 readers 1
+  %c0 = arith.constant 0 : i32
+  %c1 = arith.constant 1 : i32
+  tile.role "producer" warpgroups 1 registers 40 one_thread {
+  ^bb0(%i: i32):
+    %s = tile.put %c of %b : !tile.smem<2x64x64xbf16>
+    %t = tile.at %b[%c0 : i32] : !tile.smem<2x64x64xbf16> -> !tile.smem<64x64xbf16>
+    tile.load %t from %map[%c0, %c0] slot %s : !tile.smem<64x64xbf16>, !tile.map<64x64xbf16, rank 2>
+    %s_2 = tile.put %c of %b : !tile.smem<2x64x64xbf16>
+    %t_2 = tile.at %b[%c1 : i32] : !tile.smem<2x64x64xbf16> -> !tile.smem<64x64xbf16>
+    tile.load %t_2 from %map[%c0, %c0] slot %s_2 : !tile.smem<64x64xbf16>, !tile.map<64x64xbf16, rank 2>
+  }
+  tile.role "consumer" warpgroups 2 registers 232 {
+  ^bb0(%consumer: i32):
+    tile.skip %c count %consumer
+    %s = tile.get %c
+    %t = tile.at %b[%c0 : i32] : !tile.smem<2x64x64xbf16> -> !tile.smem<64x64xbf16>
+    %empty = tile.empty : !tile.fragment<64x64xf32>
+    %add = arith.constant 0 : i1
+    // expected-error @+1 {{(R11) reads a tile that nobody has told it to be there}}
+    %sums = tile.mma %empty, %t, %t add %add : !tile.fragment<64x64xf32>, !tile.smem<64x64xbf16>, !tile.smem<64x64xbf16> -> !tile.fragment<64x64xf32, pending 1>
+    %whole = tile.wait_mma 0 %sums : !tile.fragment<64x64xf32, pending 1> -> !tile.fragment<64x64xf32>
+    tile.release %c
+    %last = arith.subi %c1, %consumer : i32
+    tile.skip %c count %last
+  }
+}
