@@ -48,6 +48,27 @@ void check_history(const ReverseWalk& walk, const Tensor& w, size_t index, Loc a
                    .hint = "call grad before reading; or stop_gradient() the value if it is meant to be constant"});
 }
 
+void check_parameters(const std::vector<Tensor>& wrt, Loc at) {
+  for (size_t i = 0; i < wrt.size(); ++i) {
+    check_value(wrt[i], fmt::format("parameter {}", i), at);
+    check_float(wrt[i], fmt::format("parameter {}", i), at);
+  }
+}
+
+// What a walk brought to the parameters.
+std::vector<Tensor> arrived(const ReverseWalk& walk, const std::vector<Tensor>& wrt, Loc at) {
+  std::vector<Tensor> gradients;
+  for (size_t i = 0; i < wrt.size(); ++i) {
+    Tensor g = walk.gradient(*wrt[i].node());
+    if (!g.valid()) {
+      check_history(walk, wrt[i], i, at);
+      g = zeros_for(wrt[i], at);
+    }
+    gradients.push_back(std::move(g));
+  }
+  return gradients;
+}
+
 }  // namespace
 
 std::vector<Tensor> vjp(const std::vector<Tensor>& outputs, const std::vector<Tensor>& cotangents,
@@ -69,22 +90,10 @@ std::vector<Tensor> vjp(const std::vector<Tensor>& outputs, const std::vector<Te
                        .operands = {{"output", describe(*outputs[k].node())}},
                        .hint = "a cotangent has the shape of its output"});
   }
-  for (size_t i = 0; i < wrt.size(); ++i) {
-    check_value(wrt[i], fmt::format("parameter {}", i), at);
-    check_float(wrt[i], fmt::format("parameter {}", i), at);
-  }
+  check_parameters(wrt, at);
   ReverseWalk walk(wrt);
   walk.run(outputs, cotangents);
-  std::vector<Tensor> gradients;
-  for (size_t i = 0; i < wrt.size(); ++i) {
-    Tensor g = walk.gradient(*wrt[i].node());
-    if (!g.valid()) {
-      check_history(walk, wrt[i], i, at);
-      g = zeros_for(wrt[i], at);
-    }
-    gradients.push_back(std::move(g));
-  }
-  return gradients;
+  return arrived(walk, wrt, at);
 }
 
 std::vector<Tensor> grad(const Tensor& loss, const std::vector<Tensor>& wrt, Loc at) {
@@ -96,7 +105,10 @@ std::vector<Tensor> grad(const Tensor& loss, const std::vector<Tensor>& wrt, Loc
                      .operands = {{"loss", describe(*loss.node())}},
                      .hint = "reduce it with sum() or mean(), or give vjp() a cotangent"});
   check_float(loss, "the loss", at);
-  return vjp({loss}, {ones(loss.shape(), loss.dtype(), at)}, wrt, at);
+  check_parameters(wrt, at);
+  ReverseWalk walk(wrt);
+  walk.run({loss}, {walk.seed(loss, at)});
+  return arrived(walk, wrt, at);
 }
 
 Tensor grad(const Tensor& loss, const Tensor& wrt, Loc at) { return grad(loss, std::vector<Tensor>{wrt}, at)[0]; }

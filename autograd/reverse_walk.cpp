@@ -5,7 +5,6 @@
 
 #include <fmt/format.h>
 
-#include <tessera/autograd/vjp_rules.h>
 #include <tessera/core/error.h>
 #include <tessera/core/fault.h>
 
@@ -159,7 +158,7 @@ void ReverseWalk::step(const NodePtr& node) {
   BackwardOf here(*node);
   const Rule rule = vjp_rule(op_of(*node, visit));
   if (!rule) throw_no_gradient(*node);
-  const Vjp vjp{visit.form ? visit.form->attrs : node->attrs, inputs, Tensor(node), g};
+  const Vjp vjp{visit.form ? visit.form->attrs : node->attrs, inputs, Tensor(node), g, ones_};
   for (size_t i = 0; i < inputs.size(); ++i)
     if (visits_.at(inputs[i].get()).needed) accumulate(inputs[i], rule(vjp, static_cast<int>(i)));
 }

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include <tessera/autograd/custom_vjp.h>
+#include <tessera/autograd/vjp_rules.h>
 #include <tessera/core/ops.h>
 #include <tessera/core/raise.h>
 
@@ -16,6 +17,8 @@ class ReverseWalk {
  public:
   explicit ReverseWalk(const std::vector<Tensor>& wrt);
 
+  // The cotangent of a loss of one element.
+  Tensor seed(const Tensor& loss, Loc at) { return ones_.make(loss.shape(), loss.dtype(), at); }
   // Records what the outputs hand back for their cotangents. The nodes belong to the modules of those that they are for.
   void run(const std::vector<Tensor>& outputs, const std::vector<Tensor>& cotangents);
 
@@ -54,6 +57,7 @@ class ReverseWalk {
   std::unordered_map<const Node*, Visit> visits_;  // references stay valid while it grows
   std::unordered_map<const CustomCall*, Group> groups_;
   NodePtr released_;
+  Ones ones_;
 };
 
 }  // namespace tessera

@@ -27,27 +27,27 @@ constexpr RuleRow table[] = {
   {Op::Input,   [](V, int) { return Tensor(); }},  // a leaf
 
   {Op::Neg,     [](V v, int) { return -v.g; }},
-  {Op::Abs,     [](V v, int) { return times(v.g, sign(v.x(0))); }},
-  {Op::Exp,     [](V v, int) { return times(v.g, v.y); }},
-  {Op::Exp2,    [](V v, int) { return times(v.g, v.y * ln2); }},
+  {Op::Abs,     [](V v, int) { return v.times(v.g, sign(v.x(0))); }},
+  {Op::Exp,     [](V v, int) { return v.times(v.g, v.y); }},
+  {Op::Exp2,    [](V v, int) { return v.times(v.g, v.y * ln2); }},
   {Op::Log,     [](V v, int) { return v.g / v.x(0); }},
   {Op::Log1p,   [](V v, int) { return v.g / (1 + v.x(0)); }},
-  {Op::Expm1,   [](V v, int) { return times(v.g, v.y + 1); }},
-  {Op::Tanh,    [](V v, int) { return times(v.g, 1 - v.y * v.y); }},
-  {Op::Erf,     [](V v, int) { return times(v.g, exp(-square(v.x(0))) * (2 * inv_sqrtpi)); }},
-  {Op::Sigmoid, [](V v, int) { return times(v.g, v.y * (1 - v.y)); }},
+  {Op::Expm1,   [](V v, int) { return v.times(v.g, v.y + 1); }},
+  {Op::Tanh,    [](V v, int) { return v.times(v.g, 1 - v.y * v.y); }},
+  {Op::Erf,     [](V v, int) { return v.times(v.g, exp(-square(v.x(0))) * (2 * inv_sqrtpi)); }},
+  {Op::Sigmoid, [](V v, int) { return v.times(v.g, v.y * (1 - v.y)); }},
   {Op::Sqrt,    [](V v, int) { return v.g / (2 * v.y); }},
-  {Op::Rsqrt,   [](V v, int) { return times(v.g, -0.5 * (v.y * v.y * v.y)); }},
-  {Op::Recip,   [](V v, int) { return times(v.g, -square(v.y)); }},
-  {Op::Sin,     [](V v, int) { return times(v.g, cos(v.x(0))); }},
-  {Op::Cos,     [](V v, int) { return times(v.g, -sin(v.x(0))); }},
+  {Op::Rsqrt,   [](V v, int) { return v.times(v.g, -0.5 * (v.y * v.y * v.y)); }},
+  {Op::Recip,   [](V v, int) { return v.times(v.g, -square(v.y)); }},
+  {Op::Sin,     [](V v, int) { return v.times(v.g, cos(v.x(0))); }},
+  {Op::Cos,     [](V v, int) { return v.times(v.g, -sin(v.x(0))); }},
   {Op::Cast,    pullback::cast},
 
   {Op::Add,     [](V v, int) { return v.g; }},
   {Op::Sub,     [](V v, int i) { return i == 0 ? v.g : -v.g; }},
-  {Op::Mul,     [](V v, int i) { return times(v.g, v.x(1 - i)); }},
+  {Op::Mul,     [](V v, int i) { return v.times(v.g, v.x(1 - i)); }},
   {Op::Div,     pullback::div},
-  {Op::Rem,     [](V v, int i) { return i == 0 ? v.g : times(v.g, -floor_divide(v.x(0), v.x(1))); }},
+  {Op::Rem,     [](V v, int i) { return i == 0 ? v.g : v.times(v.g, -floor_divide(v.x(0), v.x(1))); }},
   {Op::Pow,     pullback::pow},
   {Op::Min,     pullback::minimum},
   {Op::Max,     pullback::maximum},
@@ -77,7 +77,7 @@ constexpr RuleRow table[] = {
   {Op::Softmax,   pullback::softmax},
   {Op::LogSumExp, [](V v, int) {  // ∂ log Σ eˣ = softmax(x)
     const int dim = static_cast<int>(v.as<DimAttrs>().dim);
-    return times(expand(v.g, {dim}, v.shape(0)), softmax(v.x(0), dim)); }},
+    return v.times(v.expand(v.g, {dim}, v.shape(0)), softmax(v.x(0), dim)); }},
   {Op::Variance,  pullback::variance},
 };
 // clang-format on
@@ -92,6 +92,22 @@ constexpr auto by_op = [] {
 
 Rule vjp_rule(Op op) { return by_op[static_cast<size_t>(op)]; }
 
+Tensor Ones::make(const Shape& shape, DType dtype, Loc at) {
+  Tensor one = tessera::ones(shape, dtype, at);
+  made_.emplace(one.node().get(), one.node());
+  return one;
+}
+
+bool Ones::contains(const Tensor& t) const { return made_.contains(&rearranged(*t.node())); }
+
+Tensor Vjp::expand(const Tensor& t, const Dims& reduced, const Shape& whole) const {
+  if (ones.contains(t)) return ones.make(whole, t.dtype());
+  Dims kept;
+  for (int64_t d = 0; d < whole.rank(); ++d)
+    if (std::find(reduced.begin(), reduced.end(), d) == reduced.end()) kept.push_back(d);
+  return broadcast_in_dim(t, whole, kept);
+}
+
 std::vector<Tensor> Vjp::from(int i) const {
   std::vector<Tensor> out;
   for (size_t k = static_cast<size_t>(i); k < operands.size(); ++k) out.emplace_back(operands[k]);
@@ -99,15 +115,6 @@ std::vector<Tensor> Vjp::from(int i) const {
 }
 
 namespace pullback {
-
-Tensor times(const Tensor& g, const Tensor& f) { return splat(*g.node()) == 1 ? f : g * f; }
-
-Tensor expand(const Tensor& t, const Dims& reduced, const Shape& shape) {
-  Dims kept;
-  for (int64_t d = 0; d < shape.rank(); ++d)
-    if (std::find(reduced.begin(), reduced.end(), d) == reduced.end()) kept.push_back(d);
-  return broadcast_in_dim(t, shape, kept);
-}
 
 Tensor shifted(const Tensor& x, int dim, int64_t by, double fill) {
   const int64_t n = x.size(dim);

@@ -3,6 +3,7 @@
 // no one-liners live beside the table, one file per kind of op: vjp_rules_{elementwise,structure,index,reduce,scan,
 // contract}.cpp.
 
+#include <unordered_map>
 #include <variant>
 #include <vector>
 
@@ -10,18 +11,38 @@
 
 namespace tessera {
 
+// The ones of a walk: the cotangent of its loss, and what rules stretched that to. A factor of them may vanish. A one that
+// somebody else made may not: one can ask for the gradient with respect to it.
+class Ones {
+ public:
+  Tensor make(const Shape&, DType, Loc at = Loc::here());
+  bool contains(const Tensor&) const;  // one of them, perhaps rearranged
+
+ private:
+  std::unordered_map<const Node*, NodePtr> made_;  // held, so that no address comes twice
+};
+
 // One node on the way back. Attributes and operands are those of its normal form (raise.h).
 struct Vjp {
   const Attrs& attrs;
   const std::vector<NodePtr>& operands;
   Tensor y;  // the node's value
   Tensor g;  // ∂loss/∂y, of y's shape
+  Ones& ones;
 
   const Shape& shape(int i) const { return operands[static_cast<size_t>(i)]->shape; }
   DType dtype(int i) const { return operands[static_cast<size_t>(i)]->dtype; }
   Tensor x(int i) const { return Tensor(operands[static_cast<size_t>(i)]); }
   std::vector<Tensor> from(int i) const;  // operands i, i + 1, …
   template <class A> const A& as() const { return std::get<A>(attrs); }
+
+  // a · f without the multiplication where a is a one of the walk, as g is below a sum.
+  Tensor times(const Tensor& a, const Tensor& f) const { return ones.contains(a) ? f : a * f; }
+  // g / count in g's dtype. counts(): what to count in, since f16 ends at 65504 and bf16 counts to 256.
+  Tensor shared(const Tensor& count) const { return cast(g / count, g.dtype()); }
+  DType counts() const { return promote(g.dtype(), DType::f32); }
+  // t with its reduced dims put back: constant along them.
+  Tensor expand(const Tensor& t, const Dims& reduced, const Shape&) const;
 };
 
 // ∂loss/∂operand i. An empty Tensor: nothing flows (a condition, an index, an operand of no elements).
@@ -30,10 +51,6 @@ Rule vjp_rule(Op);  // null where op_table.h says Zero or None
 
 namespace pullback {
 
-// g · f without the multiplication where g is 1 everywhere, as it is below a sum.
-Tensor times(const Tensor& g, const Tensor& f);
-// t with its reduced dims put back: constant along them.
-Tensor expand(const Tensor& t, const Dims& reduced, const Shape&);
 // Element i along dim is x[i + by]; `fill` where that lies outside.
 Tensor shifted(const Tensor& x, int dim, int64_t by, double fill);
 

@@ -25,10 +25,9 @@ Tensor scatter_set(const Vjp& v, int i, int dim) {
 Tensor scatter_max(const Vjp& v, int i, int dim) {
   const Tensor base = v.x(0), indices = v.x(1), updates = v.x(2);
   const Tensor kept = base == v.y, reached = updates == tessera::gather(v.y, indices, dim);
-  const DType dtype = v.g.dtype();
-  const Tensor count =
-      tessera::scatter(tessera::cast(kept, dtype), indices, tessera::cast(reached, dtype), dim, ScatterMode::add);
-  const Tensor share = v.g / count;
+  const Tensor count = tessera::scatter(tessera::cast(kept, v.counts()), indices, tessera::cast(reached, v.counts()),
+                                        dim, ScatterMode::add);
+  const Tensor share = v.shared(count);
   return i == 0 ? where(kept, share, 0) : where(reached, tessera::gather(share, indices, dim), 0);
 }
 

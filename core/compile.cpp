@@ -162,14 +162,14 @@ CompiledFunction::CompiledFunction(CompileOptions options, Loc at) : options_(st
 std::shared_ptr<CompiledFunction::Entry> CompiledFunction::record(const Arguments& given, const Body& body) {
   auto entry = std::make_shared<Entry>(given);
   const std::vector<Tensor>& arguments = given.tensors;
-  Trace trace;
+  Trace trace(options_.strict);
   std::vector<Tensor> traced;
   traced.reserve(arguments.size());
   for (size_t i = 0; i < arguments.size(); ++i)
     traced.push_back(trace.argument(arguments[i].dtype(), arguments[i].shape(), "argument " + std::to_string(i)));
   const Results results = body(traced);
   entry->structure = results.structure;
-  entry->recorded = trace.finish(results.tensors, options_.name, options_.strict);
+  entry->recorded = trace.finish(results.tensors, options_.name);
   entry->recorded.program.strict = options_.strict;
   entry->recorded.program.precision = options_.precision;
   entry->is_assigned.resize(entry->recorded.read.size());

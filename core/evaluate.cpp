@@ -3,10 +3,10 @@
 #include <algorithm>
 #include <unordered_set>
 
-#include <tessera/core/convert.h>
 #include <tessera/core/error.h>
 #include <tessera/core/executor.h>
 #include <tessera/core/pending.h>
+#include <tessera/core/reference_ops.h>
 #include <tessera/core/trace.h>
 #include <tessera/core/user_call.h>
 
@@ -32,7 +32,7 @@ void check_readable(const Node& node, Loc at) {
 BufferPtr input_value(const Node& node) {
   if (node.value) return node.value;
   auto buffer = std::make_shared<Buffer>(size_of(node.dtype));
-  store_double(buffer->data(), node.dtype, 0, as_double(std::get<ConstantAttrs>(node.attrs).value));
+  reference::fill(buffer->data(), node.dtype, 1, std::get<ConstantAttrs>(node.attrs).value);
   return buffer;
 }
 

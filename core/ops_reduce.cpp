@@ -75,11 +75,18 @@ Tensor min(Operand x, Dims dims, bool keepdim) {
 Tensor any(Operand x, Dims dims, bool keepdim) { return truth("any", x, ReduceKind::max, dims, keepdim); }
 Tensor all(Operand x, Dims dims, bool keepdim) { return truth("all", x, ReduceKind::min, dims, keepdim); }
 
-Tensor mean(Operand x, Dims dims, bool keepdim) {
-  Tensor total = reduced("mean", x, ReduceKind::sum, dims, keepdim, rules::real);
-  const int64_t in = x.is_number() ? 1 : x.tensor().numel(), out = total.numel();
-  const int64_t count = out == 0 ? 1 : in / out;
-  return Operand(total, x.at()) * Operand(1.0 / static_cast<double>(count), x.at());
+// A narrow float is summed and divided in f32: its sum may be infinite where the mean is not.
+Tensor mean(Operand x, Dims wanted, bool keepdim) {
+  const Call call{"mean", x.at()};
+  NodePtr node = resolve(call, x);
+  const Dims dims = rules::reduced_dims(call, wanted, *node);
+  const DType dtype = rules::real(call, *node);
+  node = cast_node(cast_node(std::move(node), dtype, call.at), promote(dtype, f32), call.at);
+  const Shape before = node->shape;
+  Tensor total(kept(reduce_node(std::move(node), ReduceKind::sum, dims, call.at), before, dims, keepdim, call.at));
+  const int64_t out = total.numel(), count = out == 0 ? 1 : before.numel() / out;
+  Tensor result = Operand(std::move(total), call.at) * Operand(1.0 / static_cast<double>(count), call.at);
+  return Tensor(cast_node(result.node(), dtype, call.at));
 }
 
 Tensor variance(Operand x, Dims wanted, bool keepdim) {

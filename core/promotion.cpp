@@ -3,6 +3,8 @@
 #include <cmath>
 #include <utility>
 
+#include <tessera/core/splat.h>
+
 namespace tessera {
 
 Loc place(rules::Arguments arguments) {
@@ -46,7 +48,9 @@ NodePtr cast_node(NodePtr x, DType dtype, Loc at) {
 NodePtr broadcast_node(NodePtr x, Shape shape, Dims dims, Loc at) {
   if (x->shape == shape) return x;  // dims ascend, so they are 0, 1, …
   const DType dtype = x->dtype;
-  if (x->op == Op::Constant) return record(Op::Constant, x->attrs, {}, dtype, std::move(shape), at);
+  // A number of the op's own. A constant that somebody holds may be asked for: its gradient comes through the broadcast.
+  if (x->op == Op::Constant && is_hidden_number(*x))
+    return record(Op::Constant, x->attrs, {}, dtype, std::move(shape), at);
   return record(Op::Broadcast, DimsAttrs{std::move(dims)}, {std::move(x)}, dtype, std::move(shape), at);
 }
 

@@ -1,6 +1,8 @@
 #include <tessera/core/raise.h>
 
 #include <algorithm>
+#include <cmath>
+#include <limits>
 
 #include <tessera/core/raise_forms.h>
 #include <tessera/core/trace.h>
@@ -20,6 +22,7 @@ std::optional<Found> match(const NodePtr& root) {
   switch (root->op) {
     case Op::Div:
     case Op::Mul: found = match_softmax(root); return found ? found : match_variance(root);
+    case Op::Cast: return match_variance(root);
     case Op::Exp: return match_softmax(root);
     case Op::Log:
     case Op::Add: return match_logsumexp(root);
@@ -28,7 +31,7 @@ std::optional<Found> match(const NodePtr& root) {
 }
 
 std::optional<Found> find(const NodePtr& node) {
-  if (node->value || node->custom || !is_float(node->dtype)) return std::nullopt;
+  if (node->value || node->custom || !is_float(node->dtype) || node->shape.numel() == 0) return std::nullopt;
   return match(node);
 }
 
@@ -40,7 +43,13 @@ void become(Node& node, const NormalForm& form) {
 
 }  // namespace
 
+bool near(double a, double b, DType dtype) {
+  const double unit = dtype == f64 ? std::numeric_limits<double>::epsilon() : std::numeric_limits<float>::epsilon();
+  return std::fabs(a - b) <= 4 * unit * std::fabs(b);
+}
+
 std::optional<NormalForm> raise(const NodePtr& node, const std::unordered_set<const Node*>& wrt) {
+  if (Trace::is_as_written()) return std::nullopt;
   const std::optional<Found> found = find(node);
   if (!found) return std::nullopt;
   const auto asked_for = [&](const Node* n) { return wrt.contains(n); };

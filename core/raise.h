@@ -29,7 +29,7 @@ struct NormalForm {
 };
 
 // The normal form of the value of `node`, if it has one. Not raised when a node of `wrt` lies inside the pattern: the
-// gradient with respect to it asks for the expression as it was written.
+// gradient with respect to it asks for the expression as it was written. Nor in a strict recording.
 // When no handle can see inside the pattern the node itself is rewritten, so that the forward computation is the normal
 // form too; else it stays for those who look at its parts.
 std::optional<NormalForm> raise(const NodePtr& node, const std::unordered_set<const Node*>& wrt);

@@ -17,6 +17,10 @@ struct Found {
   std::function<NormalForm()> form;
   Inside inside;
 };
+
+// The same number but for roundings on the way to it: four of f64's units, or of f32's in a narrower program.
+bool near(double a, double b, DType);
+
 std::optional<Found> match_softmax(const NodePtr& root);
 std::optional<Found> match_logsumexp(const NodePtr& root);
 std::optional<Found> match_variance(const NodePtr& root);

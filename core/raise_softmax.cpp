@@ -1,4 +1,3 @@
-#include <cmath>
 #include <numbers>
 
 #include <tessera/core/ops.h>
@@ -9,8 +8,6 @@
 
 namespace tessera {
 namespace {
-
-bool near(double a, double b) { return std::fabs(a - b) <= 1e-6 * std::fabs(b); }
 
 // exp(u), or exp2(u) = exp(u · ln 2).
 struct Exponential {
@@ -48,7 +45,7 @@ Exponential logits(Exponential e, int dim, Inside& inside) {
     inside.push_back(e.u.get());
     e.scale *= *number;
     e.u = e.u->inputs[1 - i];
-    if (near(e.scale, 1)) return {without_row_constants(e.u, dim, inside), 1};
+    if (near(e.scale, 1, e.u->dtype)) return {without_row_constants(e.u, dim, inside), 1};
     break;
   }
   return e;
@@ -169,6 +166,7 @@ std::optional<Found> match_quotient(const NodePtr& root, const NodePtr& above, c
   Inside inside = by->inside;
   const int dim = by->total.dim;
   const NodePtr summed = without_round_trips(by->total.of, inside);
+  if (summed->shape.numel() == 0) return std::nullopt;  // no factors to compare
   const std::optional<Exponential> twin = exponential(summed, inside);
   if (!twin) return std::nullopt;
   const std::optional<LinearIn> f = linear_in(above, summed);

@@ -22,7 +22,9 @@ thread_local std::unordered_map<std::string, uint64_t> calls_of_thread;
 Tensor draw(RandomKind kind, DType dtype, Shape shape, Loc at) {
   ScopePtr scope = current_scope();
   std::string path = scope ? scope->path() : "";
-  RandomAttrs attrs{kind, stream_of(path, calls_of_thread[path]++)};
+  uint64_t stream = stream_of(path, calls_of_thread[path]++);
+  if (!Trace::current()) stream = combine(stream, hash_text("eager"));
+  RandomAttrs attrs{kind, stream};
   Generator& g = generator();
   return Tensor(record(Op::Random, attrs, {g.seed.value().node(), g.step.value().node()}, dtype, std::move(shape), at));
 }

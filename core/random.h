@@ -2,7 +2,8 @@
 // Counter-based random numbers (D22). Element e of a draw is a pure function of (seed, stream, step, e):
 //   Philox4x32-10 with key = seed ⊕ stream and counter = (e / 4, step), word e mod 4
 // (Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", SC 2011). The stream is a hash of the module path and
-// of the call index in it, so a draw is the same on every backend, under recompute and after a resume.
+// of the call index in it, so a draw is the same on every backend, under recompute and after a resume. Draws outside of
+// compile() have streams of their own: only a compiled step advances `step`, and the next one shall not repeat them.
 
 #include <array>
 #include <cstdint>

@@ -55,7 +55,8 @@ void evaluate_captured(const std::vector<NodePtr>& outputs, uint64_t recording) 
 
 }  // namespace
 
-Trace::Trace() : number_(next_number()), outer_(trace_of_thread), outer_calls_(RandomPoint::capture()) {
+Trace::Trace(bool as_written)
+    : as_written_(as_written), number_(next_number()), outer_(trace_of_thread), outer_calls_(RandomPoint::capture()) {
   check_none({});
   generator();  // its States begin outside of any recording
   trace_of_thread = this;
@@ -69,6 +70,7 @@ Trace::~Trace() {
 
 Trace* Trace::current() { return trace_of_thread; }
 uint64_t Trace::current_number() { return trace_of_thread ? trace_of_thread->number_ : 0; }
+bool Trace::is_as_written() { return trace_of_thread && trace_of_thread->as_written_; }
 
 void Trace::check_none(Loc at) {
   if (!trace_of_thread) return;
@@ -101,7 +103,7 @@ void Trace::write(State& state, Tensor value) {
   value_of_.insert_or_assign(&state, std::move(value));
 }
 
-Trace::Recorded Trace::finish(const std::vector<Tensor>& results, std::string name, bool as_written) {
+Trace::Recorded Trace::finish(const std::vector<Tensor>& results, std::string name) {
   // A step that drew random numbers advances the generator, so that the next run draws others.
   State& step = generator().step;
   if (!planted(Fault::random_step_stuck) && input_of_.contains(&step) &&
@@ -112,7 +114,7 @@ Trace::Recorded Trace::finish(const std::vector<Tensor>& results, std::string na
   for (State* state : read_) inputs.push_back(input_of_.at(state).node());
   for (const Tensor& t : results) outputs.push_back(t.node());
   for (State* state : written_) outputs.push_back(value_of_.at(state).node());
-  if (!as_written) raise_all(outputs);
+  if (!as_written_) raise_all(outputs);
   trace_of_thread = nullptr;  // evaluate() below is not part of the recording
   evaluate_captured(outputs, number_);
 

@@ -16,13 +16,15 @@ namespace tessera {
 
 class Trace {
  public:
-  Trace();  // becomes current on this thread
+  // Becomes current on this thread. Normal forms are raised (raise.h) unless the program shall be `as_written`.
+  explicit Trace(bool as_written = false);
   ~Trace();
   Trace(const Trace&) = delete;
   Trace& operator=(const Trace&) = delete;
 
   static Trace* current();
   static uint64_t current_number();  // 0 when this thread records nothing
+  static bool is_as_written();       // false when it records nothing
   static void check_none(Loc at);    // TraceError when this thread records already
 
   Tensor argument(DType, Shape, std::string name);  // declares the next program argument
@@ -35,8 +37,7 @@ class Trace {
     std::vector<State*> read;       // inputs after the arguments, in order of first use
     std::vector<State*> written;    // outputs after the results, in order of first assignment
   };
-  // Normal forms are raised (raise.h) unless the program shall be `as_written`.
-  Recorded finish(const std::vector<Tensor>& results, std::string name, bool as_written);
+  Recorded finish(const std::vector<Tensor>& results, std::string name);
 
   // The slot itself, past any recording: what a compiled function takes its inputs from and puts its outputs into.
   static const Tensor& stored(const State&);
@@ -45,6 +46,7 @@ class Trace {
   static const StateMarks& marks(const State&);
 
  private:
+  bool as_written_;
   uint64_t number_;  // no other recording of the process has it: nodes outlive theirs
   Trace* outer_;
   std::vector<NodePtr> arguments_;

@@ -29,7 +29,8 @@ Tensor leaky_relu(Operand x, double slope) {
 }
 Tensor elu(Operand x, double alpha) {
   ScopeGuard scope("elu", x.at());
-  return where(x > 0, x, alpha * expm1(minimum(x, 0)));
+  // Not minimum(x, 0), whose derivative at 0 is 1/2: elu'(0) = alpha, as from the left.
+  return where(x > 0, x, alpha * expm1(where(x > 0, 0, x)));
 }
 Tensor softplus(Operand x) {
   ScopeGuard scope("softplus", x.at());

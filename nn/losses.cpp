@@ -1,5 +1,7 @@
 #include <tessera/nn/losses.h>
 
+#include <limits>
+
 #include <tessera/core/error.h>
 #include <tessera/nn/functional.h>
 
@@ -63,7 +65,9 @@ Tensor cross_entropy(Operand logits_in, Operand targets_in, CrossEntropyOptions 
   Tensor counts = targets != *options.ignore_index;
   loss = where(counts, loss, 0);
   if (options.reduction != Reduction::mean) return reduced(loss, options.reduction);
-  return sum(loss) / maximum(sum(cast(counts, loss.dtype())), 1);
+  // As mean() does: what is narrow is summed and counted in f32.
+  const DType wide = promote(loss.dtype(), f32);
+  return cast(sum(cast(loss, wide)) / maximum(sum(cast(counts, wide)), 1), loss.dtype());
 }
 
 Tensor mse(Operand prediction, Operand target, Reduction reduction) {
@@ -90,7 +94,9 @@ Tensor bce_with_logits(Operand logits, Operand target, Reduction reduction) {
 Tensor kl(Operand log_p, Operand log_q, Reduction reduction) {
   ScopeGuard scope("kl", log_p.at());
   check_same_shape(log_p, log_q);
-  return reduced(sum(exp(log_p) * (log_p - log_q), {-1}), reduction);
+  // p log p is 0 where p is 0.
+  Tensor apart = where(log_p > -std::numeric_limits<double>::infinity(), log_p - log_q, 0);
+  return reduced(sum(exp(log_p) * apart, {-1}), reduction);
 }
 
 }  // namespace tessera::nn

@@ -24,7 +24,7 @@ Tensor l1(Operand prediction, Operand target, Reduction = Reduction::mean);   //
 Tensor huber(Operand prediction, Operand target, double delta = 1, Reduction = Reduction::mean);
 // −t·log σ(x) − (1 − t)·log(1 − σ(x)), without overflow.
 Tensor bce_with_logits(Operand logits, Operand target, Reduction = Reduction::mean);
-// Σ p·(log p − log q) over the last dim, then the reduction over rows; both given as logarithms.
+// Σ p·(log p − log q) over the last dim, 0 where p is 0, then the reduction over rows; both given as logarithms.
 Tensor kl(Operand log_p, Operand log_q, Reduction = Reduction::mean);
 
 }  // namespace tessera::nn

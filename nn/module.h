@@ -85,7 +85,8 @@ class ModuleBase {
 std::string str(const ModuleBase&);  // the tree: types, sizes, counts
 inline std::ostream& operator<<(std::ostream& out, const ModuleBase& module) { return out << str(module); }
 
-// Assigns every Param and Buffer of `from` to its namesake; ValueError when the two do not have the same names.
+// Assigns every Param and Buffer of `from` to its namesake, which is frozen as it is; ValueError when the two do not have
+// the same names.
 void copy_states(const ModuleBase& from, ModuleBase& to);
 
 std::string short_type_name(const std::type_info&);  // "List<Block>": without namespaces
@@ -111,7 +112,7 @@ class Module : public ModuleBase {
     return result;
   }
 
-  // A second module with the same values and States of its own. Give what the first one was constructed with.
+  // A second module with the same values, as frozen, and States of its own. Give what the first one was constructed with.
   template <class... Args> std::unique_ptr<Self> clone(Args&&... args) const {
     auto copy = std::make_unique<Self>(std::forward<Args>(args)...);
     copy_states(*this, *copy);

@@ -10,8 +10,14 @@
 namespace tessera::nn {
 namespace {
 
+// Narrow floats are normalized in f32 and rounded once: a square of f16 may be infinite, a mean of bf16 has 8 bits.
+bool is_narrow(const Tensor& x) { return x.dtype() == f16 || x.dtype() == bf16; }
+Tensor widened(const Tensor& x) { return is_narrow(x) ? cast(x, f32) : x; }
+Tensor rounded_as(const Tensor& x, const Tensor& y) { return is_narrow(x) ? cast(y, x.dtype()) : y; }
+
 Tensor normalize(const Tensor& x, const Dims& dims, double eps) {
-  return (x - mean(x, dims, true)) * rsqrt(variance(x, dims, true) + eps);
+  const Tensor wide = widened(x);
+  return rounded_as(x, (wide - mean(wide, dims, true)) * rsqrt(variance(wide, dims, true) + eps));
 }
 
 Dims dims_from(int first, int rank) {
@@ -50,7 +56,8 @@ RmsNorm::RmsNorm(ModuleBase* parent, MemberName name, RmsNormOptions o)
     : Module(parent, std::move(name)), options(o), weight{this, "weight", init::ones({o.dim})} {}
 Tensor RmsNorm::forward(Tensor x) {
   check_extent(*this, x, -1, options.dim);
-  return x * rsqrt(mean(square(x), {x.rank() - 1}, true) + options.eps) * weight;
+  const Tensor wide = widened(x);
+  return rounded_as(x, wide * rsqrt(mean(square(wide), {x.rank() - 1}, true) + options.eps)) * weight;
 }
 std::string RmsNorm::details() const { return std::to_string(options.dim); }
 
@@ -103,14 +110,15 @@ Tensor BatchNorm::forward(Tensor x) {
                       .fault = "BatchNorm needs two values a channel or more while training",
                       .operands = {{"x", describe(*x.node())}}});
   const double unbiased = static_cast<double>(count) / static_cast<double>(count - 1);
-  Tensor mu = mean(x, dims, true), var = variance(x, dims, true);
+  const Tensor wide = widened(x), mu = mean(wide, dims, true), var = variance(wide, dims, true);
   auto follow = [&](Buffer& running, const Tensor& now) {
-    running.assign(running + (reshape(stop_gradient(now), lead) - running) * options.momentum);
+    const Tensor step = (reshape(stop_gradient(now), lead) - running) * options.momentum;
+    running.assign(running + cast(step, running.dtype()));
   };
   follow(running_mean, mu);
   follow(running_var, var * unbiased);
   num_batches_tracked.assign(num_batches_tracked + 1);
-  return affine((x - mu) * rsqrt(var + options.eps));
+  return affine(rounded_as(x, (wide - mu) * rsqrt(var + options.eps)));
 }
 std::string BatchNorm::details() const { return std::to_string(options.channels); }
 

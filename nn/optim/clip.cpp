@@ -8,7 +8,7 @@ Clipped clip_grad_norm(const std::vector<Tensor>& grads, double max_norm, Loc at
   for (const Tensor& g : grads) total = total + sum(square(cast(g, f32)));
   Clipped out{{}, sqrt(total)};
   Tensor scale = minimum(max_norm / (out.norm + 1e-6), 1);
-  for (const Tensor& g : grads) out.grads.push_back(g * scale);
+  for (const Tensor& g : grads) out.grads.push_back(cast(g * scale, g.dtype()));
   return out;
 }
 

@@ -22,7 +22,7 @@ void Optimizer::group(const std::string& pattern, GroupOptions options, Loc at) 
   for (size_t i = 0; i < parameters_.size(); ++i) {
     if (!nn::glob_match(pattern, parameters_[i]->name())) continue;
     if (options.weight_decay) groups_[i].weight_decay = *options.weight_decay;
-    groups_[i].lr_scale = options.lr_scale;
+    if (options.lr_scale) groups_[i].lr_scale = *options.lr_scale;
     found = true;
   }
   if (!found)

@@ -19,10 +19,10 @@
 
 namespace tessera::optim {
 
-// What a group changes; what is left out stays as the optimizer's options say.
+// What a group changes; what is left out stays as it was.
 struct GroupOptions {
-  std::optional<double> weight_decay = std::nullopt;
-  double lr_scale = 1;  // multiplies the lr of step()
+  std::optional<double> weight_decay = std::nullopt;  // at first that of the optimizer's options
+  std::optional<double> lr_scale = std::nullopt;      // multiplies the lr of step(); at first 1
 };
 
 class Optimizer {
@@ -31,8 +31,8 @@ class Optimizer {
   Optimizer& operator=(const Optimizer&) = delete;
   virtual ~Optimizer();
 
-  // Parameters whose name matches (nn/glob.h) follow these options; the latest matching group wins. ValueError when
-  // the pattern matches none.
+  // Parameters whose name matches (nn/glob.h) follow these options. Of several groups that set one option the
+  // latest wins. ValueError when the pattern matches none.
   void group(const std::string& pattern, GroupOptions, Loc at = Loc::here());
   // One update. grads: in the order of the parameters, each of its parameter's shape. lr: a number, which is f32, or
   // a tensor, rank 0 as a rule, that stretches to each parameter. Both promote with the parameter: one of f32 takes

@@ -1,6 +1,7 @@
 // The walk: what it accumulates, where it goes and where it does not, and how small a backward it leaves.
 
 #include <algorithm>
+#include <cmath>
 #include <unordered_set>
 
 #include <gmock/gmock.h>
@@ -12,7 +13,9 @@
 namespace tessera {
 namespace {
 
+using ::testing::DoubleNear;
 using ::testing::ElementsAre;
+using ::testing::Pointwise;
 using ::testing::UnorderedElementsAre;
 
 Tensor data(Shape shape, double scale = 1) {
@@ -130,6 +133,37 @@ TEST(Grad, OfABiasIsASumAlone) {
 TEST(Grad, MultipliesByNoOnes) {
   Tensor x = data({4, 3}), y = data({4, 3});
   EXPECT_EQ(grad(sum(x * y), x).node(), y.node());
+}
+
+// Numbers of ours may be folded and left out; a constant that somebody holds is a value like any other.
+TEST(Grad, OfAConstantThatIsStretched) {
+  Tensor x = tensor<double>({1, 2, 3}), w = scalar(2.0, f64), one = ones({1}, f64);
+  EXPECT_THAT(values(grad(sum(x * w), w)), ElementsAre(6));
+  EXPECT_THAT(values(grad(sum(x * one), one)), ElementsAre(6));
+  Tensor read = scalar(2.0, f64).eval();
+  EXPECT_THAT(values(grad(sum(x * read), read)), ElementsAre(6));
+  Tensor bias = zeros({3}, f64);
+  EXPECT_THAT(values(grad(sum(data({2, 3}) + bias), bias)), ElementsAre(2, 2, 2));
+  State state("b", zeros({1}, f64));
+  EXPECT_THAT(values(grad(sum(x + state), std::vector<State*>{&state})[0]), ElementsAre(3));
+}
+
+TEST(Grad, KeepsAFactorOneThatSomebodyHolds) {
+  Tensor x = tensor<double>({1, 2, 3}), u = ones({3}, f64);
+  Tensor g = vjp({x * x}, {u}, {x})[0];
+  EXPECT_THAT(values(vjp({g}, {ones({3}, f64)}, {u})[0]), ElementsAre(2, 4, 6));
+  Tensor total = ones({}, f64);
+  g = vjp({sum(x * x)}, {total}, {x})[0];
+  EXPECT_THAT(values(grad(sum(g), total)), ElementsAre(12));
+  // The gradient of x · c is c, which was all ones; that of the gradient is not 0.
+  Tensor c = ones({3}, f64);
+  g = grad(sum(x * c * exp(x)), x);
+  const std::vector<double> wanted{2 * std::exp(1.), 3 * std::exp(2.), 4 * std::exp(3.)};
+  EXPECT_THAT(values(grad(sum(g), c)), Pointwise(DoubleNear(1e-12), wanted));
+  // What a walk began with is a tensor like any other, once it was handed out.
+  Tensor seed = grad(sum(x), x);
+  g = vjp({x * x}, {seed}, {x})[0];
+  EXPECT_THAT(values(grad(sum(g), seed)), ElementsAre(2, 4, 6));
 }
 
 TEST(Grad, OfAProductOfMatricesIsTwoContractions) {

@@ -3,14 +3,22 @@
 #include <algorithm>
 #include <cmath>
 #include <functional>
+#include <limits>
 #include <numbers>
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <tessera/autograd/gradcheck.h>
+#include <tessera/core/compile.h>
+#include <tessera/core/program.h>
 #include <tessera/core/raise.h>
 
 namespace tessera {
 namespace {
+
+using ::testing::Each;
+using ::testing::ElementsAre;
+using ::testing::IsNan;
 
 using Form = std::function<Tensor(Tensor)>;
 
@@ -282,6 +290,69 @@ TEST(Raise, LeavesWhatIsNoVariance) {
       {"mean of something else", [](Tensor x) { return mean(square(x - mean(2.0 * x, {-1}, true)), {-1}); }},
       {"no square", [](Tensor x) { return mean((x - mean(x, {-1}, true)) * x, {-1}); }},
   });
+}
+
+TEST(Raise, FindsVarianceOfNarrowFloats) {
+  auto by_hand = [](Tensor x) { return mean(square(x - mean(x, {-1}, true)), {-1}); };
+  Tensor x = cast(sample(), bf16), y = by_hand(x);
+  Tensor g = grad(sum(square(y)), x);
+  EXPECT_EQ(y.node()->op, Op::Variance);
+  expect_equal(g, grad(sum(square(variance(x, {-1}))), x), "bf16");
+  // f32 takes no f64 for a narrower one.
+  Tensor z = cast(sample(), f32), w = cast(mean(square(cast(z, f64) - mean(cast(z, f64)))), f32);
+  grad(w, z);
+  EXPECT_EQ(w.node()->op, Op::Cast);
+}
+
+// N − 1 is N to six digits, and not to the sixteen of f64.
+TEST(Raise, TellsNumbersApartAsFarAsTheDtypeDoes) {
+  const int64_t n = 2'000'000;
+  auto unbiased = [&](DType dtype) {
+    Tensor x = iota({n}, 0, dtype), y = sum(square(x - mean(x))) / static_cast<double>(n - 1);
+    grad(y, x);
+    return y.node()->op;
+  };
+  EXPECT_EQ(unbiased(f64), Op::Div);
+  Tensor x = sample(), e = exp2(x * (log2e * (1 + 1e-9)));
+  Tensor y = e / sum(e, {-1}, true);
+  e = {};
+  grad(sum(square(y)), x);
+  ASSERT_EQ(y.node()->op, Op::Softmax);
+  EXPECT_EQ(y.node()->inputs[0]->op, Op::Mul) << "a factor that is not 1";
+}
+
+TEST(Raise, LeavesAStrictProgramAsWrittenAlsoBehindGrad) {
+  auto soft = [](Tensor x) { return exp(x) / sum(exp(x), {-1}, true); };
+  auto step = [&](Tensor x) { return grad(sum(square(soft(x))), x); };
+  auto holds = [](const Program& program) {
+    return std::ranges::any_of(program.instructions, [](const Instruction& i) { return i.op == Op::Softmax; });
+  };
+  auto plain = compile(step), strict = compile(step, {.strict = true});
+  expect_equal(plain(sample()), strict(sample()), "gradient");
+  EXPECT_TRUE(holds(*plain.program()));
+  EXPECT_FALSE(holds(*strict.program()));
+}
+
+// A dim without elements has no factors that one could compare.
+TEST(Raise, LeavesWhatHasNoElements) {
+  auto over = [](Tensor x, int dim) {
+    Tensor e = exp(x);
+    return e / sum(e, {dim}, true);
+  };
+  for (const Shape& shape : {Shape{0, 4, 5}, Shape{2, 0, 5}, Shape{2, 4, 0}, Shape{0, 1, 1}})
+    for (int dim : {0, 1, 2}) {
+      auto f = compile([&](Tensor x) { return over(x, dim); });
+      EXPECT_EQ(f(zeros(shape, f64)).shape(), shape);
+      Tensor x = zeros(shape, f64);
+      EXPECT_EQ(grad(sum(over(x, dim)), x).shape(), shape);
+    }
+  auto attend = compile([](Tensor x, Tensor v) {
+    Tensor e = exp(x);
+    return matmul(e, v) / sum(e, {1}, true);
+  });
+  EXPECT_THAT(attend(zeros({2, 0}, f64), zeros({0, 1}, f64)).to_vector<double>(), Each(IsNan()));
+  auto lse = compile([](Tensor x) { return log(sum(exp(x), {1})); });
+  EXPECT_THAT(lse(zeros({1, 0}, f64)).to_vector<double>(), ElementsAre(-std::numeric_limits<double>::infinity()));
 }
 
 TEST(Raise, KeepsWhatAHandleSees) {

@@ -11,7 +11,9 @@
 namespace tessera {
 namespace {
 
+using ::testing::DoubleNear;
 using ::testing::ElementsAre;
+using ::testing::Pointwise;
 
 Tensor f64s(std::vector<double> values, Shape shape) { return tensor(values, std::move(shape)); }
 Tensor row(std::vector<double> values) {
@@ -66,6 +68,22 @@ TEST(Ties, AreSplitEvenly) {
   EXPECT_THAT(gradient(min(x) * 3, x), ElementsAre(0, 1.5, 0, 0, 1.5));
 }
 
+TEST(Ties, AreCountedAlsoWhereTheDtypeCannot) {
+  Tensor x = cast(ones({100'000}), f16);
+  EXPECT_NEAR(gradient(max(x), x)[7], 1e-5, 1e-7);
+  Tensor base = cast(zeros({1}), f16), updates = cast(ones({100'000}), f16);
+  Tensor y = scatter(base, zeros({100'000}, i32), updates, 0, ScatterMode::max);
+  EXPECT_NEAR(gradient(sum(y), updates)[7], 1e-5, 1e-7);
+}
+
+TEST(Ties, LetANaNThrough) {
+  Tensor a = row({std::nan(""), 1, 3}), b = row({1, std::nan(""), 2});
+  for (auto f : {maximum, minimum}) {
+    EXPECT_THAT(gradient(sum(f(a, b) * row({2, 4, 0})), a), ElementsAre(2, 4, 0));
+    EXPECT_THAT(gradient(sum(f(a, b) * row({2, 4, 0})), b), ElementsAre(2, 4, 0));
+  }
+}
+
 TEST(Pow, IsDefinedAtZero) {
   Tensor x = row({0, 2, 0}), e = row({0, 3, 2});
   EXPECT_THAT(gradient(sum(pow(x, e)), x), ElementsAre(0, 12, 0));
@@ -75,6 +93,24 @@ TEST(Pow, IsDefinedAtZero) {
   EXPECT_THAT(gradient(sum(pow(negative, 2)), negative), ElementsAre(-4, -2));
   EXPECT_THAT(gradient(sum(pow(negative, 1)), negative), ElementsAre(1, 1));
   EXPECT_THAT(gradient(sum(pow(negative, 0)), negative), ElementsAre(0, 0));
+}
+
+TEST(Pow, HasAnExponentThatCanBeAskedFor) {
+  Tensor a = scalar(3.0, f64), b = scalar(2.0, f64);
+  EXPECT_NEAR(grad(grad(pow(a, b), a), b).item<double>(), 3 * (1 + 2 * std::log(3.0)), 1e-12);
+  for (double exponent : {0.0, 1.0}) {
+    Tensor c = full({1}, exponent, f64);
+    EXPECT_NEAR(gradient(grad(sum(pow(a, c)), a), c)[0], std::pow(3, exponent - 1) * (1 + exponent * std::log(3.0)),
+                1e-12);
+  }
+  // In both orders, also where the first derivative is 0.
+  Tensor x = row({3, 0.25}), zero = row({0, 0});
+  const std::vector<double> mixed{1 / 3., 4};
+  EXPECT_THAT(gradient(sum(grad(sum(pow(x, zero)), x)), zero), Pointwise(DoubleNear(1e-12), mixed));
+  EXPECT_THAT(gradient(sum(grad(sum(pow(x, zero)), zero)), x), Pointwise(DoubleNear(1e-12), mixed));
+  // 1 / a may be infinite, and 0 times that is no gradient.
+  Tensor least = row({0, std::numeric_limits<double>::denorm_min()}), none = row({0, 0});
+  EXPECT_THAT(gradient(sum(pow(least, none)), least), ElementsAre(0, 0));
 }
 
 TEST(Scatter, OfDuplicatesFollowsTheWinner) {

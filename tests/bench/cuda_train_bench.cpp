@@ -134,7 +134,7 @@ void measure_without_card(const Options& options, const TrainingStep& training) 
   Trace trace;
   std::vector<Tensor> batch;
   for (const TrainingStep::Argument& a : training.arguments) batch.push_back(trace.argument(a.dtype, a.shape, a.name));
-  Trace::Recorded recorded = trace.finish({training(batch)}, options.name, false);
+  Trace::Recorded recorded = trace.finish({training(batch)}, options.name);
   recorded.program.precision = options.precision;
   if (recorded.program.precision.is_mixed()) OperandCopies(recorded, batch.size());
   fmt::print("recorded in {:.2f} s of one processor\n", processor_seconds() - start);

@@ -221,7 +221,7 @@ TEST(CudaLayouts, turn_nothing_but_filters_in_a_residual_network) {
   Trace trace;
   std::vector<Tensor> batch;
   for (const auto& a : training.arguments) batch.push_back(trace.argument(a.dtype, a.shape, a.name));
-  Trace::Recorded recorded = trace.finish({training(batch)}, "resnet", false);
+  Trace::Recorded recorded = trace.finish({training(batch)}, "resnet");
   recorded.program.precision = "bf16_mixed";
   OperandCopies(recorded, batch.size());
   const cuda::LoweredProgram lowered = cuda::lower_program(recorded.program, {"sm_90a"});

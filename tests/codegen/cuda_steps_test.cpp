@@ -30,7 +30,7 @@ cuda::LoweredProgram lowered(const std::string& name, testing::StepSize size, Pr
   Trace trace;
   std::vector<Tensor> batch;
   for (const auto& a : training.arguments) batch.push_back(trace.argument(a.dtype, a.shape, a.name));
-  Trace::Recorded recorded = trace.finish({training(batch)}, name, false);
+  Trace::Recorded recorded = trace.finish({training(batch)}, name);
   recorded.program.precision = precision;
   if (precision.is_mixed()) OperandCopies(recorded, batch.size());
   return cuda::lower_program(recorded.program, {"sm_90a"});

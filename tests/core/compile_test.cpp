@@ -289,9 +289,9 @@ TEST(Compile, a_value_that_leaks_out_of_a_recording_cannot_be_read) {
 TEST(Compile, recordings_are_told_apart_where_they_share_an_address) {
   std::optional<Trace> trace(std::in_place);
   const Tensor kept = iota({4}, 0, f32);
-  trace.emplace();
+  trace.emplace(/*as_written=*/true);
   EXPECT_THAT(message_of<TraceError>([&] { (void)kept.to_vector<float>(); }), HasSubstr("T-T002"));
-  EXPECT_THAT(message_of<TraceError>([&] { (void)trace->finish({kept + 1}, "late", true); }), HasSubstr("T-T007"));
+  EXPECT_THAT(message_of<TraceError>([&] { (void)trace->finish({kept + 1}, "late"); }), HasSubstr("T-T007"));
 }
 
 TEST(Compile, compiled_functions_do_not_nest) {
@@ -327,6 +327,24 @@ TEST(Compile, draws_differ_between_runs_and_repeat_after_seed) {
   seed(3);
   EXPECT_EQ(draw().to_vector<float>(), first);
   EXPECT_EQ(draw().to_vector<float>(), second);
+}
+
+TEST(Compile, draws_outside_do_not_come_again_inside) {
+  auto draw = compile([] { return uniform({4}); });
+  seed(3);
+  draw();
+  auto outside = uniform({4}).to_vector<float>(), inside = draw().to_vector<float>();
+  EXPECT_NE(outside, inside);
+  seed(3);
+  EXPECT_NE(uniform({4}).to_vector<float>(), draw().to_vector<float>());
+}
+
+TEST(Compile, seeds_have_all_of_their_bits) {
+  auto draw = compile([] { return uniform({4}); });
+  seed((uint64_t{1} << 60) + 1);
+  auto odd = draw().to_vector<float>();
+  seed(uint64_t{1} << 60);
+  EXPECT_NE(draw().to_vector<float>(), odd);
 }
 
 TEST(Compile, two_programs_of_equal_shape_are_told_apart) {

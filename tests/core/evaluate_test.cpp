@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <limits>
 #include <sstream>
 
 #include <tessera/core/error.h>
@@ -48,6 +49,12 @@ TEST(Evaluate, literals_are_no_part_of_the_program) {
   int64_t before = default_executor().compile_count();
   EXPECT_THAT((x * 3.5).to_vector<float>(), ElementsAre(3.5f, 7));
   EXPECT_EQ(default_executor().compile_count(), before);
+}
+
+TEST(Evaluate, an_integer_scalar_has_all_of_its_bits) {
+  for (int64_t value :
+       {(int64_t{1} << 53) + 1, std::numeric_limits<int64_t>::max(), std::numeric_limits<int64_t>::min()})
+    EXPECT_EQ(scalar(value, i64).item<int64_t>(), value);
 }
 
 TEST(Evaluate, a_long_chain_needs_no_stack) {

@@ -11,6 +11,7 @@
 namespace tessera {
 namespace {
 
+using ::testing::Each;
 using ::testing::ElementsAre;
 using ::testing::ElementsAreArray;
 
@@ -150,7 +151,7 @@ TEST(Promotion, StorageTypesMoveButDoNotCompute) {
 TEST(Elementwise, BroadcastsAreNodes) {
   Tensor sum = f({8, 1, 6}) + exp(f({7, 1}));
   EXPECT_EQ(type(sum), "f32[8, 7, 6]");
-  EXPECT_EQ(operand(sum, 0).op, Op::Constant);  // of the full shape
+  EXPECT_EQ(operand(sum, 0).op, Op::Broadcast);  // also of zeros, which somebody may hold
   EXPECT_EQ(operand(sum, 1).op, Op::Broadcast);
   EXPECT_THAT(std::get<DimsAttrs>(operand(sum, 1).attrs).dims, ElementsAre(1, 2));
   for (const NodePtr& input : sum.node()->inputs) EXPECT_EQ(input->shape, sum.shape());
@@ -318,6 +319,16 @@ TEST(Reductions, OfNothing) {
   EXPECT_EQ(any(of(boolean, {0})).item<uint8_t>(), 0);
   EXPECT_EQ(all(of(boolean, {0})).item<uint8_t>(), 1);
   EXPECT_TRUE(std::isnan(mean(f({0})).item<float>()));
+}
+
+// The sum of these does not fit: f16 ends at 65504, bf16 has 8 bits.
+TEST(Reductions, MeansOfNarrowFloatsAreSummedInF32) {
+  for (DType dtype : {f16, bf16}) {
+    Tensor x = cast(full({1000, 100}, 3.0), dtype);
+    EXPECT_EQ(mean(x, {1}).dtype(), dtype);
+    EXPECT_EQ(mean(x).item<float>(), 3);
+    EXPECT_THAT(values(mean(x, {0}, true)), Each(3));
+  }
 }
 
 TEST(Reductions, Truth) {

@@ -3,6 +3,7 @@
 
 #include <gmock/gmock.h>
 
+#include <tessera/autograd/grad.h>
 #include <tessera/core/error.h>
 #include <tessera/core/random.h>
 #include <tessera/nn/nn.h>
@@ -86,6 +87,37 @@ TEST(BatchNorm, UsesTheBatchWhileTrainingAndItsHistoryOtherwise) {
   expect_near(norm.running_var, {0.9 + 0.1 * 5.0 / 3});  // the unbiased variance
   EXPECT_EQ(norm.num_batches_tracked.value().item<int64_t>(), 1);
   expect_near(norm(tensor<float>({0.25f}, {1, 1})), {0});
+}
+
+TEST(BatchNorm, FollowsWhatIsNoF32) {
+  for (DType dtype : {f64, bf16, f16}) {
+    BatchNorm norm{nullptr, "norm", {.channels = 1, .eps = 0, .momentum = 0.5}};
+    Training on;
+    EXPECT_EQ(norm(cast(tensor<float>({1, 2, 3, 4}, {4, 1}), dtype)).dtype(), promote(dtype, f32));
+    expect_near(norm.running_mean, {1.25});
+  }
+}
+
+// Squares and sums of these leave f16, and their means need more than the 8 bits of bf16.
+TEST(Norms, OfNarrowFloatsAreRoundedOnce) {
+  const Tensor x = ramp({1, 1024}, 100, 0.01);
+  for (DType dtype : {f16, bf16}) {
+    const Tensor narrow = cast(x, dtype), wide = cast(narrow, f32);
+    const double unit = dtype == f16 ? 0x1p-11 : 0x1p-8;
+    auto expect_as_wide = [&](auto&& layer) {
+      expect_near(layer(narrow), layer(wide).template to_vector<double>(), unit);
+    };
+    expect_as_wide(LayerNorm{nullptr, "norm", {.dim = 1024, .affine = false}});
+    expect_as_wide(LayerNorm{nullptr, "norm", {1024}});
+    expect_as_wide(RmsNorm{nullptr, "norm", {1024}});
+    GroupNorm groups{nullptr, "norm", {.groups = 2, .channels = 16}};
+    expect_near(groups(reshape(narrow, {1, 16, 64})), groups(reshape(wide, {1, 16, 64})).to_vector<double>(), unit);
+  }
+}
+
+TEST(Elu, HasTheSlopeOfItsLeftSideAtZero) {
+  Tensor x = tensor<float>({-1, 0, 1});
+  expect_near(grad(sum(elu(x, 0.5)), x), {0.5 * std::exp(-1.0), 0.5, 1});
 }
 
 TEST(Conv2d, MatchesAConvolutionByHand) {

@@ -1,9 +1,11 @@
 #include <tessera/nn/losses.h>
 
 #include <cmath>
+#include <limits>
 
 #include <gtest/gtest.h>
 
+#include <tessera/autograd/grad.h>
 #include <tessera/core/error.h>
 
 #include "tests/nn/near.h"
@@ -57,6 +59,13 @@ TEST(CrossEntropy, StaysFiniteForLargeLogits) {
   expect_near(cross_entropy(tensor<float>({1000, 0}, {1, 2}), tensor<int32_t>({1})), {1000});
 }
 
+TEST(CrossEntropy, CountsMoreTargetsThanF16Could) {
+  const int64_t rows = 70'000;
+  Tensor loss = cross_entropy(cast(ones({rows, 2}), f16), zeros({rows}, i32), {.ignore_index = 1});
+  EXPECT_EQ(loss.dtype(), f16);
+  expect_near(loss, {std::log(2.0)}, 1e-3);
+}
+
 TEST(CrossEntropy, ChecksItsArguments) {
   EXPECT_THROW(cross_entropy(ramp({2, 3}), tensor<int32_t>({0, 1, 2})), ShapeError);
   EXPECT_THROW(cross_entropy(ramp({2, 3}), ramp({2})), DTypeError);
@@ -73,6 +82,20 @@ TEST(Losses, HaveTheirFormulas) {
   Tensor a = log(tensor<float>({0.25, 0.75}, {1, 2})), b = log(tensor<float>({0.5, 0.5}, {1, 2}));
   expect_near(kl(a, b), {0.25 * std::log(0.5) + 0.75 * std::log(1.5)});
   EXPECT_THROW(mse(p, ramp({4, 1})), ShapeError);
+}
+
+TEST(Losses, OfNarrowFloatsAreFinite) {
+  expect_near(mse(cast(ones({100'000}), f16), cast(zeros({100'000}), f16)), {1});
+}
+
+TEST(Losses, NothingComesOfWhatIsImpossible) {
+  const float never = -std::numeric_limits<float>::infinity();
+  Tensor p = tensor<float>({0, never}, {1, 2}), q = log(tensor<float>({0.5, 0.5}, {1, 2}));
+  Tensor loss = kl(p, q), to_p = grad(loss, p), to_q = grad(loss, q);
+  expect_near(loss, {std::log(2.0)});
+  expect_near(to_p, {1 + std::log(2.0), 0});
+  expect_near(to_q, {-1, 0});
+  expect_near(kl(p, p), {0});
 }
 
 }  // namespace

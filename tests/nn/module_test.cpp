@@ -156,6 +156,13 @@ TEST(Module, CloneIsDeep) {
   EXPECT_THROW(copy_states(tower, mlp), ValueError);
 }
 
+TEST(Module, CloneIsFrozenAsTheFirstOne) {
+  Mlp mlp(3, 5, 2);
+  mlp.freeze("up.*");
+  std::unique_ptr<Mlp> copy = mlp.clone(3, 5, 2);
+  EXPECT_THAT(copy->parameters(), ElementsAre(&copy->down.weight, &*copy->down.bias));
+}
+
 TEST(Module, SeqChainsLayersAndFunctions) {
   struct Net : Module<Net> {
     Seq body{this, "body", LinearOptions{4, 8}, silu, LinearOptions{8, 2, false}, [](Tensor x) { return x * 2; }};

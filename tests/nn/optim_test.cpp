@@ -93,6 +93,18 @@ TEST(Optimizer, GroupsFollowTheirOwnOptions) {
   EXPECT_THROW(optimizer.group("*.gamma", {}), ValueError);
 }
 
+TEST(Optimizer, AGroupLeavesTheOptionsThatItDoesNotSet) {
+  for (bool decay_first : {false, true}) {
+    State bias("head.bias", floats({1}));
+    SGD optimizer({&bias}, {.weight_decay = 0.5});
+    if (decay_first) optimizer.group("*.bias", {.weight_decay = 0});
+    optimizer.group("head.*", {.lr_scale = 2});
+    if (!decay_first) optimizer.group("*.bias", {.weight_decay = 0});
+    optimizer.step({floats({1})}, 0.1);
+    expect_near(bias, {1 - 0.2});
+  }
+}
+
 TEST(Optimizer, ChecksItsArguments) {
   State w("w", floats(start));
   SGD optimizer({&w});
@@ -108,6 +120,14 @@ TEST(Clip, ScalesAllGradientsByTheirCommonNorm) {
   expect_near(clipped.grads[1], {0, 0.8});
   expect_near(clip_grad_norm({floats({3}), floats({0, 4})}, 10).grads[1], {0, 4});
   expect_near(clip_grad_norm({floats({0})}, 1).grads[0], {0});
+}
+
+TEST(Clip, KeepsTheDtypeOfEach) {
+  Clipped clipped = clip_grad_norm({cast(floats({3}), bf16), cast(floats({4}), f64)}, 1);
+  EXPECT_EQ(clipped.grads[0].dtype(), bf16);
+  EXPECT_EQ(clipped.grads[1].dtype(), f64);
+  expect_near(clipped.grads[0], {0.6}, 4e-3);
+  expect_near(clipped.grads[1], {0.8});
 }
 
 TEST(Schedule, IsTheSameOnTheHostAndInTheGraph) {

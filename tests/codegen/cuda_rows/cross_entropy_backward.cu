@@ -32,7 +32,7 @@ iota_cfe8fcf5(i64* __restrict__ iota_value) {
 //   writes     cast_value 16384x4096xbf16
 //   moves      268.6 MB, 1073.7 MFLOP
 //   schedule   128 threads a row of 4096, 8 at once, 4 times; 16384 blocks
-//   from       programs.cpp:93  iota gather eq neg select cast softmax mul add cast
+//   from       programs.cpp:93  iota gather eq broadcast neg select broadcast cast softmax mul add cast
 #include "rows.cuh"
 
 namespace tessera {

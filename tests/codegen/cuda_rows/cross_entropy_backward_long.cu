@@ -33,7 +33,7 @@ iota_fdff6846(i64* __restrict__ iota_value) {
 //   writes     cast_value 8192x50304xbf16
 //   moves      1648.8 MB, 6593.4 MFLOP
 //   schedule   512 threads a row of 50304, 8 at once, in a loop, from shared memory; 8192 blocks
-//   from       programs.cpp:93  iota gather eq neg select cast softmax mul add cast
+//   from       programs.cpp:93  iota gather eq broadcast neg select broadcast cast softmax mul add cast
 #include "async.cuh"
 #include "rows.cuh"
 #include "shared_memory.cuh"

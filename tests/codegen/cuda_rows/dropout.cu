@@ -9,13 +9,13 @@
 
 namespace tessera {
 
-extern "C" __constant__ Launch random_lt_select_bbdc63fa_launch = {256, 1, 0, {}};
+extern "C" __constant__ Launch random_lt_select_b1bd0304_launch = {256, 1, 0, {}};
 
 extern "C" __global__ void __launch_bounds__(256)
-random_lt_select_bbdc63fa(const bf16* __restrict__ x, bf16* __restrict__ select_value) {
+random_lt_select_b1bd0304(const bf16* __restrict__ x, bf16* __restrict__ select_value) {
   const int t = static_cast<int>(blockIdx.x) * 256 + static_cast<int>(threadIdx.x);
   const int first = t * 8;
-  const Vector<u32, 8> bits_1 = random_run<8>(i64(0), 0xa706dd2f4d197e6full, i64(0), first);
+  const Vector<u32, 8> bits_1 = random_run<8>(i64(0), 0xcfa486dbb4c8ca8bull, i64(0), first);
   const Vector<bf16, 8> x_at = load<8>(x + first);
   Vector<bf16, 8> select_value_at;
 #pragma unroll
