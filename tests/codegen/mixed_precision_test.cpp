@@ -125,6 +125,16 @@ TEST(MixedPrecision, casts_of_the_user_round) {
   EXPECT_LT(distance(got[4], want[4]), 5e-3);
 }
 
+// What a kernel's result can hold says nothing of what its numbers went through.
+TEST(MixedPrecision, kernels_that_only_round_are_told_by_the_formats_on_the_way) {
+  UseExecutor use(*find_executor("jit"));
+  auto step = compile([](Tensor x) { return cast(cast(x, f8e4m3), f32); }, {.precision = "bf16_mixed"});
+  step(draw({64}, 1));
+  const json plan = json::parse(step.text("plan.json"));
+  ASSERT_EQ(plan.at("launches").size(), 1U);
+  EXPECT_EQ(plan.at("launches")[0].at("moves"), "rounds");
+}
+
 // Reductions over all rows are f32 where they grow, and another kernel rounds them.
 TEST(MixedPrecision, extremes_and_sums_of_columns_are_narrow_where_their_elements_are) {
   const Function f = [](const std::vector<Tensor>& in) {
