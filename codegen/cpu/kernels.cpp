@@ -11,7 +11,7 @@
 #include <tessera/codegen/cpu/object.h>
 #include <tessera/codegen/cpu/object_cache.h>
 #include <tessera/codegen/executor/failure.h>
-#include <tessera/codegen/executor/on_threads.h>
+#include <tessera/core/on_threads.h>
 
 namespace tessera::codegen {
 

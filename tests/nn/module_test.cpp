@@ -132,6 +132,14 @@ TEST(Module, InitializeGivesOtherFirstValues) {
   EXPECT_THROW(mlp.initialize("nothing", init::zeros), ValueError);
 }
 
+// Threads fill pieces of 65536.
+TEST(Module, FirstValuesFollowFromTheirIndices) {
+  std::vector<float> values(200'000);
+  const Draw draw(7, 3);
+  init::normal({200'000}).fill(values, draw);
+  for (size_t i : {0, 65'535, 65'536, 131'072, 199'999}) EXPECT_EQ(values[i], static_cast<float>(draw.normal(i))) << i;
+}
+
 TEST(Module, FirstValuesDependOnSeedAndPathAlone) {
   seed(7);
   Mlp first(3, 5, 2);

@@ -14,9 +14,9 @@
 #include <tessera/codegen/cpu/object_cache.h>
 #include <tessera/codegen/cuda/executor/edited_kernels.h>
 #include <tessera/codegen/executor/dump.h>
-#include <tessera/codegen/executor/on_threads.h>
 #include <tessera/codegen/executor/program_key.h>
 #include <tessera/core/error.h>
+#include <tessera/core/on_threads.h>
 
 namespace tessera::cuda {
 
@@ -177,7 +177,7 @@ CompiledProgram compile_afresh(const Program& program, Target target) {
     std::vector<size_t> order(sources.size());
     std::iota(order.begin(), order.end(), size_t{0});
     std::ranges::stable_sort(order, std::greater(), [&](size_t k) { return sources[k].text.size(); });
-    codegen::on_threads(sources.size(), [&](size_t place) {
+    on_threads(sources.size(), [&](size_t place) {
       const size_t k = order[place];
       auto found = ready.find(sources[k].key);
       if (found == ready.end()) {

@@ -1,4 +1,4 @@
-#include <tessera/codegen/executor/on_threads.h>
+#include <tessera/core/on_threads.h>
 
 #include <algorithm>
 #include <atomic>
@@ -7,7 +7,7 @@
 #include <thread>
 #include <vector>
 
-namespace tessera::codegen {
+namespace tessera {
 
 void on_threads(size_t count, const std::function<void(size_t)>& work) {
   std::atomic<size_t> next = 0;
@@ -31,4 +31,4 @@ void on_threads(size_t count, const std::function<void(size_t)>& work) {
   if (failure) std::rethrow_exception(failure);
 }
 
-}  // namespace tessera::codegen
+}  // namespace tessera
