@@ -22,16 +22,16 @@ bool is_layout(const NodePtr& node) {
 }
 
 struct Factor {
-  NodePtr rest;
+  NodePtr rest, number;
   double factor = 1;
 };
-// node = factor · rest
+// node = factor · rest, where the factor is the number or its reciprocal
 std::optional<Factor> number_times(const NodePtr& node) {
   if (is(node, Op::Mul))
     for (size_t i : {0, 1})
-      if (auto number = splat(*node->inputs[i])) return Factor{node->inputs[1 - i], *number};
+      if (auto number = splat(*node->inputs[i])) return Factor{node->inputs[1 - i], node->inputs[i], *number};
   if (is(node, Op::Div))
-    if (auto number = splat(*node->inputs[1])) return Factor{node->inputs[0], 1 / *number};
+    if (auto number = splat(*node->inputs[1])) return Factor{node->inputs[0], node->inputs[1], 1 / *number};
   return std::nullopt;
 }
 
@@ -118,6 +118,7 @@ Stretched see_through(const NodePtr& node, Through what) {
     } else if (what == Through::Factors) {
       if (const auto found = number_times(out.source)) {
         out.factor *= found->factor;
+        append_rearranged(*found->number, out.inside);
         next = found->rest;
       }
     }

@@ -43,6 +43,7 @@ Exponential logits(Exponential e, int dim, Inside& inside) {
     const std::optional<double> number = splat(*e.u->inputs[i]);
     if (!number) continue;
     inside.push_back(e.u.get());
+    append_rearranged(*e.u->inputs[i], inside);
     e.scale *= *number;
     e.u = e.u->inputs[1 - i];
     if (near(e.scale, 1, e.u->dtype)) return {without_row_constants(e.u, dim, inside), 1};
@@ -93,6 +94,7 @@ std::optional<LinearIn> linear_in(const NodePtr& from, const NodePtr& e, size_t 
     found->steps.insert(found->steps.begin(), {value, operand});
     append(found->inside, inside);
     found->inside.push_back(value.get());
+    if (value->op == Op::Select) append_rearranged(*value->inputs[3 - operand], found->inside);  // the zero
     return found;
   }
   return std::nullopt;
@@ -117,9 +119,10 @@ std::optional<Divisor> divisor(NodePtr value, bool of_product) {
     }
     size_t operand = 0;
     if (needs_reciprocal && is(value, Op::Recip)) needs_reciprocal = false;
-    else if (needs_reciprocal && is(value, Op::Div) && splat(*value->inputs[0]) == 1)
+    else if (needs_reciprocal && is(value, Op::Div) && splat(*value->inputs[0]) == 1) {
       needs_reciprocal = false, operand = 1;
-    else if (!is(value, Op::Broadcast) && !is(value, Op::Reshape) && !is(value, Op::Transpose)) return std::nullopt;
+      append_rearranged(*value->inputs[0], inside);
+    } else if (!is(value, Op::Broadcast) && !is(value, Op::Reshape) && !is(value, Op::Transpose)) return std::nullopt;
     steps.push_back({value, operand});
     value = value->inputs[operand];
   }
