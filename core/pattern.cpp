@@ -54,14 +54,16 @@ bool constant_along(const Node& node, int dim, int steps) {
   return from[static_cast<size_t>(dim)] < 0 || operand(from[static_cast<size_t>(dim)]);
 }
 
-bool same_value(const NodePtr& a, const NodePtr& b, int& budget) {
+bool same_value(const NodePtr& a, const NodePtr& b, int& budget, std::vector<const Node*>& inside) {
   if (a == b) return true;
   if (--budget < 0 || a->value || b->value || a->custom || b->custom || a->op == Op::Input) return false;
   if (a->op != b->op || a->dtype != b->dtype || a->shape != b->shape || a->inputs.size() != b->inputs.size())
     return false;
   if (!equal(a->attrs, b->attrs)) return false;
   for (size_t i = 0; i < a->inputs.size(); ++i)
-    if (!same_value(a->inputs[i], b->inputs[i], budget)) return false;
+    if (!same_value(a->inputs[i], b->inputs[i], budget, inside)) return false;
+  inside.push_back(a.get());
+  inside.push_back(b.get());
   return true;
 }
 
@@ -142,9 +144,12 @@ bool stretches_back(const Stretched& value, const Shape& shape, const Dims& redu
 
 bool constant_along(const Node& node, int dim) { return constant_along(node, dim, max_steps / 2); }
 
-bool same_value(const NodePtr& a, const NodePtr& b) {
+bool same_value(const NodePtr& a, const NodePtr& b, std::vector<const Node*>& inside) {
   int budget = 2 * max_steps;
-  return same_value(a, b, budget);
+  const size_t before = inside.size();
+  if (same_value(a, b, budget, inside)) return true;
+  inside.resize(before);
+  return false;
 }
 
 }  // namespace tessera

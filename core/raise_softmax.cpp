@@ -86,7 +86,7 @@ std::vector<size_t> linear_operands(const NodePtr& node) {
 std::optional<LinearIn> linear_in(const NodePtr& from, const NodePtr& e, size_t steps_left = most_steps) {
   Inside inside;
   const NodePtr value = without_round_trips(from, inside);
-  if (same_value(value, e)) return LinearIn{value, std::move(inside)};
+  if (same_value(value, e, inside)) return LinearIn{value, std::move(inside)};
   if (steps_left == 0) return std::nullopt;
   for (size_t operand : linear_operands(value)) {
     std::optional<LinearIn> found = linear_in(value->inputs[operand], e, steps_left - 1);
@@ -170,13 +170,11 @@ std::optional<Found> match_quotient(const NodePtr& root, const NodePtr& above, c
   const int dim = by->total.dim;
   const NodePtr summed = without_round_trips(by->total.of, inside);
   if (summed->shape.numel() == 0) return std::nullopt;  // no factors to compare
-  const std::optional<Exponential> twin = exponential(summed, inside);
-  if (!twin) return std::nullopt;
+  if (!exponential(summed, inside)) return std::nullopt;
   const std::optional<LinearIn> f = linear_in(above, summed);
   if (!f || !divides(*by, *f)) return std::nullopt;
   append(inside, f->inside);
   const Exponential x = logits(*exponential(f->e, inside), dim, inside);
-  if (summed != f->e) logits(*twin, dim, inside);  // its nodes lie inside too
   auto form = [x, f = *f, dim, at = root->at] { return of_softmax(f, scaled(x, at), dim, at); };
   return Found{std::move(form), std::move(inside)};
 }
@@ -203,7 +201,7 @@ std::optional<Found> match_difference(const NodePtr& root) {
       if (d >= 0) d = found->from[static_cast<size_t>(d)];
   }
   if (of) of = without_round_trips(of, inside);
-  if (!of || of->shape != x->shape || !same_value(of, x)) return std::nullopt;
+  if (!of || of->shape != x->shape || !same_value(of, x, inside)) return std::nullopt;
   for (int d = 0; d < x->shape.rank(); ++d)
     if (x->shape[d] != 1 && taken.from[static_cast<size_t>(d)] != (d == dim ? -1 : d < dim ? d : d - 1))
       return std::nullopt;
