@@ -22,16 +22,16 @@ bool is_layout(const NodePtr& node) {
 }
 
 struct Factor {
-  NodePtr rest;
+  NodePtr rest, number;
   double factor = 1;
 };
-// node = factor · rest
+// node = factor · rest, where the factor is the number or its reciprocal
 std::optional<Factor> number_times(const NodePtr& node) {
   if (is(node, Op::Mul))
     for (size_t i : {0, 1})
-      if (auto number = splat(*node->inputs[i])) return Factor{node->inputs[1 - i], *number};
+      if (auto number = splat(*node->inputs[i])) return Factor{node->inputs[1 - i], node->inputs[i], *number};
   if (is(node, Op::Div))
-    if (auto number = splat(*node->inputs[1])) return Factor{node->inputs[0], 1 / *number};
+    if (auto number = splat(*node->inputs[1])) return Factor{node->inputs[0], node->inputs[1], 1 / *number};
   return std::nullopt;
 }
 
@@ -54,14 +54,16 @@ bool constant_along(const Node& node, int dim, int steps) {
   return from[static_cast<size_t>(dim)] < 0 || operand(from[static_cast<size_t>(dim)]);
 }
 
-bool same_value(const NodePtr& a, const NodePtr& b, int& budget) {
+bool same_value(const NodePtr& a, const NodePtr& b, int& budget, std::vector<const Node*>& inside) {
   if (a == b) return true;
   if (--budget < 0 || a->value || b->value || a->custom || b->custom || a->op == Op::Input) return false;
   if (a->op != b->op || a->dtype != b->dtype || a->shape != b->shape || a->inputs.size() != b->inputs.size())
     return false;
   if (!equal(a->attrs, b->attrs)) return false;
   for (size_t i = 0; i < a->inputs.size(); ++i)
-    if (!same_value(a->inputs[i], b->inputs[i], budget)) return false;
+    if (!same_value(a->inputs[i], b->inputs[i], budget, inside)) return false;
+  inside.push_back(a.get());
+  inside.push_back(b.get());
   return true;
 }
 
@@ -118,6 +120,7 @@ Stretched see_through(const NodePtr& node, Through what) {
     } else if (what == Through::Factors) {
       if (const auto found = number_times(out.source)) {
         out.factor *= found->factor;
+        append_rearranged(*found->number, out.inside);
         next = found->rest;
       }
     }
@@ -141,9 +144,12 @@ bool stretches_back(const Stretched& value, const Shape& shape, const Dims& redu
 
 bool constant_along(const Node& node, int dim) { return constant_along(node, dim, max_steps / 2); }
 
-bool same_value(const NodePtr& a, const NodePtr& b) {
+bool same_value(const NodePtr& a, const NodePtr& b, std::vector<const Node*>& inside) {
   int budget = 2 * max_steps;
-  return same_value(a, b, budget);
+  const size_t before = inside.size();
+  if (same_value(a, b, budget, inside)) return true;
+  inside.resize(before);
+  return false;
 }
 
 }  // namespace tessera

@@ -32,6 +32,7 @@ bool stretches_back(const Stretched& value, const Shape& shape, const Dims& redu
 std::vector<int> operand_dims(const Node&);
 
 bool constant_along(const Node&, int dim);
-bool same_value(const NodePtr&, const NodePtr&);  // one node, or one small expression recorded twice
+// One node, or one small expression recorded twice: then the nodes of both records are added to `inside`.
+bool same_value(const NodePtr&, const NodePtr&, std::vector<const Node*>& inside);
 
 }  // namespace tessera

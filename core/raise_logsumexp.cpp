@@ -1,3 +1,6 @@
+#include <algorithm>
+#include <iterator>
+
 #include <tessera/core/pattern.h>
 #include <tessera/core/raise_forms.h>
 #include <tessera/core/splat.h>
@@ -30,18 +33,32 @@ std::optional<LogSum> log_sum(const NodePtr& node) {
   return out;
 }
 
+// What both ways pass needs no gradient through the pattern: it is taken and given back.
+void append_differing(Inside& to, Inside added, Inside taken) {
+  std::ranges::sort(added);
+  std::ranges::sort(taken);
+  std::ranges::set_symmetric_difference(added, taken, std::back_inserter(to));
+}
+
 // `c` is what `subtracted` took from the rows before exp().
-bool undoes(const NodePtr& c, const NodePtr& subtracted, const LogSum& log) {
-  const std::optional<double> number = splat(*c);
-  if (number) return splat(*subtracted) == number;
+bool undoes(const NodePtr& c, const NodePtr& subtracted, LogSum& log) {
+  if (const std::optional<double> number = splat(*c)) {
+    if (splat(*subtracted) != number) return false;
+    Inside added, taken;
+    append_rearranged(*c, added);
+    append_rearranged(*subtracted, taken);
+    append_differing(log.inside, std::move(added), std::move(taken));
+    return true;
+  }
   const Stretched added = see_through(c), taken = see_through(subtracted);
-  if (!same_value(added.source, taken.source) || !constant_along(*subtracted, log.dim)) return false;
+  if (!same_value(added.source, taken.source, log.inside) || !constant_along(*subtracted, log.dim)) return false;
   for (size_t d = 0; d < added.from.size(); ++d) {
     if (c->shape.dims()[d] == 1) continue;
     const int reduced = log.from[d];
     const int row = reduced < log.dim ? reduced : reduced + 1;  // the same dim before the reduction
     if (reduced < 0 || added.from[d] != taken.from[static_cast<size_t>(row)]) return false;
   }
+  append_differing(log.inside, added.inside, taken.inside);
   return true;
 }
 

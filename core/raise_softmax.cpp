@@ -43,6 +43,7 @@ Exponential logits(Exponential e, int dim, Inside& inside) {
     const std::optional<double> number = splat(*e.u->inputs[i]);
     if (!number) continue;
     inside.push_back(e.u.get());
+    append_rearranged(*e.u->inputs[i], inside);
     e.scale *= *number;
     e.u = e.u->inputs[1 - i];
     if (near(e.scale, 1, e.u->dtype)) return {without_row_constants(e.u, dim, inside), 1};
@@ -85,7 +86,7 @@ std::vector<size_t> linear_operands(const NodePtr& node) {
 std::optional<LinearIn> linear_in(const NodePtr& from, const NodePtr& e, size_t steps_left = most_steps) {
   Inside inside;
   const NodePtr value = without_round_trips(from, inside);
-  if (same_value(value, e)) return LinearIn{value, std::move(inside)};
+  if (same_value(value, e, inside)) return LinearIn{value, std::move(inside)};
   if (steps_left == 0) return std::nullopt;
   for (size_t operand : linear_operands(value)) {
     std::optional<LinearIn> found = linear_in(value->inputs[operand], e, steps_left - 1);
@@ -93,6 +94,7 @@ std::optional<LinearIn> linear_in(const NodePtr& from, const NodePtr& e, size_t 
     found->steps.insert(found->steps.begin(), {value, operand});
     append(found->inside, inside);
     found->inside.push_back(value.get());
+    if (value->op == Op::Select) append_rearranged(*value->inputs[3 - operand], found->inside);  // the zero
     return found;
   }
   return std::nullopt;
@@ -117,9 +119,10 @@ std::optional<Divisor> divisor(NodePtr value, bool of_product) {
     }
     size_t operand = 0;
     if (needs_reciprocal && is(value, Op::Recip)) needs_reciprocal = false;
-    else if (needs_reciprocal && is(value, Op::Div) && splat(*value->inputs[0]) == 1)
+    else if (needs_reciprocal && is(value, Op::Div) && splat(*value->inputs[0]) == 1) {
       needs_reciprocal = false, operand = 1;
-    else if (!is(value, Op::Broadcast) && !is(value, Op::Reshape) && !is(value, Op::Transpose)) return std::nullopt;
+      append_rearranged(*value->inputs[0], inside);
+    } else if (!is(value, Op::Broadcast) && !is(value, Op::Reshape) && !is(value, Op::Transpose)) return std::nullopt;
     steps.push_back({value, operand});
     value = value->inputs[operand];
   }
@@ -167,13 +170,11 @@ std::optional<Found> match_quotient(const NodePtr& root, const NodePtr& above, c
   const int dim = by->total.dim;
   const NodePtr summed = without_round_trips(by->total.of, inside);
   if (summed->shape.numel() == 0) return std::nullopt;  // no factors to compare
-  const std::optional<Exponential> twin = exponential(summed, inside);
-  if (!twin) return std::nullopt;
+  if (!exponential(summed, inside)) return std::nullopt;
   const std::optional<LinearIn> f = linear_in(above, summed);
   if (!f || !divides(*by, *f)) return std::nullopt;
   append(inside, f->inside);
   const Exponential x = logits(*exponential(f->e, inside), dim, inside);
-  if (summed != f->e) logits(*twin, dim, inside);  // its nodes lie inside too
   auto form = [x, f = *f, dim, at = root->at] { return of_softmax(f, scaled(x, at), dim, at); };
   return Found{std::move(form), std::move(inside)};
 }
@@ -200,7 +201,7 @@ std::optional<Found> match_difference(const NodePtr& root) {
       if (d >= 0) d = found->from[static_cast<size_t>(d)];
   }
   if (of) of = without_round_trips(of, inside);
-  if (!of || of->shape != x->shape || !same_value(of, x)) return std::nullopt;
+  if (!of || of->shape != x->shape || !same_value(of, x, inside)) return std::nullopt;
   for (int d = 0; d < x->shape.rank(); ++d)
     if (x->shape[d] != 1 && taken.from[static_cast<size_t>(d)] != (d == dim ? -1 : d < dim ? d : d - 1))
       return std::nullopt;

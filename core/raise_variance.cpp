@@ -8,10 +8,11 @@ namespace tessera {
 namespace {
 
 // d² as d · d or pow(d, 2)
-NodePtr square_root(const NodePtr& node) {
-  if (is(node, Op::Mul) && same_value(node->inputs[0], node->inputs[1])) return node->inputs[0];
-  if (is(node, Op::Pow) && splat(*node->inputs[1]) == 2) return node->inputs[0];
-  return nullptr;
+NodePtr square_root(const NodePtr& node, Inside& inside) {
+  if (is(node, Op::Mul) && same_value(node->inputs[0], node->inputs[1], inside)) return node->inputs[0];
+  if (!is(node, Op::Pow) || splat(*node->inputs[1]) != 2) return nullptr;
+  append_rearranged(*node->inputs[1], inside);
+  return node->inputs[0];
 }
 
 // Σ / N along `dims` of some value: that value.
@@ -56,14 +57,14 @@ std::optional<Mean> mean_of(const NodePtr& value) {
 std::optional<Found> match_variance(const NodePtr& root) {
   const std::optional<Mean> variance = mean_of(root);
   if (!variance || root->shape.numel() != variance->seen.source->shape.numel()) return std::nullopt;
-  const NodePtr deviation = square_root(variance->of);
+  Inside inside = variance->seen.inside;
+  const NodePtr deviation = square_root(variance->of, inside);
   if (!deviation || !is(deviation, Op::Sub)) return std::nullopt;
   for (size_t i : {0, 1}) {
     const NodePtr &x = deviation->inputs[i], &mu = deviation->inputs[1 - i];
     const std::optional<Mean> mean = mean_of(mu);
-    if (!mean || mean->dims != variance->dims || !same_value(mean->of, x)) continue;
-    if (!stretches_back(mean->seen, x->shape, mean->dims)) continue;
-    Inside inside = variance->seen.inside;
+    if (!mean || mean->dims != variance->dims || !stretches_back(mean->seen, x->shape, mean->dims)) continue;
+    if (!same_value(mean->of, x, inside)) continue;
     append(inside, mean->seen.inside);
     append(inside, {variance->seen.source.get(), variance->of.get(), deviation.get(), mean->seen.source.get()});
     for (const NodePtr& twin : variance->of->inputs) inside.push_back(twin.get());

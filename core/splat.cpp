@@ -16,6 +16,12 @@ const Node& rearranged(const Node& node) {
   return *at;
 }
 
+void append_rearranged(const Node& node, std::vector<const Node*>& to) {
+  const Node* at = &node;
+  for (; rearranges(*at); at = at->inputs[0].get()) to.push_back(at);
+  to.push_back(at);
+}
+
 std::optional<double> splat(const Node& node) {
   const Node& source = rearranged(node);
   if (source.op != Op::Constant) return std::nullopt;

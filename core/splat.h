@@ -2,6 +2,7 @@
 // Is a node one number, everywhere?
 
 #include <optional>
+#include <vector>
 
 #include <tessera/core/node.h>
 
@@ -13,5 +14,7 @@ std::optional<double> splat(const Node&);
 bool is_hidden_number(const Node&);
 // What the node rearranges, and that again: the constant, if it is a splat.
 const Node& rearranged(const Node&);
+// Adds the node, what it rearranges, and that again.
+void append_rearranged(const Node&, std::vector<const Node*>& to);
 
 }  // namespace tessera

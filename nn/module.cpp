@@ -150,10 +150,8 @@ void copy_states(const ModuleBase& from, ModuleBase& to) {
                         .hint = "construct the copy with the arguments of the original"});
     for (size_t i = 0; i < source.size(); ++i) target[i].second->assign(source[i].second->value());
   };
-  const Named<Param> source = from.named_parameters(), target = to.named_parameters();
-  copy(source, target);
+  copy(from.named_parameters(), to.named_parameters());
   copy(from.named_buffers(), to.named_buffers());
-  for (size_t i = 0; i < source.size(); ++i) target[i].second->frozen = source[i].second->frozen;
 }
 
 std::string lower_case(std::string text) {

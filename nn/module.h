@@ -85,8 +85,8 @@ class ModuleBase {
 std::string str(const ModuleBase&);  // the tree: types, sizes, counts
 inline std::ostream& operator<<(std::ostream& out, const ModuleBase& module) { return out << str(module); }
 
-// Assigns every Param and Buffer of `from` to its namesake, which is frozen as it is; ValueError when the two do not have
-// the same names.
+// Assigns every Param and Buffer of `from` to its namesake; ValueError when the two do not have the same names. What is
+// frozen stays so.
 void copy_states(const ModuleBase& from, ModuleBase& to);
 
 std::string short_type_name(const std::type_info&);  // "List<Block>": without namespaces
@@ -116,6 +116,8 @@ class Module : public ModuleBase {
   template <class... Args> std::unique_ptr<Self> clone(Args&&... args) const {
     auto copy = std::make_unique<Self>(std::forward<Args>(args)...);
     copy_states(*this, *copy);
+    const Named<Param> mine = named_parameters(), theirs = copy->named_parameters();
+    for (size_t i = 0; i < mine.size(); ++i) theirs[i].second->frozen = mine[i].second->frozen;
     return copy;
   }
 

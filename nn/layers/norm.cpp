@@ -10,14 +10,15 @@
 namespace tessera::nn {
 namespace {
 
-// Narrow floats are normalized in f32 and rounded once: a square of f16 may be infinite, a mean of bf16 has 8 bits.
+// Narrow floats are normalized in f32: a square of f16 may be infinite, a mean of bf16 has 8 bits. Parameters are f32, and
+// so is what they scale and shift; a norm without any rounds once, at its end.
 bool is_narrow(const Tensor& x) { return x.dtype() == f16 || x.dtype() == bf16; }
 Tensor widened(const Tensor& x) { return is_narrow(x) ? cast(x, f32) : x; }
 Tensor rounded_as(const Tensor& x, const Tensor& y) { return is_narrow(x) ? cast(y, x.dtype()) : y; }
 
 Tensor normalize(const Tensor& x, const Dims& dims, double eps) {
   const Tensor wide = widened(x);
-  return rounded_as(x, (wide - mean(wide, dims, true)) * rsqrt(variance(wide, dims, true) + eps));
+  return (wide - mean(wide, dims, true)) * rsqrt(variance(wide, dims, true) + eps);
 }
 
 Dims dims_from(int first, int rank) {
@@ -47,7 +48,8 @@ LayerNorm::LayerNorm(ModuleBase* parent, MemberName name, LayerNormOptions o)
 Tensor LayerNorm::forward(Tensor x) {
   check_extent(*this, x, -1, options.dim);
   Tensor y = normalize(x, {x.rank() - 1}, options.eps);
-  if (weight) y = y * *weight;
+  if (!weight) return rounded_as(x, y);
+  y = y * *weight;
   return bias ? y + *bias : y;
 }
 std::string LayerNorm::details() const { return std::to_string(options.dim); }
@@ -57,7 +59,7 @@ RmsNorm::RmsNorm(ModuleBase* parent, MemberName name, RmsNormOptions o)
 Tensor RmsNorm::forward(Tensor x) {
   check_extent(*this, x, -1, options.dim);
   const Tensor wide = widened(x);
-  return rounded_as(x, wide * rsqrt(mean(square(wide), {x.rank() - 1}, true) + options.eps)) * weight;
+  return wide * rsqrt(mean(square(wide), {x.rank() - 1}, true) + options.eps) * weight;
 }
 std::string RmsNorm::details() const { return std::to_string(options.dim); }
 
@@ -76,7 +78,7 @@ Tensor GroupNorm::forward(Tensor x) {
   Dims grouped{x.size(0), lead[0], lead[1]};
   grouped.insert(grouped.end(), x.shape().begin() + 2, x.shape().end());
   Tensor y = normalize(reshape(x, grouped), dims_from(2, x.rank() + 1), options.eps);
-  if (weight) y = y * per_channel(*weight, lead, spatial) + per_channel(*bias, lead, spatial);
+  y = weight ? y * per_channel(*weight, lead, spatial) + per_channel(*bias, lead, spatial) : rounded_as(x, y);
   return reshape(y, x.shape());
 }
 std::string GroupNorm::details() const {
@@ -118,7 +120,7 @@ Tensor BatchNorm::forward(Tensor x) {
   follow(running_mean, mu);
   follow(running_var, var * unbiased);
   num_batches_tracked.assign(num_batches_tracked + 1);
-  return affine(rounded_as(x, (wide - mu) * rsqrt(var + options.eps)));
+  return affine((wide - mu) * rsqrt(var + options.eps));
 }
 std::string BatchNorm::details() const { return std::to_string(options.channels); }
 

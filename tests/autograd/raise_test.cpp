@@ -19,6 +19,7 @@ namespace {
 using ::testing::Each;
 using ::testing::ElementsAre;
 using ::testing::IsNan;
+using ::testing::NanSensitiveDoubleNear;
 
 using Form = std::function<Tensor(Tensor)>;
 
@@ -372,6 +373,95 @@ TEST(Raise, DoesNotHideANodeThatIsAskedFor) {
   EXPECT_EQ(raise(p.node(), {x.node().get()})->op, Op::Softmax);
   Tensors both = grad(sum(square(p)), {e, x});
   expect_equal(both[0] * e, both[1], "chain rule through e");
+}
+
+// A number that somebody holds may be asked for, also after an earlier grad() has seen the pattern. The same text with
+// inputs in place of constants has no pattern.
+TEST(Raise, DoesNotHideANumberThatIsAskedFor) {
+  struct Case {
+    const char* name;
+    std::vector<double> numbers;
+    std::function<Tensor(Tensor x, const Tensors& c)> form;
+  };
+  auto centred = [](Tensor x) { return x - mean(x, {-1}, true); };
+  auto total = [](Tensor e) { return sum(e, {-1}, true); };
+  const std::vector<Case> cases = {
+      {"times 1 / N", {0.2}, [=](Tensor x, const Tensors& c) { return sum(square(centred(x)), {-1}) * c[0]; }},
+      {"by N", {5}, [=](Tensor x, const Tensors& c) { return sum(square(centred(x)), {-1}) / c[0]; }},
+      {"power", {2}, [=](Tensor x, const Tensors& c) { return mean(pow(centred(x), c[0]), {-1}); }},
+      {"factor of exp2", {log2e}, [=](Tensor x, const Tensors& c) { return exp2(x * c[0]) / total(exp2(x * c[0])); }},
+      {"reciprocal", {1}, [=](Tensor x, const Tensors& c) { return exp(x) * (c[0] / total(exp(x))); }},
+      {"mask", {0}, [=](Tensor x, const Tensors& c) { return where(x > 0.5, exp(x), c[0]) / total(exp(x)); }},
+      {"two factors", {.7, .7}, [=](Tensor x, const Tensors& c) { return exp(x * c[0]) / total(exp(x * c[1])); }},
+      {"two shifts", {.7, .7}, [=](Tensor x, const Tensors& c) { return exp(x - c[0]) / total(exp(x - c[1])); }},
+      {"a shift undone", {.7, .7}, [=](Tensor x, const Tensors& c) { return log(total(exp(x - c[0]))) + c[1]; }},
+  };
+  for (const Case& of : cases) {
+    Tensors held, inputs;
+    for (double number : of.numbers) {
+      held.push_back(scalar(number, f64));
+      inputs.push_back(tensor(std::vector<double>{number}, Shape{}));
+    }
+    Tensor x = sample();
+    auto loss = [&](const Tensors& c) {
+      Tensor y = of.form(x, c);
+      return sum(y * (1.0 + iota(y.shape(), -1, f64)));
+    };
+    Tensor y = loss(held), seen = loss(held);
+    grad(seen, x);
+    Tensors want = grad(loss(inputs), inputs), first = grad(y, held), second = grad(seen, held);
+    for (size_t i = 0; i < held.size(); ++i) {
+      const double right = want[i].item<double>();
+      EXPECT_NE(right, 0) << of.name;
+      EXPECT_THAT(first[i].item<double>(), NanSensitiveDoubleNear(right, 1e-9)) << of.name << ", number " << i;
+      EXPECT_THAT(second[i].item<double>(), NanSensitiveDoubleNear(right, 1e-9)) << of.name << " again, number " << i;
+    }
+  }
+  State p("p", scalar(0.2, f64));
+  Tensor x = sample(), y = sum(sum(square(centred(x)), {-1}) * p);
+  grad(y, x);
+  Tensor of_state = grad(y, p.value()), right = sum(square(centred(x)));
+  EXPECT_NEAR(of_state.item<double>(), right.item<double>(), 1e-12);
+}
+
+// One expression recorded twice is one value, but each record has a gradient of its own.
+TEST(Raise, DoesNotHideATwinThatIsAskedFor) {
+  auto total = [](Tensor e) { return sum(e, {-1}, true); };
+  const std::vector<std::pair<const char*, std::function<Tensor(Tensor a, Tensor b)>>> forms = {
+      {"softmax", [=](Tensor a, Tensor b) { return exp(a) / total(exp(b)); }},
+      {"softmax by logsumexp", [=](Tensor a, Tensor b) { return exp(a - unsqueeze(logsumexp(b, -1), -1)); }},
+      {"maxima",
+       [=](Tensor a, Tensor b) { return log(total(exp(sample() - max(a, {-1}, true)))) + max(b, {-1}, true); }},
+      {"variance", [=](Tensor a, Tensor b) { return mean(square(a - mean(b, {-1}, true)), {-1}); }},
+      {"square",
+       [=](Tensor a, Tensor b) {
+         auto centred = [](Tensor x) { return x - mean(x, {-1}, true); };
+         return mean(centred(a) * centred(b), {-1});
+       }},
+  };
+  for (const auto& [name, form] : forms) {
+    auto loss = [&form = form](Tensor a, Tensor b) {
+      Tensor y = form(a, b);
+      return sum(y * (1.0 + iota(y.shape(), -1, f64)));
+    };
+    Tensor c = sample() * 0.5, d = sample() * 0.5;
+    c.to_vector<double>(), d.to_vector<double>();  // data, of which nobody knows that they are equal
+    Tensor x = sample(), a = x * 0.5, b = x * 0.5;
+    Tensor y = loss(a, b), seen = loss(a, b);
+    grad(seen, x);
+    Tensors want = grad(loss(c, d), {c, d}), first = grad(y, {a, b}), second = grad(seen, {a, b});
+    for (size_t i : {0, 1}) {
+      expect_equal(first[i], want[i], name);
+      expect_equal(second[i], want[i], name);
+    }
+  }
+  // Nor what lies between such a twin and the value that both of them stretch.
+  Tensor x = sample();
+  for (const Tensor& shift : {scalar(0.5, f64), mean(x)}) {
+    Tensor taken = broadcast_to(shift, {2, 3, 1}), added = broadcast_to(shift, {2, 3, 1});
+    Tensor of_added = grad(sum(log(total(exp(x - taken))) + added), added);
+    expect_equal(of_added, ones_like(added), "added");
+  }
 }
 
 TEST(Raise, MakesANaiveSoftmaxSafe) {

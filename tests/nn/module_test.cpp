@@ -171,6 +171,15 @@ TEST(Module, CloneIsFrozenAsTheFirstOne) {
   EXPECT_THAT(copy->parameters(), ElementsAre(&copy->down.weight, &*copy->down.bias));
 }
 
+// As an average or a teacher is, which takes the values of a model in training.
+TEST(Module, CopiedStatesLeaveTheCopyFrozen) {
+  Mlp mlp(3, 5, 2), teacher(3, 5, 2);
+  teacher.freeze("*");
+  copy_states(mlp, teacher);
+  EXPECT_THAT(teacher.parameters(), ElementsAre());
+  EXPECT_EQ(teacher.up.weight.value().to_vector<float>(), mlp.up.weight.value().to_vector<float>());
+}
+
 TEST(Module, SeqChainsLayersAndFunctions) {
   struct Net : Module<Net> {
     Seq body{this, "body", LinearOptions{4, 8}, silu, LinearOptions{8, 2, false}, [](Tensor x) { return x * 2; }};
