@@ -27,7 +27,7 @@ struct Step {
     nn::Training on;
     Tensor loss = nn::cross_entropy(model(ids), next);
     opt.step(grad(loss, model.parameters()), 1e-4);
-    recorded = trace.finish({loss}, "gpt", false);
+    recorded = trace.finish({loss}, "gpt");
     recorded.program.precision = "bf16_mixed";
     OperandCopies(recorded, 2);
   }
