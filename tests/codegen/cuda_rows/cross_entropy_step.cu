@@ -33,7 +33,7 @@ iota_7a29fee8(int* __restrict__ iota_value) {
 //   writes     mul_value f32, cast_value 16384x4096xbf16
 //   moves      268.5 MB, 1677.7 MFLOP
 //   schedule   256 threads a row of 4096, 8 at once, 2 times; 528 groups walk 32 rows each; 528 blocks
-//   from       programs.cpp:156  cast logsumexp iota gather eq select reduce sub reduce mul neg select softmax mul add cast
+//   from       programs.cpp:156  cast logsumexp iota gather eq select reduce sub reduce mul broadcast neg select broadcast softmax mul add cast
 #include "last_block.cuh"
 #include "rows.cuh"
 

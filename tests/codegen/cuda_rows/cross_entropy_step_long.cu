@@ -34,7 +34,7 @@ iota_042acba9(int* __restrict__ iota_value) {
 //   writes     mul_value f32, cast_value 8192x50304xbf16
 //   moves      1648.6 MB, 10302.3 MFLOP
 //   schedule   512 threads a row of 50304, 8 at once, in a loop, from shared memory; 1024 groups walk 8 rows each; 1024 blocks
-//   from       programs.cpp:156  cast logsumexp iota gather eq select reduce sub reduce mul neg select softmax mul add cast
+//   from       programs.cpp:156  cast logsumexp iota gather eq select reduce sub reduce mul broadcast neg select broadcast softmax mul add cast
 #include "async.cuh"
 #include "last_block.cuh"
 #include "rows.cuh"

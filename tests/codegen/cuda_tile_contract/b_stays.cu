@@ -4,9 +4,9 @@
 //   writes     add_value 2048x3072xbf16, mul_value 2048x3072xbf16
 //   moves      33.0 MB, 9758.0 MFLOP
 //   schedule   tile 128 x 192, two warpgroups in turns, steps of 64 of K, 5 stages; copy engine and wgmma; a along K; b along K; b dealt; pairs along N share a; 6 steps of b stay for the next tile; 128 blocks
-//   from       cuda_tile_contract_test.cpp:244  contract
-//              cuda_tile_contract_test.cpp:245  add
-//              cuda_tile_contract_test.cpp:246  mul mul mul mul add mul tanh add mul
+//   from       cuda_tile_contract_test.cpp:253  contract
+//              cuda_tile_contract_test.cpp:254  add
+//              cuda_tile_contract_test.cpp:255  mul mul mul mul add mul tanh add mul
 #include "rows.cuh"
 #include "tile.cuh"
 
@@ -92,8 +92,8 @@ contract_add_mul_tanh_0e8f2a40(const TensorMap __grid_constant__ x, const Tensor
 #pragma unroll
             for (int i = 0; i < 8; ++i) {
               const float wide_1 = widen(bias_at[i]);
-              const float add_1 = sum[i] + wide_1;  // cuda_tile_contract_test.cpp:245
-              const float mul_1 = add_1 * half_one_plus_tanh(0.7978846f, 0.044715f, add_1);  // cuda_tile_contract_test.cpp:246
+              const float add_1 = sum[i] + wide_1;  // cuda_tile_contract_test.cpp:254
+              const float mul_1 = add_1 * half_one_plus_tanh(0.7978846f, 0.044715f, add_1);  // cuda_tile_contract_test.cpp:255
               add_value_at[i] = add_1;
               mul_value_at[i] = mul_1;
             }
