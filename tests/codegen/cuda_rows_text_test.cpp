@@ -9,6 +9,7 @@
 #include <sstream>
 
 #include <tessera/codegen/cuda/executor/lower_program.h>
+#include <tessera/codegen/cuda/rows/names.h>
 #include <tessera/codegen/cuda/runtime/compiler.h>
 #include <tessera/core/error.h>
 #include <tessera/core/executor.h>
@@ -102,6 +103,11 @@ TEST_P(CudaLongRowsText, is_the_golden_one_and_compiles_everywhere) {
 INSTANTIATE_TEST_SUITE_P(programs, CudaLongRowsText,
                          ::testing::Values("cross_entropy", "cross_entropy_backward", "cross_entropy_step", "softmax"),
                          [](const auto& name) { return name.param; });
+
+// A label may be the name of what texts define for themselves where rows are brought ahead, or are walked by columns.
+TEST(CudaNames, are_none_of_the_text) {
+  for (const char* word : {"ask", "bring", "of_block"}) EXPECT_NE(Names().identifier(word), word);
+}
 
 // What adds up the parts of a kernel begins while that one ends, where a card can wait for that, and reads nothing before.
 TEST(CudaEarlyText, waits_first_and_only_where_a_card_can) {

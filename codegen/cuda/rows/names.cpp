@@ -12,15 +12,15 @@ namespace {
 
 // Of the texts themselves, of CUDA, and the words of C++ that a label may well be.
 const std::unordered_set<std::string> taken = {
-    "row",     "column",   "row_end",  "group",    "t",         "i",        "c",       "errors",  "left",
-    "first",   "split",    "next",     "held",     "vectors",   "arrived",  "tensor",  "block",   "slot",
-    "log2_e",  "infinity", "bytes_of", "min",      "max",       "gridDim",  "int",     "float",   "bool",
-    "double",  "char",     "short",    "long",     "unsigned",  "signed",   "void",    "auto",    "const",
-    "static",  "inline",   "extern",   "volatile", "register",  "if",       "else",    "for",     "while",
-    "do",      "switch",   "case",     "default",  "break",     "continue", "goto",    "return",  "true",
-    "false",   "new",      "delete",   "this",     "class",     "struct",   "union",   "enum",    "using",
-    "typedef", "typename", "template", "operator", "namespace", "friend",   "private", "public",  "try",
-    "catch",   "throw",    "and",      "or",       "not",       "xor",      "concept", "requires"};
+    "row",       "column",  "row_end",  "group",    "t",        "i",      "c",       "errors",   "left",     "first",
+    "split",     "next",    "held",     "vectors",  "arrived",  "tensor", "block",   "slot",     "log2_e",   "infinity",
+    "bytes_of",  "min",     "max",      "gridDim",  "int",      "float",  "bool",    "ask",      "bring",    "of_block",
+    "double",    "char",    "short",    "long",     "unsigned", "signed", "void",    "auto",     "const",    "static",
+    "inline",    "extern",  "volatile", "register", "if",       "else",   "for",     "while",    "do",       "switch",
+    "case",      "default", "break",    "continue", "goto",     "return", "true",    "false",    "new",      "delete",
+    "this",      "class",   "struct",   "union",    "enum",     "using",  "typedef", "typename", "template", "operator",
+    "namespace", "friend",  "private",  "public",   "try",      "catch",  "throw",   "and",      "or",       "not",
+    "xor",       "concept", "requires"};
 
 }  // namespace
 
