@@ -55,7 +55,7 @@ void ThreadPool::work(int thread) {
   const InsideTask inside;
   try {
     for (int64_t task = next_++; task < tasks_; task = next_++) (*body_)(task, thread);
-  } catch (...) {
+  } catch (...) {  // thrown again by run(), in the thread that asked
     std::lock_guard lock(mutex_);
     if (!failed_) failed_ = std::current_exception();
     next_ = tasks_;
